@@ -1,0 +1,51 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// One rule set for every Swift target: Swift 6 mode, each unsafe construct marked, no warning let through.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6), .strictMemorySafety(), .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("InternalImportsByDefault"), .enableUpcomingFeature("ExistentialAny"),
+]
+
+let package = Package(
+    name: "swiftlet",
+    products: [
+        .library(name: "CNI", targets: ["CNI"]),
+        .executable(name: "swiftlet", targets: ["swiftlet"]),
+        .executable(name: "swiftletctl", targets: ["swiftletctl"]),
+    ],
+    traits: [
+        .trait(
+            name: "SystemLibmnl",
+            description: "Link Debian's libmnl dynamically; without it the shim's own subset is compiled in.")
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        .systemLibrary(name: "CJansson"),
+        .target(
+            name: "CKernel",
+            cSettings: [
+                .define("SWIFTLET_SYSTEM_LIBMNL", .when(traits: ["SystemLibmnl"])),
+                .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
+            ],
+            linkerSettings: [.linkedLibrary("mnl", .when(traits: ["SystemLibmnl"]))]),
+        .target(name: "Net", swiftSettings: strict),
+        .target(name: "JSON", dependencies: ["CJansson"], swiftSettings: strict),
+        .target(name: "Posix", dependencies: ["CKernel"], swiftSettings: strict),
+        .target(name: "CNI", dependencies: ["Net", "JSON", "Posix"], swiftSettings: strict),
+        .target(name: "Wire", dependencies: ["Net"], swiftSettings: strict),
+        .target(name: "Kernel", dependencies: ["CKernel", "Posix", "Wire", "Net"], swiftSettings: strict),
+        .target(name: "IPAM", dependencies: ["Posix", "Net"], swiftSettings: strict),
+        .target(name: "Plugins", dependencies: ["CNI", "Kernel", "IPAM", "Posix", "Net", "JSON"], swiftSettings: strict),
+        .executableTarget(name: "swiftlet", dependencies: ["Plugins", "CNI"], swiftSettings: strict),
+        .executableTarget(
+            name: "swiftletctl",
+            dependencies: [
+                "Kernel", "CNI", "IPAM", "Plugins", "Posix", "Net", "JSON",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+    ]
+)

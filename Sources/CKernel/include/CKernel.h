@@ -1,0 +1,44 @@
+// What Swift's Glibc module lacks: calls that it cannot see, and macros that it cannot read. No policy here.
+#ifndef SWIFTLET_CKERNEL_H
+#define SWIFTLET_CKERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "mnl.h"
+
+// Flags behind _GNU_SOURCE, as values that Swift can read.
+extern const int ck_o_path;
+extern const int ck_clone_newnet;
+extern const int ck_clone_newns;
+
+int ck_setns(int fd, int type);
+int ck_unshare(int flags);
+
+// The CLONE_NEW* type of a namespace file (NS_GET_NSTYPE, linux/nsfs.h), or -1 with errno.
+int ck_namespace_type(int fd);
+
+// 1 if the descriptor is a file of nsfs, 0 if of another file system, -1 with errno.
+int ck_is_namespace_file(int fd);
+
+int ck_bind_mount(const char *source, const char *target);
+int ck_make_shared_mount(const char *target);
+int ck_unmount(const char *target);
+
+// flock(LOCK_EX) that gives up with EAGAIN after `milliseconds` (0: does not wait). Keeps SIGALRM's disposition.
+int ck_lock_exclusively(int fd, unsigned milliseconds);
+
+// Forks a child that keeps nothing but `fd`, writes the message to that socket and exits.
+// Returns the child's process ID, or -1 with errno.
+pid_t ck_send_from_child(int fd, const void *message, size_t size);
+
+// Forks a child that enters the network namespace `netns` (unless -1) and runs `argv` in the caller's environment.
+// Returns the child's process ID, or -1 with errno. In the child, an error ends it with status 127.
+pid_t ck_spawn_in_namespace(int netns, char *const argv[]);
+
+// Runs `path` with descriptors 0 and 1 replaced and every other one above 2 closed on exec (all of ours are).
+// Returns the child's process ID, or -1 with errno.
+pid_t ck_spawn(const char *path, char *const environment[], int standard_input, int standard_output);
+
+#endif

@@ -1,0 +1,116 @@
+#define _GNU_SOURCE
+#include "CKernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+const int ck_o_path = O_PATH;
+const int ck_clone_newnet = CLONE_NEWNET;
+const int ck_clone_newns = CLONE_NEWNS;
+
+int ck_setns(int fd, int type) { return setns(fd, type); }
+int ck_unshare(int flags) { return unshare(flags); }
+
+int ck_namespace_type(int fd) { return ioctl(fd, NS_GET_NSTYPE); }
+
+int ck_is_namespace_file(int fd) {
+    struct statfs info;
+    if (fstatfs(fd, &info) < 0) return -1;
+    return info.f_type == NSFS_MAGIC;
+}
+
+int ck_bind_mount(const char *source, const char *target) { return mount(source, target, "none", MS_BIND, NULL); }
+
+int ck_make_shared_mount(const char *target) {
+    if (mount("", target, "none", MS_SHARED | MS_REC, NULL) == 0) return 0;
+    // Not a mount point yet: it becomes one first.
+    if (errno != EINVAL || mount(target, target, "none", MS_BIND | MS_REC, NULL) < 0) return -1;
+    return mount("", target, "none", MS_SHARED | MS_REC, NULL);
+}
+
+int ck_unmount(const char *target) { return umount2(target, MNT_DETACH); }
+
+static void wake(int signal) { (void)signal; }
+
+int ck_lock_exclusively(int fd, unsigned milliseconds) {
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
+    if (errno != EWOULDBLOCK || milliseconds == 0) return -1;
+    // Waiting in the kernel keeps the queue fair; the timer's signal ends the wait. It repeats, so that one which
+    // arrives between arming and flock is not the last.
+    struct sigaction action = {.sa_handler = wake}, before;
+    sigset_t alarm_only, mask_before;
+    sigemptyset(&alarm_only);
+    sigaddset(&alarm_only, SIGALRM);
+    // Whoever started us may have left it blocked.
+    if (sigaction(SIGALRM, &action, &before) < 0 || sigprocmask(SIG_UNBLOCK, &alarm_only, &mask_before) < 0) return -1;
+    struct itimerval timer = {
+        .it_value = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000},
+        .it_interval = {.tv_usec = 10000}};
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    int result = setitimer(ITIMER_REAL, &timer, NULL);
+    while (result == 0 && (result = flock(fd, LOCK_EX)) < 0 && errno == EINTR) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        long waited = (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000;
+        if (waited >= (long)milliseconds) {
+            errno = EAGAIN;
+            break;
+        }
+        result = 0;
+    }
+    int error = errno;
+    setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
+    sigaction(SIGALRM, &before, NULL);
+    sigprocmask(SIG_SETMASK, &mask_before, NULL);
+    errno = error;
+    return result;
+}
+
+// Closes every descriptor but one. The caller is a child that must not hold its parent's pipes open.
+static void keep_only(int fd) {
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, fd + 1, ~0u, 0) == 0 && (fd == 0 || syscall(SYS_close_range, 0, fd - 1, 0) == 0))
+        return;
+#endif
+    long limit = sysconf(_SC_OPEN_MAX);
+    for (int other = 0; other < limit; other++)
+        if (other != fd) close(other);
+}
+
+pid_t ck_send_from_child(int fd, const void *message, size_t size) {
+    pid_t child = fork();
+    if (child != 0) return child;
+    keep_only(fd);
+    ssize_t sent = send(fd, message, size, 0);
+    _exit(sent == (ssize_t)size ? 0 : 1);
+}
+
+pid_t ck_spawn_in_namespace(int netns, char *const argv[]) {
+    pid_t child = fork();
+    if (child != 0) return child;
+    if (netns < 0 || setns(netns, CLONE_NEWNET) == 0) execvp(argv[0], argv);
+    _exit(127);
+}
+
+pid_t ck_spawn(const char *path, char *const environment[], int standard_input, int standard_output) {
+    char *const argv[] = {(char *)path, NULL};
+    pid_t child = fork();
+    if (child != 0) return child;
+    if (dup2(standard_input, 0) >= 0 && dup2(standard_output, 1) >= 0) execve(path, argv, environment);
+    _exit(127);
+}

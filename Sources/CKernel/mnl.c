@@ -1,0 +1,76 @@
+#ifdef SWIFTLET_SYSTEM_LIBMNL
+typedef int not_an_empty_file;
+#else
+#include "mnl.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+struct mnl_socket {
+    int fd;
+    struct sockaddr_nl address;
+};
+
+struct mnl_socket *mnl_socket_open2(int bus, int flags) {
+    struct mnl_socket *nl = calloc(1, sizeof *nl);
+    if (!nl) return NULL;
+    nl->fd = socket(AF_NETLINK, SOCK_RAW | flags, bus);
+    if (nl->fd < 0) {
+        free(nl);
+        return NULL;
+    }
+    return nl;
+}
+
+int mnl_socket_bind(struct mnl_socket *nl, unsigned int groups, pid_t pid) {
+    nl->address.nl_family = AF_NETLINK;
+    nl->address.nl_groups = groups;
+    nl->address.nl_pid = (unsigned)pid;
+    if (bind(nl->fd, (struct sockaddr *)&nl->address, sizeof nl->address) < 0) return -1;
+    // The kernel has chosen the port if it was asked to.
+    socklen_t size = sizeof nl->address;
+    return getsockname(nl->fd, (struct sockaddr *)&nl->address, &size);
+}
+
+int mnl_socket_close(struct mnl_socket *nl) {
+    int result = close(nl->fd);
+    free(nl);
+    return result;
+}
+
+int mnl_socket_get_fd(const struct mnl_socket *nl) { return nl->fd; }
+
+unsigned int mnl_socket_get_portid(const struct mnl_socket *nl) { return nl->address.nl_pid; }
+
+int mnl_socket_setsockopt(const struct mnl_socket *nl, int type, void *buf, socklen_t len) {
+    return setsockopt(nl->fd, SOL_NETLINK, type, buf, len);
+}
+
+ssize_t mnl_socket_sendto(const struct mnl_socket *nl, const void *req, size_t siz) {
+    static const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+    return sendto(nl->fd, req, siz, 0, (const struct sockaddr *)&kernel, sizeof kernel);
+}
+
+ssize_t mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t siz) {
+    struct sockaddr_nl sender;
+    struct iovec vector = {.iov_base = buf, .iov_len = siz};
+    struct msghdr message = {
+        .msg_name = &sender, .msg_namelen = sizeof sender, .msg_iov = &vector, .msg_iovlen = 1};
+    ssize_t size = recvmsg(nl->fd, &message, 0);
+    if (size < 0) return -1;
+    // A cut message must not be taken for a whole one.
+    if (message.msg_flags & MSG_TRUNC) {
+        errno = ENOSPC;
+        return -1;
+    }
+    if (message.msg_namelen != sizeof sender) {
+        errno = EINVAL;
+        return -1;
+    }
+    return size;
+}
+#endif

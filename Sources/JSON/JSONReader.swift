@@ -1,0 +1,77 @@
+/// A value together with where it stands, so that an error can name its key path.
+///
+/// Keys are matched exactly first and then without regard to ASCII case, as encoding/json in Go does, because
+/// configurations written for Go plugins rely on it. `null` counts as absent, for the same reason.
+public struct JSONReader: Sendable {
+    public let value: JSON
+    /// Such as `ipam.ranges[0][1].subnet`; empty for the document itself.
+    public let path: String
+
+    public init(_ value: JSON, path: String = "") {
+        self.value = value
+        self.path = path
+    }
+
+    /// The member of an object, or nil when it is absent or null.
+    public func member(_ key: String) throws(JSONTypeError) -> JSONReader? {
+        guard let value = try object().firstMatch(key), value != .null else { return nil }
+        return JSONReader(value, path: path.isEmpty ? key : "\(path).\(key)")
+    }
+
+    public func object() throws(JSONTypeError) -> JSON.Object {
+        guard case .object(let object) = value else { throw mismatch("an object") }
+        return object
+    }
+
+    /// The elements of an array.
+    public func elements() throws(JSONTypeError) -> [JSONReader] {
+        guard case .array(let values) = value else { throw mismatch("an array") }
+        return values.enumerated().map { JSONReader($0.element, path: "\(path)[\($0.offset)]") }
+    }
+
+    public func string() throws(JSONTypeError) -> String {
+        guard case .string(let text) = value else { throw mismatch("a string") }
+        return text
+    }
+
+    public func bool() throws(JSONTypeError) -> Bool {
+        guard case .bool(let flag) = value else { throw mismatch("true or false") }
+        return flag
+    }
+
+    public func integer() throws(JSONTypeError) -> Int64 {
+        guard case .integer(let number) = value else { throw mismatch("an integer") }
+        return number
+    }
+
+    private func mismatch(_ expected: String) -> JSONTypeError {
+        JSONTypeError(path: path, expected: expected, found: value.kind)
+    }
+}
+
+extension JSON.Object {
+    fileprivate func firstMatch(_ key: String) -> JSON? {
+        if let exact = self[key] { return exact }
+        return members.last { JSON.Object.equalIgnoringASCIICase($0.key, key) }?.value
+    }
+
+    /// Whether two keys are the same apart from ASCII case.
+    public static func equalIgnoringASCIICase(_ a: String, _ b: String) -> Bool {
+        a.utf8.count == b.utf8.count && zip(a.utf8, b.utf8).allSatisfy { lowercased($0) == lowercased($1) }
+    }
+
+    private static func lowercased(_ character: UInt8) -> UInt8 {
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(character) ? character | 0x20 : character
+    }
+}
+
+/// A value of another type than the one that belongs there.
+public struct JSONTypeError: Error, Sendable, Hashable, CustomStringConvertible {
+    public let path: String
+    public let expected: String
+    public let found: String
+
+    public var description: String {
+        "\(path.isEmpty ? "the document" : path) must be \(expected), but is \(found)"
+    }
+}

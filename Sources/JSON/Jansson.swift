@@ -1,0 +1,101 @@
+import CJansson
+
+// The one file that talks to jansson; everything behind it is a Swift value.
+
+/// A text that is not the JSON that was asked for.
+public struct JSONSyntaxError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What is wrong, and where (line, column) if it is a matter of syntax.
+    public let description: String
+}
+
+extension JSON {
+    /// Containers nested deeper than this are refused.
+    public static let maximumDepth = 64
+
+    /// Reads one JSON document.
+    ///
+    /// - Throws: where the text is empty, truncated, not UTF-8, not JSON, followed by something else, contains a
+    ///   NUL character in a string or a number out of range, or is nested more than ``maximumDepth`` deep.
+    public init(parsing text: [UInt8]) throws(JSONSyntaxError) {
+        guard !text.isEmpty else { throw JSONSyntaxError(description: "the text is empty") }
+        var problem = json_error_t()
+        let root = unsafe text.withUnsafeBytes { buffer in
+            unsafe json_loadb(buffer.baseAddress, buffer.count, Int(JSON_DECODE_ANY), &problem)
+        }
+        guard let root = unsafe root else {
+            throw JSONSyntaxError(
+                description: "\(JSON.text(of: problem)) (line \(problem.line), column \(problem.column))")
+        }
+        defer { unsafe json_decref(root) }
+        try unsafe self.init(root, depth: 0)
+    }
+
+    private static func text(of problem: json_error_t) -> String {
+        var problem = problem
+        return unsafe withUnsafeBytes(of: &problem.text) { buffer in
+            unsafe String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
+        }
+    }
+
+    private init(_ node: UnsafeMutablePointer<json_t>, depth: Int) throws(JSONSyntaxError) {
+        guard depth <= JSON.maximumDepth else {
+            throw JSONSyntaxError(description: "nested more than \(JSON.maximumDepth) deep")
+        }
+        switch unsafe node.pointee.type {
+        case JSON_OBJECT:
+            var members: [Member] = []
+            var position = unsafe json_object_iter(node)
+            while let current = unsafe position {
+                let value = try unsafe JSON(json_object_iter_value(current), depth: depth + 1)
+                unsafe members.append(Member(String(cString: json_object_iter_key(current)), value))
+                unsafe position = json_object_iter_next(node, current)
+            }
+            self = .object(Object(members))
+        case JSON_ARRAY:
+            var elements: [JSON] = []
+            let count = unsafe json_array_size(node)
+            for index in 0..<count {
+                elements.append(try unsafe JSON(json_array_get(node, index), depth: depth + 1))
+            }
+            self = .array(elements)
+        case JSON_STRING: unsafe self = .string(String(cString: json_string_value(node)))
+        case JSON_INTEGER: unsafe self = .integer(Int64(json_integer_value(node)))
+        case JSON_REAL: unsafe self = .real(json_real_value(node))
+        case JSON_TRUE: self = .bool(true)
+        case JSON_FALSE: self = .bool(false)
+        default: self = .null
+        }
+    }
+
+    /// The document as UTF-8 text, indented for people or on one line.
+    public func serialized(pretty: Bool = true) -> [UInt8] {
+        let root = unsafe node()
+        defer { unsafe json_decref(root) }
+        let flags = Int(JSON_ENCODE_ANY) | (pretty ? 4 : Int(JSON_COMPACT))
+        guard let text = unsafe json_dumps(root, flags) else { preconditionFailure("jansson refused its own value") }
+        defer { unsafe free(text) }
+        return unsafe Array(String(cString: text).utf8)
+    }
+
+    /// A jansson value that the caller owns.
+    ///
+    /// - Precondition: no string holds a NUL character, no real is infinite: what was parsed never does.
+    private func node() -> UnsafeMutablePointer<json_t> {
+        let result: UnsafeMutablePointer<json_t>?
+        switch self {
+        case .null: unsafe result = json_null()
+        case .bool(let value): unsafe result = value ? json_true() : json_false()
+        case .integer(let value): unsafe result = json_integer(json_int_t(value))
+        case .real(let value): unsafe result = json_real(value)
+        case .string(let value): unsafe result = json_string(value)
+        case .array(let elements):
+            unsafe result = json_array()
+            for element in elements { unsafe json_array_append_new(result, element.node()) }
+        case .object(let object):
+            unsafe result = json_object()
+            for member in object.members { unsafe json_object_set_new(result, member.key, member.value.node()) }
+        }
+        guard let result = unsafe result else { preconditionFailure("out of memory, or a value that JSON cannot hold") }
+        return unsafe result
+    }
+}

@@ -1,0 +1,87 @@
+/// An address with a prefix length, such as `10.1.0.5/16`.
+///
+/// It stands for an interface's address (host bits kept) or, when `isNetwork`, for a subnet.
+public struct CIDR: Sendable, Hashable {
+    public let address: IPAddress
+    /// 0...32 for IPv4, 0...128 for IPv6.
+    public let prefixLength: Int
+
+    /// - Precondition: `prefixLength` is within the family's width.
+    public init(_ address: IPAddress, _ prefixLength: Int) {
+        precondition((0...address.family.bitWidth).contains(prefixLength), "prefix length out of range")
+        self.address = address
+        self.prefixLength = prefixLength
+    }
+
+    public var family: IPFamily { address.family }
+
+    /// The number of bits behind the prefix.
+    public var hostBits: Int { family.bitWidth - prefixLength }
+
+    /// The bits behind the prefix, all set.
+    private var hostMask: UInt128 { hostBits == 128 ? .max : (UInt128(1) << UInt128(hostBits)) - 1 }
+
+    /// The same prefix with the host bits cleared.
+    public var network: CIDR { CIDR(first, prefixLength) }
+
+    public var isNetwork: Bool { address.value & hostMask == 0 }
+
+    /// The lowest address of the subnet: the network address.
+    public var first: IPAddress { IPAddress(family, address.value & ~hostMask) }
+
+    /// The highest address of the subnet: the broadcast address of an IPv4 subnet.
+    public var last: IPAddress { IPAddress(family, address.value & ~hostMask | hostMask) }
+
+    public var range: AddressRange { AddressRange(first, last) }
+
+    public func contains(_ other: IPAddress) -> Bool { range.contains(other) }
+
+    public func overlaps(_ other: CIDR) -> Bool { range.overlaps(other.range) }
+
+    /// The prefix as a netmask, such as 255.255.0.0.
+    public var mask: IPAddress { IPAddress(family, family.maximum & ~hostMask) }
+}
+
+extension CIDR: LosslessStringConvertible {
+    /// Reads `ADDRESS/LENGTH`; a missing length is not filled in.
+    public init?(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let address = IPAddress(String(parts[0])),
+            let length = decimal(Array(parts[1].utf8)[...], maximumDigits: 3), length <= address.family.bitWidth
+        else { return nil }
+        self.init(address, length)
+    }
+
+    public var description: String { "\(address)/\(prefixLength)" }
+}
+
+/// All addresses from `first` to `last`, both included, of one family.
+public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
+    public let first: IPAddress
+    public let last: IPAddress
+
+    /// - Precondition: one family, and `first <= last`.
+    public init(_ first: IPAddress, _ last: IPAddress) {
+        precondition(first.family == last.family && first <= last, "a range goes upwards within one family")
+        self.first = first
+        self.last = last
+    }
+
+    public var family: IPFamily { first.family }
+
+    /// How many addresses there are; the whole IPv6 space is one short of its true size.
+    public var count: UInt128 {
+        let distance = last.value - first.value
+        return distance == .max ? .max : distance + 1
+    }
+
+    public func contains(_ address: IPAddress) -> Bool {
+        address.family == family && (first...last).contains(address)
+    }
+
+    public func overlaps(_ other: AddressRange) -> Bool {
+        family == other.family && first <= other.last && other.first <= last
+    }
+
+    public var description: String { "\(first)-\(last)" }
+}

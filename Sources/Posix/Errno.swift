@@ -1,0 +1,62 @@
+internal import Glibc
+
+/// An error number of the kernel (errno-base.h), with the C library's text for it.
+public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
+    public let rawValue: Int32
+
+    public init(rawValue: Int32) { self.rawValue = rawValue }
+
+    public static let notPermitted = Errno(rawValue: EPERM)
+    public static let noSuchFile = Errno(rawValue: ENOENT)
+    public static let noSuchProcess = Errno(rawValue: ESRCH)
+    public static let interrupted = Errno(rawValue: EINTR)
+    public static let inputOutput = Errno(rawValue: EIO)
+    public static let tryAgain = Errno(rawValue: EAGAIN)
+    public static let noChildProcess = Errno(rawValue: ECHILD)
+    public static let outOfMemory = Errno(rawValue: ENOMEM)
+    public static let accessDenied = Errno(rawValue: EACCES)
+    public static let busy = Errno(rawValue: EBUSY)
+    public static let fileExists = Errno(rawValue: EEXIST)
+    public static let noSuchDevice = Errno(rawValue: ENODEV)
+    public static let notDirectory = Errno(rawValue: ENOTDIR)
+    public static let isDirectory = Errno(rawValue: EISDIR)
+    public static let invalidArgument = Errno(rawValue: EINVAL)
+    public static let noSpace = Errno(rawValue: ENOSPC)
+    public static let readOnlyFileSystem = Errno(rawValue: EROFS)
+    public static let outOfRange = Errno(rawValue: ERANGE)
+    public static let nameTooLong = Errno(rawValue: ENAMETOOLONG)
+    public static let directoryNotEmpty = Errno(rawValue: ENOTEMPTY)
+    public static let tooManySymlinks = Errno(rawValue: ELOOP)
+    public static let badMessage = Errno(rawValue: EBADMSG)
+    public static let messageTooLarge = Errno(rawValue: EMSGSIZE)
+    public static let notSupported = Errno(rawValue: EOPNOTSUPP)
+    public static let addressFamilyNotSupported = Errno(rawValue: EAFNOSUPPORT)
+    public static let addressNotAvailable = Errno(rawValue: EADDRNOTAVAIL)
+    public static let noBufferSpace = Errno(rawValue: ENOBUFS)
+    public static let timedOut = Errno(rawValue: ETIMEDOUT)
+    public static let noSuchDeviceOrAddress = Errno(rawValue: ENXIO)
+    public static let noTerminal = Errno(rawValue: ENOTTY)
+
+    public var description: String { unsafe String(cString: strerror(rawValue)) }
+
+    /// The calling thread's last error.
+    static var last: Errno { Errno(rawValue: errno) }
+}
+
+/// Runs a system call that reports failure by -1, again while a signal interrupts it.
+@discardableResult
+func retrying<Result: FixedWidthInteger>(_ call: () -> Result) throws(Errno) -> Result {
+    while true {
+        let result = call()
+        if result != -1 { return result }
+        guard errno == EINTR else { throw .last }
+    }
+}
+
+/// Runs a system call that must not be repeated after an interruption.
+@discardableResult
+func once<Result: FixedWidthInteger>(_ call: () -> Result) throws(Errno) -> Result {
+    let result = call()
+    guard result != -1 else { throw .last }
+    return result
+}

@@ -1,0 +1,233 @@
+internal import CKernel
+internal import Glibc
+
+/// How a file is opened: the O_ flags of open(2).
+public struct OpenOptions: OptionSet, Sendable {
+    public let rawValue: Int32
+    public init(rawValue: Int32) { self.rawValue = rawValue }
+
+    public static let readOnly: OpenOptions = []
+    public static let writeOnly = OpenOptions(rawValue: O_WRONLY)
+    public static let readWrite = OpenOptions(rawValue: O_RDWR)
+    public static let create = OpenOptions(rawValue: O_CREAT)
+    /// With `create`: `EEXIST` when the file is there already.
+    public static let exclusive = OpenOptions(rawValue: O_EXCL)
+    public static let truncate = OpenOptions(rawValue: O_TRUNC)
+    public static let append = OpenOptions(rawValue: O_APPEND)
+    public static let directory = OpenOptions(rawValue: O_DIRECTORY)
+    /// `ELOOP` when the last component is a symbolic link.
+    public static let noFollow = OpenOptions(rawValue: O_NOFOLLOW)
+    public static let nonBlocking = OpenOptions(rawValue: O_NONBLOCK)
+}
+
+/// An open file that is closed when its owner lets go of it. Always close-on-exec.
+public struct FileDescriptor: ~Copyable, Sendable {
+    public let rawValue: Int32
+
+    /// Takes over a descriptor that nobody else closes.
+    public init(owning rawValue: Int32) { self.rawValue = rawValue }
+
+    deinit { _ = Glibc.close(rawValue) }
+
+    /// Gives the descriptor to someone who will close it.
+    public consuming func release() -> Int32 {
+        let value = rawValue
+        discard self
+        return value
+    }
+
+    /// openat(2), relative to the working directory. `mode` counts when `options` create the file.
+    public static func open(_ path: String, _ options: OpenOptions, mode: UInt32 = 0o600) throws(Errno) -> FileDescriptor {
+        FileDescriptor(owning: try retrying { unsafe Glibc.open(path, options.rawValue | O_CLOEXEC, mode) })
+    }
+
+    /// openat(2), relative to this directory.
+    public func open(_ path: String, _ options: OpenOptions, mode: UInt32 = 0o600) throws(Errno) -> FileDescriptor {
+        FileDescriptor(owning: try retrying { unsafe Glibc.openat(rawValue, path, options.rawValue | O_CLOEXEC, mode) })
+    }
+
+    /// read(2) to the end of the file.
+    ///
+    /// - Throws: `EMSGSIZE` when there is more than `limit` octets.
+    public func readAll(limit: Int) throws(Errno) -> [UInt8] {
+        var content: [UInt8] = []
+        while true {
+            let chunk = try read(atMost: min(limit + 1 - content.count, 65536))
+            if chunk.isEmpty { return content }
+            content += chunk
+            guard content.count <= limit else { throw .messageTooLarge }
+        }
+    }
+
+    /// read(2) once; an empty result is the end of the file.
+    public func read(atMost count: Int) throws(Errno) -> [UInt8] {
+        var failure: Errno?
+        let chunk = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            do throws(Errno) {
+                filled = try retrying { unsafe Glibc.read(rawValue, buffer.baseAddress, count) }
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return chunk
+    }
+
+    /// write(2) until everything is written.
+    public func writeAll(_ content: some Sequence<UInt8>) throws(Errno) {
+        let content = Array(content)
+        var written = 0
+        while written < content.count {
+            written += try retrying {
+                unsafe content.withUnsafeBytes { buffer in
+                    unsafe Glibc.write(rawValue, buffer.baseAddress! + written, content.count - written)
+                }
+            }
+        }
+    }
+
+    /// lseek(2) to the start, so that what follows reads or writes from there.
+    public func rewind() throws(Errno) { try once { lseek(rawValue, 0, SEEK_SET) } }
+
+    /// ftruncate(2).
+    public func truncate(to size: Int) throws(Errno) { try retrying { ftruncate(rawValue, off_t(size)) } }
+
+    /// fstat(2).
+    public func status() throws(Errno) -> FileStatus {
+        var info = stat()
+        try retrying { unsafe fstat(rawValue, &info) }
+        return FileStatus(info)
+    }
+
+    /// fstatat(2) of a name in this directory, without following a symbolic link.
+    public func status(of name: String) throws(Errno) -> FileStatus {
+        var info = stat()
+        try retrying { unsafe fstatat(rawValue, name, &info, AT_SYMLINK_NOFOLLOW) }
+        return FileStatus(info)
+    }
+
+    /// mkdirat(2).
+    public func makeDirectory(_ name: String, mode: UInt32 = 0o755) throws(Errno) {
+        try once { unsafe mkdirat(rawValue, name, mode) }
+    }
+
+    /// unlinkat(2) of a file.
+    public func unlink(_ name: String) throws(Errno) { try once { unsafe unlinkat(rawValue, name, 0) } }
+
+    /// unlinkat(2) of an empty directory.
+    public func removeDirectory(_ name: String) throws(Errno) { try once { unsafe unlinkat(rawValue, name, AT_REMOVEDIR) } }
+
+    /// symlinkat(2): makes `name` in this directory point to `target`.
+    public func makeSymbolicLink(_ name: String, to target: String) throws(Errno) {
+        try once { unsafe symlinkat(target, rawValue, name) }
+    }
+
+    /// readlinkat(2).
+    public func readSymbolicLink(_ name: String) throws(Errno) -> String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let capacity = buffer.count
+        let count = try retrying {
+            unsafe buffer.withUnsafeMutableBufferPointer { unsafe readlinkat(rawValue, name, $0.baseAddress!, capacity) }
+        }
+        return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// renameat(2) within this directory; an existing file of the new name is replaced atomically.
+    public func rename(_ name: String, to newName: String) throws(Errno) {
+        try once { unsafe renameat(rawValue, name, rawValue, newName) }
+    }
+
+    /// utimensat(2): sets the modification time of this file.
+    public func setModificationTime(_ time: Timestamp) throws(Errno) {
+        let modified = timespec(tv_sec: time.seconds, tv_nsec: time.nanoseconds)
+        let times = [timespec(tv_sec: 0, tv_nsec: utimeOmit), modified]
+        try once { unsafe futimens(rawValue, times) }
+    }
+
+    /// The names in this directory, without `.` and `..`, in no order. Bounded by `limit`.
+    ///
+    /// - Throws: `EMSGSIZE` when there are more than `limit` names.
+    public func names(limit: Int) throws(Errno) -> [String] {
+        // fdopendir takes its descriptor over, so it gets one of its own with a position of its own.
+        let copy = try self.open(".", .directory)
+        let number = copy.rawValue
+        guard let directory = unsafe fdopendir(number) else { throw .last }
+        _ = copy.release()
+        defer { unsafe closedir(directory) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = unsafe readdir(directory) else {
+                guard errno == 0 else { throw .last }
+                return names
+            }
+            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { buffer in
+                unsafe String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard name != ".", name != ".." else { continue }
+            guard names.count < limit else { throw .messageTooLarge }
+            names.append(name)
+        }
+    }
+
+    /// flock(2), exclusive, waited for at most `milliseconds`. The kernel frees it when its last descriptor closes.
+    ///
+    /// - Throws: `EAGAIN` when the time is over.
+    public func lockExclusively(milliseconds: UInt32) throws(Errno) {
+        try once { ck_lock_exclusively(rawValue, milliseconds) }
+    }
+}
+
+/// UTIME_OMIT, linux/stat.h: a cast macro that Swift does not import.
+private let utimeOmit = (1 << 30) - 2
+
+/// Seconds and nanoseconds since 1970-01-01T00:00:00Z.
+public struct Timestamp: Sendable, Hashable {
+    public let seconds: Int
+    public let nanoseconds: Int
+
+    public init(seconds: Int, nanoseconds: Int) {
+        self.seconds = seconds
+        self.nanoseconds = nanoseconds
+    }
+}
+
+/// What stat(2) tells, as far as anything here asks.
+public struct FileStatus: Sendable {
+    public enum Kind: Sendable, Hashable { case file, directory, symbolicLink, other }
+
+    public let kind: Kind
+    public let device: UInt64
+    public let inode: UInt64
+    public let size: Int
+    public let linkCount: Int
+    public let modified: Timestamp
+    /// Permission bits, such as 0o755.
+    public let mode: UInt32
+    public let owner: UInt32
+
+    init(_ info: stat) {
+        kind =
+            switch info.st_mode & S_IFMT {
+            case S_IFREG: .file
+            case S_IFDIR: .directory
+            case S_IFLNK: .symbolicLink
+            default: .other
+            }
+        device = UInt64(info.st_dev)
+        inode = UInt64(info.st_ino)
+        size = Int(info.st_size)
+        linkCount = Int(info.st_nlink)
+        modified = Timestamp(seconds: info.st_mtim.tv_sec, nanoseconds: info.st_mtim.tv_nsec)
+        mode = info.st_mode & 0o7777
+        owner = info.st_uid
+    }
+
+    /// Whether both are the same file: device and inode agree.
+    public func isSameFile(as other: FileStatus) -> Bool { device == other.device && inode == other.inode }
+
+    /// stat(2), following symbolic links.
+    public static func of(_ path: String) throws(Errno) -> FileStatus {
+        var info = stat()
+        try retrying { unsafe stat(path, &info) }
+        return FileStatus(info)
+    }
+}
