@@ -34,6 +34,8 @@ int ck_is_namespace_file(int fd) {
     return info.f_type == NSFS_MAGIC;
 }
 
+int ck_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
 int ck_bind_mount(const char *source, const char *target) { return mount(source, target, "none", MS_BIND, NULL); }
 
 int ck_make_shared_mount(const char *target) {

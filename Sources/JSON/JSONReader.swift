@@ -45,7 +45,7 @@ public struct JSONReader: Sendable {
     }
 
     private func mismatch(_ expected: String) -> JSONTypeError {
-        JSONTypeError(path: path, expected: expected, found: value.kind)
+        JSONTypeError(.type, path: path, expected: expected, found: value.kind)
     }
 }
 
@@ -65,13 +65,35 @@ extension JSON.Object {
     }
 }
 
-/// A value of another type than the one that belongs there.
+/// A value that is not what belongs at its place.
 public struct JSONTypeError: Error, Sendable, Hashable, CustomStringConvertible {
+    public enum Kind: Sendable, Hashable {
+        /// Another JSON type than the one that belongs there.
+        case type
+        /// The right type, but a value that makes no sense.
+        case value
+        case missing
+    }
+
+    public let kind: Kind
     public let path: String
     public let expected: String
+    /// The type or the value found; empty if nothing was.
     public let found: String
 
+    public init(_ kind: Kind, path: String, expected: String, found: String = "") {
+        self.kind = kind
+        self.path = path
+        self.expected = expected
+        self.found = found
+    }
+
     public var description: String {
-        "\(path.isEmpty ? "the document" : path) must be \(expected), but is \(found)"
+        let subject = path.isEmpty ? "the document" : path
+        return switch kind {
+        case .type: "\(subject) must be \(expected), but is \(found)"
+        case .value: "\(subject) must be \(expected), but is \(found)"
+        case .missing: "\(subject) is missing: \(expected)"
+        }
     }
 }

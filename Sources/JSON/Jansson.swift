@@ -6,6 +6,8 @@ import CJansson
 public struct JSONSyntaxError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What is wrong, and where (line, column) if it is a matter of syntax.
     public let description: String
+
+    public init(description: String) { self.description = description }
 }
 
 extension JSON {

@@ -22,6 +22,7 @@ int ck_namespace_type(int fd);
 // 1 if the descriptor is a file of nsfs, 0 if of another file system, -1 with errno.
 int ck_is_namespace_file(int fd);
 
+int ck_pipe(int ends[2]);
 int ck_bind_mount(const char *source, const char *target);
 int ck_make_shared_mount(const char *target);
 int ck_unmount(const char *target);

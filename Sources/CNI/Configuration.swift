@@ -1,0 +1,105 @@
+public import JSON
+
+/// A plugin's configuration as the runtime hands it over on standard input (CNI spec 1.1.0, section 1).
+public struct Configuration: Sendable {
+    /// Larger documents are refused, in octets.
+    public static let maximumSize = 16 << 20
+
+    /// Longest network name: it has to fit into a link's alias, beside container ID and interface name.
+    public static let maximumNameLength = 96
+
+    /// The document as it came in: what a delegate gets.
+    public let raw: [UInt8]
+    public let reader: JSONReader
+    public let version: SpecVersion
+    /// The network's name.
+    public let name: String
+    /// The plugin's type; empty where the runtime left it out.
+    public let type: String
+
+    /// - Throws: code 6 for what is no JSON object, 1 for a version that is not supported, 7 for a bad name.
+    public init(_ raw: [UInt8], supporting supported: [SpecVersion] = SpecVersion.allCases) throws(CNIError) {
+        let reader = try Configuration.decode(raw)
+        version = try SpecVersion(decoding: Configuration.text("cniVersion", in: reader), supported: supported)
+        let name = try Configuration.text("name", in: reader) ?? ""
+        guard !name.isEmpty else {
+            throw CNIError(.invalidConfiguration, "missing network name", details: "the configuration needs a \"name\"")
+        }
+        guard Invocation.isIdentifier(name), name.utf8.count <= Configuration.maximumNameLength else {
+            throw CNIError(
+                .invalidConfiguration, "invalid characters found in network name \"\(name)\"",
+                details: "name must match [a-zA-Z0-9][a-zA-Z0-9_.-]* and be at most \(Configuration.maximumNameLength) long")
+        }
+        self.name = name
+        type = try Configuration.text("type", in: reader) ?? ""
+        self.raw = raw
+        self.reader = reader
+    }
+
+    /// A document that must be an object, whatever is in it.
+    static func decode(_ raw: [UInt8]) throws(CNIError) -> JSONReader {
+        do throws(JSONSyntaxError) {
+            let reader = JSONReader(try JSON(parsing: raw))
+            guard case .object = reader.value else {
+                throw JSONSyntaxError(description: "it must be an object, but is \(reader.value.kind)")
+            }
+            return reader
+        } catch { throw CNIError(error, in: "the network configuration on standard input") }
+    }
+
+    static func text(_ key: String, in reader: JSONReader) throws(CNIError) -> String? {
+        do throws(JSONTypeError) { return try reader.nonEmpty(key) } catch { throw CNIError(error) }
+    }
+
+    /// What an earlier plugin of the chain, or ADD itself, has returned; nil where there is none.
+    ///
+    /// - Throws: code 1 or 6.
+    public func previousResult() throws(CNIError) -> CNIResult? {
+        try decoding { (reader) throws(JSONTypeError) in try reader.member("prevResult") }
+            .map { previous throws(CNIError) in try CNIResult(previous, assuming: version) }
+    }
+
+    /// A value that the runtime fills in for a capability that the configuration declares.
+    public func runtimeConfiguration(_ key: String) throws(CNIError) -> JSONReader? {
+        try decoding { (reader) throws(JSONTypeError) in try reader.member("runtimeConfig")?.member(key) }
+    }
+
+    /// A value under `args.cni` (CNI conventions, "args").
+    public func conventionalArgument(_ key: String) throws(CNIError) -> JSONReader? {
+        try decoding { (reader) throws(JSONTypeError) in try reader.member("args")?.member("cni")?.member(key) }
+    }
+
+    /// The type of the IPAM plugin to delegate to; nil where there is none.
+    public func ipamType() throws(CNIError) -> String? {
+        try decoding { (reader) throws(JSONTypeError) in try reader.member("ipam")?.nonEmpty("type") }
+    }
+
+    /// The `dns` object of the configuration; empty where there is none.
+    public func dns() throws(CNIError) -> CNIResult.DNS {
+        try decoding { (reader) throws(JSONTypeError) in
+            try reader.member("dns").map(CNIResult.dns) ?? CNIResult.DNS()
+        }
+    }
+
+    /// The attachments that GC must keep.
+    ///
+    /// - Throws: code 7 when the list is missing: an empty list says that all are stale, no list says nothing.
+    public func validAttachments() throws(CNIError) -> Set<Attachment> {
+        try decoding { (reader) throws(JSONTypeError) in
+            // libcni once wrote it under the shorter name (cni pull request 1103).
+            let specified = try reader.member("cni.dev/valid-attachments")
+            let list = if let specified { specified } else { try reader.required("cni.dev/attachments") }
+            return Set(
+                try list.elements().map { element throws(JSONTypeError) in
+                    Attachment(
+                        containerID: try element.required("containerID").string(),
+                        ifname: try element.required("ifname").string())
+                })
+        }
+    }
+
+    /// Runs a decoder over the document, with its error as the runtime gets it.
+    public func decoding<Value>(_ decode: (JSONReader) throws(JSONTypeError) -> Value) throws(CNIError) -> Value {
+        do throws(JSONTypeError) { return try decode(reader) } catch { throw CNIError(error) }
+    }
+}

@@ -1,0 +1,76 @@
+public import JSON
+
+/// One key of a plugin's configuration: the decoder, the documentation and the validator read this same table.
+public struct ConfigurationKey<Value: Sendable>: Sendable {
+    public let name: String
+    public let fallback: Value
+    /// What people read: meaning, range and unit.
+    public let summary: String
+    let decode: @Sendable (JSONReader) throws(JSONTypeError) -> Value
+
+    public init(
+        _ name: String, default fallback: Value, _ summary: String,
+        decode: @escaping @Sendable (JSONReader) throws(JSONTypeError) -> Value
+    ) {
+        self.name = name
+        self.fallback = fallback
+        self.summary = summary
+        self.decode = decode
+    }
+
+    public func read(_ reader: JSONReader) throws(JSONTypeError) -> Value {
+        guard let member = try reader.member(name) else { return fallback }
+        return try decode(member)
+    }
+}
+
+/// A key without its type, for lists of keys.
+public protocol AnyConfigurationKey: Sendable {
+    var name: String { get }
+    var summary: String { get }
+    var fallbackText: String { get }
+}
+
+extension ConfigurationKey: AnyConfigurationKey {
+    public var fallbackText: String {
+        if case Optional<Any>.none = fallback as Any { return "" }
+        return "\(fallback)"
+    }
+}
+
+extension ConfigurationKey where Value == Bool {
+    public static func flag(_ name: String, default fallback: Bool = false, _ summary: String) -> Self {
+        Self(name, default: fallback, summary) { reader throws(JSONTypeError) in try reader.bool() }
+    }
+}
+
+extension ConfigurationKey where Value == String {
+    /// A text; an empty one counts as absent.
+    public static func text(_ name: String, default fallback: String, _ summary: String) -> Self {
+        Self(name, default: fallback, summary) { reader throws(JSONTypeError) in
+            let text = try reader.string()
+            return text.isEmpty ? fallback : text
+        }
+    }
+}
+
+extension ConfigurationKey where Value == Int {
+    /// An integer within `range`.
+    public static func number(
+        _ name: String, default fallback: Int, in range: ClosedRange<Int>, _ summary: String
+    ) -> Self {
+        Self(name, default: fallback, summary) { reader throws(JSONTypeError) in
+            guard let number = Int(exactly: try reader.integer()), range.contains(number) else {
+                throw reader.wrong("from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return number
+        }
+    }
+}
+
+extension Configuration {
+    /// The value of a key, or its default.
+    public subscript<Value>(key: ConfigurationKey<Value>) -> Value {
+        get throws(CNIError) { try decoding { (reader) throws(JSONTypeError) in try key.read(reader) } }
+    }
+}

@@ -1,0 +1,83 @@
+internal import JSON
+internal import Posix
+
+/// Finds and runs other plugins (CNI spec 1.1.0, section 4).
+struct Delegation: Sendable {
+    /// The plugins that this executable answers to itself.
+    let builtIn: [String: any Plugin]
+    let log: @Sendable (String) -> Void
+
+    /// Results larger than this are refused, in octets.
+    static let maximumResultSize = 1 << 20
+
+    func run(_ type: String, _ request: Request) throws -> CNIResult? {
+        let executable = try find(type, in: request.invocation.path)
+        if let plugin = builtIn[type], isThisExecutable(executable) {
+            return try plugin.run(request)
+        }
+        return try execute(executable, type, request)
+    }
+
+    /// The first regular file of that name along `CNI_PATH`.
+    ///
+    /// - Throws: code 7 for a type that is no file name, 4 where `CNI_PATH` is not set or does not hold it.
+    func find(_ type: String, in path: [String]) throws(CNIError) -> String {
+        guard Invocation.isIdentifier(type) else {
+            throw CNIError(.invalidConfiguration, "invalid plugin name: \"\(type)\"")
+        }
+        for directory in path {
+            let candidate = "\(directory)/\(type)"
+            if let status = try? FileStatus.of(candidate), status.kind == .file { return candidate }
+        }
+        throw CNIError(
+            .invalidEnvironment, "failed to find plugin \"\(type)\" in path [\(path.joined(separator: " "))]",
+            details: "CNI_PATH must name the directory that holds it")
+    }
+
+    private func isThisExecutable(_ path: String) -> Bool {
+        guard let this = try? FileStatus.of("/proc/self/exe"), let other = try? FileStatus.of(path) else { return false }
+        return this.isSameFile(as: other)
+    }
+
+    private func execute(_ executable: String, _ type: String, _ request: Request) throws(CNIError) -> CNIResult? {
+        let output: ChildProcess.Output
+        do throws(Errno) {
+            output = try ChildProcess.run(
+                executable, environment: request.invocation.environment.variables, input: request.configuration.raw,
+                outputLimit: Delegation.maximumResultSize)
+        } catch {
+            throw CNIError(.inputOutput, "run plugin \(executable) for \(request.invocation.command.rawValue): \(error)")
+        }
+        let command = request.invocation.command.rawValue
+        guard output.status == 0 else {
+            if let value = try? JSON(parsing: output.standardOutput), let error = CNIError(value) {
+                throw error.during("plugin type=\"\(type)\" failed (\(command))")
+            }
+            let text = String(decoding: output.standardOutput.prefix(500), as: UTF8.self)
+            throw CNIError(
+                .internal, "plugin type=\"\(type)\" failed (\(command)) with status \(output.status)",
+                details: text.isEmpty ? "it printed no error" : "it printed: \(text)")
+        }
+        guard request.invocation.command == .add else { return nil }
+        let value: JSON
+        do throws(JSONSyntaxError) { value = try JSON(parsing: output.standardOutput) } catch {
+            throw CNIError(error, in: "the result of plugin \"\(type)\"")
+        }
+        return try CNIResult(JSONReader(value, path: "result of \(type)"))
+    }
+}
+
+extension Plugin {
+    /// Runs the verb that the request asks for.
+    func run(_ request: Request) throws -> CNIResult? {
+        switch request.invocation.command {
+        case .add: return try add(request)
+        case .del: try del(request)
+        case .check: try check(request)
+        case .gc: try gc(request)
+        case .status: try status(request)
+        case .version: break
+        }
+        return nil
+    }
+}

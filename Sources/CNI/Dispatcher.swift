@@ -1,0 +1,110 @@
+internal import JSON
+internal import Posix
+
+/// Runs the plugin that a call is for and speaks the protocol around it.
+///
+/// ```swift
+/// exit(Dispatcher(["my-plugin": MyPlugin()]).runProcess(as: "my-plugin"))
+/// ```
+public struct Dispatcher: Sendable {
+    private let plugins: [String: any Plugin]
+
+    /// - Parameter plugins: every plugin that this executable answers to, by type.
+    public init(_ plugins: [String: any Plugin]) { self.plugins = plugins }
+
+    /// Everything that a call takes from and gives to the outside, so that a test can make it up.
+    public struct Streams: Sendable {
+        /// Standard input to its end.
+        ///
+        /// - Throws: code 5 where it cannot be read, 6 where it is too large.
+        public var read: @Sendable () throws(CNIError) -> [UInt8]
+        /// Standard output, written once.
+        public var write: @Sendable ([UInt8]) throws(CNIError) -> Void
+        /// A line on standard error.
+        public var log: @Sendable (String) -> Void
+
+        public init(
+            read: @escaping @Sendable () throws(CNIError) -> [UInt8],
+            write: @escaping @Sendable ([UInt8]) throws(CNIError) -> Void,
+            log: @escaping @Sendable (String) -> Void
+        ) {
+            self.read = read
+            self.write = write
+            self.log = log
+        }
+    }
+
+    /// Answers one call.
+    ///
+    /// - Returns: the exit code: 0 for success, 1 for an error that stands on standard output.
+    public func run(as type: String, _ environment: Environment, _ streams: Streams) -> Int32 {
+        guard environment["CNI_COMMAND"] != nil else {
+            // A person has started it: say what it is, as the reference's skeleton does.
+            streams.log(about(type))
+            return 0
+        }
+        var version = SpecVersion.latest
+        do {
+            let invocation = try Invocation(environment)
+            guard let plugin = plugins[type] else {
+                throw CNIError(
+                    .invalidEnvironment, "no plugin is called \"\(type)\" here",
+                    details: "it answers to \(plugins.keys.sorted().joined(separator: ", "))")
+            }
+            let input = try streams.read()
+            if invocation.command == .version {
+                try streams.write(try Dispatcher.versions(of: plugin, asked: input).serialized())
+                return 0
+            }
+            let configuration = try Configuration(input, supporting: plugin.supportedVersions)
+            version = configuration.version
+            guard version.allows(invocation.command) else {
+                throw CNIError(
+                    .incompatibleVersion, "config version does not allow \(invocation.command.rawValue)",
+                    details: "cniVersion is \(version.rawValue)")
+            }
+            try Dispatcher.requireOtherNamespace(invocation)
+            let request = Request(invocation, configuration, Delegation(builtIn: plugins, log: streams.log))
+            guard let result = try plugin.run(request) else { return 0 }
+            do {
+                try streams.write(try result.json(version: version).serialized())
+            } catch {
+                // A result that nobody gets is a failed ADD, and a failed ADD leaves nothing.
+                try? plugin.del(request.asDEL)
+                throw error
+            }
+            return 0
+        } catch {
+            try? streams.write(CNIError(wrapping: error).json(version: version).serialized())
+            return 1
+        }
+    }
+
+    private func about(_ type: String) -> String {
+        """
+        CNI plugin \(type); CNI protocol versions \(SpecVersion.allCases.map(\.rawValue).joined(separator: ", ")).
+        A container runtime runs it with CNI_COMMAND and a network configuration on standard input.
+        """
+    }
+
+    /// The answer to VERSION; input is optional and may name any version.
+    private static func versions(of plugin: any Plugin, asked input: [UInt8]) throws(CNIError) -> JSON {
+        let asked = input.isEmpty ? nil : try Configuration.text("cniVersion", in: Configuration.decode(input))
+        return [
+            "cniVersion": .string(asked ?? SpecVersion.latest.rawValue),
+            "supportedVersions": .array(plugin.supportedVersions.map { .string($0.rawValue) }),
+        ]
+    }
+
+    /// The pod's namespace must not be the plugin's own: it would change the host's interfaces.
+    private static func requireOtherNamespace(_ invocation: Invocation) throws(CNIError) {
+        guard let netns = invocation.netns, !invocation.mayUseOwnNamespace,
+            let pod = try? FileStatus.of(netns), let own = try? FileStatus.of("/proc/self/ns/net")
+        else { return }
+        guard !pod.isSameFile(as: own) else {
+            throw CNIError(
+                .invalidNamespace, "plugin's netns and netns from CNI_NETNS should not be the same",
+                details: "CNI_NETNS is \(netns); CNI_NETNS_OVERRIDE=1 allows it")
+        }
+    }
+}

@@ -1,0 +1,72 @@
+internal import JSON
+
+/// A CNI plugin: what happens for each verb of the protocol.
+///
+/// Any error may be thrown; what is no ``CNIError`` and not convertible to one reaches the runtime with code 999.
+public protocol Plugin: Sendable {
+    /// Configurations of other versions are refused with code 1. All of them by default.
+    var supportedVersions: [SpecVersion] { get }
+
+    /// Attaches the container. After an error nothing may be left.
+    func add(_ request: Request) throws -> CNIResult
+
+    /// Undoes ADD. Must succeed when there is nothing to undo, and go on past errors.
+    func del(_ request: Request) throws
+
+    /// Compares what ADD set up with what is there now. Must not change anything.
+    func check(_ request: Request) throws
+
+    /// Frees what belongs to this network but to none of the valid attachments.
+    func gc(_ request: Request) throws
+
+    /// Succeeds when ADD can be served.
+    func status(_ request: Request) throws
+}
+
+extension Plugin {
+    public var supportedVersions: [SpecVersion] { SpecVersion.allCases }
+}
+
+/// One call of a plugin.
+public struct Request: Sendable {
+    public let invocation: Invocation
+    public let configuration: Configuration
+    let delegation: Delegation
+
+    public var attachment: Attachment { invocation.attachment }
+
+    init(_ invocation: Invocation, _ configuration: Configuration, _ delegation: Delegation) {
+        self.invocation = invocation
+        self.configuration = configuration
+        self.delegation = delegation
+    }
+
+    /// Runs the same command of another plugin, such as the IPAM plugin, with the same environment and configuration.
+    ///
+    /// When ADD fails there, its DEL is run as well (CNI spec 1.1.0, section 4), and the error of ADD is thrown.
+    /// - Returns: the delegate's result; nil for commands without one.
+    @discardableResult
+    public func delegate(to type: String) throws -> CNIResult? {
+        do {
+            return try delegation.run(type, self)
+        } catch {
+            if invocation.command == .add { _ = try? delegation.run(type, self.replacing(.del)) }
+            throw error
+        }
+    }
+
+    /// Runs the delegate's DEL, whatever the command at hand: for undoing an ADD that failed later on.
+    public func undoDelegate(_ type: String) throws {
+        _ = try delegation.run(type, replacing(.del))
+    }
+
+    /// Says something to the operator; never on standard output.
+    public func log(_ message: String) { delegation.log(message) }
+
+    func replacing(_ command: Command) -> Request {
+        Request(invocation.replacing(command), configuration, delegation)
+    }
+
+    /// Like the attachment's ADD, but as another command: what a plugin runs to undo its own failure.
+    public var asDEL: Request { replacing(.del) }
+}

@@ -1,0 +1,33 @@
+internal import Posix
+
+extension Dispatcher {
+    /// Answers one call with this process's environment and standard streams.
+    ///
+    /// - Returns: the exit code for the process.
+    public func runProcess(as type: String) -> Int32 {
+        run(as: type, Environment(ProcessEnvironment.variables), .process)
+    }
+}
+
+extension Dispatcher.Streams {
+    /// This process's own standard streams.
+    public static let process = Dispatcher.Streams(
+        read: { () throws(CNIError) in
+            do throws(Errno) {
+                return try StandardStream.input.readAll(limit: Configuration.maximumSize)
+            } catch {
+                guard error != .messageTooLarge else {
+                    throw CNIError(
+                        .decodingFailure,
+                        "the network configuration on standard input is larger than \(Configuration.maximumSize) octets")
+                }
+                throw CNIError(.inputOutput, "read the network configuration from standard input: \(error)")
+            }
+        },
+        write: { (text: [UInt8]) throws(CNIError) in
+            do throws(Errno) {
+                try StandardStream.output.writeAll(text + [UInt8(ascii: "\n")])
+            } catch { throw CNIError(.inputOutput, "write to standard output: \(error)") }
+        },
+        log: { line in try? StandardStream.error.writeAll("\(line)\n".utf8) })
+}

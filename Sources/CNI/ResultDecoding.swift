@@ -1,0 +1,125 @@
+public import JSON
+public import Net
+
+extension CNIResult {
+    /// Reads a result of any version, as a delegate prints it or as `prevResult` carries it.
+    ///
+    /// - Parameter assumed: what to read it as when it has no `cniVersion` of its own.
+    /// - Throws: code 1 for a version that is not known, 6 for what cannot be decoded; the message names the key.
+    public init(_ reader: JSONReader, assuming assumed: SpecVersion = .v0_1_0) throws(CNIError) {
+        self.init()
+        let version = try SpecVersion(decoding: Configuration.text("cniVersion", in: reader) ?? assumed.rawValue)
+        do throws(JSONTypeError) {
+            if version < .v0_3_0 {
+                for key in ["ip4", "ip6"] {
+                    guard let part = try reader.member(key) else { continue }
+                    let gateway = try part.member("gateway")?.ipAddress()
+                    ips.append(IP(address: try part.required("ip").cidr(), gateway: gateway))
+                    routes += try part.list("routes", CNIResult.route)
+                }
+            } else {
+                interfaces = try reader.list("interfaces", CNIResult.interface)
+                ips = try reader.list("ips", CNIResult.ip)
+                routes = try reader.list("routes", CNIResult.route)
+            }
+            dns = try reader.member("dns").map(CNIResult.dns) ?? DNS()
+        } catch {
+            throw CNIError(error)
+        }
+        for ip in ips {
+            guard let index = ip.interface, !interfaces.indices.contains(index) else { continue }
+            throw CNIError(
+                .decodingFailure, "\(reader.path)ips: interface \(index) of \(ip.address) is not in the interfaces list")
+        }
+    }
+
+    private static func interface(_ reader: JSONReader) throws(JSONTypeError) -> Interface {
+        Interface(
+            name: try reader.required("name").string(),
+            mac: try reader.nonEmpty("mac"),
+            mtu: try reader.member("mtu")?.uint32(),
+            sandbox: try reader.nonEmpty("sandbox"),
+            socketPath: try reader.nonEmpty("socketPath"),
+            pciID: try reader.nonEmpty("pciID"))
+    }
+
+    private static func ip(_ reader: JSONReader) throws(JSONTypeError) -> IP {
+        IP(
+            address: try reader.required("address").cidr(),
+            gateway: try reader.member("gateway")?.ipAddress(),
+            interface: try reader.member("interface").map { reader throws(JSONTypeError) in
+                Int(try reader.uint32())
+            })
+    }
+
+    /// Reads a route; also used for the routes of an IPAM configuration.
+    static func route(_ reader: JSONReader) throws(JSONTypeError) -> Route {
+        Route(
+            destination: try reader.required("dst").cidr(),
+            gateway: try reader.nonEmpty("gw") == nil ? nil : try reader.required("gw").ipAddress(),
+            mtu: try reader.member("mtu")?.uint32(),
+            advmss: try reader.member("advmss")?.uint32(),
+            priority: try reader.member("priority")?.uint32(),
+            table: try reader.member("table")?.uint32(),
+            scope: try reader.member("scope")?.uint32())
+    }
+
+    /// Reads a `dns` object; also that of a network configuration.
+    static func dns(_ reader: JSONReader) throws(JSONTypeError) -> DNS {
+        let text = { (reader: JSONReader) throws(JSONTypeError) in try reader.string() }
+        return DNS(
+            nameservers: try reader.list("nameservers", text),
+            domain: try reader.nonEmpty("domain"),
+            search: try reader.list("search", text),
+            options: try reader.list("options", text))
+    }
+}
+
+extension JSONReader {
+    /// A member that must be there.
+    public func required(_ key: String) throws(JSONTypeError) -> JSONReader {
+        guard let member = try member(key) else {
+            throw JSONTypeError(.missing, path: path.isEmpty ? key : "\(path).\(key)", expected: "it is required")
+        }
+        return member
+    }
+
+    /// The elements of a list that may be absent.
+    public func list<Element>(
+        _ key: String, _ decode: (JSONReader) throws(JSONTypeError) -> Element
+    ) throws(JSONTypeError) -> [Element] {
+        var elements: [Element] = []
+        for element in try member(key)?.elements() ?? [] { elements.append(try decode(element)) }
+        return elements
+    }
+
+    /// A text in which empty means absent, as in Go.
+    public func nonEmpty(_ key: String) throws(JSONTypeError) -> String? {
+        let text = try member(key)?.string() ?? ""
+        return text.isEmpty ? nil : text
+    }
+
+    /// 0...4294967295.
+    public func uint32() throws(JSONTypeError) -> UInt32 {
+        let number = try integer()
+        guard let value = UInt32(exactly: number) else { throw wrong("from 0 to \(UInt32.max)") }
+        return value
+    }
+
+    /// `ADDRESS/LENGTH`.
+    public func cidr() throws(JSONTypeError) -> CIDR {
+        guard let value = CIDR(try string()) else { throw wrong("an address with prefix length, like 10.1.0.0/16") }
+        return value
+    }
+
+    public func ipAddress() throws(JSONTypeError) -> IPAddress {
+        guard let value = IPAddress(try string()) else { throw wrong("an IP address") }
+        return value
+    }
+
+    /// The error for a value of the right type that does not fit; it shows the value.
+    public func wrong(_ expected: String) -> JSONTypeError {
+        JSONTypeError(
+            .value, path: path, expected: expected, found: String(decoding: value.serialized(pretty: false), as: UTF8.self))
+    }
+}
