@@ -40,7 +40,7 @@ public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String { unsafe String(cString: strerror(rawValue)) }
 
     /// The calling thread's last error.
-    static var last: Errno { Errno(rawValue: errno) }
+    public static var last: Errno { Errno(rawValue: errno) }
 }
 
 /// Runs a system call that reports failure by -1, again while a signal interrupts it.

@@ -3,6 +3,8 @@
 #ifndef SWIFTLET_MNL_H
 #define SWIFTLET_MNL_H
 
+#include <linux/netlink.h>
+
 #ifdef SWIFTLET_SYSTEM_LIBMNL
 #include <libmnl/libmnl.h>
 #else

@@ -1,0 +1,72 @@
+internal import CKernel
+internal import Glibc
+internal import Posix
+internal import Wire
+
+extension NetlinkSocket {
+    /// Removes a link and returns when it is gone, which is before the kernel has freed it.
+    ///
+    /// RTM_DELLINK makes the link invisible within a millisecond, but its sender stays in the kernel until RCU has
+    /// gone round (rcu_barrier in netdev_run_todo, 15 to 20 ms). So a child sends it, and this process waits for the
+    /// kernel's notification, checks that the link is gone, and goes on.
+    ///
+    /// - Precondition: the socket hears link notifications.
+    /// - Throws: the kernel's refusal, or `ETIMEDOUT` after five seconds.
+    public mutating func removeLink(_ index: UInt32, named name: String) throws(KernelError) {
+        let attempt = "delete link \(name)"
+        var builder = builder()
+        builder.deleteLink(.index(index))
+        builder.addFlagsToLast(MessageFlag.acknowledge)
+        consume(builder)
+        let child = try attempting(attempt) { () throws(Errno) in
+            let child = unsafe builder.bytes.withUnsafeBytes { buffer in
+                unsafe ck_send_from_child(descriptor, buffer.baseAddress, buffer.count)
+            }
+            guard child > 0 else { throw .last }
+            return child
+        }
+        try awaitRemoval(of: index, sequence: builder.sequences[0], attempt)
+        // What was promised is what was seen. The child is left to the kernel; it ends by itself.
+        guard try link(.index(index)) == nil else { throw KernelError(attempt, .busy, kernelText: "it is still there") }
+        reap(child)
+    }
+
+    private static let removalLimitMilliseconds: Int32 = 5000
+
+    private func awaitRemoval(of index: UInt32, sequence: UInt32, _ attempt: String) throws(KernelError) {
+        var lost = false
+        while true {
+            var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            let ready = unsafe poll(&waiting, 1, lost ? 1 : NetlinkSocket.removalLimitMilliseconds)
+            if ready < 0, Errno.last == .interrupted { continue }
+            guard ready > 0 else {
+                // Notifications were dropped: the caller looks for itself.
+                if lost { return }
+                throw KernelError(attempt, ready == 0 ? .timedOut : .last)
+            }
+            let messages: [Message]
+            do throws(Errno) { messages = try receive() } catch {
+                if error == .noBufferSpace { lost = true }
+                guard error == .noBufferSpace || error == .tryAgain else { throw KernelError(attempt, error) }
+                continue
+            }
+            for message in messages {
+                if message.type == RouteMessageType.deleteLink, let link = Link(message), link.index == index,
+                    message.payload.first == 0
+                {
+                    return
+                }
+                guard message.type == Message.errorType, message.sequence == sequence,
+                    let answer = Acknowledgement(message)
+                else { continue }
+                guard answer.errorNumber != 0, answer.errorNumber != ENODEV else { return }
+                throw KernelError(attempt, Errno(rawValue: answer.errorNumber), kernelText: answer.text)
+            }
+        }
+    }
+
+    private func reap(_ child: Int32) {
+        var status: Int32 = 0
+        _ = unsafe waitpid(child, &status, WNOHANG)
+    }
+}

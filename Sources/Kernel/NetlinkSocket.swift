@@ -1,0 +1,196 @@
+internal import CKernel
+internal import Glibc
+internal import Posix
+public import Wire
+
+/// A netlink socket, bound to the network namespace in which it was opened, wherever its process goes afterwards.
+///
+/// Requests are answered by the kernel before send(2) returns, so nothing here waits: an answer that is not there is
+/// an error, not a hang. Only ``LinkRemoval`` waits, and it uses poll(2) with a limit.
+@safe
+public struct NetlinkSocket: ~Copyable {
+    private let socket: OpaquePointer
+    private var sequence: UInt32 = 1
+
+    /// Kernels send at most 32 KiB at a time in a dump.
+    private static let receiveSize = 32768
+
+    /// A dump that others change under us is asked for again, so many times.
+    private static let dumpAttempts = 20
+
+    /// How many datagrams one answer may have: a bound, not a limit that anybody reaches (about 100 links each).
+    private static let maximumDatagrams = 1 << 16
+
+    /// Opens a NETLINK_ROUTE socket in the caller's current network namespace.
+    ///
+    /// - Parameter linkNotifications: whether it also hears of every change of a link (RTNLGRP_LINK).
+    public init(linkNotifications: Bool = false) throws(KernelError) {
+        let socket = try unsafe attempting("open a netlink socket") { () throws(Errno) in
+            let flags = Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+            guard let socket = unsafe mnl_socket_open2(NETLINK_ROUTE, flags) else { throw .last }
+            var on: Int32 = 1
+            // These only improve answers (texts in errors, less to read), and old kernels lack them.
+            for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] {
+                _ = unsafe mnl_socket_setsockopt(socket, option, &on, socklen_t(MemoryLayout<Int32>.size))
+            }
+            // RTMGRP_LINK, linux/rtnetlink.h.
+            guard unsafe mnl_socket_bind(socket, linkNotifications ? 1 : 0, 0) == 0 else {
+                let error = Errno.last
+                _ = unsafe mnl_socket_close(socket)
+                throw error
+            }
+            return unsafe socket
+        }
+        unsafe self.socket = unsafe socket
+    }
+
+    deinit { _ = unsafe mnl_socket_close(socket) }
+
+    /// The descriptor, for poll(2) and for a child that sends in this socket's name.
+    var descriptor: Int32 { unsafe mnl_socket_get_fd(socket) }
+
+    /// A builder whose messages continue this socket's numbering.
+    mutating func builder() -> MessageBuilder { MessageBuilder(firstSequence: sequence) }
+
+    /// Takes the numbers that a builder has used out of circulation.
+    mutating func consume(_ builder: MessageBuilder) { sequence &+= UInt32(builder.sequences.count) }
+
+    private mutating func send(_ builder: MessageBuilder, _ attempt: @autoclosure () -> String) throws(KernelError) {
+        consume(builder)
+        try attempting(attempt()) { () throws(Errno) in
+            while true {
+                let sent = unsafe builder.bytes.withUnsafeBytes { buffer in
+                    unsafe mnl_socket_sendto(socket, buffer.baseAddress, buffer.count)
+                }
+                if sent == builder.bytes.count { return }
+                guard sent < 0, Errno.last == .interrupted else { throw sent < 0 ? .last : .messageTooLarge }
+            }
+        }
+    }
+
+    /// Receives one datagram; `EAGAIN` when there is none.
+    func receive() throws(Errno) -> [Message] {
+        var failure: Errno?
+        let datagram = unsafe [UInt8](unsafeUninitializedCapacity: NetlinkSocket.receiveSize) { buffer, count in
+            while true {
+                let received = unsafe mnl_socket_recvfrom(socket, buffer.baseAddress, buffer.count)
+                if received >= 0 {
+                    count = received
+                    return
+                }
+                guard Errno.last == .interrupted else {
+                    failure = .last
+                    return
+                }
+            }
+        }
+        if let failure { throw failure }
+        guard let messages = Message.parse(datagram[...]) else { throw .badMessage }
+        return messages
+    }
+
+    /// Sends all changes at once and reads what failed.
+    ///
+    /// Only the last change is acknowledged, so that a success costs one answer; the kernel reports each failure
+    /// anyway. It does not stop at one: later changes have been tried too, and the caller undoes the whole.
+    /// - Throws: the first failure.
+    public mutating func execute(_ changes: consuming Changes) throws(KernelError) {
+        guard !changes.builder.isEmpty else { return }
+        changes.builder.addFlagsToLast(MessageFlag.acknowledge)
+        let builder = changes.builder.renumbered(from: sequence)
+        try send(builder, changes.describe(0))
+        var firstFailure: (position: Int, Acknowledgement)?
+        while true {
+            let messages: [Message]
+            do throws(Errno) { messages = try receive() } catch {
+                throw KernelError(changes.describe(builder.sequences.count - 1), error, kernelText: "no answer from netlink")
+            }
+            for message in messages where message.type == Message.errorType {
+                guard let position = builder.sequences.firstIndex(of: message.sequence) else { continue }
+                guard let answer = Acknowledgement(message) else {
+                    throw KernelError(changes.describe(position), .badMessage)
+                }
+                if answer.errorNumber != 0, position < firstFailure?.position ?? .max {
+                    firstFailure = (position, answer)
+                }
+                guard position == builder.sequences.count - 1 else { continue }
+                guard let (failed, answer) = firstFailure else { return }
+                throw KernelError(
+                    changes.describe(failed), Errno(rawValue: answer.errorNumber), kernelText: answer.text)
+            }
+        }
+    }
+
+    /// Asks for one thing.
+    public mutating func request(
+        _ attempt: @autoclosure () -> String, _ build: (inout MessageBuilder) -> Void
+    ) throws(KernelError) -> Message {
+        var builder = builder()
+        build(&builder)
+        try send(builder, attempt())
+        while true {
+            let messages = try attempting(attempt()) { () throws(Errno) in try receive() }
+            for message in messages where message.sequence == builder.sequences.last {
+                guard message.type == Message.errorType else { return message }
+                guard let answer = Acknowledgement(message) else { throw KernelError(attempt(), .badMessage) }
+                throw KernelError(attempt(), Errno(rawValue: answer.errorNumber), kernelText: answer.text)
+            }
+        }
+    }
+
+    /// Asks for a list; again when it changed while it was read (NLM_F_DUMP_INTR).
+    public mutating func dump<Element>(
+        _ attempt: @autoclosure () -> String, _ element: (Message) -> Element?,
+        _ build: (inout MessageBuilder) -> Void
+    ) throws(KernelError) -> [Element] {
+        for _ in 0..<NetlinkSocket.dumpAttempts {
+            var builder = builder()
+            build(&builder)
+            try send(builder, attempt())
+            if let list = try collect(builder.sequences[0], element, attempt()) { return list }
+        }
+        throw KernelError(attempt(), .interrupted, kernelText: "the list kept changing while it was read")
+    }
+
+    /// Reads a dump to its end; nil when it was inconsistent.
+    private func collect<Element>(
+        _ sequence: UInt32, _ element: (Message) -> Element?, _ attempt: @autoclosure () -> String
+    ) throws(KernelError) -> [Element]? {
+        var list: [Element] = []
+        var isConsistent = true
+        for _ in 0..<NetlinkSocket.maximumDatagrams {
+            let messages = try attempting(attempt()) { () throws(Errno) in try receive() }
+            for message in messages where message.sequence == sequence {
+                if message.flags & MessageFlag.dumpInterrupted != 0 { isConsistent = false }
+                switch message.type {
+                case Message.doneType, Message.errorType:
+                    guard let answer = Acknowledgement(message) else { throw KernelError(attempt(), .badMessage) }
+                    guard answer.errorNumber == 0 else {
+                        throw KernelError(attempt(), Errno(rawValue: answer.errorNumber), kernelText: answer.text)
+                    }
+                    return isConsistent ? list : nil
+                default:
+                    if let value = element(message) { list.append(value) }
+                }
+            }
+        }
+        throw KernelError(attempt(), .messageTooLarge)
+    }
+}
+
+/// Changes that are sent together, each with what to call it when it fails.
+public struct Changes: ~Copyable {
+    var builder = MessageBuilder()
+    private var attempts: [() -> String] = []
+
+    public init() {}
+
+    public mutating func append(
+        _ attempt: @escaping @autoclosure () -> String, _ build: (inout MessageBuilder) -> Void
+    ) {
+        build(&builder)
+        attempts.append(attempt)
+    }
+
+    borrowing func describe(_ position: Int) -> String { attempts[position]() }
+}

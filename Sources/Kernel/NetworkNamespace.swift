@@ -1,0 +1,60 @@
+internal import CKernel
+internal import Glibc
+internal import Posix
+
+/// A network namespace, held open: its path may vanish or be replaced, this stays the one that was checked.
+public struct NetworkNamespace: ~Copyable {
+    /// Where it was opened, for messages.
+    public let path: String
+    private let file: FileDescriptor
+
+    /// The descriptor, for messages that refer to the namespace (IFLA_NET_NS_FD).
+    public var descriptor: Int32 { file.rawValue }
+
+    /// Opens a namespace file.
+    ///
+    /// - Throws: `ENOENT` when there is none; `EINVAL` when the file is no network namespace.
+    public init(_ path: String) throws(KernelError) {
+        let file = try attempting("open network namespace \(path)") { () throws(Errno) in
+            // A FIFO of that name must not make us wait.
+            try FileDescriptor.open(path, [.readOnly, .nonBlocking])
+        }
+        let isNamespace = ck_is_namespace_file(file.rawValue)
+        guard isNamespace == 1, ck_namespace_type(file.rawValue) == ck_clone_newnet else {
+            throw KernelError(
+                "open network namespace \(path)", .invalidArgument,
+                kernelText: isNamespace == 1 ? "it is a namespace of another kind" : "it is no namespace file")
+        }
+        self.path = path
+        self.file = file
+    }
+
+    /// The namespace that this process is in.
+    public static func current() throws(KernelError) -> NetworkNamespace { try NetworkNamespace("/proc/self/ns/net") }
+
+    public func isSame(as other: borrowing NetworkNamespace) throws(KernelError) -> Bool {
+        let mine = try attempting("look at \(path)") { () throws(Errno) in try file.status() }
+        let its = try attempting("look at \(other.path)") { () throws(Errno) in try other.file.status() }
+        return mine.isSameFile(as: its)
+    }
+
+    /// Runs the body with the calling thread in this namespace, and goes back.
+    ///
+    /// - Precondition: the thread can go back to where it came from; a process with other threads must not use this.
+    public func run<Value: ~Copyable>(_ body: () throws -> Value) throws -> Value {
+        let home = try NetworkNamespace.current()
+        try enter()
+        defer {
+            // Staying would let later steps change the wrong namespace.
+            do { try home.enter() } catch { fatalError("cannot return from \(path): \(error)") }
+        }
+        return try body()
+    }
+
+    /// Moves the calling thread into this namespace for good.
+    public func enter() throws(KernelError) {
+        try attempting("enter network namespace \(path)") { () throws(Errno) in
+            guard ck_setns(descriptor, ck_clone_newnet) == 0 else { throw .last }
+        }
+    }
+}

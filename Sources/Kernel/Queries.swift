@@ -1,0 +1,59 @@
+public import Net
+internal import Posix
+public import Wire
+
+extension NetlinkSocket {
+    /// The link, or nil when there is none.
+    public mutating func link(_ reference: LinkReference) throws(KernelError) -> Link? {
+        do throws(KernelError) {
+            let message = try request("look up \(reference)") { $0.getLink(reference) }
+            guard let link = Link(message) else { throw KernelError("look up \(reference)", .badMessage) }
+            return link
+        } catch {
+            guard error.errno == .noSuchDevice else { throw error }
+            return nil
+        }
+    }
+
+    /// All links, or those of one kind, or the ports of one master.
+    public mutating func links(kind: String? = nil, master: UInt32? = nil) throws(KernelError) -> [Link] {
+        try dump("list links", Link.init) { $0.dumpLinks(kind: kind, master: master) }
+            .filter { (kind == nil || $0.kind == kind) && (master == nil || $0.master == master) }
+    }
+
+    /// The addresses of one interface, of both families.
+    public mutating func addresses(of index: UInt32) throws(KernelError) -> [InterfaceAddress] {
+        try dump("list addresses", InterfaceAddress.init) { $0.dumpAddresses(of: index) }.filter { $0.index == index }
+    }
+
+    public mutating func routes(_ family: IPFamily) throws(KernelError) -> [Route] {
+        try dump("list routes", Route.init) { $0.dumpRoutes(family) }
+    }
+
+    public mutating func neighbours() throws(KernelError) -> [Neighbour] {
+        try dump("list neighbours", Neighbour.init) { $0.dumpNeighbours() }
+    }
+
+    /// The VLANs of the bridge port.
+    public mutating func vlans(ofPort index: UInt32) throws(KernelError) -> [PortVLAN] {
+        try dump("list VLANs", PortVLANs.init) { $0.dumpPortVLANs() }.filter { $0.index == index }.flatMap(\.vlans)
+    }
+
+    /// Sends a single change.
+    public mutating func execute(
+        _ attempt: @escaping @autoclosure () -> String, _ build: (inout MessageBuilder) -> Void
+    ) throws(KernelError) {
+        var changes = Changes()
+        changes.append(attempt(), build)
+        try execute(changes)
+    }
+}
+
+extension LinkReference: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .index(let index): "link number \(index)"
+        case .name(let name): "link \(name)"
+        }
+    }
+}

@@ -1,0 +1,44 @@
+internal import Posix
+
+/// A kernel parameter below /proc/sys/net, in the namespace of the calling thread.
+public struct Sysctl: Sendable, CustomStringConvertible {
+    private let path: String
+
+    /// - Parameter name: with slashes, such as `ipv6/conf/eth0/accept_ra`; interface names may contain dots.
+    public init(_ name: String) { path = "/proc/sys/net/\(name)" }
+
+    public var description: String { path }
+
+    /// The value, or nil when the kernel has no such parameter.
+    public func read() throws(KernelError) -> String? {
+        do throws(Errno) {
+            let text = try FileDescriptor.open(path, .readOnly).readAll(limit: 4096)
+            return String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        } catch {
+            guard error != .noSuchFile else { return nil }
+            throw KernelError("read \(path)", error)
+        }
+    }
+
+    /// Sets the value.
+    ///
+    /// - Returns: false when the kernel has no such parameter, as without IPv6.
+    @discardableResult
+    public func write(_ value: String) throws(KernelError) -> Bool {
+        do throws(Errno) {
+            try FileDescriptor.open(path, .writeOnly).writeAll(value.utf8)
+            return true
+        } catch {
+            guard error != .noSuchFile else { return false }
+            throw KernelError(
+                "write \(value) to \(path)", error,
+                advice: error == .readOnlyFileSystem ? "/proc/sys must be writable for the plugin" : "")
+        }
+    }
+
+    /// Sets the value unless it is set already: many readers, one writer.
+    public func ensure(_ value: String) throws(KernelError) {
+        guard try read() != value else { return }
+        try write(value)
+    }
+}

@@ -1,0 +1,101 @@
+public import Net
+
+/// A route (rtmsg and its attributes, linux/rtnetlink.h).
+public struct Route: Sendable, Hashable {
+    public var destination: CIDR
+    public var gateway: IPAddress?
+    /// Output interface; 0 leaves it to the gateway.
+    public var interface: UInt32
+    /// 254 is the main table.
+    public var table: UInt32
+    /// RT_SCOPE_*: 0 universe, 253 link, 254 host.
+    public var scope: UInt8
+    public var priority: UInt32?
+    /// Octets.
+    public var mtu: UInt32?
+    /// Octets.
+    public var advmss: UInt32?
+
+    public static let mainTable: UInt32 = 254
+    public static let linkScope: UInt8 = 253
+
+    public init(
+        to destination: CIDR, via gateway: IPAddress? = nil, interface: UInt32 = 0, table: UInt32 = mainTable,
+        scope: UInt8? = nil, priority: UInt32? = nil, mtu: UInt32? = nil, advmss: UInt32? = nil
+    ) {
+        self.destination = destination
+        self.gateway = gateway
+        self.interface = interface
+        self.table = table
+        self.scope = scope ?? (gateway == nil && destination.family == .v4 ? Route.linkScope : 0)
+        self.priority = priority
+        self.mtu = mtu
+        self.advmss = advmss
+    }
+
+    /// Reads an RTM_NEWROUTE message; multipath routes and such without a family we know are not for us.
+    public init?(_ message: Message) {
+        guard message.type == RouteMessageType.newRoute, message.payload.count >= 12,
+            let family = IPFamily(code: message.payload.load(UInt8.self, at: 0))
+        else { return nil }
+        let prefixLength = Int(message.payload.load(UInt8.self, at: 1))
+        let attributes = Attributes(message.payload.dropFirst(12))
+        guard prefixLength <= family.bitWidth else { return nil }
+        let target = attributes[RTA.destination].flatMap { IPAddress(bytes: $0.bytes) } ?? IPAddress(family, 0)
+        guard target.family == family else { return nil }
+        destination = CIDR(target, prefixLength)
+        gateway = attributes[RTA.gateway].flatMap { IPAddress(bytes: $0.bytes) }
+        interface = attributes[RTA.outputInterface]?.uint32 ?? 0
+        table = attributes[RTA.table]?.uint32 ?? UInt32(message.payload.load(UInt8.self, at: 4))
+        scope = message.payload.load(UInt8.self, at: 6)
+        priority = attributes[RTA.priority]?.uint32
+        let metrics = attributes.nested(RTA.metrics)
+        mtu = metrics[RTA.metricMTU]?.uint32
+        advmss = metrics[RTA.metricAdvertisedMSS]?.uint32
+    }
+}
+
+extension MessageBuilder {
+    private mutating func route(_ route: Route) {
+        let family = route.destination.family
+        append(family.code)
+        append(UInt8(route.destination.prefixLength))
+        append(UInt8(0))  // source prefix
+        append(UInt8(0))  // type of service
+        append(UInt8(route.table < 256 ? route.table : 0))
+        append(UInt8(3))  // RTPROT_BOOT: set by an administrator's program, not by a routing daemon
+        append(route.scope)
+        append(UInt8(1))  // RTN_UNICAST
+        append(UInt32(0))
+        if route.destination.prefixLength > 0 { attribute(RTA.destination, route.destination.first) }
+        if let gateway = route.gateway { attribute(RTA.gateway, gateway) }
+        if route.interface != 0 { attribute(RTA.outputInterface, uint32: route.interface) }
+        if route.table >= 256 { attribute(RTA.table, uint32: route.table) }
+        if let priority = route.priority { attribute(RTA.priority, uint32: priority) }
+        if route.mtu != nil || route.advmss != nil {
+            nested(RTA.metrics) {
+                if let mtu = route.mtu { $0.attribute(RTA.metricMTU, uint32: mtu) }
+                if let advmss = route.advmss { $0.attribute(RTA.metricAdvertisedMSS, uint32: advmss) }
+            }
+        }
+    }
+
+    public mutating func addRoute(_ route: Route) {
+        message(
+            RouteMessageType.newRoute, flags: MessageFlag.request | MessageFlag.create | MessageFlag.exclusive
+        ) { $0.route(route) }
+    }
+
+    public mutating func deleteRoute(_ route: Route) {
+        message(RouteMessageType.deleteRoute, flags: MessageFlag.request) { $0.route(route) }
+    }
+
+    /// Asks for all routes of a family.
+    public mutating func dumpRoutes(_ family: IPFamily) {
+        message(RouteMessageType.getRoute, flags: MessageFlag.request | MessageFlag.dump) {
+            $0.append(family.code)
+            for _ in 0..<7 { $0.append(UInt8(0)) }
+            $0.append(UInt32(0))
+        }
+    }
+}
