@@ -7,6 +7,9 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"), .enableUpcomingFeature("ExistentialAny"),
 ]
 
+// Tests and what they are made of may use Foundation, whose interfaces are not marked for memory safety.
+let tested: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+
 let package = Package(
     name: "swiftlet",
     products: [
@@ -39,7 +42,7 @@ let package = Package(
         .target(name: "Kernel", dependencies: ["CKernel", "Posix", "Wire", "Net"], swiftSettings: strict),
         .target(name: "IPAM", dependencies: ["Posix", "Net"], swiftSettings: strict),
         .target(name: "Plugins", dependencies: ["CNI", "Kernel", "IPAM", "Posix", "Net", "JSON"], swiftSettings: strict),
-        .executableTarget(name: "swiftlet", dependencies: ["Plugins", "CNI"], swiftSettings: strict),
+        .executableTarget(name: "swiftlet", dependencies: ["Plugins", "CNI", "Posix"], swiftSettings: strict),
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
@@ -47,5 +50,20 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+
+        // A container runtime that does just what section 3 of the specification says: for tests, demo and benchmarks.
+        .target(name: "CBench", path: "Tests/Support/CBench"),
+        .target(
+            name: "ContainerRuntime", dependencies: ["CBench"], path: "Tests/Support/ContainerRuntime",
+            swiftSettings: tested),
+        .executableTarget(
+            name: "cnirun",
+            dependencies: [
+                "CBench", "ContainerRuntime",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Support/cnirun", swiftSettings: tested),
+
+        .testTarget(name: "ContainerRuntimeTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
     ]
 )

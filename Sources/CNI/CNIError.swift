@@ -97,6 +97,10 @@ public protocol CNIErrorConvertible: Error {
     var cniError: CNIError { get }
 }
 
+extension JSONTypeError: CNIErrorConvertible {
+    public var cniError: CNIError { CNIError(self) }
+}
+
 extension CNIError: CNIErrorConvertible {
     public var cniError: CNIError { self }
 

@@ -15,12 +15,12 @@ extension CNIResult {
                     guard let part = try reader.member(key) else { continue }
                     let gateway = try part.member("gateway")?.ipAddress()
                     ips.append(IP(address: try part.required("ip").cidr(), gateway: gateway))
-                    routes += try part.list("routes", CNIResult.route)
+                    routes += try part.list("routes") { route throws(JSONTypeError) in try Route(route) }
                 }
             } else {
                 interfaces = try reader.list("interfaces", CNIResult.interface)
                 ips = try reader.list("ips", CNIResult.ip)
-                routes = try reader.list("routes", CNIResult.route)
+                routes = try reader.list("routes") { route throws(JSONTypeError) in try Route(route) }
             }
             dns = try reader.member("dns").map(CNIResult.dns) ?? DNS()
         } catch {
@@ -52,18 +52,6 @@ extension CNIResult {
             })
     }
 
-    /// Reads a route; also used for the routes of an IPAM configuration.
-    static func route(_ reader: JSONReader) throws(JSONTypeError) -> Route {
-        Route(
-            destination: try reader.required("dst").cidr(),
-            gateway: try reader.nonEmpty("gw") == nil ? nil : try reader.required("gw").ipAddress(),
-            mtu: try reader.member("mtu")?.uint32(),
-            advmss: try reader.member("advmss")?.uint32(),
-            priority: try reader.member("priority")?.uint32(),
-            table: try reader.member("table")?.uint32(),
-            scope: try reader.member("scope")?.uint32())
-    }
-
     /// Reads a `dns` object; also that of a network configuration.
     static func dns(_ reader: JSONReader) throws(JSONTypeError) -> DNS {
         let text = { (reader: JSONReader) throws(JSONTypeError) in try reader.string() }
@@ -75,13 +63,30 @@ extension CNIResult {
     }
 }
 
+extension CNIResult.Route {
+    /// Reads a route of a result or of an IPAM configuration.
+    public init(_ reader: JSONReader) throws(JSONTypeError) {
+        self.init(
+            destination: try reader.required("dst").cidr(),
+            gateway: try reader.nonEmpty("gw") == nil ? nil : try reader.required("gw").ipAddress(),
+            mtu: try reader.member("mtu")?.uint32(),
+            advmss: try reader.member("advmss")?.uint32(),
+            priority: try reader.member("priority")?.uint32(),
+            table: try reader.member("table")?.uint32(),
+            scope: try reader.member("scope")?.uint32())
+    }
+}
+
 extension JSONReader {
     /// A member that must be there.
     public func required(_ key: String) throws(JSONTypeError) -> JSONReader {
-        guard let member = try member(key) else {
-            throw JSONTypeError(.missing, path: path.isEmpty ? key : "\(path).\(key)", expected: "it is required")
-        }
+        guard let member = try member(key) else { throw missing(key) }
         return member
+    }
+
+    /// The error for a member that must be there and is not.
+    public func missing(_ key: String) -> JSONTypeError {
+        JSONTypeError(.missing, path: path.isEmpty ? key : "\(path).\(key)", expected: "it is required")
     }
 
     /// The elements of a list that may be absent.

@@ -9,8 +9,11 @@ public struct KernelError: Error, Sendable, CustomStringConvertible {
     public let kernelText: String?
     /// What a person can do about it; empty where nobody knows.
     public let advice: String
+    /// Which of several changes sent together it was, from 0.
+    public let step: Int
 
-    public init(_ attempt: String, _ errno: Errno, kernelText: String? = nil, advice: String = "") {
+    public init(_ attempt: String, _ errno: Errno, kernelText: String? = nil, advice: String = "", step: Int = 0) {
+        self.step = step
         self.attempt = attempt
         self.errno = errno
         self.kernelText = kernelText

@@ -116,7 +116,7 @@ public struct NetlinkSocket: ~Copyable {
                 guard position == builder.sequences.count - 1 else { continue }
                 guard let (failed, answer) = firstFailure else { return }
                 throw KernelError(
-                    changes.describe(failed), Errno(rawValue: answer.errorNumber), kernelText: answer.text)
+                    changes.describe(failed), Errno(rawValue: answer.errorNumber), kernelText: answer.text, step: failed)
             }
         }
     }

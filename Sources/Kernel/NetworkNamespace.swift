@@ -40,15 +40,17 @@ public struct NetworkNamespace: ~Copyable {
 
     /// Runs the body with the calling thread in this namespace, and goes back.
     ///
-    /// - Precondition: the thread can go back to where it came from; a process with other threads must not use this.
+    /// - Precondition: the process has one thread: a namespace belongs to a thread, not to a process.
     public func run<Value: ~Copyable>(_ body: () throws -> Value) throws -> Value {
         let home = try NetworkNamespace.current()
         try enter()
-        defer {
-            // Staying would let later steps change the wrong namespace.
-            do { try home.enter() } catch { fatalError("cannot return from \(path): \(error)") }
+        let value: Value
+        do { value = try body() } catch {
+            try? home.enter()
+            throw error
         }
-        return try body()
+        try home.enter()
+        return value
     }
 
     /// Moves the calling thread into this namespace for good.

@@ -104,6 +104,11 @@ public struct FileDescriptor: ~Copyable, Sendable {
         return FileStatus(info)
     }
 
+    /// mkdir(2), relative to the working directory.
+    public static func makeDirectory(_ path: String, mode: UInt32 = 0o755) throws(Errno) {
+        try once { unsafe mkdir(path, mode) }
+    }
+
     /// mkdirat(2).
     public func makeDirectory(_ name: String, mode: UInt32 = 0o755) throws(Errno) {
         try once { unsafe mkdirat(rawValue, name, mode) }
@@ -223,6 +228,11 @@ public struct FileStatus: Sendable {
 
     /// Whether both are the same file: device and inode agree.
     public func isSameFile(as other: FileStatus) -> Bool { device == other.device && inode == other.inode }
+
+    /// access(2) with W_OK: whether this process may write there.
+    ///
+    /// - Throws: `EROFS`, `EACCES`, `ENOENT` and so on when it may not.
+    public static func requireWritable(_ path: String) throws(Errno) { try once { unsafe access(path, W_OK) } }
 
     /// stat(2), following symbolic links.
     public static func of(_ path: String) throws(Errno) -> FileStatus {

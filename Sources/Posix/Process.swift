@@ -13,6 +13,12 @@ public enum ProcessEnvironment {
         }
         return result
     }
+
+    /// The command line, with the name that this process was started by in front.
+    public static var arguments: [String] { CommandLine.arguments }
+
+    /// Ends the process at once.
+    public static func exit(_ code: Int32) -> Never { Glibc.exit(code) }
 }
 
 /// The descriptors that a process starts with; never closed here.

@@ -62,15 +62,12 @@ public enum LinkReference: Sendable, Hashable {
 public struct VethEnd: Sendable {
     public var name: String
     public var mac: MACAddress?
-    /// 0 leaves it to the kernel.
-    public var index: UInt32
     /// Descriptor of the namespace it is made in; nil for the socket's.
     public var namespace: Int32?
 
-    public init(name: String, mac: MACAddress? = nil, index: UInt32 = 0, namespace: Int32? = nil) {
+    public init(name: String, mac: MACAddress? = nil, namespace: Int32? = nil) {
         self.name = name
         self.mac = mac
-        self.index = index
         self.namespace = namespace
     }
 }
@@ -153,12 +150,12 @@ extension MessageBuilder {
         }
     }
 
-    /// Makes a bridge that is up and has this MAC from its first moment, so that no port ever lends it one.
+    /// Makes a bridge, still down, that has this MAC from its first moment, so that no port ever lends it one.
     public mutating func createBridge(_ name: String, mac: MACAddress, mtu: UInt32?, vlanFiltering: Bool) {
         message(
             RouteMessageType.newLink, flags: MessageFlag.request | MessageFlag.create | MessageFlag.exclusive
         ) {
-            $0.linkHeader(flags: InterfaceFlag.up, change: InterfaceFlag.up)
+            $0.linkHeader()
             $0.attribute(IFLA.ifname, text: name)
             $0.attribute(IFLA.address, mac.bytes)
             if let mtu { $0.attribute(IFLA.mtu, uint32: mtu) }
@@ -176,18 +173,29 @@ extension MessageBuilder {
         message(
             RouteMessageType.newLink, flags: MessageFlag.request | MessageFlag.create | MessageFlag.exclusive
         ) {
-            $0.linkHeader(index: host.index)
+            $0.linkHeader()
             $0.vethEnd(host, mtu)
             if let master { $0.attribute(IFLA.master, uint32: master) }
             $0.nested(IFLA.linkinfo) {
                 $0.attribute(IFLA.infoKind, text: "veth")
                 $0.nested(IFLA.infoData) {
                     $0.nested(IFLA.vethPeer) {
-                        $0.linkHeader(index: peer.index)
+                        $0.linkHeader()
                         $0.vethEnd(peer, mtu)
                     }
                 }
             }
+        }
+    }
+
+    /// A request to make a link that cannot be made, for its MTU of 1: the error tells whether its kind is known.
+    public mutating func probeLinkKind(_ kind: String) {
+        message(
+            RouteMessageType.newLink, flags: MessageFlag.request | MessageFlag.create | MessageFlag.exclusive
+        ) {
+            $0.linkHeader()
+            $0.attribute(IFLA.mtu, uint32: 1)
+            $0.nested(IFLA.linkinfo) { $0.attribute(IFLA.infoKind, text: kind) }
         }
     }
 

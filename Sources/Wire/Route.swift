@@ -55,6 +55,10 @@ public struct Route: Sendable, Hashable {
     }
 }
 
+extension Route: CustomStringConvertible {
+    public var description: String { "\(destination)" + (gateway.map { " via \($0)" } ?? "") }
+}
+
 extension MessageBuilder {
     private mutating func route(_ route: Route) {
         let family = route.destination.family

@@ -1,0 +1,74 @@
+# make                build/bin: swiftlet, its other names, swiftletctl (LINK=portable: fully static)
+# make LINK=system    the same, dynamic against libc and libmnl, in build/system/bin
+# make demo           see it work, in network namespaces that are gone afterwards
+# make test lint bench test-vm install uninstall clean
+
+LINK ?= portable
+NAMES := bridge host-local loopback
+SWIFT_BUILD := swift build -c release --static-swift-stdlib
+
+ifeq ($(LINK),portable)
+  BIN := build/bin
+  SCRATCH := .build
+  PLUGIN_FLAGS := -Xswiftc -static-executable
+else ifeq ($(LINK),system)
+  BIN := build/system/bin
+  SCRATCH := .build-system
+  # A folder with the static C++ runtime first in the search path: what is left dynamic is libc, libm, libmnl, jansson.
+  PLUGIN_FLAGS := --traits SystemLibmnl -Xlinker -L$(CURDIR)/build/system/lib -Xclang-linker -static-libgcc
+  CTL_FLAGS := --traits SystemLibmnl
+else
+  $(error LINK must be portable or system)
+endif
+
+.PHONY: all tools demo test test-vm lint bench install uninstall clean setup-build setup-test
+
+all: setup-build
+	@mkdir -p $(BIN)
+ifeq ($(LINK),system)
+	@mkdir -p build/system/lib
+	@for library in libstdc++.a libgcc_eh.a; do ln -sf $$(gcc -print-file-name=$$library) build/system/lib/; done
+endif
+	$(SWIFT_BUILD) --scratch-path $(SCRATCH) $(PLUGIN_FLAGS) --product swiftlet
+	@install -m 0755 $(SCRATCH)/release/swiftlet $(BIN)/.swiftlet.new && strip $(BIN)/.swiftlet.new
+	@mv -f $(BIN)/.swiftlet.new $(BIN)/swiftlet
+	@for name in $(NAMES); do ln -sf swiftlet $(BIN)/$$name; done
+	$(SWIFT_BUILD) --scratch-path $(SCRATCH) $(CTL_FLAGS) --product swiftletctl
+	@install -m 0755 $(SCRATCH)/release/swiftletctl $(BIN)/swiftletctl
+
+# The runtime of the tests' own, for demo and benchmarks.
+tools: setup-build
+	$(SWIFT_BUILD) --product cnirun
+	@install -D -m 0755 .build/release/cnirun build/tools/cnirun
+	@$(MAKE) -s -C Benchmarks OUT=$(CURDIR)/build/tools
+
+demo: setup-test all tools
+	scripts/demo
+
+test: setup-test
+	scripts/test
+
+test-vm: setup-test
+	scripts/test-vm
+
+lint:
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests
+	scripts/lint
+
+bench: setup-test all tools
+	build/tools/cnirun bench --swiftlet build/bin --drop-in build/bin --floor build/tools/floor --peak build/tools/peak $(BENCH_FLAGS)
+
+install:
+	@test -x build/bin/swiftlet || { echo "run make first" >&2; exit 1; }
+	@scripts/install install build/bin
+
+uninstall:
+	@scripts/install uninstall build/bin
+
+clean:
+	rm -rf build .build .build-system
+
+setup-build:
+	@scripts/setup build
+setup-test:
+	@scripts/setup test

@@ -1,0 +1,65 @@
+internal import CNI
+
+/// Where a network's pods get their addresses from.
+enum Addressing {
+    /// Layer 2 only.
+    case none
+    /// The store built into this plugin.
+    case store(AddressStore)
+    /// An IPAM plugin of that type: in this process if it is one of ours, else another program.
+    case plugin(String)
+
+    /// What the configuration's `ipam` object asks for.
+    init(ipamOf request: Request) throws(CNIError) {
+        self = try request.configuration.ipamType().map { .plugin($0) } ?? .none
+    }
+
+    /// - Throws: also when the IPAM plugin hands out nothing; it is told to take it back then.
+    func reserve(_ request: Request) throws -> CNIResult {
+        switch self {
+        case .none: return CNIResult()
+        case .store(let store): return try store.reserve()
+        case .plugin(let type):
+            let result = try request.delegate(to: type) ?? CNIResult()
+            guard !result.ips.isEmpty else {
+                try? request.undoDelegate(type)
+                throw CNIError(
+                    .invalidConfiguration, "IPAM plugin returned missing IP config", details: "ipam.type is \(type)")
+            }
+            return result
+        }
+    }
+
+    /// Frees what ADD reserved, during DEL and after a failed ADD.
+    func release(_ request: Request) throws {
+        switch self {
+        case .none: break
+        case .store(let store): try store.release()
+        case .plugin(let type): try request.undoDelegate(type)
+        }
+    }
+
+    func check(_ request: Request) throws {
+        switch self {
+        case .none: break
+        case .store(let store): try store.check()
+        case .plugin(let type): try request.delegate(to: type)
+        }
+    }
+
+    func collectGarbage(_ request: Request) throws {
+        switch self {
+        case .none: break
+        case .store(let store): try store.collectGarbage()
+        case .plugin(let type): try request.delegate(to: type)
+        }
+    }
+
+    func requireReady(_ request: Request) throws {
+        switch self {
+        case .none: break
+        case .store(let store): try store.requireFreeAddress()
+        case .plugin(let type): try request.delegate(to: type)
+        }
+    }
+}

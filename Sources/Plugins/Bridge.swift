@@ -1,0 +1,22 @@
+internal import CNI
+internal import JSON
+
+/// Attaches pods to a bridge. Drop-in for the reference's `bridge`: addresses come from the plugin that `ipam` names.
+struct Bridge: Plugin {
+    func add(_ request: Request) throws -> CNIResult { try network(request).add() }
+    func del(_ request: Request) throws { try network(request).del() }
+    func check(_ request: Request) throws { try network(request).check() }
+    func gc(_ request: Request) throws { try network(request).gc() }
+    func status(_ request: Request) throws { try network(request).status() }
+
+    private func network(_ request: Request) throws(CNIError) -> BridgeNetwork {
+        let settings = try BridgeSettings(request, bridgeName: "cni0", gateway: false)
+        let addressing = try Addressing(ipamOf: request)
+        if case .plugin = addressing, settings.disablesContainerInterface {
+            throw CNIError(
+                .invalidConfiguration, "cannot use IPAM when DisableContainerInterface flag is set",
+                details: "disableContainerInterface is true, and ipam is configured")
+        }
+        return BridgeNetwork(settings: settings, addressing: addressing, setsLoopbackUp: false, request: request)
+    }
+}

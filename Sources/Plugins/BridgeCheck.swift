@@ -1,0 +1,128 @@
+internal import CNI
+internal import Kernel
+internal import Net
+internal import Wire
+
+extension BridgeNetwork {
+    /// Compares what ADD set up with what is there now; what others have added since is none of its business.
+    func check() throws {
+        try addressing.check(request)
+        let result = try request.requiredPreviousResult()
+        let pod = try request.openPod()
+        var host = try NetlinkSocket()
+        let bridge = try checkBridge(result, &host)
+        try checkPort(of: bridge, &host)
+        var inside = try pod.run { try NetlinkSocket() }
+        try checkPod(result, pod.path, &inside)
+        if setsLoopbackUp { try Loopback.check(&inside, pod.path) }
+    }
+
+    private func checkBridge(_ result: CNIResult, _ host: inout NetlinkSocket) throws -> Link {
+        guard let bridge = try host.link(.name(settings.bridge)), bridge.kind == "bridge" else {
+            throw failed("bridge \(settings.bridge) is missing")
+        }
+        guard bridge.isUp else { throw failed("bridge \(bridge.name) is down") }
+        if let mac = result.interfaces.first(where: { $0.name == bridge.name && $0.sandbox == nil })?.mac {
+            guard mac == bridge.mac?.description else {
+                throw failed("bridge \(bridge.name) has MAC \(bridge.mac?.description ?? "none"), not \(mac)")
+            }
+        }
+        if settings.promiscuous, bridge.flags & InterfaceFlag.promiscuous == 0, bridge.promiscuity == 0 {
+            throw failed("bridge \(bridge.name) is not promiscuous")
+        }
+        var copy = result
+        let gateways = try Gateways(&copy, settings)
+        if !gateways.addresses.isEmpty {
+            let name = settings.vlan.map { "\(bridge.name).\($0)" } ?? bridge.name
+            guard let interface = try host.link(.name(name)) else { throw failed("gateway interface \(name) is missing") }
+            let present = try host.addresses(of: interface.index).map(\.address)
+            for address in gateways.addresses where !present.contains(address) {
+                throw failed("gateway address \(address) is missing from \(name)")
+            }
+        }
+        for (family, name) in [(IPFamily.v4, "ipv4/ip_forward"), (.v6, "ipv6/conf/all/forwarding")]
+        where gateways.addresses.contains(where: { $0.family == family }) {
+            guard try Sysctl(name).read() != "0" else { throw failed("forwarding is off: \(Sysctl(name)) is 0") }
+        }
+        return bridge
+    }
+
+    /// The host's end: ours by its name, or for a pod that another plugin has attached the one that the result names.
+    private func checkPort(of bridge: Link, _ host: inout NetlinkSocket) throws {
+        let names = [LinkOwner(request).hostName] + (try request.requiredPreviousResult().hostVethNames(bridge.name))
+        guard let port = try names.lazy.compactMap({ try host.link(.name($0)) }).first else {
+            throw failed("host interface \(names[0]) is missing")
+        }
+        guard port.isUp else { throw failed("host interface \(port.name) is down") }
+        guard port.master == bridge.index else { throw failed("\(port.name) is no port of bridge \(bridge.name)") }
+        guard port.isHairpin || !settings.hairpin else { throw failed("hairpin mode of \(port.name) is off") }
+        guard port.isIsolated || !settings.isolatesPort else { throw failed("isolation of \(port.name) is off") }
+        guard settings.usesVLANs else { return }
+        let present = try host.vlans(ofPort: port.index)
+        for vlan in settings.portVLANs where !present.contains(where: { $0.covers(vlan) }) {
+            throw failed("VLAN \(vlan.first) is missing from \(port.name)")
+        }
+    }
+
+    private func checkPod(_ result: CNIResult, _ path: String, _ inside: inout NetlinkSocket) throws {
+        let name = request.attachment.ifname
+        guard let described = result.interfaces.first(where: { $0.name == name && $0.sandbox == path })
+            ?? result.interfaces.first(where: { $0.name == name && $0.sandbox != nil })
+        else { throw failed("prevResult has no interface \(name) in \(path)") }
+        guard let link = try inside.link(.name(name)) else { throw failed("interface \(name) is missing in \(path)") }
+        guard link.kind == "veth" else { throw failed("interface \(name) in \(path) is no veth") }
+        if let mac = described.mac, mac.lowercased() != link.mac?.description {
+            throw failed("interface \(name) in \(path) has MAC \(link.mac?.description ?? "none"), not \(mac)")
+        }
+        guard link.isUp || settings.disablesContainerInterface else { throw failed("interface \(name) in \(path) is down") }
+        let position = result.interfaces.firstIndex(of: described)
+        let own = result.ips.filter { $0.interface == nil || $0.interface == position }
+        let present = try inside.addresses(of: link.index)
+        for ip in own {
+            guard let address = present.first(where: { $0.address == ip.address }) else {
+                throw failed("address \(ip.address) is missing from \(name) in \(path)")
+            }
+            guard address.isUsable || settings.detectsDuplicates else {
+                throw failed("address \(ip.address) of \(name) in \(path) is not usable: tentative or a duplicate")
+            }
+        }
+        for family in IPFamily.allCases {
+            let wanted = result.routes.filter { $0.destination.family == family }
+            guard !wanted.isEmpty, own.contains(where: { $0.address.family == family }) else { continue }
+            let present = try inside.routes(family)
+            for route in wanted {
+                let expected = Route(route, fallbackGateways: own, interface: link.index)
+                guard present.contains(where: { $0.serves(expected) }) else {
+                    throw failed("route \(expected) is missing in \(path)")
+                }
+            }
+        }
+    }
+
+    private func failed(_ text: String) -> CNIError {
+        CNIError(.checkFailed, text, details: "network \(request.configuration.name); DEL and ADD set it up anew")
+    }
+}
+
+extension CNIResult {
+    /// The host's veths in a result, whoever made it.
+    fileprivate func hostVethNames(_ bridge: String) -> [String] {
+        interfaces.filter { $0.sandbox == nil && $0.name != bridge }.map(\.name)
+    }
+}
+
+extension PortVLAN {
+    fileprivate func covers(_ other: PortVLAN) -> Bool {
+        first <= other.first && other.last <= last && (isPVID || !other.isPVID)
+    }
+}
+
+extension Route {
+    /// Whether this route of the kernel does what the other one asked for.
+    fileprivate func serves(_ wanted: Route) -> Bool {
+        destination.network == wanted.destination.network && interface == wanted.interface && table == wanted.table
+            && (wanted.gateway == nil || gateway == wanted.gateway)
+            && (wanted.priority == nil || priority == wanted.priority)
+            && (wanted.mtu == nil || mtu == wanted.mtu) && (wanted.advmss == nil || advmss == wanted.advmss)
+    }
+}

@@ -1,0 +1,211 @@
+internal import CNI
+internal import Kernel
+internal import Net
+internal import Posix
+internal import Wire
+
+/// The bridge itself, which all pods of a node share and no pod removes.
+enum BridgeDevice {
+    /// Finds the bridge, or makes it; sets it up where it is down.
+    ///
+    /// Many may do this at once on a fresh node: whoever comes second finds what the first has made.
+    static func ensure(_ settings: BridgeSettings, _ host: inout NetlinkSocket) throws -> Link {
+        let name = settings.bridge
+        var link = try host.link(.name(name))
+        if link == nil {
+            let mac = MACAddress(locallyAdministered: UInt64.random(in: 0...UInt64.max))
+            do throws(KernelError) {
+                try host.execute("create bridge \(name)") {
+                    $0.createBridge(name, mac: mac, mtu: settings.mtu, vlanFiltering: settings.usesVLANs)
+                }
+            } catch {
+                guard error.errno == .fileExists else { throw error }
+            }
+            link = try host.link(.name(name))
+        }
+        guard let bridge = link else {
+            throw CNIError(.tryAgainLater, "bridge \(name) vanished while it was set up")
+        }
+        guard bridge.kind == "bridge" else {
+            let kind = bridge.kind.isEmpty ? "a device" : "a \(bridge.kind)"
+            throw CNIError(
+                .conflict, "\"\(name)\" already exists but is not a bridge", details: "it is \(kind); choose another name")
+        }
+        guard !settings.usesVLANs || bridge.hasVLANFiltering else {
+            throw CNIError(
+                .kernel, "bridge \(name) does not filter VLANs",
+                details: "vlan and vlanTrunk need CONFIG_BRIDGE_VLAN_FILTERING, and a bridge made with vlan_filtering 1")
+        }
+        let isPromiscuous = bridge.flags & InterfaceFlag.promiscuous != 0
+        if !bridge.isUp || (settings.promiscuous && !isPromiscuous) {
+            // A router's own port must not take addresses and routes from its pods' advertisements.
+            try Sysctl("ipv6/conf/\(name)/accept_ra").write("0")
+            var change = LinkChange()
+            change.isUp = true
+            if settings.promiscuous { change.isPromiscuous = true }
+            try host.execute("set bridge \(name) up") { $0.changeLink(.index(bridge.index), change) }
+        }
+        return bridge
+    }
+
+    /// The interface that carries the gateway's addresses: the bridge, or with a VLAN a veth into it.
+    static func gatewayInterface(_ bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket) throws -> Link {
+        guard let vlan = settings.vlan else { return bridge }
+        let name = "\(bridge.name).\(vlan)"
+        guard name.utf8.count <= Invocation.maximumIfnameLength else {
+            throw CNIError(
+                .invalidConfiguration, "gateway interface \(name) of bridge \(bridge.name) has more than 15 octets",
+                details: "use a shorter bridge name")
+        }
+        if let link = try host.link(.name(name)) { return link }
+        let port = "vlan" + base32(fnv1a(name), characters: 8)
+        var changes = Changes()
+        changes.append("create gateway interface \(name)") {
+            $0.createVeth(
+                VethEnd(name: port), peer: VethEnd(name: name, mac: bridge.mac), mtu: settings.mtu, master: bridge.index)
+        }
+        for end in [port, name] {
+            var up = LinkChange()
+            up.isUp = true
+            up.makesLinkLocalAddress = end == port ? false : nil
+            changes.append("set \(end) up") { $0.changeLink(.name(end), up) }
+        }
+        do throws(KernelError) { try host.execute(changes) } catch {
+            guard error.errno == .fileExists else { throw error }
+        }
+        guard let portLink = try host.link(.name(port)), let link = try host.link(.name(name)) else {
+            throw CNIError(.tryAgainLater, "gateway interface \(name) vanished while it was set up")
+        }
+        var vlans = Changes()
+        vlans.append("remove VLAN 1 from \(port)") {
+            $0.changePortVLANs(port: portLink.index, adding: false, [PortVLAN(1)])
+        }
+        vlans.append("add VLAN \(vlan) to \(port)") {
+            $0.changePortVLANs(
+                port: portLink.index, adding: true, [PortVLAN(vlan, isPVID: true, isUntagged: true)])
+        }
+        try host.execute(vlans)
+        return link
+    }
+}
+
+/// The gateway addresses of a network, which its pods' routes lead to.
+struct Gateways {
+    /// With the pods' prefix lengths; empty unless the network is its own gateway.
+    let addresses: [CIDR]
+
+    /// Fills in the gateways and default routes that the result lacks.
+    init(_ result: inout CNIResult, _ settings: BridgeSettings) throws(CNIError) {
+        for index in result.ips.indices {
+            let ip = result.ips[index].address
+            guard ip.hostBits == 0 || ip.prefixLength == ip.family.bitWidth - 1 || ip.address != ip.first else {
+                throw CNIError(
+                    .invalidConfiguration, "\(ip) is a whole subnet, not a pod's address",
+                    details: "a range with blockLength hands out pod CIDRs; use it with host-local alone")
+            }
+            guard settings.isGateway, result.ips[index].gateway == nil else { continue }
+            result.ips[index].gateway = ip.first.advanced(by: 1)
+        }
+        guard settings.isGateway else {
+            addresses = []
+            return
+        }
+        if settings.isDefaultGateway {
+            for family in IPFamily.allCases {
+                let everywhere = CIDR(IPAddress(family, 0), 0)
+                guard let gateway = result.ips.first(where: { $0.address.family == family })?.gateway,
+                    !result.routes.contains(where: { $0.destination == everywhere && $0.gateway != nil })
+                else { continue }
+                result.routes.append(.init(destination: everywhere, gateway: gateway))
+            }
+        }
+        var addresses: [CIDR] = []
+        for ip in result.ips {
+            guard let gateway = ip.gateway else { continue }
+            let address = CIDR(gateway, ip.address.prefixLength)
+            if !addresses.contains(address) { addresses.append(address) }
+        }
+        self.addresses = addresses
+    }
+
+    /// Lets the node forward between its pods and the rest.
+    func enableForwarding() throws(KernelError) {
+        let families = Set(addresses.map(\.family))
+        if families.contains(.v4) { try Sysctl("ipv4/ip_forward").ensure("1") }
+        if families.contains(.v6) { try Sysctl("ipv6/conf/all/forwarding").ensure("1") }
+    }
+
+    /// Compares with what the gateway's interface has.
+    ///
+    /// - Throws: code 103 when an address is in the way and `forceAddress` is not set.
+    func missing(on bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket) throws -> MissingGateways {
+        guard !addresses.isEmpty else { return MissingGateways() }
+        let interface = try BridgeDevice.gatewayInterface(bridge, settings, &host)
+        let present = try host.addresses(of: interface.index).map(\.address)
+        var result = MissingGateways(interface: interface.index, name: interface.name)
+        for address in addresses where !present.contains(address) {
+            // Several IPv6 addresses are normal; IPv4 ones of a bridge are not, unless they are its own gateways.
+            let inTheWay = present.filter {
+                $0.family == address.family && !addresses.contains($0) && !$0.address.isLinkLocal
+                    && (address.family == .v4 || $0.overlaps(address))
+            }
+            guard inTheWay.isEmpty || settings.forceAddress else {
+                throw CNIError(
+                    .conflict, "\"\(interface.name)\" already has an IP address different from \(address)",
+                    details: "it has \(inTheWay[0]); forceAddress replaces it, or remove it: ip addr del \(inTheWay[0]) dev \(interface.name)")
+            }
+            result.removed += inTheWay
+            result.added.append(address)
+        }
+        return result
+    }
+}
+
+/// Changes of the gateway's interface that are still to be made: the last step of ADD, so that no later step can fail
+/// and leave them behind, or take them from a pod that has come to rely on them.
+struct MissingGateways {
+    var interface: UInt32 = 0
+    var name = ""
+    var removed: [CIDR] = []
+    var added: [CIDR] = []
+
+    func add(_ host: inout NetlinkSocket) throws {
+        for address in removed {
+            try? host.execute("remove address \(address) from \(name)") { $0.deleteAddress(address, from: interface) }
+        }
+        for address in added {
+            try host.addAddressEnablingIPv6(address, to: interface, named: name)
+        }
+    }
+}
+
+extension NetlinkSocket {
+    /// Adds an address; that it is there already is what was wanted. Where IPv6 is switched off on the interface it is
+    /// switched on: an address was asked for.
+    mutating func addAddressEnablingIPv6(_ address: CIDR, to index: UInt32, named name: String) throws {
+        for isRetry in [false, true] {
+            do throws(KernelError) {
+                return try execute("add address \(address) to \(name)") { $0.addAddress(address, to: index) }
+            } catch {
+                if error.errno == .fileExists { return }
+                guard error.errno == .accessDenied, address.family == .v6, !isRetry else { throw error }
+                try Sysctl("ipv6/conf/\(name)/disable_ipv6").write("0")
+            }
+        }
+    }
+
+    /// Whether the kernel can make links of a kind, found out without making one.
+    ///
+    /// The kernel looks the kind up first (EOPNOTSUPP) and checks the MTU next, before anything is registered, so an
+    /// impossible MTU tells the two apart (rtnl_newlink and dev_validate_mtu, net/core/rtnetlink.c).
+    mutating func requireSupport(of kind: String) throws(KernelError) {
+        do throws(KernelError) {
+            try execute("make links of kind \(kind)") { $0.probeLinkKind(kind) }
+        } catch {
+            guard error.errno != .invalidArgument else { return }
+            throw KernelError(
+                error.attempt, error.errno, kernelText: error.kernelText,
+                advice: error.errno == .notSupported ? "the kernel lacks it: load its module" : "")
+        }
+    }
+}

@@ -1,0 +1,171 @@
+internal import CNI
+internal import JSON
+internal import Net
+internal import Wire
+
+/// What a bridge network is told: the keys of `bridge`, which `swiftlet` takes too, with other defaults.
+struct BridgeSettings {
+    var bridge: String
+    var isGateway: Bool
+    var isDefaultGateway: Bool
+    var forceAddress: Bool
+    /// Octets; nil leaves it to the kernel (1500).
+    var mtu: UInt32?
+    var hairpin: Bool
+    var promiscuous: Bool
+    /// 1...4094; nil for none.
+    var vlan: UInt16?
+    var trunk: [PortVLAN]
+    var preservesDefaultVLAN: Bool
+    var detectsDuplicates: Bool
+    var disablesContainerInterface: Bool
+    var isolatesPort: Bool
+    /// The MAC asked for; nil for the one that follows from address or owner.
+    var mac: MACAddress?
+    var dns: CNIResult.DNS
+
+    /// Whether the bridge must tell VLANs apart.
+    var usesVLANs: Bool { vlan != nil || !trunk.isEmpty }
+
+    enum Keys {
+        static func bridge(default name: String) -> ConfigurationKey<String> {
+            .text("bridge", default: name, "Name of the bridge; made when it is missing.")
+        }
+        static func isGateway(default flag: Bool) -> ConfigurationKey<Bool> {
+            .flag("isGateway", default: flag, "Give the bridge the pods' gateway address, and forward.")
+        }
+        static func isDefaultGateway(default flag: Bool) -> ConfigurationKey<Bool> {
+            .flag("isDefaultGateway", default: flag, "Also give pods a default route; implies `isGateway`.")
+        }
+        static let forceAddress = ConfigurationKey<Bool>.flag(
+            "forceAddress", "Replace an address of the bridge that is in the gateway's way.")
+        static let mtu = ConfigurationKey<Int>.number(
+            "mtu", default: 0, in: 0...65535, "MTU of bridge and veth in octets; 0 leaves it to the kernel.")
+        static let hairpinMode = ConfigurationKey<Bool>.flag(
+            "hairpinMode", "Let a pod reach itself by an address that leads through the bridge.")
+        static let promiscMode = ConfigurationKey<Bool>.flag("promiscMode", "Set the bridge promiscuous.")
+        static let vlan = ConfigurationKey<Int>.number(
+            "vlan", default: 0, in: -1 << 31...1 << 31, "VLAN of the pods, 1 to 4094; 0 for none.")
+        static let preserveDefaultVlan = ConfigurationKey<Bool>.flag(
+            "preserveDefaultVlan", "Keep VLAN 1 on the pod's bridge port.")
+        static let macspoofchk = ConfigurationKey<Bool>.flag("macspoofchk", "Hold pods to their MAC; not yet supported.")
+        static let ipMasq = ConfigurationKey<Bool>.flag("ipMasq", "Masquerade what leaves the network; not yet supported.")
+        static let enabledad = ConfigurationKey<Bool>.flag("enabledad", "Detect duplicate IPv6 addresses in the pod.")
+        static let disableContainerInterface = ConfigurationKey<Bool>.flag(
+            "disableContainerInterface", "Leave the pod's interface down; without IPAM only.")
+        static let portIsolation = ConfigurationKey<Bool>.flag(
+            "portIsolation", "Keep pods of the bridge from each other; they reach the gateway only.")
+
+        /// All of them with the defaults of `bridge` or of `swiftlet`, for documentation and validation.
+        static func all(bridgeName: String, gateway: Bool) -> [any AnyConfigurationKey] {
+            [
+                bridge(default: bridgeName), isGateway(default: gateway), isDefaultGateway(default: gateway),
+                forceAddress, mtu, hairpinMode, promiscMode, vlan, preserveDefaultVlan, macspoofchk, ipMasq, enabledad,
+                disableContainerInterface, portIsolation,
+            ]
+        }
+    }
+
+    /// - Parameters:
+    ///   - bridgeName: the bridge's name where none is configured.
+    ///   - gateway: whether it is the pods' gateway and default route where nothing is said of it.
+    /// - Throws: code 2, 6 or 7, naming key and value.
+    init(_ request: Request, bridgeName: String, gateway: Bool) throws(CNIError) {
+        let configuration = request.configuration
+        bridge = try configuration[Keys.bridge(default: bridgeName)]
+        isDefaultGateway = try configuration[Keys.isDefaultGateway(default: gateway)]
+        isGateway = try configuration[Keys.isGateway(default: gateway)] || isDefaultGateway
+        forceAddress = try configuration[Keys.forceAddress]
+        let mtu = try configuration[Keys.mtu]
+        self.mtu = mtu == 0 ? nil : UInt32(mtu)
+        hairpin = try configuration[Keys.hairpinMode]
+        promiscuous = try configuration[Keys.promiscMode]
+        preservesDefaultVLAN = try configuration[Keys.preserveDefaultVlan]
+        detectsDuplicates = try configuration[Keys.enabledad]
+        disablesContainerInterface = try configuration[Keys.disableContainerInterface]
+        isolatesPort = try configuration[Keys.portIsolation]
+        dns = try configuration.dns()
+        mac = try BridgeSettings.requestedMAC(request)
+        let vlan = try configuration[Keys.vlan]
+        guard (0...4094).contains(vlan) else {
+            throw CNIError(
+                .invalidConfiguration, "vlan: invalid VLAN ID \(vlan) (must be between 0 and 4094)")
+        }
+        self.vlan = vlan == 0 ? nil : UInt16(vlan)
+        trunk = try configuration.decoding { (reader) throws(JSONTypeError) in try VLANTrunk.read(reader) }
+        try refuseContradictions(request)
+    }
+
+    private func refuseContradictions(_ request: Request) throws(CNIError) {
+        guard !hairpin || !promiscuous else {
+            throw CNIError(
+                .invalidConfiguration, "cannot set hairpin mode and promiscuous mode at the same time",
+                details: "hairpinMode and promiscMode are both true")
+        }
+        guard bridge.utf8.count <= Invocation.maximumIfnameLength, bridge != ".", bridge != "..",
+            !bridge.utf8.contains(where: { $0 <= 0x20 || "/:%".utf8.contains($0) })
+        else {
+            throw CNIError(
+                .invalidConfiguration, "bridge \"\(bridge)\" is no interface name",
+                details: "at most 15 octets, without / : % and blanks")
+        }
+        for key in [Keys.ipMasq, Keys.macspoofchk] where try request.configuration[key] {
+            throw CNIError(
+                .unsupportedField, "\(key.name): true is not supported by this version",
+                details: "remove it; it is refused rather than ignored")
+        }
+    }
+
+    /// `CNI_ARGS` MAC, overridden by `args.cni.mac`, overridden by the capability `mac`.
+    private static func requestedMAC(_ request: Request) throws(CNIError) -> MACAddress? {
+        try request.invocation.arguments.requireKnown(["IP", "MAC", "GATEWAY"])
+        var text = request.invocation.arguments["MAC"] ?? ""
+        for source in [
+            try request.configuration.conventionalArgument("mac"),
+            try request.configuration.runtimeConfiguration("mac"),
+        ] {
+            do throws(JSONTypeError) {
+                guard let value = try source?.string(), !value.isEmpty else { continue }
+                text = value
+            } catch { throw CNIError(error) }
+        }
+        guard !text.isEmpty else { return nil }
+        guard let mac = MACAddress(text), !mac.isMulticast, !mac.isZero else {
+            throw CNIError(
+                .invalidConfiguration, "mac \"\(text)\" is no unicast Ethernet address", details: "like 02:42:ac:11:00:02")
+        }
+        return mac
+    }
+}
+
+/// The `vlanTrunk` key: VLANs that reach the pod tagged.
+enum VLANTrunk {
+    static func read(_ reader: JSONReader) throws(JSONTypeError) -> [PortVLAN] {
+        try reader.list("vlanTrunk") { entry throws(JSONTypeError) in
+            var vlans: [PortVLAN] = []
+            switch (try entry.member("minID"), try entry.member("maxID")) {
+            case (let minimum?, let maximum?):
+                let first = try id(minimum, "incorrect trunk minID parameter")
+                let last = try id(maximum, "incorrect trunk maxID parameter")
+                guard first <= last else {
+                    throw entry.wrong("a range: minID is greater than maxID in trunk parameter")
+                }
+                vlans.append(PortVLAN(first, through: last))
+            case (nil, nil): break
+            case (let minimum, _):
+                throw entry.wrong(
+                    "whole: minID and maxID should be configured simultaneously, \(minimum == nil ? "minID" : "maxID") is missing")
+            }
+            if let single = try entry.member("id") {
+                vlans.append(PortVLAN(try id(single, "incorrect trunk id parameter")))
+            }
+            return vlans
+        }.flatMap { $0 }
+    }
+
+    private static func id(_ reader: JSONReader, _ text: String) throws(JSONTypeError) -> UInt16 {
+        let number = try reader.integer()
+        guard (1...4094).contains(number) else { throw reader.wrong("from 1 to 4094 (\(text))") }
+        return UInt16(number)
+    }
+}

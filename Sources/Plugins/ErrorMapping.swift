@@ -1,0 +1,44 @@
+public import CNI
+public import IPAM
+public import Kernel
+
+extension KernelError: CNIErrorConvertible {
+    public var cniError: CNIError {
+        let permission = errno == .notPermitted ? "the plugin needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)" : ""
+        return CNIError(.kernel, description, details: advice.isEmpty ? permission : advice)
+    }
+}
+
+extension RangeError: CNIErrorConvertible {
+    public var cniError: CNIError { CNIError(.invalidConfiguration, description) }
+}
+
+extension StoreError: CNIErrorConvertible {
+    public var cniError: CNIError {
+        switch kind {
+        case .exhausted: CNIError(.addressNotAvailable, message, details: "GC frees what belongs to no attachment")
+        case .busy: CNIError(.tryAgainLater, message)
+        case .duplicate: CNIError(.conflict, message, details: "DEL it first")
+        case .unavailable: CNIError(.addressNotAvailable, message)
+        case .invalid: CNIError(.invalidConfiguration, message)
+        case .storage: CNIError(.storage, message)
+        }
+    }
+}
+
+/// Runs every step even if one fails, and then reports all that failed: cleaning up goes on past errors.
+struct Cleanup {
+    private var failures: [CNIError] = []
+
+    mutating func attempt(_ step: () throws -> Void) {
+        do { try step() } catch { failures.append(CNIError(wrapping: error)) }
+    }
+
+    /// - Throws: the first failure, with the others in its details.
+    func finish() throws(CNIError) {
+        guard var error = failures.first else { return }
+        let others = failures.dropFirst().map(\.description)
+        error.details = ([error.details] + others).filter { !$0.isEmpty }.joined(separator: "; ")
+        throw error
+    }
+}

@@ -1,0 +1,53 @@
+internal import CNI
+internal import Kernel
+internal import Posix
+
+extension Request {
+    /// Opens the pod's namespace, once: from here on its descriptor counts, not its path.
+    ///
+    /// - Throws: code 4 when the path is missing or no network namespace, 8 when it is the plugin's own.
+    func openPod() throws -> NetworkNamespace {
+        let pod = try openNamespace(invocation.netns ?? "")
+        guard try invocation.mayUseOwnNamespace || !pod.isSame(as: .current()) else {
+            throw CNIError(
+                .invalidNamespace, "plugin's netns and netns from CNI_NETNS should not be the same",
+                details: "CNI_NETNS is \(pod.path)")
+        }
+        return pod
+    }
+
+    private func openNamespace(_ path: String) throws(CNIError) -> NetworkNamespace {
+        do throws(KernelError) { return try NetworkNamespace(path) } catch {
+            throw CNIError(.invalidEnvironment, "failed to open netns \"\(path)\" (CNI_NETNS): \(error)")
+        }
+    }
+
+    /// The result of ADD, which CHECK must be given.
+    func requiredPreviousResult() throws(CNIError) -> CNIResult {
+        guard let result = try configuration.previousResult() else {
+            throw CNIError(
+                .invalidConfiguration, "Required prevResult missing",
+                details: "the runtime must hand CHECK the result of ADD as prevResult")
+        }
+        return result
+    }
+}
+
+/// Whether a namespace is there at all. DEL succeeds without it.
+enum PodPresence: ~Copyable {
+    case present(NetworkNamespace)
+    case gone
+
+    init(_ request: Request) throws {
+        guard request.invocation.netns != nil else {
+            self = .gone
+            return
+        }
+        do {
+            self = .present(try request.openPod())
+        } catch let error as CNIError where error.code == .invalidEnvironment {
+            // Gone, or replaced by something that is no namespace: nothing of ours is in it any more.
+            self = .gone
+        }
+    }
+}

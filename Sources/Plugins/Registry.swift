@@ -1,0 +1,11 @@
+public import CNI
+
+/// Every plugin that this executable answers to, by the name that it is called with.
+public enum Registry {
+    public static let plugins: [String: any Plugin] = [
+        "swiftlet": Swiftlet(),
+        "bridge": Bridge(),
+        "host-local": HostLocal(),
+        "loopback": Loopback(),
+    ]
+}

@@ -1,0 +1,34 @@
+internal import CNI
+internal import Posix
+
+/// Reads resolv.conf(5), as far as CNI's `dns` can say it.
+enum ResolvConf {
+    /// Larger files are refused, in octets.
+    static let maximumSize = 65536
+
+    /// - Parameter path: empty for none.
+    static func read(_ path: String) throws(CNIError) -> CNIResult.DNS {
+        guard !path.isEmpty else { return CNIResult.DNS() }
+        do throws(Errno) {
+            return parse(try FileDescriptor.open(path, [.readOnly, .nonBlocking]).readAll(limit: maximumSize))
+        } catch { throw CNIError(.invalidConfiguration, "read resolvConf \(path): \(error)") }
+    }
+
+    static func parse(_ text: [UInt8]) -> CNIResult.DNS {
+        var dns = CNIResult.DNS()
+        for line in String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline) {
+            guard let first = line.first, first != "#", first != ";" else { continue }
+            let fields = line.split(whereSeparator: \.isWhitespace).map(String.init)
+            guard let keyword = fields.first, fields.count > 1 else { continue }
+            switch keyword {
+            case "nameserver": dns.nameservers.append(fields[1])
+            case "domain": dns.domain = fields[1]
+            // Each occurrence adds, as the reference reads it.
+            case "search": dns.search += fields.dropFirst()
+            case "options": dns.options += fields.dropFirst()
+            default: continue
+            }
+        }
+        return dns
+    }
+}

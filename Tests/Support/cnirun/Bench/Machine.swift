@@ -1,0 +1,69 @@
+import CBench
+import ContainerRuntime
+import Foundation
+
+/// The network namespaces of a run: nodes and pods.
+///
+/// They are bind mounts in a mount namespace of this process, so nothing of them can outlive it, not even after SIGKILL.
+/// The plugins see paths like any other runtime's.
+final class Machine {
+    let directory: String
+    private let namespaces: String
+    private let home: Int32
+
+    init(directory: String) throws {
+        self.directory = directory
+        namespaces = directory + "/netns"
+        home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
+        try require(home >= 0, "open our own network namespace")
+        try require(cbench_unshare_mounts() == 0, "get a mount namespace of our own")
+        try FileManager.default.createDirectory(atPath: namespaces, withIntermediateDirectories: true)
+        try require(mount("tmpfs", namespaces, "tmpfs", 0, nil) == 0, "mount \(namespaces)")
+    }
+
+    /// To be called last: afterwards the directory can be removed.
+    func dispose() {
+        _ = umount2(namespaces, Int32(MNT_DETACH))
+    }
+
+    /// A new, empty network namespace; returns its path.
+    func create(_ name: String) throws -> String {
+        let path = namespaces + "/" + name
+        let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        try require(file >= 0, "create \(path)")
+        close(file)
+        try require(cbench_unshare_net() == 0, "unshare a network namespace")
+        let mounted = mount("/proc/thread-self/ns/net", path, nil, UInt(MS_BIND), nil)
+        try enter(home)
+        try require(mounted == 0, "mount a network namespace on \(path)")
+        return path
+    }
+
+    func remove(_ path: String) {
+        _ = umount2(path, Int32(MNT_DETACH))
+        unlink(path)
+    }
+
+    /// Runs `body` with this thread, and so what it starts, in a namespace.
+    /// This is what keeps the way into the node out of the measured time.
+    func inside<T>(_ path: String, _ body: () throws -> T) throws -> T {
+        let namespace = open(path, O_RDONLY | O_CLOEXEC)
+        try require(namespace >= 0, "open \(path)")
+        defer { close(namespace) }
+        let before = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
+        try require(before >= 0, "open our own network namespace")
+        defer { close(before) }
+        try enter(namespace)
+        let result = Result { try body() }
+        try enter(before)
+        return try result.get()
+    }
+
+    private func enter(_ namespace: Int32) throws {
+        try require(cbench_setns_net(namespace) == 0, "enter a network namespace")
+    }
+}
+
+func require(_ condition: Bool, _ operation: String) throws {
+    if !condition { throw RuntimeError.system(operation, errno) }
+}

@@ -1,0 +1,121 @@
+import ContainerRuntime
+import Foundation
+
+enum Verb: String, CaseIterable {
+    case firstAdd = "ADD, first on the node"
+    case add = "ADD"
+    case check = "CHECK"
+    case status = "STATUS"
+    case version = "VERSION"
+    case del = "DEL"
+}
+
+/// A pod to be attached.
+struct Pod {
+    var id: String
+    var netns: String
+    let ifname = "eth0"
+
+    var attachment: Attachment { Attachment(containerID: id, netns: netns, ifname: ifname) }
+}
+
+/// Something that attaches pods to a node's network.
+protocol System {
+    var name: String { get }
+    /// Those that can be measured besides ADD and DEL.
+    var verbs: [Verb] { get }
+    /// The directory with one file for each reserved address.
+    var store: String { get }
+    /// Where peak memory is measured, the program is started through this.
+    var prefix: [String] { get set }
+
+    /// Attaches, and returns the result beside the processes that it took.
+    func add(_ pod: Pod) throws -> (JSONValue, [ProcessOutcome])
+    func run(_ verb: Verb, _ pod: Pod) throws -> [ProcessOutcome]
+}
+
+/// A CNI plugin, run as a runtime does.
+struct PluginSystem: System {
+    let name: String
+    let store: String
+    private var runtime: CNIRuntime
+    private let list: NetworkList
+
+    /// `data` stands for @DATA@ in the configuration.
+    init(name: String, bin: String, conf: String, data: String) throws {
+        self.name = name
+        let text = try String(contentsOfFile: conf, encoding: .utf8).replacingOccurrences(of: "@DATA@", with: data)
+        runtime = CNIRuntime(path: [bin], cacheDirectory: data + "/cache")
+        list = try runtime.negotiate(NetworkList(parsing: Array(text.utf8), file: conf))
+        store = data + "/" + list.name
+    }
+
+    var verbs: [Verb] { list.version == "1.1.0" ? [.check, .status, .version] : [.check, .version] }
+
+    var prefix: [String] {
+        get { runtime.launcher.prefix }
+        set { runtime.launcher.prefix = newValue }
+    }
+
+    func add(_ pod: Pod) throws -> (JSONValue, [ProcessOutcome]) {
+        let added = try runtime.addOrUndo(list, pod.attachment)
+        return (added.result, added.runs.map(\.outcome))
+    }
+
+    func run(_ verb: Verb, _ pod: Pod) throws -> [ProcessOutcome] {
+        switch verb {
+        case .check: try runtime.check(list, pod.attachment).map(\.outcome)
+        case .status: try runtime.status(list).map(\.outcome)
+        case .version: try runtime.version(list).map(\.run.outcome)
+        case .del: try runtime.del(list, pod.attachment).map(\.outcome)
+        case .add, .firstAdd: try add(pod).1
+        }
+    }
+}
+
+/// The C program that does only what must be done. It is told the address that a plugin has to find.
+final class FloorSystem: System {
+    let name = "floor (C, raw netlink)"
+    let store: String
+    let verbs: [Verb] = []
+    private var launcher = Launcher()
+    private let program: String
+    private var addresses: [String: String] = [:]
+    private var next: Int
+
+    init(program: String, data: String, reservations: Int) throws {
+        self.program = program
+        store = data + "/bench"
+        next = reservations
+        try FileManager.default.createDirectory(atPath: store, withIntermediateDirectories: true)
+    }
+
+    var prefix: [String] {
+        get { launcher.prefix }
+        set { launcher.prefix = newValue }
+    }
+
+    func add(_ pod: Pod) throws -> (JSONValue, [ProcessOutcome]) {
+        let address = Reservations.address(next)
+        next += 1
+        addresses[pod.id] = address
+        let outcome = try execute([
+            "add", "cni0", pod.netns, pod.ifname, address + "/16", Reservations.gateway, store + "/" + address,
+        ])
+        return (try JSONValue(parsing: outcome.stdout), [outcome])
+    }
+
+    func run(_ verb: Verb, _ pod: Pod) throws -> [ProcessOutcome] {
+        if verb == .add { return try add(pod).1 }
+        precondition(verb == .del, "the floor has no \(verb)")
+        return [try execute(["del", pod.netns, pod.ifname, store + "/" + (addresses[pod.id] ?? "unknown")])]
+    }
+
+    private func execute(_ arguments: [String]) throws -> ProcessOutcome {
+        let outcome = try launcher.run(program, arguments: arguments, environment: [:])
+        guard outcome.exit.isSuccess else {
+            throw VerificationError("floor: \(outcome.exit): \(String(decoding: outcome.stderr, as: UTF8.self))")
+        }
+        return outcome
+    }
+}
