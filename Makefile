@@ -15,7 +15,7 @@ else ifeq ($(LINK),system)
   BIN := build/system/bin
   SCRATCH := .build-system
   # A folder with the static C++ runtime first in the search path: what is left dynamic is libc, libm, libmnl, jansson.
-  PLUGIN_FLAGS := --traits SystemLibmnl -Xlinker -L$(CURDIR)/build/system/lib -Xclang-linker -static-libgcc
+  PLUGIN_FLAGS := --traits SystemLibmnl -Xswiftc -L$(CURDIR)/build/system/lib -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
   CTL_FLAGS := --traits SystemLibmnl
 else
   $(error LINK must be portable or system)

@@ -46,7 +46,7 @@ let package = Package(
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
-                "Kernel", "CNI", "IPAM", "Plugins", "Posix", "Net", "JSON",
+                "Kernel",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

@@ -102,13 +102,6 @@ pid_t ck_send_from_child(int fd, const void *message, size_t size) {
     _exit(sent == (ssize_t)size ? 0 : 1);
 }
 
-pid_t ck_spawn_in_namespace(int netns, char *const argv[]) {
-    pid_t child = fork();
-    if (child != 0) return child;
-    if (netns < 0 || setns(netns, CLONE_NEWNET) == 0) execvp(argv[0], argv);
-    _exit(127);
-}
-
 pid_t ck_spawn(const char *path, char *const environment[], int standard_input, int standard_output) {
     char *const argv[] = {(char *)path, NULL};
     pid_t child = fork();

@@ -50,6 +50,16 @@ public enum StandardStream: Int32, Sendable {
     }
 }
 
+/// What this process runs.
+public enum ProcessImage {
+    /// execvp(3): returns only when that fails.
+    public static func replace(with arguments: [String]) -> Errno {
+        let arguments = unsafe arguments.map { unsafe strdup($0) } + [nil]
+        unsafe execvp(arguments[0]!, arguments)
+        return .last
+    }
+}
+
 /// Another program, run to its end.
 public enum ChildProcess {
     public struct Output: Sendable {

@@ -34,10 +34,6 @@ int ck_lock_exclusively(int fd, unsigned milliseconds);
 // Returns the child's process ID, or -1 with errno.
 pid_t ck_send_from_child(int fd, const void *message, size_t size);
 
-// Forks a child that enters the network namespace `netns` (unless -1) and runs `argv` in the caller's environment.
-// Returns the child's process ID, or -1 with errno. In the child, an error ends it with status 127.
-pid_t ck_spawn_in_namespace(int netns, char *const argv[]);
-
 // Runs `path` with descriptors 0 and 1 replaced and every other one above 2 closed on exec (all of ours are).
 // Returns the child's process ID, or -1 with errno.
 pid_t ck_spawn(const char *path, char *const environment[], int standard_input, int standard_output);

@@ -1,0 +1,92 @@
+internal import CKernel
+internal import Glibc
+internal import Posix
+
+/// Network namespaces with names, as ip-netns(8) keeps them: files in /run/netns that a namespace is mounted on.
+public struct NamedNamespaces: Sendable {
+    /// Where the names are.
+    public let directory: String
+
+    public init(directory: String = "/run/netns") { self.directory = directory }
+
+    public func path(of name: String) -> String { "\(directory)/\(name)" }
+
+    /// Makes a namespace that lives until ``delete(_:)``, whatever processes are in it.
+    ///
+    /// - Throws: `EINVAL` for what is no file name, `EEXIST` for a name that is taken.
+    public func create(_ name: String) throws(KernelError) {
+        let attempt = "create network namespace \(name)"
+        try requireFileName(name, attempt)
+        try prepareDirectory(attempt)
+        let path = path(of: name)
+        try attempting(attempt, advice: "delete it first, or choose another name") { () throws(Errno) in
+            try FileDescriptor.open(path, [.readOnly, .create, .exclusive], mode: 0o444).close()
+        }
+        do throws(KernelError) {
+            try attempting(attempt) { () throws(Errno) in
+                let home = try FileDescriptor.open("/proc/thread-self/ns/net", .readOnly)
+                guard ck_unshare(ck_clone_newnet) == 0 else { throw .last }
+                let mounted = unsafe ck_bind_mount("/proc/thread-self/ns/net", path)
+                let error = Errno.last
+                guard ck_setns(home.rawValue, ck_clone_newnet) == 0 else { throw .last }
+                guard mounted == 0 else { throw error }
+            }
+        } catch {
+            unsafe unlink(path)
+            throw error
+        }
+    }
+
+    /// Takes the name away; the namespace goes with its last process.
+    ///
+    /// - Throws: `ENOENT` when there is no such name.
+    public func delete(_ name: String) throws(KernelError) {
+        let attempt = "delete network namespace \(name)"
+        try requireFileName(name, attempt)
+        let path = path(of: name)
+        // What is not mounted is left over from a creation that was cut short.
+        _ = unsafe ck_unmount(path)
+        try attempting(attempt) { () throws(Errno) in
+            guard unsafe unlink(path) == 0 else { throw .last }
+        }
+    }
+
+    /// The names, sorted. None when the directory is not there.
+    public func list() throws(KernelError) -> [String] {
+        do throws(Errno) {
+            return try FileDescriptor.open(directory, [.readOnly, .directory]).names(limit: 1 << 20).sorted()
+        } catch {
+            guard error != .noSuchFile else { return [] }
+            throw KernelError("list \(directory)", error)
+        }
+    }
+
+    private func requireFileName(_ name: String, _ attempt: String) throws(KernelError) {
+        guard !name.isEmpty, name != ".", name != "..", !name.utf8.contains(UInt8(ascii: "/")), name.utf8.count <= 255
+        else { throw KernelError(attempt, .invalidArgument, kernelText: "\"\(name)\" is no file name") }
+    }
+
+    /// The directory is a shared mount, so that every mount namespace sees a name come and go. One at a time: two that
+    /// make it one at once would mount it twice.
+    private func prepareDirectory(_ attempt: String) throws(KernelError) {
+        try attempting("\(attempt): prepare \(directory)") { () throws(Errno) in
+            do throws(Errno) { try FileDescriptor.makeDirectory(directory) } catch {
+                guard error == .fileExists else { throw error }
+            }
+            let lock = try FileDescriptor.open(directory, [.readOnly, .directory])
+            try lock.lockExclusively(milliseconds: 10_000)
+            guard unsafe ck_make_shared_mount(directory) == 0 else { throw .last }
+        }
+    }
+}
+
+extension NetworkNamespace {
+    /// Becomes another program, in this namespace, with our standard streams and environment.
+    ///
+    /// - Parameter arguments: the program, looked for in PATH, and what it is given. Not empty.
+    /// - Throws: when it cannot be run; the process is in the namespace then.
+    public func execute(_ arguments: [String]) throws(KernelError) -> Never {
+        try enter()
+        throw KernelError("run \(arguments[0]) in \(path)", ProcessImage.replace(with: arguments))
+    }
+}

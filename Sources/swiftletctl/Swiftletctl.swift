@@ -1,0 +1,44 @@
+import ArgumentParser
+import Foundation
+
+/// What a node's operator types. Each command is a file of its own.
+@main
+struct Swiftletctl: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "swiftletctl",
+        abstract: "Look after container networking on this node.",
+        discussion: "Exit codes: 0 success, 1 failure, 64 wrong usage.",
+        version: "swiftlet \(swiftletVersion)",
+        subcommands: [Netns.self, Version.self])
+}
+
+/// The release; CHANGELOG.md says what is in it.
+let swiftletVersion = "0.1.0"
+
+struct Version: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show the version.")
+
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        try output.print(["version": swiftletVersion], text: "swiftlet \(swiftletVersion)")
+    }
+}
+
+/// How every command answers.
+struct OutputOptions: ParsableArguments {
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    /// - Parameter text: the same for people.
+    func print(_ value: some Encodable, text: @autoclosure () -> String) throws {
+        guard json else {
+            let text = text()
+            if !text.isEmpty { Swift.print(text) }
+            return
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        Swift.print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+}
