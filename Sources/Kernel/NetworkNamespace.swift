@@ -29,8 +29,20 @@ public struct NetworkNamespace: ~Copyable {
         self.file = file
     }
 
-    /// The namespace that this process is in.
-    public static func current() throws(KernelError) -> NetworkNamespace { try NetworkNamespace("/proc/self/ns/net") }
+    /// The namespace that the calling thread is in.
+    public static func current() throws(KernelError) -> NetworkNamespace {
+        // What the kernel puts there need not be checked.
+        let path = "/proc/thread-self/ns/net"
+        let file = try attempting("open network namespace \(path)") { () throws(Errno) in
+            try FileDescriptor.open(path, .readOnly)
+        }
+        return NetworkNamespace(path, file)
+    }
+
+    private init(_ path: String, _ file: consuming FileDescriptor) {
+        self.path = path
+        self.file = file
+    }
 
     public func isSame(as other: borrowing NetworkNamespace) throws(KernelError) -> Bool {
         let mine = try attempting("look at \(path)") { () throws(Errno) in try file.status() }

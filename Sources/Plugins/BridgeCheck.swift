@@ -55,6 +55,9 @@ extension BridgeNetwork {
         }
         guard port.isUp else { throw failed("host interface \(port.name) is down") }
         guard port.master == bridge.index else { throw failed("\(port.name) is no port of bridge \(bridge.name)") }
+        guard port.isActivePort || settings.disablesContainerInterface else {
+            throw failed("bridge port \(port.name) has no carrier")
+        }
         guard port.isHairpin || !settings.hairpin else { throw failed("hairpin mode of \(port.name) is off") }
         guard port.isIsolated || !settings.isolatesPort else { throw failed("isolation of \(port.name) is off") }
         guard settings.usesVLANs else { return }

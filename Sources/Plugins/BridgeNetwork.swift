@@ -30,6 +30,7 @@ struct BridgeNetwork {
                 veth = pair
                 try pair.configure(index, result, setsLoopbackUp: setsLoopbackUp, &inside)
             }
+            try pair.awaitPort(&host)
             try missing.add(&host)
             result.describe(bridge, pair, pod)
             if !settings.dns.isEmpty { result.dns = settings.dns }

@@ -133,6 +133,31 @@ struct VethPair {
         try inside.execute(changes)
     }
 
+    /// Waits until the bridge takes frames from the pod, so that the pod's first packet is not lost.
+    ///
+    /// Both ends are up by now; the kernel tells the bridge from a work queue (linkwatch), usually before anybody asks.
+    func awaitPort(_ host: inout NetlinkSocket) throws(KernelError) {
+        guard !settings.disablesContainerInterface else { return }
+        var pause: UInt32 = 50
+        var waited: UInt32 = 0
+        while true {
+            guard let port = try host.link(.name(owner.hostName)) else {
+                throw KernelError("wait for bridge port \(owner.hostName)", .noSuchDevice)
+            }
+            if port.isActivePort { return }
+            guard waited < VethPair.longestWait else {
+                throw KernelError(
+                    "wait for bridge port \(owner.hostName)", .timedOut, advice: "is \(ifname) set down in the pod?")
+            }
+            Pause.microseconds(pause)
+            waited += pause
+            pause = min(pause * 2, 10_000)
+        }
+    }
+
+    /// Microseconds.
+    private static let longestWait: UInt32 = 2_000_000
+
     /// What only /proc/sys can say, before the link is up and could hear a router.
     private func setParameters(hasIPv6: Bool) throws(KernelError) {
         let parameter = { (name: String) in Sysctl("ipv6/conf/\(ifname)/\(name)") }

@@ -50,6 +50,12 @@ public enum StandardStream: Int32, Sendable {
     }
 }
 
+/// Doing nothing for a while.
+public enum Pause {
+    /// usleep(3), below a second at a time.
+    public static func microseconds(_ count: UInt32) { usleep(count) }
+}
+
 /// What this process runs.
 public enum ProcessImage {
     /// execvp(3): returns only when that fails.

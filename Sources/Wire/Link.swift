@@ -25,6 +25,9 @@ public struct Link: Sendable, Hashable {
 
     public var isUp: Bool { flags & InterfaceFlag.up != 0 }
 
+    /// Whether it is a bridge port that the bridge has not switched off, as it does while there is no carrier.
+    public var isActivePort: Bool { portState.map { $0 != 0 } ?? false }
+
     /// Reads an RTM_NEWLINK or RTM_DELLINK message.
     public init?(_ message: Message) {
         guard message.type == RouteMessageType.newLink || message.type == RouteMessageType.deleteLink,
