@@ -15,7 +15,12 @@ struct Delegation: Sendable {
         if let plugin = builtIn[type], isThisExecutable(executable) {
             return try plugin.run(request)
         }
-        return try execute(executable, type, request)
+        do {
+            return try execute(executable, type, request)
+        } catch {
+            if request.invocation.command == .add { _ = try? execute(executable, type, request.asDEL) }
+            throw error
+        }
     }
 
     /// The first regular file of that name along `CNI_PATH`.

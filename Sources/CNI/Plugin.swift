@@ -43,16 +43,13 @@ public struct Request: Sendable {
 
     /// Runs the same command of another plugin, such as the IPAM plugin, with the same environment and configuration.
     ///
-    /// When ADD fails there, its DEL is run as well (CNI spec 1.1.0, section 4), and the error of ADD is thrown.
+    /// When ADD of another program fails, its DEL is run as well (CNI spec 1.1.0, section 4), and the error of ADD is
+    /// thrown. A plugin of this executable leaves nothing when its ADD fails; its DEL is not run then, because it could
+    /// only undo an earlier ADD that succeeded.
     /// - Returns: the delegate's result; nil for commands without one.
     @discardableResult
     public func delegate(to type: String) throws -> CNIResult? {
-        do {
-            return try delegation.run(type, self)
-        } catch {
-            if invocation.command == .add { _ = try? delegation.run(type, self.replacing(.del)) }
-            throw error
-        }
+        try delegation.run(type, self)
     }
 
     /// Runs the delegate's DEL, whatever the command at hand: for undoing an ADD that failed later on.

@@ -4,13 +4,19 @@ internal import JSON
 /// Attaches pods to a bridge. Drop-in for the reference's `bridge`: addresses come from the plugin that `ipam` names.
 struct Bridge: Plugin {
     func add(_ request: Request) throws -> CNIResult { try network(request).add() }
-    func del(_ request: Request) throws { try network(request).del() }
+    func del(_ request: Request) throws { try detachment(request).del() }
     func check(_ request: Request) throws { try network(request).check() }
-    func gc(_ request: Request) throws { try network(request).gc() }
+    func gc(_ request: Request) throws { try detachment(request).gc() }
     func status(_ request: Request) throws { try network(request).status() }
 
+    private static let defaultBridge = "cni0"
+
+    private func detachment(_ request: Request) -> BridgeDetachment {
+        BridgeDetachment(request, defaultBridge: Bridge.defaultBridge) { try Addressing(ipamOf: request) }
+    }
+
     private func network(_ request: Request) throws(CNIError) -> BridgeNetwork {
-        let settings = try BridgeSettings(request, bridgeName: "cni0", gateway: false)
+        let settings = try BridgeSettings(request, bridgeName: Bridge.defaultBridge, gateway: false)
         let addressing = try Addressing(ipamOf: request)
         if case .plugin = addressing, settings.disablesContainerInterface {
             throw CNIError(

@@ -42,60 +42,6 @@ struct BridgeNetwork {
         }
     }
 
-    func del() throws {
-        var cleanup = Cleanup()
-        cleanup.attempt { try removeVeth() }
-        // Only now that nobody uses it any more does the address become free.
-        cleanup.attempt { try addressing.release(request) }
-        try cleanup.finish()
-    }
-
-    /// Removes the veth by the name that follows from its owner, whether or not the namespace is still there.
-    private func removeVeth() throws {
-        var host = try NetlinkSocket(linkNotifications: true)
-        if let link = try host.link(.name(owner.hostName)) {
-            guard link.alias.isEmpty || link.alias == owner.alias else {
-                throw CNIError(.conflict, "link \(link.name) belongs to \(link.alias), not to \(owner.alias)")
-            }
-            return try host.removeLink(link.index, named: link.name)
-        }
-        // Made by another plugin, before the node was switched to this one: its own end is known by name.
-        guard case .present(let pod) = try PodPresence(request) else { return }
-        var inside = try pod.run { try NetlinkSocket(linkNotifications: true) }
-        guard let link = try inside.link(.name(request.attachment.ifname)), link.kind == "veth" else { return }
-        try inside.removeLink(link.index, named: "\(link.name) in \(pod.path)")
-    }
-
-    func gc() throws {
-        let kept = try request.configuration.validAttachments()
-        var cleanup = Cleanup()
-        cleanup.attempt { try removeVeths(exceptOf: kept) }
-        cleanup.attempt { try addressing.collectGarbage(request) }
-        try cleanup.finish()
-    }
-
-    private func removeVeths(exceptOf kept: Set<Attachment>) throws {
-        let network = request.configuration.name
-        let keptNames = Set(kept.map { LinkOwner(network: network, $0).hostName })
-        var host = try NetlinkSocket(linkNotifications: true)
-        let bridge = try host.link(.name(settings.bridge))?.index
-        var cleanup = Cleanup()
-        for link in try host.links(kind: "veth") where !keptNames.contains(link.name) {
-            // Without an alias it was killed while it was made; then its name and its bridge say whose it is.
-            let isOurs =
-                link.alias.isEmpty
-                ? link.name.hasPrefix(LinkOwner.namePrefix(network)) && link.name.utf8.count == 15
-                    && link.master == bridge
-                : link.alias.hasPrefix(LinkOwner.aliasPrefix(network)) && !isKept(link.alias, kept)
-            if isOurs { cleanup.attempt { try host.removeLink(link.index, named: link.name) } }
-        }
-        try cleanup.finish()
-    }
-
-    private func isKept(_ alias: String, _ kept: Set<Attachment>) -> Bool {
-        LinkOwner(alias: alias).map { kept.contains($0.attachment) } ?? true
-    }
-
     func status() throws {
         do throws(KernelError) {
             var host = try NetlinkSocket()

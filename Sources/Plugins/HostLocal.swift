@@ -30,7 +30,7 @@ struct AddressStore {
     init(_ reader: JSONReader, _ request: Request) throws(CNIError) {
         self.request = request
         settings = try HostLocalSettings(reader, request)
-        // DEL, CHECK and GC find things by their owner; only what hands out needs to know from what.
+        // The others find things by their owner; only what hands out needs to know from what.
         if [.add, .status].contains(request.invocation.command), settings.sets.isEmpty {
             throw CNIError(
                 .invalidConfiguration, "no IP ranges specified", details: "give a subnet, or ranges with subnets")

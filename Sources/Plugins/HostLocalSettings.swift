@@ -45,8 +45,17 @@ struct HostLocalSettings {
     /// - Throws: code 6 or 7, naming the key.
     init(_ reader: JSONReader, _ request: Request) throws(CNIError) {
         let configuration = request.configuration
+        do throws(JSONTypeError) { dataDirectory = try Keys.dataDirectory.read(reader) } catch { throw CNIError(error) }
+        guard dataDirectory.hasPrefix("/") else {
+            throw CNIError(
+                .invalidConfiguration, "dataDir must be an absolute path, but is \"\(dataDirectory)\"")
+        }
+        // To free what an owner has, nothing else need be right: the configuration may have changed since.
+        guard ![.del, .gc].contains(request.invocation.command) else {
+            (sets, requested, routes, resolvConf) = ([], [], [], "")
+            return
+        }
         do {
-            dataDirectory = try Keys.dataDirectory.read(reader)
             resolvConf = try Keys.resolvConf.read(reader)
             routes = try reader.list("routes") { route throws(JSONTypeError) in try CNIResult.Route(route) }
             var groups: [[Pool]] = []
@@ -63,10 +72,6 @@ struct HostLocalSettings {
             }
             try RangeSet.validate(sets)
         } catch { throw CNIError(wrapping: error) }
-        guard dataDirectory.hasPrefix("/") else {
-            throw CNIError(
-                .invalidConfiguration, "dataDir must be an absolute path, but is \"\(dataDirectory)\"")
-        }
         requested = try HostLocalSettings.requestedAddresses(request)
         try requireOneAddressPerFamily(configuration.version)
     }
@@ -89,6 +94,7 @@ struct HostLocalSettings {
 
     /// From `CNI_ARGS`, `args.cni.ips` and the capability `ips`, all appended, as the reference does.
     private static func requestedAddresses(_ request: Request) throws(CNIError) -> [IPAddress] {
+        try request.invocation.arguments.requireKnown(["IP", "MAC", "GATEWAY"])
         var texts: [(String, String)] = []
         if let argument = request.invocation.arguments["IP"] {
             texts += argument.split(separator: ",").map { ("CNI_ARGS IP", String($0)) }

@@ -9,18 +9,26 @@ struct Swiftlet: Plugin {
     static let defaultBridge = "cbr0"
 
     func add(_ request: Request) throws -> CNIResult { try network(request).add() }
-    func del(_ request: Request) throws { try network(request).del() }
+    func del(_ request: Request) throws { try detachment(request).del() }
     func check(_ request: Request) throws { try network(request).check() }
-    func gc(_ request: Request) throws { try network(request).gc() }
+    func gc(_ request: Request) throws { try detachment(request).gc() }
     func status(_ request: Request) throws { try network(request).status() }
+
+    private func detachment(_ request: Request) -> BridgeDetachment {
+        BridgeDetachment(request, defaultBridge: Swiftlet.defaultBridge) { try addressing(request) }
+    }
+
+    private func addressing(_ request: Request) throws(CNIError) -> Addressing {
+        let delegated = try Addressing(ipamOf: request)
+        guard case .none = delegated else { return delegated }
+        return .store(try AddressStore(request.configuration.reader, request))
+    }
 
     private func network(_ request: Request) throws(CNIError) -> BridgeNetwork {
         try Swiftlet.refuseUnknownKeys(request.configuration)
         let settings = try BridgeSettings(request, bridgeName: Swiftlet.defaultBridge, gateway: true)
-        var addressing = try Addressing(ipamOf: request)
-        if case .none = addressing {
-            addressing = .store(try AddressStore(request.configuration.reader, request))
-        } else if try Swiftlet.hasOwnRanges(request.configuration) {
+        let addressing = try addressing(request)
+        if case .plugin = addressing, try Swiftlet.hasOwnRanges(request.configuration) {
             throw CNIError(
                 .invalidConfiguration, "addresses are configured twice: by ipam.type and by subnet or ranges",
                 details: "remove one of them")
