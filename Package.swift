@@ -64,6 +64,8 @@ let package = Package(
             ],
             path: "Tests/Support/cnirun", swiftSettings: tested),
 
+        .testTarget(name: "PluginsTests", dependencies: ["Plugins"], swiftSettings: tested),
+        .testTarget(name: "ClientTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
         .testTarget(name: "ContainerRuntimeTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
     ]
 )

@@ -6,7 +6,8 @@ public struct ConfigurationKey<Value: Sendable>: Sendable {
     public let fallback: Value
     /// What people read: meaning, range and unit.
     public let summary: String
-    let decode: @Sendable (JSONReader) throws(JSONTypeError) -> Value
+    /// Reads a value that is there.
+    public let decode: @Sendable (JSONReader) throws(JSONTypeError) -> Value
 
     public init(
         _ name: String, default fallback: Value, _ summary: String,
@@ -32,9 +33,10 @@ public protocol AnyConfigurationKey: Sendable {
 }
 
 extension ConfigurationKey: AnyConfigurationKey {
+    /// Empty where a missing key means that there is none.
     public var fallbackText: String {
-        if case Optional<Any>.none = fallback as Any { return "" }
-        return "\(fallback)"
+        let text = "\(fallback)"
+        return text == "nil" || text == "[]" ? "" : text
     }
 }
 

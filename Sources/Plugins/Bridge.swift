@@ -9,7 +9,7 @@ struct Bridge: Plugin {
     func gc(_ request: Request) throws { try detachment(request).gc() }
     func status(_ request: Request) throws { try network(request).status() }
 
-    private static let defaultBridge = "cni0"
+    static let defaultBridge = "cni0"
 
     private func detachment(_ request: Request) -> BridgeDetachment {
         BridgeDetachment(request, defaultBridge: Bridge.defaultBridge) { try Addressing(ipamOf: request) }

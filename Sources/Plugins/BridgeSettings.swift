@@ -56,7 +56,15 @@ struct BridgeSettings {
         static let portIsolation = ConfigurationKey<Bool>.flag(
             "portIsolation", "Keep pods of the bridge from each other; they reach the gateway only.")
 
-        /// All of them with the defaults of `bridge` or of `swiftlet`, for documentation and validation.
+        static let vlanTrunk = ConfigurationKey<[PortVLAN]>(
+            "vlanTrunk", default: [],
+            "VLANs that reach the pod tagged: a list of `{\"minID\", \"maxID\"}` and `{\"id\"}`, each 1 to 4094."
+        ) { reader throws(JSONTypeError) in try VLANTrunk.read(reader) }
+
+        /// Keys that hold lists.
+        static let lists: [any AnyConfigurationKey] = [vlanTrunk]
+
+        /// All others with the defaults of `bridge` or of `swiftlet`, for documentation and validation.
         static func all(bridgeName: String, gateway: Bool) -> [any AnyConfigurationKey] {
             [
                 bridge(default: bridgeName), isGateway(default: gateway), isDefaultGateway(default: gateway),
@@ -92,7 +100,7 @@ struct BridgeSettings {
                 .invalidConfiguration, "vlan: invalid VLAN ID \(vlan) (must be between 0 and 4094)")
         }
         self.vlan = vlan == 0 ? nil : UInt16(vlan)
-        trunk = try configuration.decoding { (reader) throws(JSONTypeError) in try VLANTrunk.read(reader) }
+        trunk = try configuration[Keys.vlanTrunk]
         try refuseContradictions(request)
     }
 
@@ -141,7 +149,7 @@ struct BridgeSettings {
 /// The `vlanTrunk` key: VLANs that reach the pod tagged.
 enum VLANTrunk {
     static func read(_ reader: JSONReader) throws(JSONTypeError) -> [PortVLAN] {
-        try reader.list("vlanTrunk") { entry throws(JSONTypeError) in
+        let entries = try reader.elements().map { entry throws(JSONTypeError) in
             var vlans: [PortVLAN] = []
             switch (try entry.member("minID"), try entry.member("maxID")) {
             case (let minimum?, let maximum?):
@@ -160,7 +168,8 @@ enum VLANTrunk {
                 vlans.append(PortVLAN(try id(single, "incorrect trunk id parameter")))
             }
             return vlans
-        }.flatMap { $0 }
+        }
+        return Array(entries.joined())
     }
 
     private static func id(_ reader: JSONReader, _ text: String) throws(JSONTypeError) -> UInt16 {

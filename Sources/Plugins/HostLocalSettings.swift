@@ -28,6 +28,22 @@ struct HostLocalSettings {
         static let resolvConf = ConfigurationKey<String>.text(
             "resolvConf", default: "", "A resolv.conf whose contents become the result's `dns`.")
 
+        static let routes = ConfigurationKey<[CNIResult.Route]>(
+            "routes", default: [],
+            "Routes of the pod: `{\"dst\", \"gw\", \"mtu\", \"advmss\", \"priority\", \"table\", \"scope\"}`; without `gw` by the gateway."
+        ) { reader throws(JSONTypeError) in
+            try reader.elements().map { route throws(JSONTypeError) in try CNIResult.Route(route) }
+        }
+        static let ranges = ConfigurationKey<[[JSONReader]]>(
+            "ranges", default: [],
+            "Lists of ranges: one address from each outer list, tried range by range; a range has the five keys above."
+        ) { reader throws(JSONTypeError) in
+            try reader.elements().map { set throws(JSONTypeError) in try set.elements() }
+        }
+
+        /// Keys that hold lists.
+        static let lists: [any AnyConfigurationKey] = [ranges, routes]
+
         private static func address(_ name: String, _ summary: String) -> ConfigurationKey<IPAddress?> {
             ConfigurationKey(name, default: nil, summary) { reader throws(JSONTypeError) in
                 // An empty text counts as absent, as in Go.
@@ -35,7 +51,7 @@ struct HostLocalSettings {
             }
         }
 
-        /// All of them, for documentation and validation; `ranges` and `routes` hold lists.
+        /// All others.
         static let all: [any AnyConfigurationKey] = [
             subnet, rangeStart, rangeEnd, gateway, blockLength, dataDirectory, resolvConf,
         ]
@@ -57,14 +73,14 @@ struct HostLocalSettings {
         }
         do {
             resolvConf = try Keys.resolvConf.read(reader)
-            routes = try reader.list("routes") { route throws(JSONTypeError) in try CNIResult.Route(route) }
+            routes = try Keys.routes.read(reader)
             var groups: [[Pool]] = []
             // Capability ipRanges comes first, then the old style, then ranges: the reference's order.
             if let dynamic = try configuration.runtimeConfiguration("ipRanges") {
-                groups += try HostLocalSettings.groups(dynamic)
+                groups += try HostLocalSettings.groups(Keys.ranges.decode(dynamic))
             }
             if try Keys.subnet.read(reader) != nil { groups.append([try HostLocalSettings.pool(reader)]) }
-            if let ranges = try reader.member("ranges") { groups += try HostLocalSettings.groups(ranges) }
+            groups += try HostLocalSettings.groups(Keys.ranges.read(reader))
             sets = try groups.enumerated().map { index, pools in
                 do { return try RangeSet(pools) } catch {
                     throw CNIError(.invalidConfiguration, "invalid range set \(index): \(error)")
@@ -76,9 +92,7 @@ struct HostLocalSettings {
         try requireOneAddressPerFamily(configuration.version)
     }
 
-    private static func groups(_ ranges: JSONReader) throws -> [[Pool]] {
-        try ranges.elements().map { try $0.elements().map(pool) }
-    }
+    private static func groups(_ ranges: [[JSONReader]]) throws -> [[Pool]] { try ranges.map { try $0.map(pool) } }
 
     private static func pool(_ reader: JSONReader) throws -> Pool {
         guard let subnet = try Keys.subnet.read(reader) else { throw CNIError(reader.missing("subnet")) }

@@ -1,0 +1,28 @@
+internal import CNI
+
+/// The configuration reference as people read it, from the tables that the decoders use.
+public enum ConfigurationReference {
+    /// A Markdown table for each group of keys.
+    public static var markdown: String {
+        [
+            section(
+                "bridge", "Attaches pods to a bridge; addresses come from the plugin that `ipam.type` names.",
+                BridgeSettings.Keys.all(bridgeName: Bridge.defaultBridge, gateway: false) + BridgeSettings.Keys.lists),
+            section(
+                "host-local", "The keys of the `ipam` object; `swiftlet` takes them in its own block.",
+                HostLocalSettings.Keys.all + HostLocalSettings.Keys.lists),
+            section(
+                "swiftlet", "All of `bridge` with these defaults, and the keys of `host-local`.",
+                BridgeSettings.Keys.all(bridgeName: Swiftlet.defaultBridge, gateway: true).filter { key in
+                    let other = BridgeSettings.Keys.all(bridgeName: Bridge.defaultBridge, gateway: false)
+                    return other.first { $0.name == key.name }?.fallbackText != key.fallbackText
+                }),
+        ].joined(separator: "\n")
+    }
+
+    private static func section(_ title: String, _ text: String, _ keys: [any AnyConfigurationKey]) -> String {
+        let rows = keys.map { "| `\($0.name)` | \($0.fallbackText.isEmpty ? "" : "`\($0.fallbackText)`") | \($0.summary) |" }
+        return (["### \(title)", "", text, "", "| key | default | meaning |", "|---|---|---|"] + rows + [""])
+            .joined(separator: "\n")
+    }
+}
