@@ -41,7 +41,8 @@ let package = Package(
         .target(name: "Wire", dependencies: ["Net"], swiftSettings: strict),
         .target(name: "Kernel", dependencies: ["CKernel", "Posix", "Wire", "Net"], swiftSettings: strict),
         .target(name: "IPAM", dependencies: ["Posix", "Net"], swiftSettings: strict),
-        .target(name: "Plugins", dependencies: ["CNI", "Kernel", "IPAM", "Posix", "Net", "JSON"], swiftSettings: strict),
+        .target(
+            name: "Plugins", dependencies: ["CNI", "Kernel", "IPAM", "Posix", "Net", "JSON"], swiftSettings: strict),
         .executableTarget(name: "swiftlet", dependencies: ["Plugins", "CNI", "Posix"], swiftSettings: strict),
         .executableTarget(
             name: "swiftletctl",

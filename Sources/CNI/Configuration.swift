@@ -28,7 +28,8 @@ public struct Configuration: Sendable {
         guard Invocation.isIdentifier(name), name.utf8.count <= Configuration.maximumNameLength else {
             throw CNIError(
                 .invalidConfiguration, "invalid characters found in network name \"\(name)\"",
-                details: "name must match [a-zA-Z0-9][a-zA-Z0-9_.-]* and be at most \(Configuration.maximumNameLength) long")
+                details:
+                    "name must match [a-zA-Z0-9][a-zA-Z0-9_.-]* and be at most \(Configuration.maximumNameLength) long")
         }
         self.name = name
         type = try Configuration.text("type", in: reader) ?? ""

@@ -40,7 +40,9 @@ struct Delegation: Sendable {
     }
 
     private func isThisExecutable(_ path: String) -> Bool {
-        guard let this = try? FileStatus.of("/proc/self/exe"), let other = try? FileStatus.of(path) else { return false }
+        guard let this = try? FileStatus.of("/proc/self/exe"), let other = try? FileStatus.of(path) else {
+            return false
+        }
         return this.isSameFile(as: other)
     }
 
@@ -51,7 +53,8 @@ struct Delegation: Sendable {
                 executable, environment: request.invocation.environment.variables, input: request.configuration.raw,
                 outputLimit: Delegation.maximumResultSize)
         } catch {
-            throw CNIError(.inputOutput, "run plugin \(executable) for \(request.invocation.command.rawValue): \(error)")
+            throw CNIError(
+                .inputOutput, "run plugin \(executable) for \(request.invocation.command.rawValue): \(error)")
         }
         let command = request.invocation.command.rawValue
         guard output.status == 0 else {

@@ -25,7 +25,8 @@ extension Dispatcher.Streams {
                 guard error != .messageTooLarge else {
                     throw CNIError(
                         .decodingFailure,
-                        "the network configuration on standard input is larger than \(Configuration.maximumSize) octets")
+                        "the network configuration on standard input is larger than \(Configuration.maximumSize) octets"
+                    )
                 }
                 throw CNIError(.inputOutput, "read the network configuration from standard input: \(error)")
             }

@@ -29,7 +29,8 @@ extension CNIResult {
         for ip in ips {
             guard let index = ip.interface, !interfaces.indices.contains(index) else { continue }
             throw CNIError(
-                .decodingFailure, "\(reader.path)ips: interface \(index) of \(ip.address) is not in the interfaces list")
+                .decodingFailure, "\(reader.path)ips: interface \(index) of \(ip.address) is not in the interfaces list"
+            )
         }
     }
 
@@ -125,6 +126,7 @@ extension JSONReader {
     /// The error for a value of the right type that does not fit; it shows the value.
     public func wrong(_ expected: String) -> JSONTypeError {
         JSONTypeError(
-            .value, path: path, expected: expected, found: String(decoding: value.serialized(pretty: false), as: UTF8.self))
+            .value, path: path, expected: expected,
+            found: String(decoding: value.serialized(pretty: false), as: UTF8.self))
     }
 }

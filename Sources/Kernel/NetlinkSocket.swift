@@ -103,7 +103,8 @@ public struct NetlinkSocket: ~Copyable {
         while true {
             let messages: [Message]
             do throws(Errno) { messages = try receive() } catch {
-                throw KernelError(changes.describe(builder.sequences.count - 1), error, kernelText: "no answer from netlink")
+                throw KernelError(
+                    changes.describe(builder.sequences.count - 1), error, kernelText: "no answer from netlink")
             }
             for message in messages where message.type == Message.errorType {
                 guard let position = builder.sequences.firstIndex(of: message.sequence) else { continue }
@@ -116,7 +117,8 @@ public struct NetlinkSocket: ~Copyable {
                 guard position == builder.sequences.count - 1 else { continue }
                 guard let (failed, answer) = firstFailure else { return }
                 throw KernelError(
-                    changes.describe(failed), Errno(rawValue: answer.errorNumber), kernelText: answer.text, step: failed)
+                    changes.describe(failed), Errno(rawValue: answer.errorNumber), kernelText: answer.text, step: failed
+                )
             }
         }
     }

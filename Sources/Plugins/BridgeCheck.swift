@@ -34,7 +34,9 @@ extension BridgeNetwork {
         let gateways = try Gateways(&copy, settings)
         if !gateways.addresses.isEmpty {
             let name = settings.vlan.map { "\(bridge.name).\($0)" } ?? bridge.name
-            guard let interface = try host.link(.name(name)) else { throw failed("gateway interface \(name) is missing") }
+            guard let interface = try host.link(.name(name)) else {
+                throw failed("gateway interface \(name) is missing")
+            }
             let present = try host.addresses(of: interface.index).map(\.address)
             for address in gateways.addresses where !present.contains(address) {
                 throw failed("gateway address \(address) is missing from \(name)")
@@ -69,15 +71,18 @@ extension BridgeNetwork {
 
     private func checkPod(_ result: CNIResult, _ path: String, _ inside: inout NetlinkSocket) throws {
         let name = request.attachment.ifname
-        guard let described = result.interfaces.first(where: { $0.name == name && $0.sandbox == path })
-            ?? result.interfaces.first(where: { $0.name == name && $0.sandbox != nil })
+        guard
+            let described = result.interfaces.first(where: { $0.name == name && $0.sandbox == path })
+                ?? result.interfaces.first(where: { $0.name == name && $0.sandbox != nil })
         else { throw failed("prevResult has no interface \(name) in \(path)") }
         guard let link = try inside.link(.name(name)) else { throw failed("interface \(name) is missing in \(path)") }
         guard link.kind == "veth" else { throw failed("interface \(name) in \(path) is no veth") }
         if let mac = described.mac, mac.lowercased() != link.mac?.description {
             throw failed("interface \(name) in \(path) has MAC \(link.mac?.description ?? "none"), not \(mac)")
         }
-        guard link.isUp || settings.disablesContainerInterface else { throw failed("interface \(name) in \(path) is down") }
+        guard link.isUp || settings.disablesContainerInterface else {
+            throw failed("interface \(name) in \(path) is down")
+        }
         let position = result.interfaces.firstIndex(of: described)
         let own = result.ips.filter { $0.interface == nil || $0.interface == position }
         let present = try inside.addresses(of: link.index)

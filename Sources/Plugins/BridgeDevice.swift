@@ -29,12 +29,14 @@ enum BridgeDevice {
         guard bridge.kind == "bridge" else {
             let kind = bridge.kind.isEmpty ? "a device" : "a \(bridge.kind)"
             throw CNIError(
-                .conflict, "\"\(name)\" already exists but is not a bridge", details: "it is \(kind); choose another name")
+                .conflict, "\"\(name)\" already exists but is not a bridge",
+                details: "it is \(kind); choose another name")
         }
         guard !settings.usesVLANs || bridge.hasVLANFiltering else {
             throw CNIError(
                 .kernel, "bridge \(name) does not filter VLANs",
-                details: "vlan and vlanTrunk need CONFIG_BRIDGE_VLAN_FILTERING, and a bridge made with vlan_filtering 1")
+                details: "vlan and vlanTrunk need CONFIG_BRIDGE_VLAN_FILTERING, and a bridge made with vlan_filtering 1"
+            )
         }
         let isPromiscuous = bridge.flags & InterfaceFlag.promiscuous != 0
         if !bridge.isUp || (settings.promiscuous && !isPromiscuous) {
@@ -49,7 +51,8 @@ enum BridgeDevice {
     }
 
     /// The interface that carries the gateway's addresses: the bridge, or with a VLAN a veth into it.
-    static func gatewayInterface(_ bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket) throws -> Link {
+    static func gatewayInterface(_ bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket) throws -> Link
+    {
         guard let vlan = settings.vlan else { return bridge }
         let name = "\(bridge.name).\(vlan)"
         guard name.utf8.count <= Invocation.maximumIfnameLength else {
@@ -62,7 +65,8 @@ enum BridgeDevice {
         var changes = Changes()
         changes.append("create gateway interface \(name)") {
             $0.createVeth(
-                VethEnd(name: port), peer: VethEnd(name: name, mac: bridge.mac), mtu: settings.mtu, master: bridge.index)
+                VethEnd(name: port), peer: VethEnd(name: name, mac: bridge.mac), mtu: settings.mtu, master: bridge.index
+            )
         }
         for end in [port, name] {
             var up = LinkChange()
@@ -152,7 +156,9 @@ struct Gateways {
             guard inTheWay.isEmpty || settings.forceAddress else {
                 throw CNIError(
                     .conflict, "\"\(interface.name)\" already has an IP address different from \(address)",
-                    details: "it has \(inTheWay[0]); forceAddress replaces it, or remove it: ip addr del \(inTheWay[0]) dev \(interface.name)")
+                    details:
+                        "it has \(inTheWay[0]); forceAddress replaces it, or remove it: ip addr del \(inTheWay[0]) dev \(interface.name)"
+                )
             }
             result.removed += inTheWay
             result.added.append(address)

@@ -48,8 +48,10 @@ struct BridgeSettings {
             "vlan", default: 0, in: -1 << 31...1 << 31, "VLAN of the pods, 1 to 4094; 0 for none.")
         static let preserveDefaultVlan = ConfigurationKey<Bool>.flag(
             "preserveDefaultVlan", "Keep VLAN 1 on the pod's bridge port.")
-        static let macspoofchk = ConfigurationKey<Bool>.flag("macspoofchk", "Hold pods to their MAC; not yet supported.")
-        static let ipMasq = ConfigurationKey<Bool>.flag("ipMasq", "Masquerade what leaves the network; not yet supported.")
+        static let macspoofchk = ConfigurationKey<Bool>.flag(
+            "macspoofchk", "Hold pods to their MAC; not yet supported.")
+        static let ipMasq = ConfigurationKey<Bool>.flag(
+            "ipMasq", "Masquerade what leaves the network; not yet supported.")
         static let enabledad = ConfigurationKey<Bool>.flag("enabledad", "Detect duplicate IPv6 addresses in the pod.")
         static let disableContainerInterface = ConfigurationKey<Bool>.flag(
             "disableContainerInterface", "Leave the pod's interface down; without IPAM only.")
@@ -140,7 +142,8 @@ struct BridgeSettings {
         guard !text.isEmpty else { return nil }
         guard let mac = MACAddress(text), !mac.isMulticast, !mac.isZero else {
             throw CNIError(
-                .invalidConfiguration, "mac \"\(text)\" is no unicast Ethernet address", details: "like 02:42:ac:11:00:02")
+                .invalidConfiguration, "mac \"\(text)\" is no unicast Ethernet address",
+                details: "like 02:42:ac:11:00:02")
         }
         return mac
     }
@@ -162,7 +165,8 @@ enum VLANTrunk {
             case (nil, nil): break
             case (let minimum, _):
                 throw entry.wrong(
-                    "whole: minID and maxID should be configured simultaneously, \(minimum == nil ? "minID" : "maxID") is missing")
+                    "whole: minID and maxID should be configured simultaneously, \(minimum == nil ? "minID" : "maxID") is missing"
+                )
             }
             if let single = try entry.member("id") {
                 vlans.append(PortVLAN(try id(single, "incorrect trunk id parameter")))

@@ -21,7 +21,9 @@ public enum ConfigurationReference {
     }
 
     private static func section(_ title: String, _ text: String, _ keys: [any AnyConfigurationKey]) -> String {
-        let rows = keys.map { "| `\($0.name)` | \($0.fallbackText.isEmpty ? "" : "`\($0.fallbackText)`") | \($0.summary) |" }
+        let rows = keys.map {
+            "| `\($0.name)` | \($0.fallbackText.isEmpty ? "" : "`\($0.fallbackText)`") | \($0.summary) |"
+        }
         return (["### \(title)", "", text, "", "| key | default | meaning |", "|---|---|---|"] + rows + [""])
             .joined(separator: "\n")
     }

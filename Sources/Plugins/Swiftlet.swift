@@ -46,7 +46,8 @@ struct Swiftlet: Plugin {
 
     /// Keys of the specification, which every configuration may have.
     private static let commonKeys = [
-        "cniVersion", "cniVersions", "name", "type", "args", "ipam", "dns", "capabilities", "runtimeConfig", "prevResult",
+        "cniVersion", "cniVersions", "name", "type", "args", "ipam", "dns", "capabilities", "runtimeConfig",
+        "prevResult",
         "disableCheck", "disableGC", "ranges", "routes", "vlanTrunk",
     ]
 

@@ -37,7 +37,9 @@ public struct FileDescriptor: ~Copyable, Sendable {
     }
 
     /// openat(2), relative to the working directory. `mode` counts when `options` create the file.
-    public static func open(_ path: String, _ options: OpenOptions, mode: UInt32 = 0o600) throws(Errno) -> FileDescriptor {
+    public static func open(_ path: String, _ options: OpenOptions, mode: UInt32 = 0o600) throws(Errno)
+        -> FileDescriptor
+    {
         FileDescriptor(owning: try retrying { unsafe Glibc.open(path, options.rawValue | O_CLOEXEC, mode) })
     }
 
@@ -118,7 +120,9 @@ public struct FileDescriptor: ~Copyable, Sendable {
     public func unlink(_ name: String) throws(Errno) { try once { unsafe unlinkat(rawValue, name, 0) } }
 
     /// unlinkat(2) of an empty directory.
-    public func removeDirectory(_ name: String) throws(Errno) { try once { unsafe unlinkat(rawValue, name, AT_REMOVEDIR) } }
+    public func removeDirectory(_ name: String) throws(Errno) {
+        try once { unsafe unlinkat(rawValue, name, AT_REMOVEDIR) }
+    }
 
     /// symlinkat(2): makes `name` in this directory point to `target`.
     public func makeSymbolicLink(_ name: String, to target: String) throws(Errno) {
@@ -130,7 +134,9 @@ public struct FileDescriptor: ~Copyable, Sendable {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let capacity = buffer.count
         let count = try retrying {
-            unsafe buffer.withUnsafeMutableBufferPointer { unsafe readlinkat(rawValue, name, $0.baseAddress!, capacity) }
+            unsafe buffer.withUnsafeMutableBufferPointer {
+                unsafe readlinkat(rawValue, name, $0.baseAddress!, capacity)
+            }
         }
         return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

@@ -279,10 +279,12 @@ extension MessageBuilder {
     }
 
     private mutating func vlan(_ id: UInt16, _ flags: UInt16) {
-        attribute(IFLA.bridgeVlanInfo, [flags, id].flatMap { value in
-            let ordered = value.littleEndian
-            return [UInt8(truncatingIfNeeded: ordered), UInt8(truncatingIfNeeded: ordered >> 8)]
-        })
+        attribute(
+            IFLA.bridgeVlanInfo,
+            [flags, id].flatMap { value in
+                let ordered = value.littleEndian
+                return [UInt8(truncatingIfNeeded: ordered), UInt8(truncatingIfNeeded: ordered >> 8)]
+            })
     }
 
     /// Asks for the VLANs of all bridge ports.

@@ -18,7 +18,8 @@ private let configurations =
 
     @Test(arguments: configurations)
     func cnitoolAttachesChecksAndDetachesPods(_ configuration: String) throws {
-        try run("cnitool.sh", [root + "/build/clients/cnitool", root + "/build/bin", "\(root)/cni-conf/\(configuration)"])
+        try run(
+            "cnitool.sh", [root + "/build/clients/cnitool", root + "/build/bin", "\(root)/cni-conf/\(configuration)"])
     }
 
     /// containerd takes no single `.conf` for pods, and insists on addresses.

@@ -24,7 +24,8 @@ import Testing
 
     @Test(arguments: [
         "", "[", "[]", "{}", #"{"name":"n"}"#, #"{"name":"n","plugins":[]}"#, #"{"name":"n","plugins":{}}"#,
-        #"{"name":"n","plugins":[{}]}"#, #"{"plugins":[{"type":"a"}]}"#, #"{"cniVersion":"7.0.0","name":"n","type":"a"}"#,
+        #"{"name":"n","plugins":[{}]}"#, #"{"plugins":[{"type":"a"}]}"#,
+        #"{"cniVersion":"7.0.0","name":"n","type":"a"}"#,
     ])
     func whatIsNoConfigurationIsRefused(_ text: String) {
         #expect(throws: RuntimeError.self) { try parse(text) }

@@ -22,7 +22,9 @@ import Testing
         #expect(throws: RuntimeError.self) { _ = try Scripts(["p": "exit 0"]).runtime().add(list, pod) }
     }
 
-    @Test(arguments: ["echo garbage", "true", "echo '[]'", "echo '{}{}'"]) func garbageAfterSuccess(_ script: String) throws {
+    @Test(arguments: ["echo garbage", "true", "echo '[]'", "echo '{}{}'"]) func garbageAfterSuccess(_ script: String)
+        throws
+    {
         let error = #expect(throws: RuntimeError.self) { _ = try add(script) }
         guard case .undecodableOutput(let run) = error else {
             Issue.record("\(String(describing: error))")

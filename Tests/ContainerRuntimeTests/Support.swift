@@ -21,7 +21,8 @@ final class Scripts: Sendable {
 
     func runtime(timeout: Duration = .seconds(20)) -> CNIRuntime {
         var runtime = CNIRuntime(
-            path: ["/nonexistent", directory], cacheDirectory: directory + "/cache", launcher: Launcher(timeout: timeout))
+            path: ["/nonexistent", directory], cacheDirectory: directory + "/cache",
+            launcher: Launcher(timeout: timeout))
         runtime.relaysStandardError = false
         runtime.onRun = { [unowned self] run in record.withLock { $0.append(run) } }
         return runtime
@@ -55,7 +56,9 @@ func failing(_ command: String) -> String {
 }
 
 func network(_ types: [String], _ more: String = "") throws -> NetworkList {
-    let plugins = types.map { #"{"type":"\#($0)","capabilities":{"mac":true,"ips":false},"cni.dev/theirs":1,"key":"\#($0)"}"# }
+    let plugins = types.map {
+        #"{"type":"\#($0)","capabilities":{"mac":true,"ips":false},"cni.dev/theirs":1,"key":"\#($0)"}"#
+    }
     let text = #"{"cniVersion":"1.1.0","name":"net"\#(more),"plugins":[\#(plugins.joined(separator: ","))]}"#
     return try NetworkList(parsing: Array(text.utf8))
 }

@@ -101,7 +101,8 @@ public struct CNIRuntime: Sendable {
     /// Runs the plugins in order, each with the final result of the ADD. Stops at the first error.
     /// Nothing is run where the list says `disableCheck`. `prevResult` overrides the cache.
     @discardableResult
-    public func check(_ list: NetworkList, _ attachment: Attachment, prevResult: JSONValue? = nil) throws -> [PluginRun] {
+    public func check(_ list: NetworkList, _ attachment: Attachment, prevResult: JSONValue? = nil) throws -> [PluginRun]
+    {
         if list.disableCheck { return [] }
         guard let previous = try prevResult ?? cache?.load(network: list.name, attachment) else {
             throw RuntimeError.noCachedResult(
@@ -143,7 +144,8 @@ public struct CNIRuntime: Sendable {
                 let supported = printed["supportedVersions"]?.array
             else { throw RuntimeError.undecodableOutput(run) }
             return PluginVersions(
-                plugin: run.plugin, cniVersion: printed["cniVersion"]?.string, supported: supported.compactMap(\.string),
+                plugin: run.plugin, cniVersion: printed["cniVersion"]?.string,
+                supported: supported.compactMap(\.string),
                 run: run)
         }
     }
@@ -185,7 +187,8 @@ public struct CNIRuntime: Sendable {
         let input = stdin.bytes
         let outcome = try launcher.run(executable, environment: variables, stdin: input)
         let run = PluginRun(
-            plugin: type, command: command, executable: executable, environment: variables, stdin: input, outcome: outcome)
+            plugin: type, command: command, executable: executable, environment: variables, stdin: input,
+            outcome: outcome)
         if relaysStandardError, !outcome.stderr.isEmpty { FileHandle.standardError.write(Data(outcome.stderr)) }
         onRun?(run)
         guard outcome.exit.isSuccess else { throw PluginError(run) }

@@ -42,7 +42,9 @@ public indirect enum JSONValue: Sendable, Equatable {
     private func encode(_ formatting: JSONEncoder.OutputFormatting) -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = formatting
-        do { return try encoder.encode(self) } catch { preconditionFailure("a JSON value that cannot be written: \(error)") }
+        do { return try encoder.encode(self) } catch {
+            preconditionFailure("a JSON value that cannot be written: \(error)")
+        }
     }
 }
 

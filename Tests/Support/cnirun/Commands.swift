@@ -23,7 +23,8 @@ struct Del: ParsableCommand {
 }
 
 struct Check: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Check that a container's networking is as its ADD left it.")
+    static let configuration = CommandConfiguration(
+        abstract: "Check that a container's networking is as its ADD left it.")
     @OptionGroup var network: NetworkOptions
     @OptionGroup var container: AttachmentOptions
 
@@ -31,7 +32,8 @@ struct Check: ParsableCommand {
 }
 
 struct GC: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "gc", abstract: "Have all but the named attachments cleaned up.")
+    static let configuration = CommandConfiguration(
+        commandName: "gc", abstract: "Have all but the named attachments cleaned up.")
     @OptionGroup var network: NetworkOptions
     @Option(help: "An attachment still in use, as ID/IFNAME; can be repeated.") var valid: [String] = []
 
@@ -53,7 +55,8 @@ struct Status: ParsableCommand {
 }
 
 struct Version: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Ask the network's plugins for the CNI versions they know.")
+    static let configuration = CommandConfiguration(
+        abstract: "Ask the network's plugins for the CNI versions they know.")
     @OptionGroup var network: NetworkOptions
 
     func run() throws {

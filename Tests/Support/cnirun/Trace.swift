@@ -8,7 +8,8 @@ func describe(_ run: PluginRun) -> String {
     lines += block("stdin", run.stdin)
     let outcome = run.outcome
     lines.append(
-        "   \(outcome.exit) after \(outcome.wall.text), processor \(outcome.user.text) user \(outcome.system.text) system")
+        "   \(outcome.exit) after \(outcome.wall.text), processor \(outcome.user.text) user \(outcome.system.text) system"
+    )
     lines += block("stdout", outcome.stdout)
     lines += block("stderr", outcome.stderr)
     return lines.joined(separator: "\n")

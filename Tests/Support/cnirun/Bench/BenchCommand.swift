@@ -20,9 +20,11 @@ struct Bench: ParsableCommand {
     @Option(help: "Directory with bridge.conflist and swiftlet.conflist.") var conf = "Benchmarks/conf/plain"
     @Option(help: "Where samples and table are written.") var results = "Benchmarks/results"
     @Option(name: .customShort("n"), help: "Rounds.") var rounds = 100
-    @Option(help: "Pause after each system's turn, in ms: the kernel frees links and namespaces after the fact.") var settle = 60
+    @Option(help: "Pause after each system's turn, in ms: the kernel frees links and namespaces after the fact.")
+    var settle = 60
     @Option(help: "Growth: measure ADD and DEL beside that many reservations, as N[,N].") var reservations: String?
-    @Option(help: "Directory for the data directories, on the file system to measure on.") var work = NSTemporaryDirectory()
+    @Option(help: "Directory for the data directories, on the file system to measure on.") var work =
+        NSTemporaryDirectory()
 
     func run() throws {
         let directory = "\(work)/cnirun-bench-\(getpid())"

@@ -25,7 +25,9 @@ enum Ping {
         throw VerificationError("no answer to a ping of \(address)")
     }
 
-    private static let identifier: [UInt8] = [UInt8(truncatingIfNeeded: getpid() >> 8), UInt8(truncatingIfNeeded: getpid())]
+    private static let identifier: [UInt8] = [
+        UInt8(truncatingIfNeeded: getpid() >> 8), UInt8(truncatingIfNeeded: getpid()),
+    ]
 
     private static func echoRequest(sequence: UInt8) -> [UInt8] {
         var packet: [UInt8] = [8, 0, 0, 0] + identifier + [0, sequence]
@@ -47,7 +49,9 @@ enum Ping {
             guard count > 0 else { return false }
             // A raw socket delivers the IP header too; its length is in the low half of the first byte, in words.
             let start = Int(buffer[0] & 15) * 4
-            if count >= start + 8, buffer[start] == 0, Array(buffer[start + 4..<start + 6]) == identifier { return true }
+            if count >= start + 8, buffer[start] == 0, Array(buffer[start + 4..<start + 6]) == identifier {
+                return true
+            }
         }
         return false
     }

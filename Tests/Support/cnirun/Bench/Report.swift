@@ -68,13 +68,15 @@ struct Report {
         func ratio(to other: String) -> String {
             let theirs = select(size, verb, other).map(\.wall)
             if theirs.isEmpty { return "" }
-            return String(format: "%.3g", Double(median.microseconds) / Double(max(quantile(theirs, 0.5).microseconds, 1)))
+            return String(
+                format: "%.3g", Double(median.microseconds) / Double(max(quantile(theirs, 0.5).microseconds, 1)))
         }
         let peak = peaks.filter { $0.reservations == size && $0.verb == verb && $0.system == system }.map(\.kib).max()
         let cells = [
             verb.rawValue, system, "\(mine.count)", number(quantile(mine.map(\.wall), 0)), number(median),
             number(quantile(mine.map(\.wall), 0.95)),
-            ratio(to: Contenders.floor), ratio(to: Contenders.reference), number(quantile(mine.map { $0.user + $0.kernel }, 0.5)),
+            ratio(to: Contenders.floor), ratio(to: Contenders.reference),
+            number(quantile(mine.map { $0.user + $0.kernel }, 0.5)),
             kernelShare(mine), peak.map { String(format: "%.1f", Double($0) / 1024) } ?? "",
         ]
         return "| " + cells.joined(separator: " | ") + " |"

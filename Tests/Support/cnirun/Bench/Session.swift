@@ -34,7 +34,8 @@ struct Session {
     }
 
     init(
-        machine: Machine, systems: [any System], reservations: Int, rounds: Int, settle: Int, onlyAddAndDel: Bool, peak: String
+        machine: Machine, systems: [any System], reservations: Int, rounds: Int, settle: Int, onlyAddAndDel: Bool,
+        peak: String
     ) {
         self.machine = machine
         self.reservations = reservations
@@ -151,10 +152,13 @@ struct Session {
     }
 
     private mutating func record(_ outcomes: [ProcessOutcome], _ verb: Verb, _ contender: Contender, _ round: Int) {
-        func total(_ part: KeyPath<ProcessOutcome, Duration>) -> Duration { outcomes.reduce(.zero) { $0 + $1[keyPath: part] } }
+        func total(_ part: KeyPath<ProcessOutcome, Duration>) -> Duration {
+            outcomes.reduce(.zero) { $0 + $1[keyPath: part] }
+        }
         samples.append(
             Sample(
-                round: round, system: contender.system.name, reservations: reservations, verb: verb, wall: total(\.wall),
+                round: round, system: contender.system.name, reservations: reservations, verb: verb,
+                wall: total(\.wall),
                 user: total(\.user), kernel: total(\.system)))
     }
 

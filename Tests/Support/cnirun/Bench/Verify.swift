@@ -11,7 +11,8 @@ enum Verify {
     /// The result has an address, the interface bears it, and there is a default route. Returns the address.
     static func attached(_ pod: Pod, _ result: JSONValue) throws -> String {
         guard let text = result["ips"]?[0]?["address"]?.string, let address = text.split(separator: "/").first else {
-            throw VerificationError("the result of ADD has no address: \(String(decoding: result.bytes, as: UTF8.self))")
+            throw VerificationError(
+                "the result of ADD has no address: \(String(decoding: result.bytes, as: UTF8.self))")
         }
         let present = try addresses(of: pod.ifname)
         guard present.contains(String(address)) else {
