@@ -21,10 +21,8 @@ struct AddressStore {
 
     /// With the keys in the configuration's `ipam` object.
     init(ipamOf request: Request) throws(CNIError) {
-        guard
-            let ipam = try request.configuration.decoding({ (reader) throws(JSONTypeError) in try reader.member("ipam")
-            })
-        else { throw CNIError(.invalidConfiguration, "IPAM config missing 'ipam' key") }
+        let ipam = try request.configuration.decoding { (reader) throws(JSONTypeError) in try reader.member("ipam") }
+        guard let ipam else { throw CNIError(.invalidConfiguration, "IPAM config missing 'ipam' key") }
         try self.init(ipam, request)
     }
 

@@ -87,7 +87,7 @@ public enum ChildProcess {
         let outputReader = FileDescriptor(owning: ends.reader)
         let outputWriter = FileDescriptor(owning: ends.writer)
         var environment = unsafe environment.map { unsafe strdup($0) } + [nil]
-        defer { for unsafeentry in unsafe environment { unsafe free(entry) } }
+        defer { unsafe environment.forEach { unsafe free($0) } }
         let child = try unsafe environment.withUnsafeMutableBufferPointer { buffer throws(Errno) in
             try once { unsafe ck_spawn(path, buffer.baseAddress, inputReader.rawValue, outputWriter.rawValue) }
         }
