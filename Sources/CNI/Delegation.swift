@@ -4,7 +4,7 @@ internal import Posix
 /// Finds and runs other plugins (CNI spec 1.1.0, section 4).
 struct Delegation: Sendable {
     /// The plugins that this executable answers to itself.
-    let builtIn: [String: any Plugin]
+    let builtIn: KeyValuePairs<String, any Plugin>
     let log: @Sendable (String) -> Void
 
     /// Results larger than this are refused, in octets.
@@ -12,7 +12,7 @@ struct Delegation: Sendable {
 
     func run(_ type: String, _ request: Request) throws -> CNIResult? {
         let executable = try find(type, in: request.invocation.path)
-        if let plugin = builtIn[type], isThisExecutable(executable) {
+        if let plugin = builtIn.plugin(type), isThisExecutable(executable) {
             return try plugin.run(request)
         }
         do {

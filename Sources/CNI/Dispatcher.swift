@@ -7,10 +7,10 @@ internal import Posix
 /// exit(Dispatcher(["my-plugin": MyPlugin()]).runProcess(as: "my-plugin"))
 /// ```
 public struct Dispatcher: Sendable {
-    private let plugins: [String: any Plugin]
+    private let plugins: KeyValuePairs<String, any Plugin>
 
     /// - Parameter plugins: every plugin that this executable answers to, by type.
-    public init(_ plugins: [String: any Plugin]) { self.plugins = plugins }
+    public init(_ plugins: KeyValuePairs<String, any Plugin>) { self.plugins = plugins }
 
     /// Everything that a call takes from and gives to the outside, so that a test can make it up.
     public struct Streams: Sendable {
@@ -46,10 +46,10 @@ public struct Dispatcher: Sendable {
         var version = SpecVersion.latest
         do {
             let invocation = try Invocation(environment)
-            guard let plugin = plugins[type] else {
+            guard let plugin = plugins.plugin(type) else {
                 throw CNIError(
                     .invalidEnvironment, "no plugin is called \"\(type)\" here",
-                    details: "it answers to \(plugins.keys.sorted().joined(separator: ", "))")
+                    details: "it answers to \(plugins.map(\.key).sorted().joined(separator: ", "))")
             }
             let input = try streams.read()
             if invocation.command == .version {
@@ -107,4 +107,9 @@ public struct Dispatcher: Sendable {
                 details: "CNI_NETNS is \(netns); CNI_NETNS_OVERRIDE=1 allows it")
         }
     }
+}
+
+extension KeyValuePairs<String, any Plugin> {
+    /// The plugin of that type. There are few, and each process asks for one or two: no reason to hash.
+    func plugin(_ type: String) -> (any Plugin)? { first { $0.key == type }?.value }
 }

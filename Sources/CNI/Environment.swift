@@ -62,7 +62,8 @@ public struct Invocation: Sendable {
         self.environment = environment
         netns = environment["CNI_NETNS"]
         path = (environment["CNI_PATH"] ?? "").split(separator: ":").map(String.init)
-        mayUseOwnNamespace = ["1", "true", "TRUE"].contains(environment["CNI_NETNS_OVERRIDE"])
+        let override = environment["CNI_NETNS_OVERRIDE"] ?? ""
+        mayUseOwnNamespace = override == "1" || override.lowercased() == "true"
         switch command {
         case .add, .check, .del:
             attachment = Attachment(

@@ -76,7 +76,7 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
     }
 
     public func contains(_ address: IPAddress) -> Bool {
-        address.family == family && (first...last).contains(address)
+        first <= address && address <= last
     }
 
     public func overlaps(_ other: AddressRange) -> Bool {

@@ -31,12 +31,19 @@ public struct IPAddress: Sendable, Hashable, Comparable {
         case 16: family = .v6
         default: return nil
         }
-        value = bytes.reduce(0) { $0 << 8 | UInt128($1) }
+        var value: UInt128 = 0
+        for octet in bytes { value = value << 8 | UInt128(octet) }
+        self.value = value
     }
 
     /// The address in network byte order: 4 or 16 octets.
     public var bytes: [UInt8] {
-        (0..<family.byteWidth).reversed().map { UInt8(truncatingIfNeeded: value >> UInt128($0 * 8)) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(family.byteWidth)
+        for position in 1...family.byteWidth {
+            bytes.append(UInt8(truncatingIfNeeded: value >> UInt128((family.byteWidth - position) * 8)))
+        }
+        return bytes
     }
 
     /// The address `distance` steps further, or nil when that leaves the family's address space.
@@ -146,7 +153,8 @@ extension IPAddress: LosslessStringConvertible {
     public var description: String {
         switch family {
         case .v4:
-            return bytes.map { String($0) }.joined(separator: ".")
+            let octets = bytes
+            return "\(octets[0]).\(octets[1]).\(octets[2]).\(octets[3])"
         case .v6:
             let groups = (0..<8).map { UInt16(truncatingIfNeeded: value >> UInt128((7 - $0) * 16)) }
             if groups[0...4].allSatisfy({ $0 == 0 }), groups[5] == 0xffff {

@@ -42,9 +42,9 @@ extension BridgeNetwork {
                 throw failed("gateway address \(address) is missing from \(name)")
             }
         }
-        for (family, name) in [(IPFamily.v4, "ipv4/ip_forward"), (.v6, "ipv6/conf/all/forwarding")]
-        where gateways.addresses.contains(where: { $0.family == family }) {
-            guard try Sysctl(name).read() != "0" else { throw failed("forwarding is off: \(Sysctl(name)) is 0") }
+        for family in IPFamily.allCases where gateways.addresses.contains(where: { $0.family == family }) {
+            let switchedOn = Gateways.forwarding(family)
+            guard try switchedOn.read() != "0" else { throw failed("forwarding is off: \(switchedOn) is 0") }
         }
         return bridge
     }

@@ -132,11 +132,16 @@ struct Gateways {
         self.addresses = addresses
     }
 
+    /// The node's switch for forwarding a family.
+    static func forwarding(_ family: IPFamily) -> Sysctl {
+        Sysctl(family == .v4 ? "ipv4/ip_forward" : "ipv6/conf/all/forwarding")
+    }
+
     /// Lets the node forward between its pods and the rest.
     func enableForwarding() throws(KernelError) {
-        let families = Set(addresses.map(\.family))
-        if families.contains(.v4) { try Sysctl("ipv4/ip_forward").ensure("1") }
-        if families.contains(.v6) { try Sysctl("ipv6/conf/all/forwarding").ensure("1") }
+        for family in IPFamily.allCases where addresses.contains(where: { $0.family == family }) {
+            try Gateways.forwarding(family).ensure("1")
+        }
     }
 
     /// Compares with what the gateway's interface has.

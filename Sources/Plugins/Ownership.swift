@@ -66,6 +66,8 @@ func fnv1a(_ text: String) -> UInt64 {
 
 /// The low bits of a number, five to a character.
 func base32(_ number: UInt64, characters: Int) -> String {
-    let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567")
-    return String((0..<characters).map { alphabet[Int(truncatingIfNeeded: number >> UInt64($0 * 5)) & 31] })
+    let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
+    var text: [UInt8] = []
+    for position in 0..<characters { text.append(alphabet[Int(truncatingIfNeeded: number >> UInt64(position * 5)) & 31]) }
+    return String(decoding: text, as: UTF8.self)
 }

@@ -2,7 +2,7 @@ public import CNI
 
 /// Every plugin that this executable answers to, by the name that it is called with.
 public enum Registry {
-    public static let plugins: [String: any Plugin] = [
+    public static let plugins: KeyValuePairs<String, any Plugin> = [
         "swiftlet": Swiftlet(),
         "bridge": Bridge(),
         "host-local": HostLocal(),
