@@ -65,6 +65,14 @@ let package = Package(
             ],
             path: "Tests/Support/cnirun", swiftSettings: tested),
 
+        // Uses the store as the tests ask for: to be killed, traced and run many times at once.
+        .executableTarget(
+            name: "ipam-driver", dependencies: ["IPAM", "Net"], path: "Tests/Support/StoreDriver",
+            swiftSettings: tested),
+        .testTarget(
+            name: "IPAMTests", dependencies: ["IPAM", "Posix", "Net", "ipam-driver"], swiftSettings: tested),
+        .testTarget(
+            name: "KernelTests", dependencies: ["CKernel", "Posix", "Net", "Wire", "Kernel"], swiftSettings: tested),
         .testTarget(name: "PluginsTests", dependencies: ["Plugins"], swiftSettings: tested),
         .testTarget(name: "ClientTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
         .testTarget(name: "ContainerRuntimeTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),

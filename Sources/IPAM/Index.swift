@@ -91,7 +91,8 @@ struct Index: ~Copyable {
             var wanted: [String: String] = [:]
             for (slot, unit) in units.enumerated() { wanted[Index.entry(key, slot)] = Index.target(unit) }
             let found = present.removeValue(forKey: key) ?? [:]
-            let isRight = found.count == wanted.count && found.keys.allSatisfy { wanted[$0] != nil }
+            let isRight =
+                found.count == wanted.count && found.keys.allSatisfy { wanted[$0] != nil }
                 && Set(found.values) == Set(wanted.values)
             guard !isRight else { continue }
             for name in found.keys { try descriptor.unlink(name) }

@@ -26,7 +26,8 @@ extension Store {
         guard let directory = try ReservationDirectory.open(path) else { return [] }
         for name in [owner, owner.legacy] {
             var units: [CIDR] = []
-            for unit in try candidates(of: name, in: directory) where (try? directory.holder(of: unit)) == .owner(name) {
+            for unit in try candidates(of: name, in: directory) where (try? directory.holder(of: unit)) == .owner(name)
+            {
                 units.append(unit)
             }
             if !units.isEmpty { return units }
@@ -99,6 +100,7 @@ extension Store {
         if set.firstFree(after: last, avoiding: TakenRanges(units, family: family)) != nil { return true }
         // A reservation would take over what is nobody's.
         let owned = units.filter { $0.family == family && (try? directory.holder(of: $0)) != .nobody }
-        return owned.count < units.count && set.firstFree(after: last, avoiding: TakenRanges(owned, family: family)) != nil
+        return owned.count < units.count
+            && set.firstFree(after: last, avoiding: TakenRanges(owned, family: family)) != nil
     }
 }

@@ -31,7 +31,8 @@ public struct Owner: Sendable, Hashable {
         guard lines.count <= 2 else { return nil }
         let id = lines[0].last == UInt8(ascii: "\r") ? lines[0].dropLast() : lines[0]
         let interface = lines.count == 2 ? lines[1] : []
-        guard !(id + interface).contains(where: { $0 < 0x20 || $0 == 0x7f }), let containerID = String(validating: id, as: UTF8.self),
+        guard !(id + interface).contains(where: { $0 < 0x20 || $0 == 0x7f }),
+            let containerID = String(validating: id, as: UTF8.self),
             let ifname = String(validating: interface, as: UTF8.self)
         else { return nil }
         self.init(containerID: containerID, ifname: ifname)

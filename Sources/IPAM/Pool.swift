@@ -47,10 +47,12 @@ public struct Pool: Sendable, Hashable {
         let first = rangeStart ?? IPAddress(subnet.family, subnet.first.value + inset)
         let last = rangeEnd ?? IPAddress(subnet.family, subnet.last.value - (subnet.family == .v4 ? inset : 0))
         guard subnet.contains(first), first <= last || rangeStart == nil else {
-            throw RangeError("RangeStart \(first) not in network \(subnet)\(subnet.contains(first) ? " up to \(last)" : "")")
+            throw RangeError(
+                "RangeStart \(first) not in network \(subnet)\(subnet.contains(first) ? " up to \(last)" : "")")
         }
         guard subnet.contains(last), first <= last else {
-            throw RangeError("RangeEnd \(last) not in network \(subnet)\(subnet.contains(last) ? " from \(first)" : "")")
+            throw RangeError(
+                "RangeEnd \(last) not in network \(subnet)\(subnet.contains(last) ? " from \(first)" : "")")
         }
         if let gateway, gateway.family != subnet.family {
             throw RangeError("gateway \(gateway) is not of the address family of \(subnet)")

@@ -38,7 +38,7 @@ extension Session {
         if owners == nil { try recover() }
         let containers = Set(kept.map(\.containerID))
         var freed: [Reservation] = []
-        var failures: [StoreError] = []
+        var failures = self.failures
         for owner in (owners ?? [:]).keys {
             let isKept = owner.ifname.isEmpty ? containers.contains(owner.containerID) : kept.contains(owner)
             guard !isKept else { continue }

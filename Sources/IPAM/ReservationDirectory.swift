@@ -87,7 +87,9 @@ struct ReservationDirectory: ~Copyable {
         } catch .noSuchFile {
             return .none
         } catch {
-            guard [.tooManySymlinks, .isDirectory, .noSuchDeviceOrAddress, .tryAgain].contains(error) else { throw error }
+            guard [.tooManySymlinks, .isDirectory, .noSuchDeviceOrAddress, .tryAgain].contains(error) else {
+                throw error
+            }
             return .stranger
         }
     }
@@ -130,7 +132,9 @@ extension CIDR {
         let parts = name.utf8.split(separator: UInt8(ascii: "_"), maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = IPAddress(String(Substring(parts[0]))) else { return nil }
         if parts.count == 2 {
-            guard let length = Int(String(Substring(parts[1]))), (1..<address.family.bitWidth).contains(length) else { return nil }
+            guard let length = Int(String(Substring(parts[1]))), (1..<address.family.bitWidth).contains(length) else {
+                return nil
+            }
             self.init(address, length)
         } else {
             self.init(address, address.family.bitWidth)

@@ -25,7 +25,9 @@ extension Session {
                         }
                     taken.append(unit)
                     moves.append((cursor, unit.address))
-                    if let place = set.place(of: unit.address) { allocations.append(set.pools[place.pool].allocation(of: unit)) }
+                    if let place = set.place(of: unit.address) {
+                        allocations.append(set.pools[place.pool].allocation(of: unit))
+                    }
                 } catch { throw error.during("failed to allocate for range \(position)") }
             }
             for (cursor, address) in moves { try cursor.move(to: address, in: directory) }
@@ -56,7 +58,8 @@ extension Session {
     private mutating func take(
         _ address: IPAddress, from set: RangeSet, for owner: Owner, slot: Int
     ) throws(StoreError) -> CIDR {
-        let unavailable = StoreError(.unavailable, "requested IP address \(address) is not available in range set \(set)")
+        let unavailable = StoreError(
+            .unavailable, "requested IP address \(address) is not available in range set \(set)")
         guard let place = set.place(of: address) else { throw unavailable }
         let unit = set.unit(at: place)
         guard !set.holdsGateway(unit) else {
@@ -98,7 +101,8 @@ extension Session {
                 census = Census(units)
                 if try take(unit, for: owner, slot: slot) { return unit }
                 throw StoreError(
-                    .busy, "reserve \(unit) in \(directory.path): somebody who does not hold the lock was faster; try again")
+                    .busy,
+                    "reserve \(unit) in \(directory.path): somebody who does not hold the lock was faster; try again")
             }
             // The last resort, once: files that are nobody's.
             guard owners == nil else { break }

@@ -57,7 +57,9 @@ extension RangeSet {
                 used += numbers.upperBound - max(numbers.lowerBound, next) + 1
                 next = numbers.upperBound + 1
             }
-            for number in gatewayNumbers(in: pool) where taken.firstOverlap(with: pool.unit(number)) != nil { used -= 1 }
+            for number in gatewayNumbers(in: pool) where taken.firstOverlap(with: pool.unit(number)) != nil {
+                used -= 1
+            }
         }
         return used
     }
@@ -68,7 +70,8 @@ extension RangeSet {
     /// How many units can be handed out at all; `UInt128.max` also when it is one more.
     var capacity: UInt128 {
         pools.reduce(0) { sum, pool in
-            let (total, overflow) = sum.addingReportingOverflow(pool.unitCount - UInt128(gatewayNumbers(in: pool).count))
+            let (total, overflow) = sum.addingReportingOverflow(
+                pool.unitCount - UInt128(gatewayNumbers(in: pool).count))
             return overflow ? .max : total
         }
     }

@@ -12,6 +12,8 @@ struct Session: ~Copyable {
     var census = Census()
     /// Everybody's reservations, if they had to be read in this session.
     private(set) var owners: [Owner: [CIDR]]?
+    /// What could not be read or removed then.
+    private(set) var failures: [StoreError] = []
     /// Whether the index holds every reservation; changes of ours keep it so.
     private var isIndexed = true
     private var isSealed = false
@@ -21,7 +23,9 @@ struct Session: ~Copyable {
     /// - Returns: nil when the directory does not exist and is not to be made.
     static func open(_ store: Store, create: Bool) throws(StoreError) -> Session? {
         for _ in 0..<8 {
-            guard let directory = create ? try .create(store.path) : try ReservationDirectory.open(store.path) else { return nil }
+            guard let directory = create ? try .create(store.path) : try ReservationDirectory.open(store.path) else {
+                return nil
+            }
             // Without its lock file, whoever comes next locks another file than we did.
             guard let lock = try directory.lock(milliseconds: store.lockTimeoutMilliseconds) else { continue }
             return try Session(directory, lock, bootID: store.bootID)
@@ -56,7 +60,9 @@ struct Session: ~Copyable {
         if let index = try Index.open(name, in: directory) { return index }
         for old in try directory.names() where old.hasPrefix(Index.prefix) && old != name {
             // What cannot be freed now stays in use; a person is told by the next thing that fails.
-            guard let index = (try? Index.open(old, in: directory)) ?? nil, (try? index.retire(directory)) != nil else { continue }
+            guard let index = (try? Index.open(old, in: directory)) ?? nil, (try? index.retire(directory)) != nil else {
+                continue
+            }
             try? directory.descriptor.removeDirectory(old)
         }
         try attempt("make directory \(directory.path)/\(name)") { () throws(Errno) in
@@ -76,20 +82,29 @@ struct Session: ~Copyable {
     /// Reads every reservation, removes those that are nobody's, and rebuilds the index. Costs time for each of them.
     mutating func recover() throws(StoreError) {
         willChange()
+        failures = []
         var owners: [Owner: [CIDR]] = [:]
         var census = Census()
-        for unit in try directory.units().sorted(by: { ($0.address, $0.prefixLength) < ($1.address, $1.prefixLength) }) {
-            switch try? directory.holder(of: unit) {
-            case .owner(let owner): owners[owner, default: []].append(unit)
-            case .nobody: if (try? directory.remove(unit)) != nil { continue }
-            case .some(.none): continue
-            case .stranger, nil: break
+        for unit in try directory.units().sorted(by: { ($0.address, $0.prefixLength) < ($1.address, $1.prefixLength) })
+        {
+            do throws(Errno) {
+                switch try directory.holder(of: unit) {
+                case .owner(let owner): owners[owner, default: []].append(unit)
+                case .stranger: break
+                case .none: continue
+                case .nobody:
+                    try directory.remove(unit)
+                    continue
+                }
+            } catch {
+                // One bad file must not stop everybody. It stays in use, and the next session looks again.
+                failures.append(StoreError(.storage(error), "read \(directory.path)/\(unit.reservationName): \(error)"))
             }
             census.add(unit)
         }
         self.census = census
         self.owners = owners
-        isIndexed = (try? index?.rebuild(from: owners)) != nil
+        isIndexed = (try? index?.rebuild(from: owners)) != nil && failures.isEmpty
     }
 
     /// To be called before every change: the kernel's time stamp breaks the seal, and `seal` has to be called again.

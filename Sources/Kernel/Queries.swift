@@ -39,6 +39,21 @@ extension NetlinkSocket {
         try dump("list VLANs", PortVLANs.init) { $0.dumpPortVLANs() }.filter { $0.index == index }.flatMap(\.vlans)
     }
 
+    /// Whether the kernel can make links of a kind, found out without making one.
+    ///
+    /// The kernel looks the kind up first (EOPNOTSUPP) and checks the MTU next, before anything is registered, so an
+    /// impossible MTU tells the two apart (rtnl_newlink and dev_validate_mtu, net/core/rtnetlink.c).
+    public mutating func requireSupport(of kind: String) throws(KernelError) {
+        do throws(KernelError) {
+            try execute("make links of kind \(kind)") { $0.probeLinkKind(kind) }
+        } catch {
+            guard error.errno != .invalidArgument else { return }
+            throw KernelError(
+                error.attempt, error.errno, kernelText: error.kernelText,
+                advice: error.errno == .notSupported ? "the kernel lacks it: load its module" : "")
+        }
+    }
+
     /// Sends a single change.
     public mutating func execute(
         _ attempt: @escaping @autoclosure () -> String, _ build: (inout MessageBuilder) -> Void

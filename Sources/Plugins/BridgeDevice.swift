@@ -204,19 +204,4 @@ extension NetlinkSocket {
             }
         }
     }
-
-    /// Whether the kernel can make links of a kind, found out without making one.
-    ///
-    /// The kernel looks the kind up first (EOPNOTSUPP) and checks the MTU next, before anything is registered, so an
-    /// impossible MTU tells the two apart (rtnl_newlink and dev_validate_mtu, net/core/rtnetlink.c).
-    mutating func requireSupport(of kind: String) throws(KernelError) {
-        do throws(KernelError) {
-            try execute("make links of kind \(kind)") { $0.probeLinkKind(kind) }
-        } catch {
-            guard error.errno != .invalidArgument else { return }
-            throw KernelError(
-                error.attempt, error.errno, kernelText: error.kernelText,
-                advice: error.errno == .notSupported ? "the kernel lacks it: load its module" : "")
-        }
-    }
 }

@@ -68,6 +68,8 @@ func fnv1a(_ text: String) -> UInt64 {
 func base32(_ number: UInt64, characters: Int) -> String {
     let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
     var text: [UInt8] = []
-    for position in 0..<characters { text.append(alphabet[Int(truncatingIfNeeded: number >> UInt64(position * 5)) & 31]) }
+    for position in 0..<characters {
+        text.append(alphabet[Int(truncatingIfNeeded: number >> UInt64(position * 5)) & 31])
+    }
     return String(decoding: text, as: UTF8.self)
 }

@@ -1,0 +1,34 @@
+import CKernel
+import Foundation
+import Kernel
+
+/// Moves this process, which an exit test has to itself, into a network namespace of its own.
+func enterNewNamespace() throws {
+    guard ck_unshare(ck_clone_newnet) == 0 else {
+        throw KernelError("make a network namespace (the kernel's tests need root)", .last)
+    }
+}
+
+/// Another namespace, held open by nothing but its descriptor.
+func anotherNamespace() throws -> NetworkNamespace {
+    let home = try NetworkNamespace.current()
+    try enterNewNamespace()
+    // Not the symbolic path of "the current one": that of this thread's, which stays while the descriptor is open.
+    let other = try NetworkNamespace("/proc/thread-self/ns/net")
+    try home.enter()
+    return other
+}
+
+/// What a test of the kernel could not see.
+struct Unseen: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// In an exit test: says what is wrong and ends the process.
+func require(_ condition: Bool, _ text: @autoclosure () throws -> String, line: Int = #line) throws {
+    guard condition else { throw Unseen("line \(line): \(try text())") }
+}
+
+/// A file of this test's own.
+func temporaryPath(_ name: String) -> String { NSTemporaryDirectory() + "swt-\(getpid())-\(name)" }
