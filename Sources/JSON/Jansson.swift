@@ -40,10 +40,11 @@ extension JSON {
     }
 
     private init(_ node: UnsafeMutablePointer<json_t>, depth: Int) throws(JSONSyntaxError) {
-        guard depth <= JSON.maximumDepth else {
+        let type = unsafe node.pointee.type
+        guard depth < JSON.maximumDepth || (type != JSON_OBJECT && type != JSON_ARRAY) else {
             throw JSONSyntaxError(description: "nested more than \(JSON.maximumDepth) deep")
         }
-        switch unsafe node.pointee.type {
+        switch type {
         case JSON_OBJECT:
             var members: [Member] = []
             var position = unsafe json_object_iter(node)
@@ -81,7 +82,7 @@ extension JSON {
 
     /// A jansson value that the caller owns.
     ///
-    /// - Precondition: no string holds a NUL character, no real is infinite: what was parsed never does.
+    /// - Precondition: no real is infinite or not a number: what was parsed never is.
     private func node() -> UnsafeMutablePointer<json_t> {
         let result: UnsafeMutablePointer<json_t>?
         switch self {
@@ -89,13 +90,16 @@ extension JSON {
         case .bool(let value): unsafe result = value ? json_true() : json_false()
         case .integer(let value): unsafe result = json_integer(json_int_t(value))
         case .real(let value): unsafe result = json_real(value)
-        case .string(let value): unsafe result = json_string(value)
+        // With their lengths: a NUL is written as an escape and does not end them.
+        case .string(let value): unsafe result = json_stringn(value, value.utf8.count)
         case .array(let elements):
             unsafe result = json_array()
             for element in elements { unsafe json_array_append_new(result, element.node()) }
         case .object(let object):
             unsafe result = json_object()
-            for member in object.members { unsafe json_object_set_new(result, member.key, member.value.node()) }
+            for member in object.members {
+                unsafe json_object_setn_new(result, member.key, member.key.utf8.count, member.value.node())
+            }
         }
         guard let result = unsafe result else { preconditionFailure("out of memory, or a value that JSON cannot hold") }
         return unsafe result
