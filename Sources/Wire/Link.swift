@@ -310,7 +310,7 @@ public struct PortVLANs: Sendable {
             guard type == IFLA.bridgeVlanInfo, value.bytes.count >= 4 else { continue }
             let flags = value.bytes.load(UInt16.self, at: 0)
             let id = value.bytes.load(UInt16.self, at: 2)
-            if flags & 1 << 4 != 0, !vlans.isEmpty {
+            if flags & 1 << 4 != 0, let begun = vlans.last, begun.first <= id {
                 vlans[vlans.count - 1].last = id
             } else {
                 vlans.append(PortVLAN(id, isPVID: flags & 1 << 1 != 0, isUntagged: flags & 1 << 2 != 0))
