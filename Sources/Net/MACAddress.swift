@@ -9,7 +9,7 @@ public struct MACAddress: Sendable, Hashable {
         self.bytes = Array(bytes)
     }
 
-    /// A locally administered unicast address (IEEE 802) made from the low 46 bits of `seed`.
+    /// A locally administered unicast address (IEEE 802) made from the low 48 bits of `seed`, but for the two that say so.
     public init(locallyAdministered seed: UInt64) {
         var bytes = (0..<6).reversed().map { UInt8(truncatingIfNeeded: seed >> UInt64($0 * 8)) }
         bytes[0] = bytes[0] & 0xfc | 0x02
