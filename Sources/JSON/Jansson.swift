@@ -20,6 +20,8 @@ extension JSON {
     ///   NUL character in a string or a number out of range, or is nested more than ``maximumDepth`` deep.
     public init(parsing text: [UInt8]) throws(JSONSyntaxError) {
         guard !text.isEmpty else { throw JSONSyntaxError(description: "the text is empty") }
+        // Jansson overlooks one behind a number.
+        guard !text.contains(0) else { throw JSONSyntaxError(description: "there is a NUL character in it") }
         var problem = json_error_t()
         let root = unsafe text.withUnsafeBytes { buffer in
             unsafe json_loadb(buffer.baseAddress, buffer.count, Int(JSON_DECODE_ANY), &problem)
