@@ -20,7 +20,11 @@ public struct Configuration: Sendable {
     /// - Throws: code 6 for what is no JSON object, 1 for a version that is not supported, 7 for a bad name.
     public init(_ raw: [UInt8], supporting supported: [SpecVersion] = SpecVersion.allCases) throws(CNIError) {
         let reader = try Configuration.decode(raw)
-        version = try SpecVersion(decoding: Configuration.text("cniVersion", in: reader), supported: supported)
+        try self.init(raw, reader, try Configuration.version(of: reader, supporting: supported))
+    }
+
+    /// The rest of a document whose version is known already: errors from here on are told in that version.
+    init(_ raw: [UInt8], _ reader: JSONReader, _ version: SpecVersion) throws(CNIError) {
         let name = try Configuration.text("name", in: reader) ?? ""
         guard !name.isEmpty else {
             throw CNIError(.invalidConfiguration, "missing network name", details: "the configuration needs a \"name\"")
@@ -35,6 +39,11 @@ public struct Configuration: Sendable {
         type = try Configuration.text("type", in: reader) ?? ""
         self.raw = raw
         self.reader = reader
+        self.version = version
+    }
+
+    static func version(of reader: JSONReader, supporting supported: [SpecVersion]) throws(CNIError) -> SpecVersion {
+        try SpecVersion(decoding: Configuration.text("cniVersion", in: reader), supported: supported)
     }
 
     /// A document that must be an object, whatever is in it.

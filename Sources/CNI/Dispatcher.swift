@@ -56,8 +56,9 @@ public struct Dispatcher: Sendable {
                 try streams.write(try Dispatcher.versions(of: plugin, asked: input).serialized())
                 return 0
             }
-            let configuration = try Configuration(input, supporting: plugin.supportedVersions)
-            version = configuration.version
+            let reader = try Configuration.decode(input)
+            version = try Configuration.version(of: reader, supporting: plugin.supportedVersions)
+            let configuration = try Configuration(input, reader, version)
             guard version.allows(invocation.command) else {
                 throw CNIError(
                     .incompatibleVersion, "config version does not allow \(invocation.command.rawValue)",
