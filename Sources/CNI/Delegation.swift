@@ -71,7 +71,9 @@ struct Delegation: Sendable {
         do throws(JSONSyntaxError) { value = try JSON(parsing: output.standardOutput) } catch {
             throw CNIError(error, in: "the result of plugin \"\(type)\"")
         }
-        return try CNIResult(JSONReader(value, path: "result of \(type)"))
+        // Some print no version of their own: it is the configuration's then, as in libcni.
+        return try CNIResult(
+            JSONReader(value, path: "result of \(type)"), assuming: request.configuration.version)
     }
 }
 
