@@ -13,7 +13,7 @@ extension CNIResult {
             if version < .v0_3_0 {
                 for key in ["ip4", "ip6"] {
                     guard let part = try reader.member(key) else { continue }
-                    let gateway = try part.member("gateway")?.ipAddress()
+                    let gateway = try part.optionalAddress("gateway")
                     ips.append(IP(address: try part.required("ip").cidr(), gateway: gateway))
                     routes += try part.list("routes") { route throws(JSONTypeError) in try Route(route) }
                 }
@@ -28,9 +28,8 @@ extension CNIResult {
         }
         for ip in ips {
             guard let index = ip.interface, !interfaces.indices.contains(index) else { continue }
-            throw CNIError(
-                .decodingFailure, "\(reader.path)ips: interface \(index) of \(ip.address) is not in the interfaces list"
-            )
+            let list = reader.path.isEmpty ? "ips" : "\(reader.path).ips"
+            throw CNIError(.decodingFailure, "\(list): interface \(index) of \(ip.address) is not in the interfaces list")
         }
     }
 
@@ -47,7 +46,7 @@ extension CNIResult {
     private static func ip(_ reader: JSONReader) throws(JSONTypeError) -> IP {
         IP(
             address: try reader.required("address").cidr(),
-            gateway: try reader.member("gateway")?.ipAddress(),
+            gateway: try reader.optionalAddress("gateway"),
             interface: try reader.member("interface").map { reader throws(JSONTypeError) in
                 Int(try reader.uint32())
             })
@@ -69,7 +68,7 @@ extension CNIResult.Route {
     public init(_ reader: JSONReader) throws(JSONTypeError) {
         self.init(
             destination: try reader.required("dst").cidr(),
-            gateway: try reader.nonEmpty("gw") == nil ? nil : try reader.required("gw").ipAddress(),
+            gateway: try reader.optionalAddress("gw"),
             mtu: try reader.member("mtu")?.uint32(),
             advmss: try reader.member("advmss")?.uint32(),
             priority: try reader.member("priority")?.uint32(),
@@ -103,6 +102,11 @@ extension JSONReader {
     public func nonEmpty(_ key: String) throws(JSONTypeError) -> String? {
         let text = try member(key)?.string() ?? ""
         return text.isEmpty ? nil : text
+    }
+
+    /// An address in which empty means absent, as in Go.
+    func optionalAddress(_ key: String) throws(JSONTypeError) -> IPAddress? {
+        try nonEmpty(key) == nil ? nil : try required(key).ipAddress()
     }
 
     /// 0...4294967295.
