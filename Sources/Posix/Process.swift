@@ -31,7 +31,10 @@ public enum StandardStream: Int32, Sendable {
         try borrowing { (file: borrowing FileDescriptor) throws(Errno) in try file.readAll(limit: limit) }
     }
 
+    /// - Throws: `EPIPE` when nobody reads it any more.
     public func writeAll(_ content: some Sequence<UInt8>) throws(Errno) {
+        let before = ignoreBrokenPipes()
+        defer { signal(SIGPIPE, before) }
         try borrowing { (file: borrowing FileDescriptor) throws(Errno) in try file.writeAll(content) }
     }
 
@@ -141,8 +144,7 @@ public enum ChildProcess {
     }
 
     private static func send(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-        // Without SIGPIPE's default a closed pipe would end this process, not this write.
-        let before = signal(SIGPIPE, SIG_IGN)
+        let before = ignoreBrokenPipes()
         defer { signal(SIGPIPE, before) }
         return unsafe write(descriptor, bytes.baseAddress, bytes.count)
     }
@@ -154,6 +156,9 @@ public enum ChildProcess {
         return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
     }
 }
+
+/// Makes a write to a closed pipe fail, where SIGPIPE's default would end this process; the disposition that it had.
+private func ignoreBrokenPipes() -> __sighandler_t? { signal(SIGPIPE, SIG_IGN) }
 
 extension FileDescriptor {
     /// close(2) now rather than at the end of the scope.
