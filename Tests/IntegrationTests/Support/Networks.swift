@@ -1,6 +1,9 @@
 import ContainerRuntime
 import Testing
 
+/// Swift Testing has an `Attachment` too.
+typealias PodAttachment = ContainerRuntime.Attachment
+
 /// Every version of the specification.
 let everyVersion = NetworkList.supportedVersions
 

@@ -41,6 +41,12 @@ final class Node: Namespace {
         return runtime
     }
 
+    /// Runs a command in the shell on this node.
+    @discardableResult
+    func shell(_ script: String, _ arguments: String...) throws -> String {
+        try run(["nsenter", "--net=\(path)", "sh", "-c", script, "sh"] + arguments)
+    }
+
     /// Runs a plugin with just this environment and input, as no decent runtime would.
     func call(
         _ environment: [String: String], stdin: String, plugin: String = "swiftlet", wrapper: [String] = []
@@ -57,8 +63,8 @@ final class Node: Namespace {
     @discardableResult
     func script(_ name: String, _ body: String) throws -> String {
         let plugins = try pluginDirectory()
-        try "#!/bin/sh\n\(body)\n".write(toFile: "\(plugins)/\(name)", atomically: true, encoding: .utf8)
-        chmod("\(plugins)/\(name)", 0o755)
+        // Written by another process: a child that this one is just starting would hold it open, and nobody could run it.
+        try run(["sh", "-c", #"cat >"$0" && chmod 0755 "$0""#, "\(plugins)/\(name)"], stdin: "#!/bin/sh\n\(body)\n")
         return plugins
     }
 
@@ -71,6 +77,11 @@ final class Node: Namespace {
         return plugins
     }
 
+    /// Writes a file into the node's directory.
+    func write(_ name: String, _ text: String) throws {
+        try text.write(toFile: "\(directory)/\(name)", atomically: true, encoding: .utf8)
+    }
+
     private func pluginDirectory() throws -> String {
         let plugins = directory + "/plugins"
         try FileManager.default.createDirectory(atPath: plugins, withIntermediateDirectories: true)
@@ -81,6 +92,15 @@ final class Node: Namespace {
     func reservations(_ network: String = "net") throws -> [String] {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: "\(data)/\(network)") else { return [] }
         return names.filter { $0 != "lock" && !$0.hasPrefix("last_reserved_ip") && !$0.hasPrefix(".") }.sorted()
+    }
+
+    /// Writes a reservation's file as another program might.
+    func reserve(_ address: String, _ content: String, network: String = "net") throws {
+        let file = open("\(data)/\(network)/\(address)", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        defer { close(file) }
+        guard file >= 0, Glibc.write(file, content, content.utf8.count) == content.utf8.count else {
+            throw CommandError(description: "write \(address): \(String(cString: strerror(errno)))")
+        }
     }
 
     /// The host's ends of swiftlet's pods.
