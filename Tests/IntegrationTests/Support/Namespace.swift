@@ -40,10 +40,7 @@ extension Namespace {
 
     /// `ADDRESS/LENGTH` of an interface, without the link-local ones that the kernel makes.
     func addresses(_ link: String) throws -> [String] {
-        try addressObjects(link).compactMap { object in
-            guard let local = object["local"]?.string, let length = object["prefixlen"]?.integer else { return nil }
-            return local.hasPrefix("fe80:") ? nil : "\(local)/\(length)"
-        }
+        try addressObjects(link).compactMap(\.ownAddress)
     }
 
     /// The routes of all tables, both families.
@@ -67,5 +64,13 @@ extension Namespace {
 
     func isUp(_ link: String) throws -> Bool {
         try self.link(link)?["flags"]?.array?.contains("UP") ?? false
+    }
+}
+
+extension JSONValue {
+    /// `ADDRESS/LENGTH` of one of iproute2's address objects, unless the kernel has made it up.
+    var ownAddress: String? {
+        guard let local = self["local"]?.string, let length = self["prefixlen"]?.integer else { return nil }
+        return local.hasPrefix("fe80:") ? nil : "\(local)/\(length)"
     }
 }
