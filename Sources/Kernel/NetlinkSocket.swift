@@ -99,22 +99,23 @@ public struct NetlinkSocket: ~Copyable {
         changes.builder.addFlagsToLast(MessageFlag.acknowledge)
         let builder = changes.builder.renumbered(from: sequence)
         try send(builder, changes.describe(0))
+        let last = builder.sequences.count - 1
         var firstFailure: (position: Int, Acknowledgement)?
         while true {
             let messages: [Message]
             do throws(Errno) { messages = try receive() } catch {
-                throw KernelError(
-                    changes.describe(builder.sequences.count - 1), error, kernelText: "no answer from netlink")
+                // Nobody knows what has been done: perhaps all of it.
+                throw KernelError(changes.describe(last), error, kernelText: "no answer from netlink", step: last)
             }
             for message in messages where message.type == Message.errorType {
                 guard let position = builder.sequences.firstIndex(of: message.sequence) else { continue }
                 guard let answer = Acknowledgement(message) else {
-                    throw KernelError(changes.describe(position), .badMessage)
+                    throw KernelError(changes.describe(position), .badMessage, step: position)
                 }
                 if answer.errorNumber != 0, position < firstFailure?.position ?? .max {
                     firstFailure = (position, answer)
                 }
-                guard position == builder.sequences.count - 1 else { continue }
+                guard position == last else { continue }
                 guard let (failed, answer) = firstFailure else { return }
                 throw KernelError(
                     changes.describe(failed), Errno(rawValue: answer.errorNumber), kernelText: answer.text, step: failed
