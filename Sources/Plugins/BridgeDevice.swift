@@ -188,6 +188,17 @@ struct MissingGateways {
             try host.addAddressEnablingIPv6(address, to: interface, named: name)
         }
     }
+
+    /// Takes it back after `add` has failed half-way, unless another pod is there by now: it may rely on it.
+    ///
+    /// - Precondition: the pod's own port is gone.
+    func undo(_ bridge: Link, _ host: inout NetlinkSocket) throws {
+        guard try host.links(kind: "veth", master: bridge.index).allSatisfy({ $0.name.hasPrefix("vlan") }) else { return }
+        for address in added {
+            try? host.execute("remove address \(address) from \(name)") { $0.deleteAddress(address, from: interface) }
+        }
+        for address in removed { try host.addAddressEnablingIPv6(address, to: interface, named: name) }
+    }
 }
 
 extension NetlinkSocket {

@@ -18,6 +18,7 @@ struct BridgeNetwork {
         var host = try NetlinkSocket()
         var result = try addressing.reserve(request)
         var veth: VethPair?
+        var changed: (bridge: Link, MissingGateways)?
         do {
             let gateways = try Gateways(&result, settings)
             let bridge = try BridgeDevice.ensure(settings, &host)
@@ -31,12 +32,14 @@ struct BridgeNetwork {
                 try pair.configure(index, result, setsLoopbackUp: setsLoopbackUp, &inside)
             }
             try pair.awaitPort(&host)
+            changed = (bridge, missing)
             try missing.add(&host)
             result.describe(bridge, pair, pod)
             if !settings.dns.isEmpty { result.dns = settings.dns }
             return result
         } catch {
             try? veth?.remove(&host)
+            if let (bridge, gateways) = changed { try? gateways.undo(bridge, &host) }
             try? addressing.release(request)
             throw error
         }
