@@ -61,7 +61,8 @@ struct Delegation: Sendable {
             if let value = try? JSON(parsing: output.standardOutput), let error = CNIError(value) {
                 throw error.during("plugin type=\"\(type)\" failed (\(command))")
             }
-            let text = String(decoding: output.standardOutput.prefix(500), as: UTF8.self)
+            // A NUL would make our own error one that many readers refuse.
+            let text = String(decoding: output.standardOutput.prefix(500).filter { $0 != 0 }, as: UTF8.self)
             throw CNIError(
                 .internal, "plugin type=\"\(type)\" failed (\(command)) with status \(output.status)",
                 details: text.isEmpty ? "it printed no error" : "it printed: \(text)")
