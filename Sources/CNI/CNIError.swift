@@ -2,12 +2,14 @@ public import JSON
 
 /// An error as the runtime gets it: `{cniVersion, code, msg, details}` on standard output.
 public struct CNIError: Error, Sendable, Hashable {
+    /// What a runtime goes by.
     public var code: Code
     /// One line: what was attempted on what, and why it failed.
     public var message: String
     /// What a person can do about it, or what else is known; may be empty.
     public var details: String
 
+    /// `CNIError(.storage, "write /run/x: No space left on device", details: "free some")`.
     public init(_ code: Code, _ message: String, details: String = "") {
         self.code = code
         self.message = message
@@ -17,6 +19,8 @@ public struct CNIError: Error, Sendable, Hashable {
     /// Error codes: those of the CNI spec 1.1.0 (section "Error", 1...99) and swiftlet's own (100 and up).
     public struct Code: RawRepresentable, Sendable, Hashable {
         public let rawValue: Int64
+
+        /// A code of a plugin's own should be 100 or more.
         public init(rawValue: Int64) { self.rawValue = rawValue }
 
         /// 1: the configuration's cniVersion is not supported.

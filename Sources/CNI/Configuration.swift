@@ -10,7 +10,9 @@ public struct Configuration: Sendable {
 
     /// The document as it came in: what a delegate gets.
     public let raw: [UInt8]
+    /// The same document decoded, for keys that no ``ConfigurationKey`` covers; see ``decoding(_:)``.
     public let reader: JSONReader
+    /// Its `cniVersion`: that of the result and of errors, too.
     public let version: SpecVersion
     /// The network's name.
     public let name: String
@@ -69,12 +71,18 @@ public struct Configuration: Sendable {
             .map { previous throws(CNIError) in try CNIResult(previous, assuming: version) }
     }
 
-    /// A value that the runtime fills in for a capability that the configuration declares.
+    /// A value that the runtime fills in for a capability that the configuration declares, such as `portMappings`; nil
+    /// where there is none.
+    ///
+    /// - Throws: code 6.
     public func runtimeConfiguration(_ key: String) throws(CNIError) -> JSONReader? {
         try decoding { (reader) throws(JSONTypeError) in try reader.member("runtimeConfig")?.member(key) }
     }
 
-    /// A value under `args.cni` (CNI conventions, "args").
+    /// A value under `args.cni` (CNI conventions, "args"), such as `ips`; nil where there is none.
+    ///
+    /// A plugin that reads it ignores the same key of `CNI_ARGS` then.
+    /// - Throws: code 6.
     public func conventionalArgument(_ key: String) throws(CNIError) -> JSONReader? {
         try decoding { (reader) throws(JSONTypeError) in try reader.member("args")?.member("cni")?.member(key) }
     }
@@ -108,7 +116,13 @@ public struct Configuration: Sendable {
         }
     }
 
-    /// Runs a decoder over the document, with its error as the runtime gets it.
+    /// Runs a decoder over the document, with its error as the runtime gets it: code 6 for a wrong type, 7 for a value.
+    ///
+    /// ```swift
+    /// let ports = try configuration.decoding { reader throws(JSONTypeError) in
+    ///     try reader.list("ports") { port throws(JSONTypeError) in try port.required("number").uint32() }
+    /// }
+    /// ```
     public func decoding<Value>(_ decode: (JSONReader) throws(JSONTypeError) -> Value) throws(CNIError) -> Value {
         do throws(JSONTypeError) { return try decode(reader) } catch { throw CNIError(error) }
     }

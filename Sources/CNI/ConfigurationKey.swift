@@ -2,13 +2,16 @@ public import JSON
 
 /// One key of a plugin's configuration: the decoder, the documentation and the validator read this same table.
 public struct ConfigurationKey<Value: Sendable>: Sendable {
+    /// As it is written in the configuration; found there whatever its case.
     public let name: String
+    /// The value where the key is absent or null.
     public let fallback: Value
     /// What people read: meaning, range and unit.
     public let summary: String
     /// Reads a value that is there.
     public let decode: @Sendable (JSONReader) throws(JSONTypeError) -> Value
 
+    /// - Parameter decode: reads the value; ``JSONReader/wrong(_:)`` makes the error for one that does not fit.
     public init(
         _ name: String, default fallback: Value, _ summary: String,
         decode: @escaping @Sendable (JSONReader) throws(JSONTypeError) -> Value
@@ -19,6 +22,7 @@ public struct ConfigurationKey<Value: Sendable>: Sendable {
         self.decode = decode
     }
 
+    /// The value in an object, such as the document itself or one of its parts.
     public func read(_ reader: JSONReader) throws(JSONTypeError) -> Value {
         guard let member = try reader.member(name) else { return fallback }
         return try decode(member)
@@ -41,6 +45,7 @@ extension ConfigurationKey: AnyConfigurationKey {
 }
 
 extension ConfigurationKey where Value == Bool {
+    /// True or false.
     public static func flag(_ name: String, default fallback: Bool = false, _ summary: String) -> Self {
         Self(name, default: fallback, summary) { reader throws(JSONTypeError) in try reader.bool() }
     }
@@ -72,6 +77,8 @@ extension ConfigurationKey where Value == Int {
 
 extension Configuration {
     /// The value of a key, or its default.
+    ///
+    /// - Throws: code 6 for a wrong type, 7 for a wrong value; the message names the key.
     public subscript<Value>(key: ConfigurationKey<Value>) -> Value {
         get throws(CNIError) { try decoding { (reader) throws(JSONTypeError) in try key.read(reader) } }
     }

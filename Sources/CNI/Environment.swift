@@ -21,7 +21,9 @@ public struct Environment: Sendable {
 
 /// One container's place in one network: what a plugin's resources belong to.
 public struct Attachment: Sendable, Hashable {
+    /// `CNI_CONTAINERID`.
     public let containerID: String
+    /// `CNI_IFNAME`: the interface's name in the container.
     public let ifname: String
 
     public init(containerID: String, ifname: String) {
@@ -37,11 +39,13 @@ public struct Invocation: Sendable {
     public let attachment: Attachment
     /// Path of the pod's network namespace; nil where it was not given, as DEL may do.
     public let netns: String?
+    /// `CNI_ARGS`; none where the command has no attachment.
     public let arguments: Arguments
     /// Where delegates are looked for, from `CNI_PATH`.
     public let path: [String]
     /// Whether the namespace may be the plugin's own (`CNI_NETNS_OVERRIDE`).
     public let mayUseOwnNamespace: Bool
+    /// All variables, as they came.
     public let environment: Environment
 
     /// - Throws: code 4, naming every variable that is missing, or the one that is malformed.
@@ -128,6 +132,7 @@ public struct Invocation: Sendable {
 
 /// `CNI_ARGS`: `KEY=value` pairs separated by semicolons.
 public struct Arguments: Sendable, Hashable {
+    /// In the order given; a key may come again.
     public let pairs: [Pair]
 
     public struct Pair: Sendable, Hashable {

@@ -7,19 +7,30 @@ public protocol Plugin: Sendable {
     /// Configurations of other versions are refused with code 1. All of them by default.
     var supportedVersions: [SpecVersion] { get }
 
-    /// Attaches the container. After an error nothing may be left.
+    /// Attaches the container. After an error nothing may be left: `del` is not called then.
+    ///
+    /// In a chain, what an earlier plugin has done is in ``Configuration/previousResult()``, and is to be handed on.
+    /// - Returns: what is there now; it is written in the configuration's version.
     func add(_ request: Request) throws -> CNIResult
 
-    /// Undoes ADD. Must succeed when there is nothing to undo, and go on past errors.
+    /// Undoes ADD. Must succeed when there is nothing to undo, with the namespace gone, and go on past errors.
+    ///
+    /// It is also called after an ADD whose result could not be written.
     func del(_ request: Request) throws
 
     /// Compares what ADD set up with what is there now. Must not change anything.
+    ///
+    /// Only for configurations of 0.4.0 and newer, as ``SpecVersion/allows(_:)`` says.
     func check(_ request: Request) throws
 
-    /// Frees what belongs to this network but to none of the valid attachments.
+    /// Frees what belongs to this network but to none of ``Configuration/validAttachments()``. Goes on past errors.
+    ///
+    /// There is no attachment in the request; only for configurations of 1.1.0 and newer.
     func gc(_ request: Request) throws
 
-    /// Succeeds when ADD can be served.
+    /// Succeeds when ADD can be served; throws ``CNIError/Code/notAvailable`` or ``CNIError/Code/limitedConnectivity``.
+    ///
+    /// There is no attachment in the request; only for configurations of 1.1.0 and newer.
     func status(_ request: Request) throws
 }
 
@@ -29,10 +40,13 @@ extension Plugin {
 
 /// One call of a plugin.
 public struct Request: Sendable {
+    /// What the runtime says by environment: namespace, arguments, path.
     public let invocation: Invocation
+    /// What it says on standard input.
     public let configuration: Configuration
     let delegation: Delegation
 
+    /// Which container and interface it is about; empty in GC and STATUS.
     public var attachment: Attachment { invocation.attachment }
 
     init(_ invocation: Invocation, _ configuration: Configuration, _ delegation: Delegation) {
@@ -52,18 +66,18 @@ public struct Request: Sendable {
         try delegation.run(type, self)
     }
 
-    /// Runs the delegate's DEL, whatever the command at hand: for undoing an ADD that failed later on.
+    /// Runs the delegate's DEL, whatever the command at hand: for undoing an ADD that failed after the delegate's.
     public func undoDelegate(_ type: String) throws {
         _ = try delegation.run(type, replacing(.del))
     }
 
-    /// Says something to the operator; never on standard output.
+    /// Says something to the operator, as a line on standard error.
     public func log(_ message: String) { delegation.log(message) }
 
     func replacing(_ command: Command) -> Request {
         Request(invocation.replacing(command), configuration, delegation)
     }
 
-    /// Like the attachment's ADD, but as another command: what a plugin runs to undo its own failure.
+    /// The same request as a DEL, for a plugin whose `add` undoes its failure by its own `del`.
     public var asDEL: Request { replacing(.del) }
 }

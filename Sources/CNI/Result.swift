@@ -16,11 +16,15 @@ public struct CNIResult: Sendable, Hashable {
 
     public struct Interface: Sendable, Hashable {
         public var name: String
+        /// Six pairs of hexadecimal digits with colons, as a rule.
         public var mac: String?
+        /// Octets. Since 1.1.0, and written from 1.0.0 on.
         public var mtu: UInt32?
         /// The pod's namespace path; nil for an interface of the host.
         public var sandbox: String?
+        /// Of a vhost-user socket or the like.
         public var socketPath: String?
+        /// Such as `0000:00:1f.6`.
         public var pciID: String?
 
         public init(
@@ -37,9 +41,10 @@ public struct CNIResult: Sendable, Hashable {
     }
 
     public struct IP: Sendable, Hashable {
+        /// The interface's address, with the length of its network's prefix.
         public var address: CIDR
         public var gateway: IPAddress?
-        /// Index into `interfaces`.
+        /// Index into `interfaces`; nil in the result of an IPAM plugin.
         public var interface: Int?
 
         public init(address: CIDR, gateway: IPAddress? = nil, interface: Int? = nil) {

@@ -29,7 +29,8 @@ extension CNIResult {
         for ip in ips {
             guard let index = ip.interface, !interfaces.indices.contains(index) else { continue }
             let list = reader.path.isEmpty ? "ips" : "\(reader.path).ips"
-            throw CNIError(.decodingFailure, "\(list): interface \(index) of \(ip.address) is not in the interfaces list")
+            throw CNIError(
+                .decodingFailure, "\(list): interface \(index) of \(ip.address) is not in the interfaces list")
         }
     }
 

@@ -18,6 +18,7 @@ public struct JSONReader: Sendable {
         return JSONReader(value, path: path.isEmpty ? key : "\(path).\(key)")
     }
 
+    /// The value as an object. Each of these throws where the value is of another type.
     public func object() throws(JSONTypeError) -> JSON.Object {
         guard case .object(let object) = value else { throw mismatch("an object") }
         return object
@@ -39,6 +40,7 @@ public struct JSONReader: Sendable {
         return flag
     }
 
+    /// A number written without fraction and exponent.
     public func integer() throws(JSONTypeError) -> Int64 {
         guard case .integer(let number) = value else { throw mismatch("an integer") }
         return number
