@@ -79,6 +79,7 @@ let package = Package(
         .testTarget(name: "NetTests", dependencies: ["Net", "TestSupport"], swiftSettings: tested),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: tested),
         .testTarget(name: "WireTests", dependencies: ["Wire", "Net", "TestSupport"], swiftSettings: tested),
+        .testTarget(name: "CNITests", dependencies: ["CNI", "JSON", "Net", "TestSupport"], swiftSettings: tested),
         .testTarget(name: "TidyTests", swiftSettings: tested),
         .testTarget(name: "ContainerRuntimeTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
         // The built executable against the real kernel, in namespaces of their own.

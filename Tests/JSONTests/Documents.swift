@@ -68,7 +68,9 @@ indirect enum Reference: Decodable, Equatable {
 extension SplitMix64 {
     /// Any text without NUL, short, with a liking for what needs escaping.
     mutating func text() -> String {
-        let special: [Unicode.Scalar] = ["\"", "\\", "/", "\n", "\t", "\u{1}", "\u{1f}", "\u{7f}", "é", "\u{2028}", "🦀", " "]
+        let special: [Unicode.Scalar] = [
+            "\"", "\\", "/", "\n", "\t", "\u{1}", "\u{1f}", "\u{7f}", "é", "\u{2028}", "🦀", " ",
+        ]
         var text = String.UnicodeScalarView()
         for _ in 0..<Int.random(in: 0...12, using: &self) {
             if Bool.random(using: &self) {
@@ -91,7 +93,9 @@ extension SplitMix64 {
         default:
             .object(
                 JSON.Object(
-                    (0..<Int.random(in: 0...6, using: &self)).map { JSON.Member("\($0)\(text())", document(depth: depth + 1)) }
+                    (0..<Int.random(in: 0...6, using: &self)).map {
+                        JSON.Member("\($0)\(text())", document(depth: depth + 1))
+                    }
                 ))
         }
     }

@@ -49,7 +49,10 @@ import Testing
 
     @Test func noiseNeverCrashes() {
         var random = SplitMix64(seed: 11)
-        let pieces = ["{", "}", "[", "]", ",", ":", "\"", "\\", "u", "d83e", "0", "-", ".", "e", "1", "null", "true", " ", "é", "\0"]
+        let pieces = [
+            "{", "}", "[", "]", ",", ":", "\"", "\\", "u", "d83e", "0", "-", ".", "e", "1", "null", "true", " ", "é",
+            "\0",
+        ]
         for _ in 0..<20_000 {
             let text = (0..<Int.random(in: 0...12, using: &random)).map { _ in pieces.randomElement(using: &random)! }
             _ = try? parse(text.joined())
@@ -58,7 +61,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", " ", "\n", "{", "}", "[", "nul", "tru", "True", "NaN", "Infinity", "-", "+1", "01", "1.", ".5", "1e", "0x10", "'a'",
+        "", " ", "\n", "{", "}", "[", "nul", "tru", "True", "NaN", "Infinity", "-", "+1", "01", "1.", ".5", "1e",
+        "0x10", "'a'",
         "\"", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"a\nb\"", "[1,]",
         "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:2}", "{} {}", "{}x", "[]]", "// no\n{}",
         "/* no */{}", "\u{feff}{}", "{\"a\":1}\0",
@@ -73,10 +77,12 @@ import Testing
         #expect(error?.description.contains("line 2") == true)
     }
 
-    @Test(arguments: [
-        [0x80], [0xc0, 0x80], [0xc1, 0xbf], [0xc3], [0xe0, 0x80, 0x80], [0xe2, 0x82], [0xed, 0xa0, 0x80], [0xf0, 0x80, 0x80, 0x80],
-        [0xf4, 0x90, 0x80, 0x80], [0xf8, 0x88, 0x80, 0x80, 0x80], [0xfe], [0xff],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x80], [0xc0, 0x80], [0xc1, 0xbf], [0xc3], [0xe0, 0x80, 0x80], [0xe2, 0x82], [0xed, 0xa0, 0x80],
+            [0xf0, 0x80, 0x80, 0x80],
+            [0xf4, 0x90, 0x80, 0x80], [0xf8, 0x88, 0x80, 0x80, 0x80], [0xfe], [0xff],
+        ] as [[UInt8]])
     func whatIsNotUTF8IsRefusedInTextsAndInKeys(_ octets: [UInt8]) {
         let quoted = [UInt8(ascii: "\"")] + octets + [UInt8(ascii: "\"")]
         #expect(throws: JSONSyntaxError.self) { try JSON(parsing: quoted) }
@@ -98,7 +104,9 @@ import Testing
         #expect(try parse(text) == value)
     }
 
-    @Test(arguments: ["9223372036854775808", "-9223372036854775809", "1e309", "-1e309", "1" + String(repeating: "0", count: 400)])
+    @Test(arguments: [
+        "9223372036854775808", "-9223372036854775809", "1e309", "-1e309", "1" + String(repeating: "0", count: 400),
+    ])
     func aNumberOutOfRangeIsRefused(_ text: String) {
         #expect(throws: JSONSyntaxError.self) { try parse(text) }
     }

@@ -5,7 +5,9 @@ import Testing
 @Suite struct AddressTests {
     @Test func everyIPv4FieldIsReadAsInetPtonDoes() {
         var fields = (0...999).map { String($0) }
-        fields += ["", "00", "01", "000", "0256", "0000", "-1", "+1", " 1", "1 ", "0x1", "1e1", "a", "\u{661}", "1\u{301}"]
+        fields += [
+            "", "00", "01", "000", "0256", "0000", "-1", "+1", " 1", "1 ", "0x1", "1e1", "a", "\u{661}", "1\u{301}",
+        ]
         for field in fields {
             for position in 0..<4 {
                 var parts = ["10", "0", "255", "7"]
@@ -17,7 +19,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", ".", "...", "1.2.3", "1.2.3.", ".1.2.3", "1.2.3.4.", "1.2.3.4.5", "1..2.3", "1.2.3.4/8", "localhost", "16909060",
+        "", ".", "...", "1.2.3", "1.2.3.", ".1.2.3", "1.2.3.4.", "1.2.3.4.5", "1..2.3", "1.2.3.4/8", "localhost",
+        "16909060",
     ])
     func aTextThatIsNoAddressIsRefused(_ text: String) {
         #expect(inetPton(text) == nil)
@@ -36,12 +39,13 @@ import Testing
     /// Texts put together from what IPv6 addresses are made of, right and wrong, are mostly near misses.
     @Test func ipv6TextsOfAllKindsAreReadAsInetPtonDoes() {
         let parts = [
-            ":", ":", ":", ":", ":", "::", "::", "0", "1", "12", "abc", "FFFF", "ffff", "00ab", "00000", "12345", "g", ".", "%",
+            ":", ":", ":", ":", ":", "::", "::", "0", "1", "12", "abc", "FFFF", "ffff", "00ab", "00000", "12345", "g",
+            ".", "%",
             "1.2.3.4", "0.0.0.0", "1.2.3", "01.2.3.4", "256.1.1.1", " ", "/", "-",
         ]
         var random = SplitMix64(seed: 2)
         var accepted = 0
-        for round in 0..<100_000 {
+        for round in 0..<50_000 {
             var text = ""
             if round.isMultiple(of: 2) {
                 for _ in 0..<Int.random(in: 1...17, using: &random) { text += parts.randomElement(using: &random)! }
@@ -59,7 +63,7 @@ import Testing
             if address?.bytes != inetPton(text) { Issue.record("\(text)") }
             if address != nil { accepted += 1 }
         }
-        #expect(accepted > 5_000, "the generator must not miss what is right")
+        #expect(accepted > 2_500, "the generator must not miss what is right")
     }
 
     @Test func noZoneAndNoNULIsPartOfAnAddress() {

@@ -210,7 +210,8 @@ enum Captured {
         """)
 
     static let all = [
-        bridge, port, podEnd, noSuchLink, addresses, routes4, routes6, neighbours, refusedWhole, refusedCapped, acknowledged,
+        bridge, port, podEnd, noSuchLink, addresses, routes4, routes6, neighbours, refusedWhole, refusedCapped,
+        acknowledged,
         refusedDump,
     ]
 }

@@ -4,9 +4,8 @@ import Testing
 
 @testable import Wire
 
-#if _endian(little)
 /// What the kernel really says is understood.
-@Suite struct CapturedTests {
+@Suite(.enabled(if: isLittleEndian)) struct CapturedTests {
     private func messages(_ datagram: [UInt8]) throws -> [Message] {
         try #require(Message.parse(datagram[...]))
     }
@@ -78,7 +77,8 @@ import Testing
 
     @Test func aNeighbourIsRead() throws {
         let neighbours = try messages(Captured.neighbours).compactMap { Neighbour($0) }
-        #expect(neighbours == [Neighbour(IPAddress("10.1.0.5")!, mac: MACAddress("02:00:00:00:00:05")!, interface: 2)])
+        #expect(
+            neighbours == [Neighbour(IPAddress("10.1.0.5")!, mac: MACAddress("02:00:00:00:00:05")!, interface: 2)])
     }
 
     @Test func anErrorIsReadWithTheKernelsOwnWordsWhetherTheRequestIsCutOrNot() throws {
@@ -127,7 +127,8 @@ import Testing
               0800 0200 0600 6400                  // PVID | UNTAGGED, 100
               0800 0200 0800 c800                  // RANGE_BEGIN, 200
               0800 0200 1000 2c01                  // RANGE_END, 300
-            """).replacingLength()
+            """
+        ).replacingLength()
         let port = try #require(PortVLANs(messages(datagram)[0]))
         #expect(port.index == 20)
         #expect(port.vlans == [PortVLAN(100, isPVID: true, isUntagged: true), PortVLAN(200, through: 300)])
@@ -171,4 +172,3 @@ extension [UInt8] {
         [UInt8(count & 0xff), UInt8(count >> 8), 0, 0] + dropFirst(4)
     }
 }
-#endif

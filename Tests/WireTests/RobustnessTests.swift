@@ -65,8 +65,8 @@ private func readAsEveryType(_ datagram: [UInt8]) {
             if let messages = Message.parse(datagram[...]) {
                 #expect((16...size).contains(length))
                 messages.forEach(readEverything)
-            } else {
-                #expect(length != size)
+            } else if length == size {
+                Issue.record("the true length is refused")
             }
         }
         for length: UInt32 in [.max, .max - 1, .max - 3, 1 << 31, 1 << 31 - 1, 65536] {
@@ -97,7 +97,7 @@ private func readAsEveryType(_ datagram: [UInt8]) {
                 Issue.record("the error itself is readable with \(length)")
                 continue
             }
-            #expect(answer.errorNumber == 22)
+            if answer.errorNumber != 22 { Issue.record("the error with \(length)") }
             if (37...40).contains(length) { #expect(answer.text == "mtu less than device minimum") }
         }
     }
