@@ -2,8 +2,9 @@ import ContainerRuntime
 import Foundation
 import Testing
 
-/// Whether the kernel's bridges can tell VLANs apart.
+/// Whether the kernel's bridges can tell VLANs apart. In the machine of `make test-vm` they must, so nothing is left out.
 private let kernelFiltersVLANs: Bool = {
+    if ProcessInfo.processInfo.environment["SWIFTLET_VM"] == "1" { return true }
     guard Requirements.problem == nil, let node = try? Node() else { return false }
     return (try? node.set("link", "add", "probe", "type", "bridge", "vlan_filtering", "1")) != nil
 }()
