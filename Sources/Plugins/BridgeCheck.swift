@@ -7,13 +7,16 @@ extension BridgeNetwork {
     /// Compares what ADD set up with what is there now; what others have added since is none of its business.
     func check() throws {
         try addressing.check(request)
-        let result = try request.requiredPreviousResult()
+        var result = try request.requiredPreviousResult()
         let pod = try request.openPod()
+        let position = try position(ofPodIn: result, pod.path)
+        // Later plugins of the chain may have given addresses to interfaces of theirs.
+        result.ips.removeAll { $0.interface != nil && $0.interface != position }
         var host = try NetlinkSocket()
         let bridge = try checkBridge(result, &host)
         try checkPort(of: bridge, &host)
         var inside = try pod.run { try NetlinkSocket() }
-        try checkPod(result, pod.path, &inside)
+        try checkPod(result, result.interfaces[position], pod.path, &inside)
         if setsLoopbackUp { try Loopback.check(&inside, pod.path) }
     }
 
@@ -69,12 +72,19 @@ extension BridgeNetwork {
         }
     }
 
-    private func checkPod(_ result: CNIResult, _ path: String, _ inside: inout NetlinkSocket) throws {
+    private func position(ofPodIn result: CNIResult, _ path: String) throws -> Int {
         let name = request.attachment.ifname
         guard
-            let described = result.interfaces.first(where: { $0.name == name && $0.sandbox == path })
-                ?? result.interfaces.first(where: { $0.name == name && $0.sandbox != nil })
+            let position = result.interfaces.firstIndex(where: { $0.name == name && $0.sandbox == path })
+                ?? result.interfaces.firstIndex(where: { $0.name == name && $0.sandbox != nil })
         else { throw failed("prevResult has no interface \(name) in \(path)") }
+        return position
+    }
+
+    private func checkPod(
+        _ result: CNIResult, _ described: CNIResult.Interface, _ path: String, _ inside: inout NetlinkSocket
+    ) throws {
+        let name = request.attachment.ifname
         guard let link = try inside.link(.name(name)) else { throw failed("interface \(name) is missing in \(path)") }
         guard link.kind == "veth" else { throw failed("interface \(name) in \(path) is no veth") }
         if let mac = described.mac, mac.lowercased() != link.mac?.description {
@@ -83,10 +93,8 @@ extension BridgeNetwork {
         guard link.isUp || settings.disablesContainerInterface else {
             throw failed("interface \(name) in \(path) is down")
         }
-        let position = result.interfaces.firstIndex(of: described)
-        let own = result.ips.filter { $0.interface == nil || $0.interface == position }
         let present = try inside.addresses(of: link.index)
-        for ip in own {
+        for ip in result.ips {
             guard let address = present.first(where: { $0.address == ip.address }) else {
                 throw failed("address \(ip.address) is missing from \(name) in \(path)")
             }
@@ -95,11 +103,16 @@ extension BridgeNetwork {
             }
         }
         for family in IPFamily.allCases {
-            let wanted = result.routes.filter { $0.destination.family == family }
-            guard !wanted.isEmpty, own.contains(where: { $0.address.family == family }) else { continue }
+            let own = result.ips.filter { $0.address.family == family }
+            // One by a gateway that is not on this network is another plugin's.
+            let wanted = result.routes.filter { route in
+                route.destination.family == family
+                    && own.contains { route.gateway.map($0.address.contains) ?? true }
+            }
+            guard !wanted.isEmpty else { continue }
             let present = try inside.routes(family)
             for route in wanted {
-                let expected = Route(route, fallbackGateways: own, interface: link.index)
+                let expected = Route(route, fallbackGateways: result.ips, interface: link.index)
                 guard present.contains(where: { $0.serves(expected) }) else {
                     throw failed("route \(expected) is missing in \(path)")
                 }
