@@ -33,20 +33,23 @@ extension NetlinkSocket {
 
     private static let removalLimitMilliseconds: Int32 = 5000
 
-    private func awaitRemoval(of index: UInt32, sequence: UInt32, _ attempt: String) throws(KernelError) {
-        var lost = false
+    /// How often to look for ourselves once notifications have been dropped.
+    private static let lookIntervalMilliseconds: Int32 = 2
+
+    private mutating func awaitRemoval(of index: UInt32, sequence: UInt32, _ attempt: String) throws(KernelError) {
+        let start = monotonicMilliseconds()
+        var isDeaf = false
         while true {
+            let left = NetlinkSocket.removalLimitMilliseconds - Int32(clamping: monotonicMilliseconds() - start)
+            guard left > 0 else { throw KernelError(attempt, .timedOut) }
             var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            let ready = unsafe poll(&waiting, 1, lost ? 1 : NetlinkSocket.removalLimitMilliseconds)
-            if ready < 0, Errno.last == .interrupted { continue }
-            guard ready > 0 else {
-                // Notifications were dropped: the caller looks for itself.
-                if lost { return }
-                throw KernelError(attempt, ready == 0 ? .timedOut : .last)
-            }
+            let ready = unsafe poll(&waiting, 1, isDeaf ? min(left, NetlinkSocket.lookIntervalMilliseconds) : left)
+            guard ready >= 0 || Errno.last == .interrupted else { throw KernelError(attempt, .last) }
+            if ready == 0, isDeaf, try link(.index(index)) == nil { return }
+            guard ready > 0 else { continue }
             let messages: [Message]
             do throws(Errno) { messages = try receive() } catch {
-                if error == .noBufferSpace { lost = true }
+                if error == .noBufferSpace { isDeaf = true }
                 guard error == .noBufferSpace || error == .tryAgain else { throw KernelError(attempt, error) }
                 continue
             }
@@ -63,6 +66,12 @@ extension NetlinkSocket {
                 throw KernelError(attempt, Errno(rawValue: answer.errorNumber), kernelText: answer.text)
             }
         }
+    }
+
+    private func monotonicMilliseconds() -> Int {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
     }
 
     private func reap(_ child: Int32) {

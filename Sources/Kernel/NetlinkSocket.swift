@@ -124,24 +124,46 @@ public struct NetlinkSocket: ~Copyable {
         }
     }
 
-    /// Asks for one thing.
+    /// Asks for one thing; again when notifications have crowded the answer out.
     public mutating func request(
         _ attempt: @autoclosure () -> String, _ build: (inout MessageBuilder) -> Void
     ) throws(KernelError) -> Message {
-        var builder = builder()
-        build(&builder)
-        try send(builder, attempt())
-        while true {
-            let messages = try attempting(attempt()) { () throws(Errno) in try receive() }
-            for message in messages where message.sequence == builder.sequences.last {
+        for _ in 0..<NetlinkSocket.dumpAttempts {
+            var builder = builder()
+            build(&builder)
+            try send(builder, attempt())
+            if let answer = try answer(to: builder.sequences.last, attempt()) { return answer }
+        }
+        throw KernelError(attempt(), .noBufferSpace, kernelText: "notifications keep crowding the answer out")
+    }
+
+    /// Reads up to the answer; nil when it may have been lost.
+    private func answer(to sequence: UInt32?, _ attempt: @autoclosure () -> String) throws(KernelError) -> Message? {
+        while let messages = try receiveUnlessOverrun(attempt()) {
+            for message in messages where message.sequence == sequence {
                 guard message.type == Message.errorType else { return message }
                 guard let answer = Acknowledgement(message) else { throw KernelError(attempt(), .badMessage) }
                 throw KernelError(attempt(), Errno(rawValue: answer.errorNumber), kernelText: answer.text)
             }
         }
+        return nil
     }
 
-    /// Asks for a list; again when it changed while it was read (NLM_F_DUMP_INTR).
+    /// Receives one datagram; nil when the kernel had to drop some for want of room (netlink(7)), which happens only to
+    /// sockets that hear notifications. What was queued is dropped too, so that there is room again.
+    private func receiveUnlessOverrun(_ attempt: @autoclosure () -> String) throws(KernelError) -> [Message]? {
+        do throws(Errno) { return try receive() } catch {
+            guard error == .noBufferSpace else { throw KernelError(attempt(), error) }
+        }
+        for _ in 0..<NetlinkSocket.maximumDatagrams {
+            do throws(Errno) { _ = try receive() } catch .tryAgain { break } catch {
+                guard error == .noBufferSpace else { throw KernelError(attempt(), error) }
+            }
+        }
+        return nil
+    }
+
+    /// Asks for a list; again when it changed while it was read (NLM_F_DUMP_INTR), or parts of it were lost.
     public mutating func dump<Element>(
         _ attempt: @autoclosure () -> String, _ element: (Message) -> Element?,
         _ build: (inout MessageBuilder) -> Void
@@ -155,14 +177,14 @@ public struct NetlinkSocket: ~Copyable {
         throw KernelError(attempt(), .interrupted, kernelText: "the list kept changing while it was read")
     }
 
-    /// Reads a dump to its end; nil when it was inconsistent.
+    /// Reads a dump to its end; nil when it was inconsistent or incomplete.
     private func collect<Element>(
         _ sequence: UInt32, _ element: (Message) -> Element?, _ attempt: @autoclosure () -> String
     ) throws(KernelError) -> [Element]? {
         var list: [Element] = []
         var isConsistent = true
         for _ in 0..<NetlinkSocket.maximumDatagrams {
-            let messages = try attempting(attempt()) { () throws(Errno) in try receive() }
+            guard let messages = try receiveUnlessOverrun(attempt()) else { return nil }
             for message in messages where message.sequence == sequence {
                 if message.flags & MessageFlag.dumpInterrupted != 0 { isConsistent = false }
                 switch message.type {
