@@ -180,11 +180,12 @@ extension BridgeSettings {
 }
 
 extension Route {
-    /// A result's route as the kernel gets it. Without a gateway of its own it leads to the first one of its family.
+    /// A result's route as the kernel gets it. Without a gateway of its own it leads to the first one of its family,
+    /// unless its scope says that what it leads to is on the link (RT_SCOPE_LINK, linux/rtnetlink.h) or nearer.
     init(_ route: CNIResult.Route, fallbackGateways: [CNIResult.IP], interface: UInt32) {
         let family = route.destination.family
-        let gateway =
-            route.gateway ?? fallbackGateways.first { $0.address.family == family && $0.gateway != nil }?.gateway
+        let gateways = route.scope ?? 0 < 253 ? fallbackGateways : []
+        let gateway = route.gateway ?? gateways.first { $0.address.family == family && $0.gateway != nil }?.gateway
         self.init(
             to: route.destination, via: gateway, interface: interface, table: route.table ?? Route.mainTable,
             scope: route.scope.map { UInt8(truncatingIfNeeded: $0) }, priority: route.priority, mtu: route.mtu,
