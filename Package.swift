@@ -13,7 +13,8 @@ let tested: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .er
 let package = Package(
     name: "swiftlet",
     products: [
-        .library(name: "CNI", targets: ["CNI"]),
+        // With the modules whose types are in its interface.
+        .library(name: "CNI", targets: ["CNI", "Net", "JSON"]),
         .executable(name: "swiftlet", targets: ["swiftlet"]),
         .executable(name: "swiftletctl", targets: ["swiftletctl"]),
     ],

@@ -7,6 +7,7 @@
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -16,8 +17,6 @@
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
-
-extern char **environ;
 
 const int ck_o_path = O_PATH;
 const int ck_clone_newnet = CLONE_NEWNET;
@@ -104,8 +103,16 @@ pid_t ck_send_from_child(int fd, const void *message, size_t size) {
 
 pid_t ck_spawn(const char *path, char *const environment[], int standard_input, int standard_output) {
     char *const argv[] = {(char *)path, NULL};
-    pid_t child = fork();
-    if (child != 0) return child;
-    if (dup2(standard_input, 0) >= 0 && dup2(standard_output, 1) >= 0) execve(path, argv, environment);
-    _exit(127);
+    posix_spawn_file_actions_t actions;
+    pid_t child = -1;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error == 0) {
+        error = posix_spawn_file_actions_adddup2(&actions, standard_input, 0);
+        if (error == 0) error = posix_spawn_file_actions_adddup2(&actions, standard_output, 1);
+        if (error == 0) error = posix_spawn(&child, path, &actions, NULL, argv, environment);
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    if (error == 0) return child;
+    errno = error;
+    return -1;
 }

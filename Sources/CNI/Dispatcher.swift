@@ -90,7 +90,8 @@ public struct Dispatcher: Sendable {
 
     /// The answer to VERSION; input is optional and may name any version.
     private static func versions(of plugin: any Plugin, asked input: [UInt8]) throws(CNIError) -> JSON {
-        let asked = input.isEmpty ? nil : try Configuration.text("cniVersion", in: Configuration.decode(input))
+        let isBlank = input.allSatisfy { $0 <= 0x20 }
+        let asked = isBlank ? nil : try Configuration.text("cniVersion", in: Configuration.decode(input))
         return [
             "cniVersion": .string(asked ?? SpecVersion.latest.rawValue),
             "supportedVersions": .array(plugin.supportedVersions.map { .string($0.rawValue) }),

@@ -79,5 +79,5 @@ public struct Request: Sendable {
     }
 
     /// The same request as a DEL, for a plugin whose `add` undoes its failure by its own `del`.
-    public var asDEL: Request { replacing(.del) }
+    var asDEL: Request { replacing(.del) }
 }

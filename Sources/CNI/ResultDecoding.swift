@@ -128,6 +128,11 @@ extension JSONReader {
         return value
     }
 
+    /// The error for a list with too many elements.
+    public func tooLong(limit: Int) -> JSONTypeError {
+        JSONTypeError(.value, path: path, expected: "a list of at most \(limit) elements", found: "longer")
+    }
+
     /// The error for a value of the right type that does not fit; it shows the value.
     public func wrong(_ expected: String) -> JSONTypeError {
         JSONTypeError(

@@ -152,7 +152,10 @@ struct BridgeSettings {
 /// The `vlanTrunk` key: VLANs that reach the pod tagged.
 enum VLANTrunk {
     static func read(_ reader: JSONReader) throws(JSONTypeError) -> [PortVLAN] {
-        let entries = try reader.elements().map { entry throws(JSONTypeError) in
+        let list = try reader.elements()
+        // More than there are VLANs makes no sense, and a message has room for so many.
+        guard list.count <= 1024 else { throw reader.tooLong(limit: 1024) }
+        let entries = try list.map { entry throws(JSONTypeError) in
             var vlans: [PortVLAN] = []
             switch (try entry.member("minID"), try entry.member("maxID")) {
             case (let minimum?, let maximum?):

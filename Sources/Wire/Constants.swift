@@ -77,7 +77,7 @@ enum IFLA {
     static let bridgeFlags: UInt16 = 0
     static let bridgeVlanInfo: UInt16 = 2
 
-    /// RTEXT_FILTER_SKIP_STATS: answers without counters are a third as large.
+    /// RTEXT_FILTER_SKIP_STATS: leaves out the counters of IPv6 and of virtual functions.
     static let skipStatistics: UInt32 = 1 << 3
     /// RTEXT_FILTER_BRVLAN_COMPRESSED.
     static let withVLANs: UInt32 = 1 << 2

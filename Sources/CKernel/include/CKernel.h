@@ -35,7 +35,7 @@ int ck_lock_exclusively(int fd, unsigned milliseconds);
 pid_t ck_send_from_child(int fd, const void *message, size_t size);
 
 // Runs `path` with descriptors 0 and 1 replaced and every other one above 2 closed on exec (all of ours are).
-// Returns the child's process ID, or -1 with errno.
+// Returns the child's process ID, or -1 with errno, that of execve included.
 pid_t ck_spawn(const char *path, char *const environment[], int standard_input, int standard_output);
 
 #endif
