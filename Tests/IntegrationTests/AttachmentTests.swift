@@ -63,7 +63,8 @@ import Testing
         let other = try node.pod()
         try node.set("link", "add", "uplink", "type", "veth", "peer", "name", "eth0", "netns", other.netns)
         for (place, link, four, six) in [
-            (node as any Namespace, "uplink", "192.0.2.1/24", "2001:db8::1/64"), (other, "eth0", "192.0.2.2/24", "2001:db8::2/64"),
+            (node as any Namespace, "uplink", "192.0.2.1/24", "2001:db8::1/64"),
+            (other, "eth0", "192.0.2.2/24", "2001:db8::2/64"),
         ] {
             try place.set("addr", "add", four, "dev", link)
             try place.set("addr", "add", six, "dev", link, "nodad")
@@ -99,10 +100,14 @@ import Testing
         #expect(try node.veths() == [])
     }
 
-    @Test(arguments: ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]) func theResultNamesWhatWasMade(_ version: String) throws {
+    @Test(arguments: ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]) func theResultNamesWhatWasMade(_ version: String)
+        throws
+    {
         let node = try Node()
         let pod = try node.pod()
-        let result = try node.runtime().add(node.network(node.swiftlet(Node.dualStack), version: version), pod.attachment).result
+        let result = try node.runtime().add(
+            node.network(node.swiftlet(Node.dualStack), version: version), pod.attachment
+        ).result
         let interfaces = try #require(result["interfaces"]?.array)
         #expect(interfaces.count == 3)
         #expect(interfaces[0]["name"] == "cbr0" && interfaces[2]["name"] == "eth0")
@@ -126,7 +131,9 @@ import Testing
     @Test(arguments: ["0.1.0", "0.2.0"]) func oldResultsHaveOneAddressOfEachFamily(_ version: String) throws {
         let node = try Node()
         let pod = try node.pod()
-        let result = try node.runtime().add(node.network(node.swiftlet(Node.dualStack), version: version), pod.attachment).result
+        let result = try node.runtime().add(
+            node.network(node.swiftlet(Node.dualStack), version: version), pod.attachment
+        ).result
         #expect(
             result["ip4"] == [
                 "ip": "10.44.0.2/24", "gateway": "10.44.0.1", "routes": [["dst": "0.0.0.0/0", "gw": "10.44.0.1"]],

@@ -65,8 +65,10 @@ import Testing
         let pod = try node.pod()
         let strace = Strace(node)
         let list = try node.network(node.swiftlet(Node.dualStack))
-        _ = try node.runtime(wrapper: strace.tracing("nanosleep,clock_nanosleep,poll,ppoll,select,pselect6,epoll_wait,alarm,setitimer"))
-            .add(list, pod.attachment)
+        _ = try node.runtime(
+            wrapper: strace.tracing("nanosleep,clock_nanosleep,poll,ppoll,select,pselect6,epoll_wait,alarm,setitimer")
+        )
+        .add(list, pod.attachment)
         #expect(try strace.lines().filter { $0.contains("(") } == [])
     }
 
@@ -157,7 +159,8 @@ import Testing
         // /sys must be the node's for that.
         let seen = inParallel(2) { number in
             try run([
-                "nsenter", "--net=\(node.path)", "unshare", "--mount", "sh", "-c", "mount -t sysfs none /sys && " + script, "sh",
+                "nsenter", "--net=\(node.path)", "unshare", "--mount", "sh", "-c",
+                "mount -t sysfs none /sys && " + script, "sh",
                 pods[number].path, Requirements.bin, type, node.directory + "/conf", bridge, "\(number)",
             ])
         }
@@ -221,7 +224,8 @@ import Testing
         let node = try Node()
         let pod = try node.pod(String(repeating: "c", count: 128), ifname: "fifteen.letters")
         let list = try node.network(
-            node.swiftlet(["subnet": "10.44.0.0/24", "bridge": "bridge-of-15-ch"]), name: String(repeating: "n", count: 96))
+            node.swiftlet(["subnet": "10.44.0.0/24", "bridge": "bridge-of-15-ch"]),
+            name: String(repeating: "n", count: 96))
         _ = try node.runtime().add(list, pod.attachment)
         try node.runtime().check(list, pod.attachment)
         try node.runtime().gc(list, valid: [pod.valid])

@@ -70,7 +70,8 @@ import Testing
         let pod = try node.pod()
         try node.link(plugin: "bridge", from: Requirements.bin)
         let plugins = try node.script(
-            "my-ipam", #"[ $CNI_COMMAND = ADD ] && echo '{"cniVersion":"1.1.0","ips":[{"address":"10.9.0.77/16"}]}'; exit 0"#)
+            "my-ipam",
+            #"[ $CNI_COMMAND = ADD ] && echo '{"cniVersion":"1.1.0","ips":[{"address":"10.9.0.77/16"}]}'; exit 0"#)
         let list = try node.network(["type": "bridge", "isDefaultGateway": true, "ipam": ["type": "my-ipam"]])
         let result = try node.runtime(path: [plugins]).add(list, pod.attachment).result
         #expect(result["ips"]?[0]?["gateway"] == "10.9.0.1")
@@ -78,7 +79,8 @@ import Testing
         #expect(try pod.route("default")?["gateway"] == "10.9.0.1")
     }
 
-    @Test(arguments: ["swiftlet", "bridge"]) func anAddressInTheGatewaysWayIsAnErrorUnlessForced(_ type: String) throws {
+    @Test(arguments: ["swiftlet", "bridge"]) func anAddressInTheGatewaysWayIsAnErrorUnlessForced(_ type: String) throws
+    {
         let node = try Node()
         let pod = try node.pod()
         let plugin = type == "swiftlet" ? node.swiftlet() : node.gatewayBridge(["bridge": "cbr0"])
@@ -185,7 +187,10 @@ import Testing
         let ipam: [String: JSONValue] = [
             "subnet": "10.44.0.0/24", "resolvConf": .string(node.directory + "/resolv.conf"),
         ]
-        #expect(try add(node, pods[0], node.bridge(ipam: ipam))["dns"] == ["nameservers": ["10.0.0.53"], "search": ["ipam.example"]])
+        #expect(
+            try add(node, pods[0], node.bridge(ipam: ipam))["dns"] == [
+                "nameservers": ["10.0.0.53"], "search": ["ipam.example"],
+            ])
         let dns: JSONValue = ["nameservers": ["192.0.2.53"], "domain": "example", "options": ["ndots:2"]]
         #expect(try add(node, pods[1], node.bridge(["dns": dns], ipam: ipam))["dns"] == dns)
     }
@@ -219,7 +224,9 @@ import Testing
         (true, true, true, "02:00:00:00:00:03"), (false, false, true, "02:00:00:00:00:03"),
         (false, true, false, "02:00:00:00:00:02"),
     ])
-    func theMacAskedForIsThePods(_ inArgs: Bool, _ inConfiguration: Bool, _ asCapability: Bool, _ expected: String) throws {
+    func theMacAskedForIsThePods(_ inArgs: Bool, _ inConfiguration: Bool, _ asCapability: Bool, _ expected: String)
+        throws
+    {
         let node = try Node()
         let pod = try node.pod()
         var keys: [String: JSONValue] = ["capabilities": ["mac": true]]
@@ -242,7 +249,8 @@ import Testing
     @Test func withoutOneTheMacFollowsTheAddress() throws {
         let node = try Node()
         let pods = try node.pods(2)
-        let list = try node.network(node.swiftlet(["subnet": "10.44.0.0/24", "rangeStart": "10.44.0.5", "rangeEnd": "10.44.0.5"]))
+        let list = try node.network(
+            node.swiftlet(["subnet": "10.44.0.0/24", "rangeStart": "10.44.0.5", "rangeEnd": "10.44.0.5"]))
         let first = try node.runtime().add(list, pods[0].attachment).result
         try node.ping("10.44.0.5")
         try node.runtime().del(list, pods[0].attachment)
@@ -253,7 +261,10 @@ import Testing
     }
 
     @Test(arguments: [
-        (#"{"hairpinMode":true,"promiscMode":true}"#, 7, "cannot set hairpin mode and promiscuous mode at the same time"),
+        (
+            #"{"hairpinMode":true,"promiscMode":true}"#, 7,
+            "cannot set hairpin mode and promiscuous mode at the same time"
+        ),
         (#"{"vlan":4095}"#, 7, "invalid VLAN ID 4095 (must be between 0 and 4094)"),
         (#"{"vlan":-1}"#, 7, "invalid VLAN ID -1 (must be between 0 and 4094)"),
         (#"{"vlanTrunk":[{"minID":0,"maxID":9}]}"#, 7, "incorrect trunk minID parameter"),
@@ -269,7 +280,8 @@ import Testing
         (#"{"isGateway":"yes"}"#, 6, "isGateway"), (#"{"bridge":7}"#, 6, "bridge"),
         (#"{"bridge":"a-name-that-is-too-long"}"#, 7, "a-name-that-is-too-long"), (#"{"bridge":"a/b"}"#, 7, "a/b"),
         (#"{"bridge":".."}"#, 7, ".."), (#"{"vlanTrunk":{}}"#, 6, "vlanTrunk"),
-        (#"{"args":{"cni":{"mac":"nonsense"}}}"#, 7, "nonsense"), (#"{"args":{"cni":{"mac":"01:00:5e:00:00:01"}}}"#, 7, "01:00:5e"),
+        (#"{"args":{"cni":{"mac":"nonsense"}}}"#, 7, "nonsense"),
+        (#"{"args":{"cni":{"mac":"01:00:5e:00:00:01"}}}"#, 7, "01:00:5e"),
         (#"{"dns":{"nameservers":"10.0.0.1"}}"#, 6, "dns.nameservers"),
     ])
     func aWrongValueIsNamedAndChangesNothing(_ keys: String, _ code: Int, _ text: String) throws {
@@ -291,7 +303,8 @@ import Testing
         #expect(error.code == 2)
         #expect(error.msg.contains("hairpin: true"))
         expectSame(try Snapshot(node, [pod]), as: before)
-        try add(node, pod, node.swiftlet(["subnet": "10.44.0.0/24", "_comment": "remarks are free", "example.com/x": 1]))
+        try add(
+            node, pod, node.swiftlet(["subnet": "10.44.0.0/24", "_comment": "remarks are free", "example.com/x": 1]))
     }
 
     @Test func argumentsAreKnownOrDeclaredIgnorable() throws {
@@ -308,7 +321,8 @@ import Testing
         #expect(try isUntouched(pod))
         for flag in ["1", "true"] {
             try add(node, pod, node.gatewayBridge(), pod.with(args: [("IgnoreUnknown", flag), ("COLOUR", "red")]))
-            try node.runtime().del(node.network(node.gatewayBridge()), pod.with(args: [("IgnoreUnknown", flag), ("COLOUR", "red")]))
+            try node.runtime().del(
+                node.network(node.gatewayBridge()), pod.with(args: [("IgnoreUnknown", flag), ("COLOUR", "red")]))
         }
     }
 }

@@ -40,7 +40,9 @@ import Testing
             try $1.set("route", "replace", "default", "via", "10.44.0.99")
         },
         Damage("lo is down", "loopback interface is down") { try $1.set("link", "set", "lo", "down") },
-        Damage("the host's end is missing", "host interface veth") { node, _ in try node.set("link", "del", node.veths()[0]) },
+        Damage("the host's end is missing", "host interface veth") { node, _ in
+            try node.set("link", "del", node.veths()[0])
+        },
         Damage("the host's end is down", "is down") { node, _ in try node.set("link", "set", node.veths()[0], "down") },
         Damage("the host's end is no bridge port", "is no port of bridge cbr0") { node, _ in
             try node.set("link", "set", node.veths()[0], "nomaster")
@@ -67,7 +69,9 @@ import Testing
             try FileManager.default.removeItem(atPath: node.data + "/net/10.44.0.2")
             try FileManager.default.removeItem(atPath: node.data + "/net/fd00:44::2")
         },
-        Damage("the reservation is another's", "10.44.0.2") { node, _ in try node.reserve("10.44.0.2", "somebody\r\neth0") },
+        Damage("the reservation is another's", "10.44.0.2") { node, _ in
+            try node.reserve("10.44.0.2", "somebody\r\neth0")
+        },
     ]
 
     static func plugin(_ node: Node) -> JSONValue {
@@ -108,7 +112,8 @@ import Testing
         try node.set("link", "add", "dmz0", "type", "bridge")
         // Chained plugins may have added interfaces and addresses to the result.
         var result = added.object ?? [:]
-        result["interfaces"] = .array((added["interfaces"]?.array ?? []) + [["name": "more", "sandbox": .string(pod.path)]])
+        result["interfaces"] = .array(
+            (added["interfaces"]?.array ?? []) + [["name": "more", "sandbox": .string(pod.path)]])
         result["ips"] = .array((added["ips"]?.array ?? []) + [["address": "203.0.113.9/32", "interface": 3]])
         result["routes"] = .array((added["routes"]?.array ?? []) + [["dst": "198.51.99.0/24", "gw": "203.0.113.1"]])
         try node.runtime().check(list, pod.attachment, prevResult: .object(result))

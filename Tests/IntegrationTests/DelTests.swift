@@ -62,7 +62,10 @@ import Testing
     }
 
     @Test func withAPrevResultThatIsBroken() throws {
-        for broken in [#"{"cniVersion":"9.9.9"}"#, #"{"cniVersion":"1.1.0","ips":[{"address":"none"}]}"#, #"{"cniVersion":"1.1.0","ips":7}"#] {
+        for broken in [
+            #"{"cniVersion":"9.9.9"}"#, #"{"cniVersion":"1.1.0","ips":[{"address":"none"}]}"#,
+            #"{"cniVersion":"1.1.0","ips":7}"#,
+        ] {
             try expectGone("swiftlet") { runtime, list, pod in
                 try runtime.del(list, pod.attachment, prevResult: try JSONValue(parsing: broken))
             }
@@ -107,10 +110,14 @@ import Testing
     }
 
     @Test func withTheReservationGone() throws {
-        try expectGone("swiftlet", after: { node, pod in
-            try FileManager.default.removeItem(atPath: node.data + "/net/10.44.0.3")
-            try FileManager.default.removeItem(atPath: node.data + "/net/fd00_44__3".replacingOccurrences(of: "_", with: ":"))
-        }) { try $0.del($1, $2.attachment) }
+        try expectGone(
+            "swiftlet",
+            after: { node, pod in
+                try FileManager.default.removeItem(atPath: node.data + "/net/10.44.0.3")
+                try FileManager.default.removeItem(
+                    atPath: node.data + "/net/fd00_44__3".replacingOccurrences(of: "_", with: ":"))
+            }
+        ) { try $0.del($1, $2.attachment) }
     }
 
     @Test func withTheDataDirectoryGone() throws {
@@ -160,7 +167,8 @@ import Testing
         let list = try node.network(node.swiftlet())
         let second = PodAttachment(containerID: pod.id, netns: pod.path, ifname: "eth1")
         _ = try node.runtime().add(list, pod.attachment)
-        _ = try node.runtime().add(try node.network(node.swiftlet(["subnet": "10.44.0.0/24", "isDefaultGateway": false])), second)
+        _ = try node.runtime().add(
+            try node.network(node.swiftlet(["subnet": "10.44.0.0/24", "isDefaultGateway": false])), second)
         try node.runtime().del(list, second)
         #expect(try pod.link("eth0") != nil && pod.link("eth1") == nil)
         try node.runtime().check(list, pod.attachment)

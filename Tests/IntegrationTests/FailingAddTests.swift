@@ -7,14 +7,16 @@ import Testing
     /// Two addresses, each with a gateway of its own: as many steps as there can be.
     static func plugin(_ node: Node, _ type: String) -> JSONValue {
         type == "swiftlet"
-            ? node.swiftlet(Node.dualStack) : node.bridge(["isDefaultGateway": true, "bridge": "cbr0"], ipam: Node.dualStack)
+            ? node.swiftlet(Node.dualStack)
+            : node.bridge(["isDefaultGateway": true, "bridge": "cbr0"], ipam: Node.dualStack)
     }
 
     @Test(arguments: ["swiftlet", "bridge"]) func aTakenInterfaceName(_ type: String) throws {
         let node = try Node()
         let pod = try node.pod()
         try pod.set("link", "add", "eth0", "type", "veth", "peer", "name", "other")
-        try expectNothingIsLeft(node, pod, Self.plugin(node, type), code: 103, "container veth name provided (eth0) already exists")
+        try expectNothingIsLeft(
+            node, pod, Self.plugin(node, type), code: 103, "container veth name provided (eth0) already exists")
     }
 
     @Test func aSecondAddOfTheSameAttachment() throws {
@@ -62,7 +64,8 @@ import Testing
         try node.set("link", "set", "cbr0", "up")
         try node.set("addr", "add", "fd00:44::99/64", "dev", "cbr0", "nodad")
         try expectNothingIsLeft(
-            node, pod, node.swiftlet(Node.dualStack), code: 103, "already has an IP address different from fd00:44::1/64")
+            node, pod, node.swiftlet(Node.dualStack), code: 103,
+            "already has an IP address different from fd00:44::1/64")
     }
 
     @Test func aBridgeNameThatIsAnotherKindOfLink() throws {
@@ -71,7 +74,8 @@ import Testing
         try node.set("link", "add", "cbr0", "type", "veth", "peer", "name", "other")
         try expectNothingIsLeft(node, pod, node.swiftlet(), code: 103, "\"cbr0\" already exists but is not a bridge")
         try expectNothingIsLeft(
-            node, pod, node.swiftlet(["subnet": "10.44.0.0/24", "bridge": "lo"]), code: 103, "\"lo\" already exists but is not a bridge")
+            node, pod, node.swiftlet(["subnet": "10.44.0.0/24", "bridge": "lo"]), code: 103,
+            "\"lo\" already exists but is not a bridge")
     }
 
     @Test func aBlockOfAddressesForOnePod() throws {
@@ -109,7 +113,8 @@ import Testing
         try run("mkdir", "-p", node.data)
         let script = #"mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@""#
         try expectNothingIsLeft(
-            node, pod, node.swiftlet(), wrapper: ["unshare", "--mount", "sh", "-c", script, node.data], code: 101, node.data)
+            node, pod, node.swiftlet(), wrapper: ["unshare", "--mount", "sh", "-c", script, node.data], code: 101,
+            node.data)
     }
 
     @Test(arguments: 1...12) func aFullDataDirectory(_ inodes: Int) throws {
@@ -117,7 +122,8 @@ import Testing
         let pod = try node.pod()
         try run("mkdir", "-p", node.data)
         // Each number of files that fit is a different place to run out of them.
-        let script = #"mount -t tmpfs -o size=64k,nr_inodes=\#(inodes) none "$0" && "$@"; code=$?; find "$0" -name "10.*" -o -name "fd*" -o -type l >&2; exit $code"#
+        let script =
+            #"mount -t tmpfs -o size=64k,nr_inodes=\#(inodes) none "$0" && "$@"; code=$?; find "$0" -name "10.*" -o -name "fd*" -o -type l >&2; exit $code"#
         let wrapper = ["unshare", "--mount", "sh", "-c", script, node.data]
         let before = try Snapshot(node, [pod])
         do {
@@ -181,7 +187,9 @@ import Testing
             let addresses = (try? node.addresses("cbr0")) ?? []
             // Once all is done and only the answer is lost, the gateway stays like the bridge itself.
             let isAnswer = try strace.lines().contains { $0.contains("write(1,") && $0.contains("INJECTED") }
-            #expect(!hasFailed || isAnswer || addresses.isEmpty, "\(failing) number \(number) of \(calls) left \(addresses)")
+            #expect(
+                !hasFailed || isAnswer || addresses.isEmpty, "\(failing) number \(number) of \(calls) left \(addresses)"
+            )
         }
     }
 
@@ -204,7 +212,8 @@ import Testing
             // The first time may make the bridge, and nothing else.
             expectSame(
                 after.without("cbr0", "cni0", "forward", "/lock", "file net \"\"", ".swiftlet"),
-                as: before.without("cbr0", "cni0", "forward", "/lock", "file net \"\"", ".swiftlet"), sourceLocation: sourceLocation)
+                as: before.without("cbr0", "cni0", "forward", "/lock", "file net \"\"", ".swiftlet"),
+                sourceLocation: sourceLocation)
             #expect(try node.veths().filter { $0.hasPrefix("veth") }.isEmpty, sourceLocation: sourceLocation)
         }
         Issue.record("a second failing ADD changes something too", sourceLocation: sourceLocation)

@@ -4,7 +4,8 @@ import Testing
 
 /// GC removes exactly what is not in `cni.dev/valid-attachments`: reservations and host veths, of its own network only.
 @Suite(.realKernel) struct GarbageCollectionTests {
-    @Test(arguments: ["swiftlet", "bridge"]) func whatIsNotListedIsRemovedAndTheRestKeepsWorking(_ type: String) throws {
+    @Test(arguments: ["swiftlet", "bridge"]) func whatIsNotListedIsRemovedAndTheRestKeepsWorking(_ type: String) throws
+    {
         let node = try Node()
         let pods = try node.pods(4)
         let list = try node.network(type == "swiftlet" ? node.swiftlet() : node.gatewayBridge())
@@ -42,7 +43,9 @@ import Testing
         try node.runtime().check(list, pod.attachment)
     }
 
-    @Test(arguments: ["cni.dev/valid-attachments", "cni.dev/attachments"]) func eitherNameOfTheListWillDo(_ key: String) throws {
+    @Test(arguments: ["cni.dev/valid-attachments", "cni.dev/attachments"]) func eitherNameOfTheListWillDo(_ key: String)
+        throws
+    {
         let node = try Node()
         let pods = try node.pods(2)
         let plugin = node.swiftlet()
@@ -134,9 +137,12 @@ import Testing
 
     @Test(arguments: ["0.3.1", "0.4.0", "1.0.0"]) func olderVersionsKnowNeitherGCNorStatus(_ version: String) throws {
         let node = try Node()
-        for (command, extra) in [(Command.gc, ["cni.dev/valid-attachments": []]), (.status, [:])] as [(Command, [String: JSONValue])] {
+        for (command, extra) in [(Command.gc, ["cni.dev/valid-attachments": []]), (.status, [:])]
+            as [(Command, [String: JSONValue])]
+        {
             let error = try failure {
-                _ = try node.runtime().run(command, node.swiftlet(), in: node.network(node.swiftlet(), version: version), inserting: extra)
+                _ = try node.runtime().run(
+                    command, node.swiftlet(), in: node.network(node.swiftlet(), version: version), inserting: extra)
             }
             #expect(error.code == 1)
             #expect(error.msg.contains("config version does not allow \(command.rawValue)"))

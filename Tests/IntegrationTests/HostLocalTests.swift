@@ -12,9 +12,11 @@ import Testing
     }
 
     func container(
-        _ id: String, _ ifname: String = "eth0", args: [(String, String)] = [], _ capabilities: [String: JSONValue] = [:]
+        _ id: String, _ ifname: String = "eth0", args: [(String, String)] = [],
+        _ capabilities: [String: JSONValue] = [:]
     ) -> PodAttachment {
-        PodAttachment(containerID: id, netns: "/run/netns/none", ifname: ifname, args: args, capabilityArgs: capabilities)
+        PodAttachment(
+            containerID: id, netns: "/run/netns/none", ifname: ifname, args: args, capabilityArgs: capabilities)
     }
 
     @discardableResult
@@ -82,7 +84,8 @@ import Testing
         let node = try Node()
         let ipam: [String: JSONValue] = [
             "ranges": [
-                [["subnet": "10.1.2.0/30"], ["subnet": "10.1.3.0/24", "gateway": "10.1.3.254"]], [["subnet": "fd00::/64"]],
+                [["subnet": "10.1.2.0/30"], ["subnet": "10.1.3.0/24", "gateway": "10.1.3.254"]],
+                [["subnet": "fd00::/64"]],
             ]
         ]
         #expect(try add(node, "a", ipam).addresses == ["10.1.2.2/30", "fd00::2/64"])
@@ -139,8 +142,11 @@ import Testing
     @Test func resolvConfBecomesDns() throws {
         let node = try Node()
         try node.write(
-            "resolv.conf", "# comment\n; another\nnameserver 10.0.0.1\nnameserver fd00::53\ndomain a.example\nsearch b.example c.example\noptions ndots:5 edns0\nsortlist x\n")
-        let result = try add(node, "a", Self.subnet.merging(["resolvConf": .string(node.directory + "/resolv.conf")]) { $1 })
+            "resolv.conf",
+            "# comment\n; another\nnameserver 10.0.0.1\nnameserver fd00::53\ndomain a.example\nsearch b.example c.example\noptions ndots:5 edns0\nsortlist x\n"
+        )
+        let result = try add(
+            node, "a", Self.subnet.merging(["resolvConf": .string(node.directory + "/resolv.conf")]) { $1 })
         #expect(
             result["dns"] == [
                 "nameservers": ["10.0.0.1", "fd00::53"], "domain": "a.example", "search": ["b.example", "c.example"],
@@ -180,7 +186,10 @@ import Testing
     @Test(arguments: [
         (#"{}"#, "no IP ranges specified"), (#"{"ranges":[]}"#, "no IP ranges specified"),
         (#"{"ranges":[[]]}"#, "invalid range set 0: empty range set"),
-        (#"{"ranges":[[{"subnet":"10.1.0.0/24"},{"subnet":"fd00::/64"}]]}"#, "invalid range set 0: mixed address families"),
+        (
+            #"{"ranges":[[{"subnet":"10.1.0.0/24"},{"subnet":"fd00::/64"}]]}"#,
+            "invalid range set 0: mixed address families"
+        ),
         (#"{"ranges":[[{"subnet":"10.1.0.0/16"},{"subnet":"10.1.2.0/24"}]]}"#, "overlap"),
         (#"{"ranges":[[{"subnet":"10.1.0.0/16"}],[{"subnet":"10.1.2.0/24"}]]}"#, "range set 0 overlaps with 1"),
         (#"{"subnet":"10.1.0.0/31"}"#, "Network 10.1.0.0/31 too small to allocate from"),
@@ -276,7 +285,10 @@ import Testing
     @Test func wholePodCidrsComeFromTheSameStore() throws {
         let node = try Node()
         let ipam: [String: JSONValue] = ["subnet": "10.0.0.0/14", "blockLength": 16]
-        #expect(try ["a", "b", "c", "d"].flatMap { try add(node, $0, ipam).addresses } == ["10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"])
+        #expect(
+            try ["a", "b", "c", "d"].flatMap { try add(node, $0, ipam).addresses } == [
+                "10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16",
+            ])
         #expect(try failure { try add(node, "e", ipam) }.code == 102)
         let list = try node.network(plugin(node, ipam))
         try node.runtime().check(list, container("b"))
@@ -328,7 +340,8 @@ import Testing
         let node = try Node()
         try add(node, "a", Self.subnet)
         // Waiting takes ten seconds, in which other tests want this thread.
-        let error = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<PluginError, any Error>) in
+        let error = try await withCheckedThrowingContinuation {
+            (continuation: CheckedContinuation<PluginError, any Error>) in
             Thread.detachNewThread {
                 continuation.resume(
                     with: Result {

@@ -8,14 +8,19 @@ import Testing
 
     /// Kills the command at each of its calls of one kind, and looks at what the cleaning leaves.
     func killEverywhere(
-        _ command: Command, at call: String, withoutBridge: Bool = false, cleaning: (CNIRuntime, NetworkList, Pod) throws -> Void
+        _ command: Command, at call: String, withoutBridge: Bool = false,
+        cleaning: (CNIRuntime, NetworkList, Pod) throws -> Void
     ) throws {
         let node = try Node()
         let pod = try node.pod()
         let list = try node.network(node.swiftlet(Node.dualStack))
         let (runtime, strace) = (node.runtime(), Strace(node))
         func perform(_ runtime: CNIRuntime) throws {
-            if command == .add { _ = try runtime.add(list, pod.attachment) } else { try runtime.del(list, pod.attachment) }
+            if command == .add {
+                _ = try runtime.add(list, pod.attachment)
+            } else {
+                try runtime.del(list, pod.attachment)
+            }
         }
         func prepare() throws {
             if withoutBridge { _ = try? node.set("link", "del", "cbr0") }

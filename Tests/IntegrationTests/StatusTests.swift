@@ -4,7 +4,9 @@ import Testing
 
 /// STATUS says whether ADD could be served, and if not, why.
 @Suite(.realKernel) struct StatusTests {
-    @Test(arguments: ["swiftlet", "bridge", "layer 2", "loopback"]) func aNodeThatHasNothingYetIsReady(_ type: String) throws {
+    @Test(arguments: ["swiftlet", "bridge", "layer 2", "loopback"]) func aNodeThatHasNothingYetIsReady(_ type: String)
+        throws
+    {
         let node = try Node()
         let before = try Snapshot(node)
         let list = try node.network(type == "loopback" ? ["type": "loopback"] : DelTests.plugin(node, type))
@@ -17,7 +19,8 @@ import Testing
         let node = try Node()
         let pod = try node.pod()
         let keys: [String: JSONValue] = ["ranges": [[["subnet": "10.44.0.0/30"]], [["subnet": "fd00:44::/64"]]]]
-        let list = try node.network(type == "swiftlet" ? node.swiftlet(keys) : node.bridge(["isDefaultGateway": true], ipam: keys))
+        let list = try node.network(
+            type == "swiftlet" ? node.swiftlet(keys) : node.bridge(["isDefaultGateway": true], ipam: keys))
         try node.runtime().status(list)
         _ = try node.runtime().add(list, pod.attachment)
         let error = try failure { try node.runtime().status(list) }
@@ -61,7 +64,8 @@ import Testing
         try node.link(plugin: "bridge", from: Requirements.bin)
         let plugins = try node.script(
             "my-ipam",
-            #"[ $CNI_COMMAND = STATUS ] && { echo '{"cniVersion":"1.1.0","code":51,"msg":"out of leases","details":"ask later"}'; exit 1; }; exit 0"#)
+            #"[ $CNI_COMMAND = STATUS ] && { echo '{"cniVersion":"1.1.0","code":51,"msg":"out of leases","details":"ask later"}'; exit 1; }; exit 0"#
+        )
         let list = try node.network(["type": "bridge", "ipam": ["type": "my-ipam"]])
         let error = try failure { try node.runtime(path: [plugins]).status(list) }
         #expect(error.code == 51)

@@ -55,7 +55,8 @@ struct VLANTests {
         let pod = try node.pod()
         let plugin = node.bridge(["vlan": 100, "preserveDefaultVlan": .bool(preserved)], ipam: nil)
         let result = try node.runtime().add(node.network(plugin), pod.attachment).result
-        #expect(try vlans(node, result["interfaces"]?[1]?["name"]?.string ?? "") == (preserved ? ["1", "100*"] : ["100*"]))
+        #expect(
+            try vlans(node, result["interfaces"]?[1]?["name"]?.string ?? "") == (preserved ? ["1", "100*"] : ["100*"]))
     }
 
     @Test func trunksReachThePodTagged() throws {

@@ -9,7 +9,8 @@ enum Requirements {
     /// Where `make` leaves the plugin and its other names.
     static let bin = ProcessInfo.processInfo.environment["SWIFTLET_BIN_DIR"] ?? packageRoot + "/build/bin"
     /// Where `make LINK=system` does.
-    static let systemBin = ProcessInfo.processInfo.environment["SWIFTLET_SYSTEM_BIN_DIR"] ?? packageRoot + "/build/system/bin"
+    static let systemBin =
+        ProcessInfo.processInfo.environment["SWIFTLET_SYSTEM_BIN_DIR"] ?? packageRoot + "/build/system/bin"
     /// The reference plugins of Debian's containernetworking-plugins.
     static let referenceBin = "/usr/lib/cni"
 

@@ -19,7 +19,8 @@ struct Snapshot: Equatable, CustomStringConvertible {
         lines += try Snapshot.kernel(node, "node")
         for pod in pods {
             // That `lo` is up is as it should be, whatever came of the rest.
-            lines += try Snapshot.kernel(pod, pod.id).filter { line in !Snapshot.loopback.contains { line.contains($0) } }
+            lines += try Snapshot.kernel(pod, pod.id).filter { line in !Snapshot.loopback.contains { line.contains($0) }
+            }
         }
         let forwarding = try node.shell("cd /proc/sys/net && grep . ipv4/ip_forward ipv6/conf/all/forwarding")
         lines += forwarding.split(separator: "\n").map { "node \($0)" }
@@ -40,7 +41,8 @@ struct Snapshot: Equatable, CustomStringConvertible {
         var lines: [String] = []
         for link in try namespace.ip("addr", "show") {
             let ifname = link["ifname"]?.string ?? "?"
-            let flags = (link["flags"]?.array ?? []).compactMap(\.string).filter { ["UP", "PROMISC"].contains($0) }.sorted()
+            let flags = (link["flags"]?.array ?? []).compactMap(\.string).filter { ["UP", "PROMISC"].contains($0) }
+                .sorted()
             let attributes = ["ifindex", "mtu", "address", "master", "ifalias", "promiscuity"].map { key in
                 "\(key)=\(link[key].map { String(decoding: $0.bytes, as: UTF8.self) } ?? "-")"
             }
@@ -49,7 +51,8 @@ struct Snapshot: Equatable, CustomStringConvertible {
         }
         for route in try namespace.routes() {
             let text = String(
-                decoding: JSONValue.object((route.object ?? [:]).filter { !["flags", "expires"].contains($0.key) }).bytes,
+                decoding: JSONValue.object((route.object ?? [:]).filter { !["flags", "expires"].contains($0.key) })
+                    .bytes,
                 as: UTF8.self)
             // The kernel makes and removes these by itself, when it gets round to it.
             guard !text.contains("fe80:"), !text.contains("ff00::/8") else { continue }

@@ -22,7 +22,9 @@ extension Namespace {
                 throw CommandError(description: "enter \(path): \(String(cString: strerror(errno)))")
             }
             let descriptor = Glibc.socket(family, type | Int32(SOCK_CLOEXEC.rawValue), `protocol`)
-            guard descriptor >= 0 else { throw CommandError(description: "socket: \(String(cString: strerror(errno)))") }
+            guard descriptor >= 0 else {
+                throw CommandError(description: "socket: \(String(cString: strerror(errno)))")
+            }
             var limit = timeval(tv_sec: 10, tv_usec: 0)
             for option in [SO_SNDTIMEO, SO_RCVTIMEO] {
                 setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -45,7 +47,9 @@ extension Namespace {
         defer { close(client) }
         let port = try boundPort(listener)
         // The kernel accepts for the listener, so that nothing here has to run side by side.
-        try withSocketAddress(address, port) { try check(connect(client, $0, $1), "connect to \(address) port \(port)") }
+        try withSocketAddress(address, port) {
+            try check(connect(client, $0, $1), "connect to \(address) port \(port)")
+        }
         var peer = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let connection = withUnsafeMutablePointer(to: &peer) { storage in

@@ -1,0 +1,116 @@
+import ContainerRuntime
+import Foundation
+import Testing
+
+/// `make install` and `make uninstall`.
+@Suite(.realKernel) struct InstallTests {
+    final class Destination: Sendable {
+        let root: String
+        var bin: String { root + "/opt/cni/bin" }
+
+        init() throws {
+            root = NSTemporaryDirectory() + "swt-install-" + UUID().uuidString
+            try FileManager.default.createDirectory(atPath: bin, withIntermediateDirectories: true)
+        }
+
+        deinit { try? FileManager.default.removeItem(atPath: root) }
+
+        @discardableResult
+        func make(_ target: String, _ variables: String...) throws -> String {
+            try run(
+                ["make", "--no-print-directory", "-C", Requirements.packageRoot, target, "DESTDIR=\(root)"] + variables)
+        }
+
+        func files() throws -> [String] {
+            try run("find", root, "!", "-type", "d", "-printf", "%P\\n").split(separator: "\n").map(String.init)
+                .sorted()
+        }
+
+        func write(_ name: String, _ text: String) throws {
+            try run(["sh", "-c", #"cat >"$0" && chmod 0755 "$0""#, "\(bin)/\(name)"], stdin: text)
+        }
+    }
+
+    @Test func everythingIsWhereRuntimesLookAndUninstallTakesItAway() throws {
+        let destination = try Destination()
+        try destination.make("install")
+        let names = ["bridge", "host-local", "loopback", "swiftlet"]
+        #expect(try destination.files() == names.map { "opt/cni/bin/\($0)" } + ["usr/local/sbin/swiftletctl"])
+        #expect(FileManager.default.fileExists(atPath: destination.root + "/etc/cni/net.d"))
+        for name in names {
+            let outcome = try Launcher().run("\(destination.bin)/\(name)", environment: ["CNI_COMMAND": "VERSION"])
+            #expect(outcome.json?["supportedVersions"]?.array?.count == 7)
+        }
+        try destination.make("uninstall")
+        #expect(try destination.files() == [])
+        // A second time is no error.
+        try destination.make("uninstall")
+    }
+
+    @Test func thePlacesCanBeChosen() throws {
+        let destination = try Destination()
+        try destination.make("install", "CNI_BIN_DIR=/my/bin", "CNI_CONF_DIR=/my/conf", "SBIN_DIR=/my/sbin")
+        #expect(try destination.files().allSatisfy { $0.hasPrefix("my/") })
+        #expect(FileManager.default.fileExists(atPath: destination.root + "/my/conf"))
+        try destination.make("uninstall", "CNI_BIN_DIR=/my/bin", "CNI_CONF_DIR=/my/conf", "SBIN_DIR=/my/sbin")
+        #expect(try destination.files() == [])
+    }
+
+    @Test func aNodeThatExecutesThePluginAllTheTimeSeesNoFailure() throws {
+        let destination = try Destination()
+        try destination.make("install")
+        try run("touch", destination.root + "/installing")
+        // Four loops, one for each name, while it is installed over and over.
+        let script =
+            #"while [ -e "$1/installing" ]; do printf '{"cniVersion":"1.1.0"}' | CNI_COMMAND=VERSION "$1/opt/cni/bin/$2" >/dev/null || { echo failed; exit 1; }; n=$((n + 1)); done; echo $n"#
+        let names = ["swiftlet", "bridge", "host-local", "loopback"]
+        let results = inParallel(5) { number -> String in
+            if number < 4 { return try run("sh", "-c", script, "sh", destination.root, names[number]) }
+            defer { _ = try? run("rm", destination.root + "/installing") }
+            for _ in 0..<15 { try destination.make("install") }
+            return "1000"
+        }
+        for result in results {
+            let count = try Int(result.get().trimmingCharacters(in: .whitespacesAndNewlines))
+            #expect(count ?? 0 > 10)
+        }
+        // And nothing temporary is left.
+        #expect(try destination.files().allSatisfy { !$0.contains(".new.") })
+    }
+
+    @Test func anotherMakersPluginIsKeptToGoBackTo() throws {
+        let destination = try Destination()
+        let theirs = "#!/bin/sh\necho theirs\n"
+        try destination.write("bridge", theirs)
+        try destination.write("portmap", theirs)
+        // Twice: the second time must not keep our own as theirs.
+        for _ in 0..<2 { try destination.make("install") }
+        let ours = try Launcher().run(destination.bin + "/bridge", environment: ["CNI_COMMAND": "VERSION"])
+        #expect(ours.json?["supportedVersions"] != nil)
+        #expect(try String(contentsOfFile: destination.bin + "/bridge.before-swiftlet", encoding: .utf8) == theirs)
+        try destination.make("uninstall")
+        #expect(try String(contentsOfFile: destination.bin + "/bridge", encoding: .utf8) == theirs)
+        #expect(try destination.files() == ["opt/cni/bin/bridge", "opt/cni/bin/portmap"])
+    }
+
+    @Test func whatHasReplacedOursSinceIsNotRemoved() throws {
+        let destination = try Destination()
+        try destination.make("install")
+        try run("rm", destination.bin + "/loopback")
+        try destination.write("loopback", "#!/bin/sh\necho theirs\n")
+        try destination.make("uninstall")
+        #expect(try destination.files() == ["opt/cni/bin/loopback"])
+    }
+
+    @Test func anInstalledBridgeRunsItsHostLocalInTheProcess() throws {
+        let destination = try Destination()
+        try destination.make("install")
+        let node = try Node()
+        let pod = try node.pod()
+        let strace = Strace(node)
+        let runtime = node.runtime(path: [destination.bin], wrapper: strace.tracing("execve"))
+        _ = try runtime.add(node.network(node.gatewayBridge()), pod.attachment)
+        #expect(try strace.count("execve") == 1)
+        try pod.ping("10.44.0.1")
+    }
+}
