@@ -193,7 +193,8 @@ struct MissingGateways {
     ///
     /// - Precondition: the pod's own port is gone.
     func undo(_ bridge: Link, _ host: inout NetlinkSocket) throws {
-        guard try host.links(kind: "veth", master: bridge.index).allSatisfy({ $0.name.hasPrefix("vlan") }) else { return }
+        let ports = try host.links(kind: "veth", master: bridge.index)
+        guard ports.allSatisfy({ $0.name.hasPrefix("vlan") }) else { return }
         for address in added {
             try? host.execute("remove address \(address) from \(name)") { $0.deleteAddress(address, from: interface) }
         }
