@@ -56,7 +56,7 @@ public struct RangeSet: Sendable, Hashable, CustomStringConvertible {
             let position = (start.0 + step) % pools.count
             let lower = step == 0 ? start.1 : 0
             let upper = step == pools.count ? start.1 : pools[position].unitCount
-            if lower < upper { stretches.append(Stretch(pool: position, numbers: lower..<upper)) }
+            if lower < upper { stretches.append(Stretch(pool: position, lower: lower, upper: upper)) }
         }
         return stretches
     }
@@ -71,5 +71,7 @@ struct Place: Sendable, Hashable {
 /// Neighbouring units of one pool.
 struct Stretch: Sendable, Hashable {
     let pool: Int
-    let numbers: Range<UInt128>
+    let lower: UInt128
+    /// One more than the last.
+    let upper: UInt128
 }

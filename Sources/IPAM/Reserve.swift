@@ -90,9 +90,11 @@ extension Session {
     private mutating func takeFree(
         from set: RangeSet, after last: IPAddress?, for owner: Owner, slot: Int
     ) throws(StoreError) -> CIDR {
-        for unit in set.units(after: last).prefix(Session.maximumProbes) {
-            guard census.isFlat(for: unit) else { break }
+        var probes = 0
+        for unit in set.units(after: last) {
+            guard probes < Session.maximumProbes, census.isFlat(for: unit) else { break }
             if try take(unit, for: owner, slot: slot) { return unit }
+            probes += 1
         }
         while true {
             let units = try directory.units()
@@ -136,17 +138,5 @@ extension Session {
             guard (try? directory.remove(unit)) != nil else { return }
             try? index?.remove(slot..<slot + 1, of: owner)
         }
-    }
-}
-
-extension RangeSet {
-    /// The units that may be handed out, in the order of the search. Lazy: a set can have any number of them.
-    func units(after last: IPAddress?) -> some Sequence<CIDR> {
-        stretches(after: last).lazy
-            .flatMap { stretch in
-                sequence(first: stretch.numbers.lowerBound) { $0 + 1 < stretch.numbers.upperBound ? $0 + 1 : nil }.lazy
-                    .map { pools[stretch.pool].unit($0) }
-            }
-            .filter { !holdsGateway($0) }
     }
 }

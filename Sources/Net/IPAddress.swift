@@ -25,7 +25,7 @@ public struct IPAddress: Sendable, Hashable, Comparable {
     }
 
     /// Reads 4 or 16 octets in network byte order; any other length is no address.
-    public init?(bytes: some Collection<UInt8>) {
+    public init?(bytes: ArraySlice<UInt8>) {
         switch bytes.count {
         case 4: family = .v4
         case 16: family = .v6
@@ -35,6 +35,9 @@ public struct IPAddress: Sendable, Hashable, Comparable {
         for octet in bytes { value = value << 8 | UInt128(octet) }
         self.value = value
     }
+
+    /// Reads 4 or 16 octets in network byte order.
+    public init?(bytes: [UInt8]) { self.init(bytes: bytes[...]) }
 
     /// The address in network byte order: 4 or 16 octets.
     public var bytes: [UInt8] {

@@ -40,6 +40,12 @@ extension MACAddress: LosslessStringConvertible {
     }
 
     public var description: String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
+        let digits = Array("0123456789abcdef".utf8)
+        var text: [UInt8] = []
+        for octet in bytes {
+            if !text.isEmpty { text.append(UInt8(ascii: ":")) }
+            text += [digits[Int(octet >> 4)], digits[Int(octet & 15)]]
+        }
+        return String(decoding: text, as: UTF8.self)
     }
 }
