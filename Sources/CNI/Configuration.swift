@@ -106,7 +106,8 @@ public struct Configuration: Sendable {
         try decoding { (reader) throws(JSONTypeError) in
             // libcni once wrote it under the shorter name (cni pull request 1103).
             let specified = try reader.member("cni.dev/valid-attachments")
-            let list = if let specified { specified } else { try reader.required("cni.dev/attachments") }
+            let other = try reader.member("cni.dev/attachments")
+            guard let list = specified ?? other else { throw reader.missing("cni.dev/valid-attachments") }
             return Set(
                 try list.elements().map { element throws(JSONTypeError) in
                     Attachment(

@@ -98,9 +98,10 @@ public struct Dispatcher: Sendable {
         ]
     }
 
-    /// The pod's namespace must not be the plugin's own: it would change the host's interfaces.
+    /// The pod's namespace must not be the plugin's own: it would change the host's interfaces. DEL must always succeed,
+    /// so it is for the plugin to take a path that has come to mean something else for a namespace that is gone.
     private static func requireOtherNamespace(_ invocation: Invocation) throws(CNIError) {
-        guard let netns = invocation.netns, !invocation.mayUseOwnNamespace,
+        guard let netns = invocation.netns, !invocation.mayUseOwnNamespace, invocation.command != .del,
             let pod = try? FileStatus.of(netns), let own = try? FileStatus.of("/proc/self/ns/net")
         else { return }
         guard !pod.isSameFile(as: own) else {

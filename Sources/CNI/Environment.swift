@@ -108,7 +108,8 @@ public struct Invocation: Sendable {
         }
         let name = attachment.ifname
         let forbidden = name.utf8.contains { $0 <= 0x20 || $0 == 0x7f || "/:%".utf8.contains($0) }
-        guard !forbidden, name != ".", name != "..", name.utf8.count <= maximumIfnameLength else {
+        // What was no UTF-8 would come out as another name.
+        guard !forbidden, !name.unicodeScalars.contains("\u{fffd}"), name != ".", name != "..", name.utf8.count <= maximumIfnameLength else {
             throw CNIError(
                 .invalidEnvironment, "invalid interface name in CNI_IFNAME \"\(name)\"",
                 details: "it must be at most \(maximumIfnameLength) octets, not . or .., without / : % and blanks")

@@ -74,7 +74,11 @@ extension CNIResult.Route {
             advmss: try reader.member("advmss")?.uint32(),
             priority: try reader.member("priority")?.uint32(),
             table: try reader.member("table")?.uint32(),
-            scope: try reader.member("scope")?.uint32())
+            scope: try reader.member("scope").map { scope throws(JSONTypeError) in
+                let value = try scope.uint32()
+                guard value < 256 else { throw scope.wrong("from 0 to 255") }
+                return value
+            })
     }
 }
 

@@ -11,8 +11,14 @@ public struct KernelError: Error, Sendable, CustomStringConvertible {
     public let advice: String
     /// Which of several changes sent together it was, from 0.
     public let step: Int
+    /// Whether the kernel's answer never came, so that nobody knows what has been done.
+    public let isAnswerLost: Bool
 
-    public init(_ attempt: String, _ errno: Errno, kernelText: String? = nil, advice: String = "", step: Int = 0) {
+    public init(
+        _ attempt: String, _ errno: Errno, kernelText: String? = nil, advice: String = "", step: Int = 0,
+        isAnswerLost: Bool = false
+    ) {
+        self.isAnswerLost = isAnswerLost
         self.step = step
         self.attempt = attempt
         self.errno = errno
@@ -20,10 +26,11 @@ public struct KernelError: Error, Sendable, CustomStringConvertible {
         self.advice = advice
     }
 
-    public var description: String {
-        let said = kernelText.map { ": \($0)" } ?? ""
-        return "\(attempt): \(errno)\(said)"
-    }
+    /// What was attempted, and why it failed.
+    public var summary: String { "\(attempt): \(errno)" + (kernelText.map { ": \($0)" } ?? "") }
+
+    /// The summary, and what can be done about it.
+    public var description: String { advice.isEmpty ? summary : "\(summary) (\(advice))" }
 }
 
 /// Runs a system call and says in its error what it was for.

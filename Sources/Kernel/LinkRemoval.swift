@@ -10,10 +10,21 @@ extension NetlinkSocket {
     /// gone round (rcu_barrier in netdev_run_todo, 15 to 20 ms). So a child sends it, and this process waits for the
     /// kernel's notification, checks that the link is gone, and goes on.
     ///
+    /// Where that does not work out (no child to be had, no notification, a crowded socket), the plain request does it.
+    ///
     /// - Precondition: the socket hears link notifications.
-    /// - Throws: the kernel's refusal, or `ETIMEDOUT` after five seconds.
+    /// - Throws: the kernel's refusal.
     public mutating func removeLink(_ index: UInt32, named name: String) throws(KernelError) {
         let attempt = "delete link \(name)"
+        if (try? removeLinkEarly(index, attempt)) != nil { return }
+        do throws(KernelError) { try execute(attempt) { $0.deleteLink(.index(index)) } } catch {
+            guard error.errno != .noSuchDevice else { return }
+            // Its answer may have been crowded out as well.
+            guard error.isAnswerLost, try link(.index(index)) == nil else { throw error }
+        }
+    }
+
+    private mutating func removeLinkEarly(_ index: UInt32, _ attempt: String) throws(KernelError) {
         var builder = builder()
         builder.deleteLink(.index(index))
         builder.addFlagsToLast(MessageFlag.acknowledge)
@@ -45,7 +56,7 @@ extension NetlinkSocket {
             var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             let ready = unsafe poll(&waiting, 1, isDeaf ? min(left, NetlinkSocket.lookIntervalMilliseconds) : left)
             guard ready >= 0 || Errno.last == .interrupted else { throw KernelError(attempt, .last) }
-            if ready == 0, isDeaf, try link(.index(index)) == nil { return }
+            if isDeaf, try link(.index(index)) == nil { return }
             guard ready > 0 else { continue }
             let messages: [Message]
             do throws(Errno) { messages = try receive() } catch {

@@ -94,10 +94,10 @@ public struct NetlinkSocket: ~Copyable {
     /// Only the last change is acknowledged, so that a success costs one answer; the kernel reports each failure
     /// anyway. It does not stop at one: later changes have been tried too, and the caller undoes the whole.
     /// - Throws: the first failure.
-    public mutating func execute(_ changes: consuming Changes) throws(KernelError) {
+    public mutating func execute(_ changes: borrowing Changes) throws(KernelError) {
         guard !changes.builder.isEmpty else { return }
-        changes.builder.addFlagsToLast(MessageFlag.acknowledge)
-        let builder = changes.builder.renumbered(from: sequence)
+        var builder = changes.builder.renumbered(from: sequence)
+        builder.addFlagsToLast(MessageFlag.acknowledge)
         try send(builder, changes.describe(0))
         let last = builder.sequences.count - 1
         var firstFailure: (position: Int, Acknowledgement)?
@@ -105,7 +105,8 @@ public struct NetlinkSocket: ~Copyable {
             let messages: [Message]
             do throws(Errno) { messages = try receive() } catch {
                 // Nobody knows what has been done: perhaps all of it.
-                throw KernelError(changes.describe(last), error, kernelText: "no answer from netlink", step: last)
+                throw KernelError(changes.describe(last), error, kernelText: "no answer from netlink", step: last,
+                    isAnswerLost: true)
             }
             for message in messages where message.type == Message.errorType {
                 guard let position = builder.sequences.firstIndex(of: message.sequence) else { continue }
@@ -153,6 +154,8 @@ public struct NetlinkSocket: ~Copyable {
     /// sockets that hear notifications. What was queued is dropped too, so that there is room again.
     private func receiveUnlessOverrun(_ attempt: @autoclosure () -> String) throws(KernelError) -> [Message]? {
         do throws(Errno) { return try receive() } catch {
+            // Congested, the kernel says so once, and drops answers silently after that: no answer is a lost one.
+            guard error != .tryAgain else { return nil }
             guard error == .noBufferSpace else { throw KernelError(attempt(), error) }
         }
         for _ in 0..<NetlinkSocket.maximumDatagrams {
@@ -216,6 +219,9 @@ public struct Changes: ~Copyable {
         build(&builder)
         attempts.append(attempt)
     }
+
+    /// How many there are.
+    public var count: Int { attempts.count }
 
     borrowing func describe(_ position: Int) -> String { attempts[position]() }
 }

@@ -26,15 +26,17 @@ extension BridgeNetwork {
         }
         guard bridge.isUp else { throw failed("bridge \(bridge.name) is down") }
         if let mac = result.interfaces.first(where: { $0.name == bridge.name && $0.sandbox == nil })?.mac {
-            guard mac == bridge.mac?.description else {
+            guard mac.lowercased() == bridge.mac?.description else {
                 throw failed("bridge \(bridge.name) has MAC \(bridge.mac?.description ?? "none"), not \(mac)")
             }
         }
         if settings.promiscuous, bridge.flags & InterfaceFlag.promiscuous == 0, bridge.promiscuity == 0 {
             throw failed("bridge \(bridge.name) is not promiscuous")
         }
-        var copy = result
-        let gateways = try Gateways(&copy, settings)
+        // ADD has filled in every gateway; an address without one is another plugin's.
+        var own = result
+        own.ips.removeAll { $0.gateway == nil }
+        let gateways = try Gateways(&own, settings)
         if !gateways.addresses.isEmpty {
             let name = settings.vlan.map { "\(bridge.name).\($0)" } ?? bridge.name
             guard let interface = try host.link(.name(name)) else {
@@ -135,15 +137,5 @@ extension CNIResult {
 extension PortVLAN {
     fileprivate func covers(_ other: PortVLAN) -> Bool {
         first <= other.first && other.last <= last && (isPVID || !other.isPVID)
-    }
-}
-
-extension Route {
-    /// Whether this route of the kernel does what the other one asked for.
-    fileprivate func serves(_ wanted: Route) -> Bool {
-        destination.network == wanted.destination.network && interface == wanted.interface && table == wanted.table
-            && (wanted.gateway == nil || gateway == wanted.gateway)
-            && (wanted.priority == nil || priority == wanted.priority)
-            && (wanted.mtu == nil || mtu == wanted.mtu) && (wanted.advmss == nil || advmss == wanted.advmss)
     }
 }

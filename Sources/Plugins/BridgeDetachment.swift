@@ -22,7 +22,8 @@ struct BridgeDetachment {
     func del() throws {
         var cleanup = Cleanup()
         cleanup.attempt { try removeVeth() }
-        // Only now that nobody uses it any more does the address become free.
+        // After the link, so that an address in use does not become free; and whatever became of the link, because an
+        // address that is never freed is lost. The runtime hears of the error and calls again.
         cleanup.attempt { try addressing().release(request) }
         try cleanup.finish()
     }
@@ -40,6 +41,9 @@ struct BridgeDetachment {
         guard case .present(let pod) = try PodPresence(request) else { return }
         var inside = try pod.run { try NetlinkSocket(linkNotifications: true) }
         guard let link = try inside.link(.name(request.attachment.ifname)), link.kind == "veth" else { return }
+        // One of ours that belongs to another attachment is none of this one's business.
+        let alias = try host.link(.index(link.peer))?.alias ?? ""
+        guard LinkOwner(alias: alias) == nil else { return }
         try inside.removeLink(link.index, named: "\(link.name) in \(pod.path)")
     }
 

@@ -39,15 +39,29 @@ enum BridgeDevice {
             )
         }
         let isPromiscuous = bridge.flags & InterfaceFlag.promiscuous != 0
-        if !bridge.isUp || (settings.promiscuous && !isPromiscuous) {
-            // A router's own port must not take addresses and routes from its pods' advertisements.
-            try Sysctl("ipv6/conf/\(name)/accept_ra").write("0")
-            var change = LinkChange()
-            change.isUp = true
-            if settings.promiscuous { change.isPromiscuous = true }
-            try host.execute("set bridge \(name) up") { $0.changeLink(.index(bridge.index), change) }
+        if bridge.alias != mark || !bridge.isUp || (settings.promiscuous && !isPromiscuous) {
+            try prepare(bridge, settings, &host)
         }
         return bridge
+    }
+
+    /// The alias of a bridge that has been prepared, whoever made it.
+    private static let mark = "swiftlet bridge"
+
+    /// Sets the bridge up, once, as pods rely on it.
+    private static func prepare(
+        _ bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket
+    ) throws(KernelError) {
+        // A router's own port must not take addresses and routes from its pods' advertisements.
+        try Sysctl("ipv6/conf/\(bridge.name)/accept_ra").write("0")
+        var change = LinkChange()
+        change.isUp = true
+        if settings.promiscuous { change.isPromiscuous = true }
+        // Once it has been set, a bridge's MAC no longer follows its ports.
+        change.mac = bridge.mac
+        // Somebody else's name for it stays.
+        if bridge.alias.isEmpty { change.alias = mark }
+        try host.execute("set up bridge \(bridge.name)") { $0.changeLink(.index(bridge.index), change) }
     }
 
     /// The interface that carries the gateway's addresses: the bridge, or with a VLAN a veth into it.
@@ -71,7 +85,6 @@ enum BridgeDevice {
         for end in [port, name] {
             var up = LinkChange()
             up.isUp = true
-            up.makesLinkLocalAddress = end == port ? false : nil
             changes.append("set \(end) up") { $0.changeLink(.name(end), up) }
         }
         do throws(KernelError) { try host.execute(changes) } catch {
@@ -102,10 +115,11 @@ struct Gateways {
     init(_ result: inout CNIResult, _ settings: BridgeSettings) throws(CNIError) {
         for index in result.ips.indices {
             let ip = result.ips[index].address
-            guard ip.hostBits == 0 || ip.prefixLength == ip.family.bitWidth - 1 || ip.address != ip.first else {
+            // IPV6_MIN_MTU, linux/ipv6.h: below it the kernel switches IPv6 off.
+            guard ip.family == .v4 || settings.mtu ?? 1500 >= 1280 else {
                 throw CNIError(
-                    .invalidConfiguration, "\(ip) is a whole subnet, not a pod's address",
-                    details: "a range with blockLength hands out pod CIDRs; use it with host-local alone")
+                    .invalidConfiguration, "mtu \(settings.mtu ?? 0) is too small for the IPv6 address \(ip)",
+                    details: "IPv6 needs 1280 at least")
             }
             guard settings.isGateway, result.ips[index].gateway == nil else { continue }
             result.ips[index].gateway = ip.first.advanced(by: 1)
@@ -118,7 +132,7 @@ struct Gateways {
             for family in IPFamily.allCases {
                 let everywhere = CIDR(IPAddress(family, 0), 0)
                 guard let gateway = result.ips.first(where: { $0.address.family == family })?.gateway,
-                    !result.routes.contains(where: { $0.destination == everywhere && $0.gateway != nil })
+                    !result.routes.contains(where: { $0.destination == everywhere })
                 else { continue }
                 result.routes.append(.init(destination: everywhere, gateway: gateway))
             }
@@ -179,6 +193,8 @@ struct MissingGateways {
     var name = ""
     var removed: [CIDR] = []
     var added: [CIDR] = []
+
+    var isEmpty: Bool { removed.isEmpty && added.isEmpty }
 
     func add(_ host: inout NetlinkSocket) throws {
         for address in removed {

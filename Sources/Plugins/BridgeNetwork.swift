@@ -16,6 +16,10 @@ struct BridgeNetwork {
     func add() throws -> CNIResult {
         let pod = try request.openPod()
         var host = try NetlinkSocket()
+        if case .plugin = addressing {
+            // Another IPAM plugin might take a failed ADD for a reason to free what the first one has reserved.
+            try owner.requireUnused(&host)
+        }
         var result = try addressing.reserve(request)
         var veth: VethPair?
         var changed: (bridge: Link, MissingGateways)?
@@ -32,8 +36,12 @@ struct BridgeNetwork {
                 try pair.configure(index, result, setsLoopbackUp: setsLoopbackUp, &inside)
             }
             try pair.awaitPort(&host)
-            changed = (bridge, missing)
-            try missing.add(&host)
+            if !missing.isEmpty {
+                // Looked at again: another network may have come to this bridge meanwhile.
+                let missing = try gateways.missing(on: bridge, settings, &host)
+                changed = (bridge, missing)
+                try missing.add(&host)
+            }
             result.describe(bridge, pair, pod)
             if !settings.dns.isEmpty { result.dns = settings.dns }
             return result
@@ -46,11 +54,16 @@ struct BridgeNetwork {
     }
 
     func status() throws {
+        let bridge: Link?
         do throws(KernelError) {
             var host = try NetlinkSocket()
             for kind in ["bridge", "veth"] { try host.requireSupport(of: kind) }
+            bridge = try host.link(.name(settings.bridge))
         } catch {
-            throw CNIError(.notAvailable, "\(error)", details: error.advice)
+            throw CNIError(.notAvailable, error.summary, details: error.advice)
+        }
+        if let bridge, bridge.kind != "bridge" {
+            throw CNIError(.notAvailable, "\"\(bridge.name)\" already exists but is not a bridge")
         }
         try addressing.requireReady(request)
     }

@@ -39,8 +39,14 @@ struct BridgeSettings {
         }
         static let forceAddress = ConfigurationKey<Bool>.flag(
             "forceAddress", "Replace an address of the bridge that is in the gateway's way.")
-        static let mtu = ConfigurationKey<Int>.number(
-            "mtu", default: 0, in: 0...65535, "MTU of bridge and veth in octets; 0 leaves it to the kernel.")
+        static let mtu = ConfigurationKey<Int>(
+            "mtu", default: 0, "MTU of bridge and veth in octets, 68 to 65535; 0 leaves it to the kernel."
+        ) { reader throws(JSONTypeError) in
+            // ETH_MIN_MTU, linux/if_ether.h.
+            let number = try reader.integer()
+            guard number == 0 || (68...65535).contains(number) else { throw reader.wrong("0, or from 68 to 65535") }
+            return Int(number)
+        }
         static let hairpinMode = ConfigurationKey<Bool>.flag(
             "hairpinMode", "Let a pod reach itself by an address that leads through the bridge.")
         static let promiscMode = ConfigurationKey<Bool>.flag("promiscMode", "Set the bridge promiscuous.")
@@ -112,6 +118,16 @@ struct BridgeSettings {
                 .invalidConfiguration, "cannot set hairpin mode and promiscuous mode at the same time",
                 details: "hairpinMode and promiscMode are both true")
         }
+        let reader = request.configuration.reader
+        do throws(JSONTypeError) {
+            for holder in [reader, try reader.member("ipam") ?? reader] {
+                guard try !HostLocalSettings.handsOutBlocks(holder) else {
+                    throw JSONTypeError(
+                        .value, path: "blockLength", expected: "left to host-local alone",
+                        found: "asked for here: a block is a subnet, not a pod's address")
+                }
+            }
+        } catch { throw CNIError(error) }
         guard bridge.utf8.count <= Invocation.maximumIfnameLength, bridge != ".", bridge != "..",
             !bridge.utf8.contains(where: { $0 <= 0x20 || "/:%".utf8.contains($0) })
         else {

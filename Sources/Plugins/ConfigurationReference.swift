@@ -10,7 +10,7 @@ public enum ConfigurationReference {
                 BridgeSettings.Keys.all(bridgeName: Bridge.defaultBridge, gateway: false) + BridgeSettings.Keys.lists),
             section(
                 "host-local", "The keys of the `ipam` object; `swiftlet` takes them in its own block.",
-                HostLocalSettings.Keys.all + HostLocalSettings.Keys.lists),
+                HostLocalSettings.Keys.everything),
             section(
                 "swiftlet", "All of `bridge` with these defaults, and the keys of `host-local`.",
                 BridgeSettings.Keys.all(bridgeName: Swiftlet.defaultBridge, gateway: true).filter { key in

@@ -5,7 +5,7 @@ public import Kernel
 extension KernelError: CNIErrorConvertible {
     public var cniError: CNIError {
         let permission = errno == .notPermitted ? "the plugin needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)" : ""
-        return CNIError(.kernel, description, details: advice.isEmpty ? permission : advice)
+        return CNIError(.kernel, summary, details: advice.isEmpty ? permission : advice)
     }
 }
 

@@ -41,9 +41,6 @@ struct HostLocalSettings {
             try reader.elements().map { set throws(JSONTypeError) in try set.elements() }
         }
 
-        /// Keys that hold lists.
-        static let lists: [any AnyConfigurationKey] = [ranges, routes]
-
         private static func address(_ name: String, _ summary: String) -> ConfigurationKey<IPAddress?> {
             ConfigurationKey(name, default: nil, summary) { reader throws(JSONTypeError) in
                 // An empty text counts as absent, as in Go.
@@ -51,10 +48,19 @@ struct HostLocalSettings {
             }
         }
 
-        /// All others.
-        static let all: [any AnyConfigurationKey] = [
-            subnet, rangeStart, rangeEnd, gateway, blockLength, dataDirectory, resolvConf,
-        ]
+        /// The keys of a range.
+        static let ofRange: [any AnyConfigurationKey] = [subnet, rangeStart, rangeEnd, gateway, blockLength]
+        /// All of them.
+        static let everything = ofRange + [ranges, routes, dataDirectory, resolvConf]
+    }
+
+    /// Whether some range hands out whole subnets, which no pod can have as its address.
+    ///
+    /// - Parameter reader: the object that holds the keys.
+    static func handsOutBlocks(_ reader: JSONReader) throws(JSONTypeError) -> Bool {
+        let ranges = try Keys.ranges.read(reader)
+        for range in [reader] + ranges.joined() where try Keys.blockLength.read(range) != nil { return true }
+        return false
     }
 
     /// - Parameter reader: the object that holds the keys.

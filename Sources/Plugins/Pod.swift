@@ -18,7 +18,7 @@ extension Request {
 
     private func openNamespace(_ path: String) throws(CNIError) -> NetworkNamespace {
         do throws(KernelError) { return try NetworkNamespace(path) } catch {
-            throw CNIError(.invalidEnvironment, "failed to open netns \"\(path)\" (CNI_NETNS): \(error)")
+            throw CNIError(.invalidEnvironment, "failed to open netns \"\(path)\" (CNI_NETNS): \(error.summary)")
         }
     }
 
@@ -45,8 +45,8 @@ enum PodPresence: ~Copyable {
         }
         do {
             self = .present(try request.openPod())
-        } catch let error as CNIError where error.code == .invalidEnvironment {
-            // Gone, or replaced by something that is no namespace: nothing of ours is in it any more.
+        } catch let error as CNIError where error.code == .invalidEnvironment || error.code == .invalidNamespace {
+            // Gone, or replaced by something that is no pod's namespace: nothing of ours is in it any more.
             self = .gone
         }
     }

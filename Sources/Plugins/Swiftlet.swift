@@ -28,40 +28,67 @@ struct Swiftlet: Plugin {
         try Swiftlet.refuseUnknownKeys(request.configuration)
         let settings = try BridgeSettings(request, bridgeName: Swiftlet.defaultBridge, gateway: true)
         let addressing = try addressing(request)
-        if case .plugin = addressing, try Swiftlet.hasOwnRanges(request.configuration) {
-            throw CNIError(
-                .invalidConfiguration, "addresses are configured twice: by ipam.type and by subnet or ranges",
-                details: "remove one of them")
-        }
+        if case .store = addressing {} else { try Swiftlet.refuseOwnRanges(request.configuration) }
         return BridgeNetwork(settings: settings, addressing: addressing, setsLoopbackUp: true, request: request)
     }
 
-    private static func hasOwnRanges(_ configuration: Configuration) throws(CNIError) -> Bool {
+    /// Addresses come from one place.
+    private static func refuseOwnRanges(_ configuration: Configuration) throws(CNIError) {
         try configuration.decoding { (reader) throws(JSONTypeError) in
-            let subnet = try reader.member("subnet")
-            let ranges = try reader.member("ranges")
-            return subnet != nil || ranges != nil
+            for key in HostLocalSettings.Keys.everything where try reader.member(key.name) != nil {
+                throw JSONTypeError(
+                    .value, path: key.name, expected: "inside of ipam, where ipam.type says who hands out addresses",
+                    found: "beside it")
+            }
+        }
+    }
+
+    /// This block is ours alone, so a key that nobody knows is a mistake, and ignoring it would be one too.
+    private static func refuseUnknownKeys(_ configuration: Configuration) throws(CNIError) {
+        let reader = configuration.reader
+        let bridgeKeys = BridgeSettings.Keys.all(bridgeName: defaultBridge, gateway: true) + BridgeSettings.Keys.lists
+        let own = (bridgeKeys + HostLocalSettings.Keys.everything).map(\.name)
+        try requireKnown(reader, own + commonKeys)
+        let (ranges, routes, runtime, ipam) = try configuration.decoding { (reader) throws(JSONTypeError) in
+            (
+                try HostLocalSettings.Keys.ranges.read(reader), try reader.member("routes")?.elements() ?? [],
+                try reader.member("runtimeConfig"), try reader.member("ipam")
+            )
+        }
+        for range in ranges.joined() { try requireKnown(range, HostLocalSettings.Keys.ofRange.map(\.name)) }
+        for route in routes { try requireKnown(route, ["dst", "gw", "mtu", "advmss", "priority", "table", "scope"]) }
+        // What the runtime wants done for a capability that the configuration has declared.
+        if let runtime { try requireKnown(runtime, ["mac", "ips", "ipRanges"]) }
+        let subnet = HostLocalSettings.Keys.subnet.name
+        try configuration.decoding { (reader) throws(JSONTypeError) in
+            for key in HostLocalSettings.Keys.ofRange where try reader.member(key.name) != nil {
+                guard try reader.member(subnet) != nil else { throw reader.missing("\(subnet) (beside \(key.name))") }
+            }
+        }
+        if let ipam, try configuration.ipamType() == nil, ipam.value != .object(JSON.Object()) {
+            throw CNIError(
+                .invalidConfiguration, "ipam.type is missing",
+                details: "without another IPAM plugin, subnet or ranges stand beside type, not in ipam")
         }
     }
 
     /// Keys of the specification, which every configuration may have.
     private static let commonKeys = [
         "cniVersion", "cniVersions", "name", "type", "args", "ipam", "dns", "capabilities", "runtimeConfig",
-        "prevResult",
-        "disableCheck", "disableGC", "ranges", "routes", "vlanTrunk",
+        "prevResult", "disableCheck", "disableGC",
     ]
 
-    /// This block is ours alone, so a key that nobody knows is a mistake, and ignoring it would be one too.
-    /// Keys with a slash belong to somebody else (`cni.dev/...`), those with an underscore in front are remarks.
-    private static func refuseUnknownKeys(_ configuration: Configuration) throws(CNIError) {
-        guard case .object(let object) = configuration.reader.value else { return }
-        let bridgeKeys = BridgeSettings.Keys.all(bridgeName: defaultBridge, gateway: true)
-        let known = commonKeys + (bridgeKeys + HostLocalSettings.Keys.all).map(\.name)
+    /// Keys with a slash belong to somebody else (`cni.dev/...`), those with an underscore in front are remarks; an empty
+    /// list or object asks for nothing.
+    private static func requireKnown(_ reader: JSONReader, _ known: [String]) throws(CNIError) {
+        guard case .object(let object) = reader.value else { return }
         for member in object.members where !member.key.contains("/") && !member.key.hasPrefix("_") {
+            if [JSON.array([]), .object(JSON.Object()), .null].contains(member.value) { continue }
             guard known.contains(where: { JSON.Object.equalIgnoringASCIICase($0, member.key) }) else {
                 let value = String(decoding: member.value.serialized(pretty: false).prefix(100), as: UTF8.self)
+                let place = reader.path.isEmpty ? "" : "\(reader.path)."
                 throw CNIError(
-                    .unsupportedField, "\(member.key): \(value) is not a key of swiftlet",
+                    .unsupportedField, "\(place)\(member.key): \(value) is not a key of swiftlet",
                     details: "known are \(known.sorted().joined(separator: ", "))")
             }
         }

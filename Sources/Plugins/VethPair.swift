@@ -32,11 +32,12 @@ struct VethPair {
         do throws(KernelError) {
             try make(pod.descriptor, bridge, &host)
         } catch {
-            // Only the first step makes anything.
-            guard error.step == 0 else { throw withdrawn(error, &host) }
+            guard !error.isAnswerLost else { throw withdrawn(error, &host) }
             throw error.errno == .fileExists ? try conflict(pod.path, &host) : error
         }
         do {
+            // Only now: by its name, this would change the port of an attachment that was there already.
+            try setUpPort(&host)
             try setVLANs(&host)
             guard let link = try inside.link(.name(ifname)) else {
                 throw KernelError("look up \(ifname) in \(pod.path)", .noSuchDevice)
@@ -46,22 +47,30 @@ struct VethPair {
     }
 
     private func make(_ namespace: Int32, _ bridge: Link, _ host: inout NetlinkSocket) throws(KernelError) {
-        var changes = Changes()
-        changes.append("create veth \(ifname) of \(owner.attachment.containerID) on bridge \(bridge.name)") {
+        try host.execute("create veth \(ifname) of \(owner.attachment.containerID) on bridge \(bridge.name)") {
             $0.createVeth(
                 VethEnd(name: owner.hostName, mac: owner.hostMAC),
                 peer: VethEnd(name: ifname, mac: mac, namespace: namespace),
                 mtu: settings.mtu, master: bridge.index)
         }
+    }
+
+    private func setUpPort(_ host: inout NetlinkSocket) throws(KernelError) {
         var port = LinkChange()
         port.alias = owner.alias
         port.isUp = true
-        // A bridge port speaks for nobody: no link-local address, no solicitations.
-        port.makesLinkLocalAddress = false
         if settings.hairpin { port.hairpin = true }
         if settings.isolatesPort { port.isolated = true }
+        // A bridge port speaks for nobody: no link-local address, no solicitations.
+        var quiet = LinkChange()
+        quiet.makesLinkLocalAddress = false
+        var changes = Changes()
         changes.append("set up bridge port \(owner.hostName)") { $0.changeLink(.name(owner.hostName), port) }
-        try host.execute(changes)
+        changes.append("keep IPv6 off bridge port \(owner.hostName)") { $0.changeLink(.name(owner.hostName), quiet) }
+        do throws(KernelError) { try host.execute(changes) } catch {
+            // A node without IPv6, or an MTU below IPv6's least: it is off already.
+            guard error.step == 1, error.errno == .addressFamilyNotSupported else { throw error }
+        }
     }
 
     private func setVLANs(_ host: inout NetlinkSocket) throws {
@@ -84,12 +93,7 @@ struct VethPair {
 
     /// Tells apart what EEXIST does not: the host's name (this attachment is there already) or the pod's.
     private func conflict(_ path: String, _ host: inout NetlinkSocket) throws -> CNIError {
-        if try host.link(.name(owner.hostName)) != nil {
-            return CNIError(
-                .conflict,
-                "container \(owner.attachment.containerID) is attached to network \(owner.network) as \(ifname) already",
-                details: "its host interface is \(owner.hostName); DEL it first")
-        }
+        try owner.requireUnused(&host)
         return CNIError(
             .conflict, "container veth name provided (\(ifname)) already exists in \(path)",
             details: "choose another CNI_IFNAME, or remove the interface")
@@ -111,6 +115,9 @@ struct VethPair {
         _ index: UInt32, _ result: CNIResult, setsLoopbackUp: Bool, _ inside: inout NetlinkSocket
     ) throws {
         try setParameters(hasIPv6: result.ips.contains { $0.address.family == .v6 })
+        let routes =
+            settings.disablesContainerInterface
+            ? [] : result.routes.map { Route($0, fallbackGateways: result.ips, interface: index) }
         var changes = Changes()
         var announcing = LinkChange()
         announcing.announcesAddresses = true
@@ -125,12 +132,27 @@ struct VethPair {
             var up = LinkChange()
             up.isUp = true
             changes.append("set \(ifname) up") { $0.changeLink(.index(index), up) }
-            for route in result.routes {
-                let route = Route(route, fallbackGateways: result.ips, interface: index)
+            for route in routes {
                 changes.append("add route \(route) to \(ifname)") { $0.addRoute(route) }
             }
         }
-        try inside.execute(changes)
+        do throws(KernelError) { try inside.execute(changes) } catch {
+            guard error.errno == .fileExists, error.step >= changes.count - routes.count else { throw error }
+            for route in routes { try add(route, beside: index, &inside) }
+        }
+    }
+
+    /// Adds a route even if another interface of the pod has one to the same destination: as a second choice then, so
+    /// that the network that came first keeps its flows.
+    private func add(_ route: Route, beside index: UInt32, _ inside: inout NetlinkSocket) throws {
+        let present = try inside.routes(route.destination.family)
+        guard !present.contains(where: { $0.serves(route) }) else { return }
+        var route = route
+        if route.priority == nil, present.contains(where: { $0.competes(with: route) }) {
+            // IPv6's own default metric is 1024.
+            route.priority = 2048 + index
+        }
+        try inside.execute("add route \(route) to \(ifname)") { $0.addRoute(route) }
     }
 
     /// Waits until the bridge takes frames from the pod, so that the pod's first packet is not lost.
@@ -172,6 +194,17 @@ struct VethPair {
     }
 }
 
+extension LinkOwner {
+    /// - Throws: code 103 when the attachment has an interface already.
+    func requireUnused(_ host: inout NetlinkSocket) throws {
+        guard try host.link(.name(hostName)) != nil else { return }
+        throw CNIError(
+            .conflict,
+            "container \(attachment.containerID) is attached to network \(network) as \(attachment.ifname) already",
+            details: "its host interface is \(hostName); DEL it first")
+    }
+}
+
 extension BridgeSettings {
     /// The VLANs of the pod's bridge port.
     var portVLANs: [PortVLAN] {
@@ -186,9 +219,24 @@ extension Route {
         let family = route.destination.family
         let gateways = route.scope ?? 0 < 253 ? fallbackGateways : []
         let gateway = route.gateway ?? gateways.first { $0.address.family == family && $0.gateway != nil }?.gateway
+        // 0 says nothing of each of these, and the kernel lowers the other two to what fits into a packet.
+        let given = { (value: UInt32?) in value == 0 ? nil : value }
         self.init(
-            to: route.destination, via: gateway, interface: interface, table: route.table ?? Route.mainTable,
-            scope: route.scope.map { UInt8(truncatingIfNeeded: $0) }, priority: route.priority, mtu: route.mtu,
-            advmss: route.advmss)
+            to: route.destination, via: gateway, interface: interface, table: given(route.table) ?? Route.mainTable,
+            scope: route.scope.map { UInt8(truncatingIfNeeded: $0) }, priority: given(route.priority),
+            mtu: given(route.mtu).map { min($0, 65535 - 15) }, advmss: given(route.advmss).map { min($0, 65535 - 40) })
+    }
+
+    /// Whether this route of the kernel does what the other one asked for.
+    func serves(_ wanted: Route) -> Bool {
+        competes(with: wanted) && interface == wanted.interface
+            && (wanted.gateway == nil || gateway == wanted.gateway)
+            && (wanted.priority == nil || priority == wanted.priority)
+            && (wanted.mtu == nil || mtu == wanted.mtu) && (wanted.advmss == nil || advmss == wanted.advmss)
+    }
+
+    /// Whether both lead to the same destination in the same table.
+    func competes(with other: Route) -> Bool {
+        destination.network == other.destination.network && table == other.table
     }
 }

@@ -83,6 +83,9 @@ public enum ChildProcess {
     public static func run(
         _ path: String, environment: [String], input: [UInt8], outputLimit: Int
     ) throws(Errno) -> Output {
+        // Ignored by whoever started us, the child's end would not be told.
+        let onChildEnd = signal(SIGCHLD, SIG_DFL)
+        defer { _ = signal(SIGCHLD, onChildEnd) }
         var ends = try pipe()
         let inputReader = FileDescriptor(owning: ends.reader)
         let inputWriter = FileDescriptor(owning: ends.writer)

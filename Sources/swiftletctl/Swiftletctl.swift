@@ -34,11 +34,16 @@ struct OutputOptions: ParsableArguments {
     func print(_ value: some Encodable, text: @autoclosure () -> String) throws {
         guard json else {
             let text = text()
-            if !text.isEmpty { Swift.print(text) }
+            if !text.isEmpty { try write("\(text)\n") }
             return
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        Swift.print(String(decoding: try encoder.encode(value), as: UTF8.self))
+        try write(String(decoding: try encoder.encode(value), as: UTF8.self) + "\n")
+    }
+
+    /// Not `print`, which hides that nothing could be written.
+    private func write(_ text: String) throws {
+        try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
     }
 }
