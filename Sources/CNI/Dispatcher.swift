@@ -45,7 +45,7 @@ public struct Dispatcher: Sendable {
         }
         var version = SpecVersion.latest
         do {
-            let invocation = try Invocation(environment)
+            let invocation = try Dispatcher.keepingOut(ofOwnNamespace: Invocation(environment))
             guard let plugin = plugins.plugin(type) else {
                 throw CNIError(
                     .invalidEnvironment, "no plugin is called \"\(type)\" here",
@@ -64,7 +64,6 @@ public struct Dispatcher: Sendable {
                     .incompatibleVersion, "config version does not allow \(invocation.command.rawValue)",
                     details: "cniVersion is \(version.rawValue)")
             }
-            try Dispatcher.requireOtherNamespace(invocation)
             let request = Request(invocation, configuration, Delegation(builtIn: plugins, log: streams.log))
             guard let result = try plugin.run(request) else { return 0 }
             do {
@@ -98,17 +97,17 @@ public struct Dispatcher: Sendable {
         ]
     }
 
-    /// The pod's namespace must not be the plugin's own: it would change the host's interfaces. DEL must always succeed,
-    /// so it is for the plugin to take a path that has come to mean something else for a namespace that is gone.
-    private static func requireOtherNamespace(_ invocation: Invocation) throws(CNIError) {
-        guard let netns = invocation.netns, !invocation.mayUseOwnNamespace, invocation.command != .del,
-            let pod = try? FileStatus.of(netns), let own = try? FileStatus.of("/proc/self/ns/net")
-        else { return }
-        guard !pod.isSameFile(as: own) else {
-            throw CNIError(
-                .invalidNamespace, "plugin's netns and netns from CNI_NETNS should not be the same",
-                details: "CNI_NETNS is \(netns); CNI_NETNS_OVERRIDE=1 allows it")
-        }
+    /// The pod's namespace must not be the plugin's own: it would change the host's interfaces. For DEL, which must always
+    /// succeed, a path that has come to mean the plugin's own namespace is one that is gone.
+    private static func keepingOut(ofOwnNamespace invocation: Invocation) throws(CNIError) -> Invocation {
+        guard let netns = invocation.netns, !invocation.mayUseOwnNamespace,
+            let pod = try? FileStatus.of(netns), let own = try? FileStatus.of("/proc/self/ns/net"),
+            pod.isSameFile(as: own)
+        else { return invocation }
+        guard invocation.command != .del else { return invocation.withoutNamespace }
+        throw CNIError(
+            .invalidNamespace, "plugin's netns and netns from CNI_NETNS should not be the same",
+            details: "CNI_NETNS is \(netns); CNI_NETNS_OVERRIDE=1 allows it")
     }
 }
 

@@ -80,10 +80,10 @@ public struct Invocation: Sendable {
         }
     }
 
-    private init(_ other: Invocation, command: Command) {
+    private init(_ other: Invocation, command: Command, netns: String?) {
         self.command = command
+        self.netns = netns
         attachment = other.attachment
-        netns = other.netns
         arguments = other.arguments
         path = other.path
         mayUseOwnNamespace = other.mayUseOwnNamespace
@@ -91,7 +91,10 @@ public struct Invocation: Sendable {
     }
 
     /// The same call with another command: DEL after a failed ADD.
-    func replacing(_ command: Command) -> Invocation { Invocation(self, command: command) }
+    func replacing(_ command: Command) -> Invocation { Invocation(self, command: command, netns: netns) }
+
+    /// The same call, with the namespace gone.
+    var withoutNamespace: Invocation { Invocation(self, command: command, netns: nil) }
 
     /// Longest container ID: it has to fit into a link's alias, beside the names of network and interface.
     public static let maximumContainerIDLength = 128
@@ -109,7 +112,9 @@ public struct Invocation: Sendable {
         let name = attachment.ifname
         let forbidden = name.utf8.contains { $0 <= 0x20 || $0 == 0x7f || "/:%".utf8.contains($0) }
         // What was no UTF-8 would come out as another name.
-        guard !forbidden, !name.unicodeScalars.contains("\u{fffd}"), name != ".", name != "..", name.utf8.count <= maximumIfnameLength else {
+        guard !forbidden, !name.unicodeScalars.contains("\u{fffd}"), name != ".", name != "..",
+            name.utf8.count <= maximumIfnameLength
+        else {
             throw CNIError(
                 .invalidEnvironment, "invalid interface name in CNI_IFNAME \"\(name)\"",
                 details: "it must be at most \(maximumIfnameLength) octets, not . or .., without / : % and blanks")

@@ -105,7 +105,8 @@ public struct NetlinkSocket: ~Copyable {
             let messages: [Message]
             do throws(Errno) { messages = try receive() } catch {
                 // Nobody knows what has been done: perhaps all of it.
-                throw KernelError(changes.describe(last), error, kernelText: "no answer from netlink", step: last,
+                throw KernelError(
+                    changes.describe(last), error, kernelText: "no answer from netlink", step: last,
                     isAnswerLost: true)
             }
             for message in messages where message.type == Message.errorType {

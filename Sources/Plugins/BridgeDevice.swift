@@ -6,7 +6,7 @@ internal import Wire
 
 /// The bridge itself, which all pods of a node share and no pod removes.
 enum BridgeDevice {
-    /// Finds the bridge, or makes it; sets it up where it is down.
+    /// Finds the bridge, or makes it, still down.
     ///
     /// Many may do this at once on a fresh node: whoever comes second finds what the first has made.
     static func ensure(_ settings: BridgeSettings, _ host: inout NetlinkSocket) throws -> Link {
@@ -38,20 +38,18 @@ enum BridgeDevice {
                 details: "vlan and vlanTrunk need CONFIG_BRIDGE_VLAN_FILTERING, and a bridge made with vlan_filtering 1"
             )
         }
-        let isPromiscuous = bridge.flags & InterfaceFlag.promiscuous != 0
-        if bridge.alias != mark || !bridge.isUp || (settings.promiscuous && !isPromiscuous) {
-            try prepare(bridge, settings, &host)
-        }
         return bridge
     }
 
     /// The alias of a bridge that has been prepared, whoever made it.
     private static let mark = "swiftlet bridge"
 
-    /// Sets the bridge up, once, as pods rely on it.
-    private static func prepare(
+    /// Sets the bridge up as pods rely on it, unless that has been done.
+    static func prepare(
         _ bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket
     ) throws(KernelError) {
+        let isPromiscuous = bridge.flags & InterfaceFlag.promiscuous != 0
+        guard bridge.alias != mark || !bridge.isUp || (settings.promiscuous && !isPromiscuous) else { return }
         // A router's own port must not take addresses and routes from its pods' advertisements.
         try Sysctl("ipv6/conf/\(bridge.name)/accept_ra").write("0")
         var change = LinkChange()

@@ -27,6 +27,7 @@ struct BridgeNetwork {
             let gateways = try Gateways(&result, settings)
             let bridge = try BridgeDevice.ensure(settings, &host)
             let missing = try gateways.missing(on: bridge, settings, &host)
+            try BridgeDevice.prepare(bridge, settings, &host)
             try gateways.enableForwarding()
             let pair = VethPair(owner, settings, result)
             try pod.run {

@@ -94,7 +94,7 @@ import Testing
         #expect(plugin.record.all.isEmpty)
     }
 
-    @Test(arguments: ["ADD", "DEL", "CHECK"])
+    @Test(arguments: ["ADD", "CHECK"])
     func thePluginsOwnNamespaceIsRefusedWithCode8UnlessOverridden(_ command: String) {
         for own in ["/proc/self/ns/net", "/proc/\(ProcessInfo.processInfo.processIdentifier)/ns/net"] {
             let plugin = MadeUp()
@@ -108,6 +108,13 @@ import Testing
             }
             #expect(call(MadeUp(), command, ["CNI_NETNS": own, "CNI_NETNS_OVERRIDE": "0"]).status == 1)
         }
+    }
+
+    @Test func forDelThePluginsOwnNamespaceIsOneThatIsGone() {
+        var plugin = MadeUp()
+        plugin.onOther = { request in #expect(request.invocation.netns == nil) }
+        #expect(call(plugin, "DEL", ["CNI_NETNS": "/proc/self/ns/net"]).status == 0)
+        #expect(plugin.record.all == ["DEL"])
     }
 
     @Test func whatThePluginSeesIsWhatTheRuntimeSaid() {

@@ -142,7 +142,7 @@ import Testing
 
     @Test(arguments: plugins.filter { $0 != "host-local" }) func theHostsOwnNamespaceIsRefused(_ plugin: String) throws
     {
-        for command in ["ADD", "CHECK", "DEL"] {
+        for command in ["ADD", "CHECK"] {
             let node = try Node()
             let pod = try node.pod()
             let before = try Snapshot(node, [pod])

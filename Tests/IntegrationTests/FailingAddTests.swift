@@ -82,7 +82,7 @@ import Testing
         let node = try Node()
         let pod = try node.pod()
         try expectNothingIsLeft(
-            node, pod, node.swiftlet(["subnet": "10.0.0.0/14", "blockLength": 16]), code: 7, "is a whole subnet")
+            node, pod, node.swiftlet(["subnet": "10.0.0.0/14", "blockLength": 16]), code: 7, "a block is a subnet")
     }
 
     @Test(arguments: ["0.1.0", "0.2.0"]) func aResultThatAnOldVersionCannotSay(_ version: String) throws {

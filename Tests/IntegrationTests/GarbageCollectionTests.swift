@@ -39,7 +39,7 @@ import Testing
         _ = try node.runtime().add(list, pod.attachment)
         let error = try failure { _ = try node.runtime().run(.gc, plugin, in: list) }
         #expect(error.code == 7)
-        #expect(error.msg.contains("cni.dev/attachments"))
+        #expect(error.msg.contains("cni.dev/valid-attachments"))
         try node.runtime().check(list, pod.attachment)
     }
 

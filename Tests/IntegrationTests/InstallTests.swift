@@ -35,7 +35,9 @@ import Testing
         let destination = try Destination()
         try destination.make("install")
         let names = ["bridge", "host-local", "loopback", "swiftlet"]
-        #expect(try destination.files() == names.map { "opt/cni/bin/\($0)" } + ["usr/local/sbin/swiftletctl"])
+        // With the list of what is swiftlet's own.
+        let files = [".swiftlet-installed"] + names
+        #expect(try destination.files() == files.map { "opt/cni/bin/\($0)" } + ["usr/local/sbin/swiftletctl"])
         #expect(FileManager.default.fileExists(atPath: destination.root + "/etc/cni/net.d"))
         for name in names {
             let outcome = try Launcher().run("\(destination.bin)/\(name)", environment: ["CNI_COMMAND": "VERSION"])
@@ -100,6 +102,33 @@ import Testing
         try destination.write("loopback", "#!/bin/sh\necho theirs\n")
         try destination.make("uninstall")
         #expect(try destination.files() == ["opt/cni/bin/loopback"])
+    }
+
+    @Test func whatHasReplacedOursIsKeptWhenOursComesAgain() throws {
+        let destination = try Destination()
+        try destination.write("bridge", "#!/bin/sh\necho one\n")
+        try destination.make("install")
+        // Another package, which knows of swiftlet, puts its own there; then swiftlet is installed again.
+        let newer = "#!/bin/sh\necho two, instead of swiftlet\n"
+        try run("rm", destination.bin + "/bridge")
+        try destination.write("bridge", newer)
+        try destination.make("install")
+        try destination.make("uninstall")
+        #expect(try String(contentsOfFile: destination.bin + "/bridge", encoding: .utf8) == newer)
+    }
+
+    @Test func withoutAnInstallationThereIsNothingToRemove() throws {
+        let destination = try Destination()
+        try destination.write("swiftlet", "#!/bin/sh\necho somebody's\n")
+        try destination.make("uninstall")
+        #expect(try destination.files() == ["opt/cni/bin/swiftlet"])
+    }
+
+    @Test func whereAnInstallationCannotSucceedItChangesNothing() throws {
+        let destination = try Destination()
+        try run("mkdir", destination.bin + "/host-local")
+        #expect(throws: (any Error).self) { try destination.make("install") }
+        #expect(try destination.files() == [])
     }
 
     @Test func anInstalledBridgeRunsItsHostLocalInTheProcess() throws {
