@@ -18,7 +18,6 @@
 #include <time.h>
 #include <unistd.h>
 
-const int ck_o_path = O_PATH;
 const int ck_clone_newnet = CLONE_NEWNET;
 const int ck_clone_newns = CLONE_NEWNS;
 

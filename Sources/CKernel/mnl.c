@@ -12,7 +12,6 @@ typedef int not_an_empty_file;
 
 struct mnl_socket {
     int fd;
-    struct sockaddr_nl address;
 };
 
 struct mnl_socket *mnl_socket_open2(int bus, int flags) {
@@ -27,13 +26,9 @@ struct mnl_socket *mnl_socket_open2(int bus, int flags) {
 }
 
 int mnl_socket_bind(struct mnl_socket *nl, unsigned int groups, pid_t pid) {
-    nl->address.nl_family = AF_NETLINK;
-    nl->address.nl_groups = groups;
-    nl->address.nl_pid = (unsigned)pid;
-    if (bind(nl->fd, (struct sockaddr *)&nl->address, sizeof nl->address) < 0) return -1;
-    // The kernel has chosen the port if it was asked to.
-    socklen_t size = sizeof nl->address;
-    return getsockname(nl->fd, (struct sockaddr *)&nl->address, &size);
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = groups, .nl_pid = (unsigned)pid};
+    // libmnl asks for the port that the kernel has chosen as well; nobody here wants to know.
+    return bind(nl->fd, (struct sockaddr *)&address, sizeof address);
 }
 
 int mnl_socket_close(struct mnl_socket *nl) {
@@ -43,8 +38,6 @@ int mnl_socket_close(struct mnl_socket *nl) {
 }
 
 int mnl_socket_get_fd(const struct mnl_socket *nl) { return nl->fd; }
-
-unsigned int mnl_socket_get_portid(const struct mnl_socket *nl) { return nl->address.nl_pid; }
 
 int mnl_socket_setsockopt(const struct mnl_socket *nl, int type, void *buf, socklen_t len) {
     return setsockopt(nl->fd, SOL_NETLINK, type, buf, len);

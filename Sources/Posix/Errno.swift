@@ -8,24 +8,16 @@ public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
 
     public static let notPermitted = Errno(rawValue: EPERM)
     public static let noSuchFile = Errno(rawValue: ENOENT)
-    public static let noSuchProcess = Errno(rawValue: ESRCH)
     public static let interrupted = Errno(rawValue: EINTR)
     public static let inputOutput = Errno(rawValue: EIO)
     public static let tryAgain = Errno(rawValue: EAGAIN)
-    public static let noChildProcess = Errno(rawValue: ECHILD)
-    public static let outOfMemory = Errno(rawValue: ENOMEM)
     public static let accessDenied = Errno(rawValue: EACCES)
     public static let busy = Errno(rawValue: EBUSY)
     public static let fileExists = Errno(rawValue: EEXIST)
     public static let noSuchDevice = Errno(rawValue: ENODEV)
-    public static let notDirectory = Errno(rawValue: ENOTDIR)
     public static let isDirectory = Errno(rawValue: EISDIR)
     public static let invalidArgument = Errno(rawValue: EINVAL)
-    public static let noSpace = Errno(rawValue: ENOSPC)
     public static let readOnlyFileSystem = Errno(rawValue: EROFS)
-    public static let outOfRange = Errno(rawValue: ERANGE)
-    public static let nameTooLong = Errno(rawValue: ENAMETOOLONG)
-    public static let directoryNotEmpty = Errno(rawValue: ENOTEMPTY)
     public static let tooManySymlinks = Errno(rawValue: ELOOP)
     public static let badMessage = Errno(rawValue: EBADMSG)
     public static let messageTooLarge = Errno(rawValue: EMSGSIZE)
@@ -35,7 +27,6 @@ public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
     public static let noBufferSpace = Errno(rawValue: ENOBUFS)
     public static let timedOut = Errno(rawValue: ETIMEDOUT)
     public static let noSuchDeviceOrAddress = Errno(rawValue: ENXIO)
-    public static let noTerminal = Errno(rawValue: ENOTTY)
 
     public var description: String { unsafe String(cString: strerror(rawValue)) }
 

@@ -86,9 +86,6 @@ public struct FileDescriptor: ~Copyable, Sendable {
         }
     }
 
-    /// lseek(2) to the start, so that what follows reads or writes from there.
-    public func rewind() throws(Errno) { try once { lseek(rawValue, 0, SEEK_SET) } }
-
     /// ftruncate(2).
     public func truncate(to size: Int) throws(Errno) { try retrying { ftruncate(rawValue, off_t(size)) } }
 
@@ -139,11 +136,6 @@ public struct FileDescriptor: ~Copyable, Sendable {
             }
         }
         return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    /// renameat(2) within this directory; an existing file of the new name is replaced atomically.
-    public func rename(_ name: String, to newName: String) throws(Errno) {
-        try once { unsafe renameat(rawValue, name, rawValue, newName) }
     }
 
     /// utimensat(2): sets the modification time of this file.

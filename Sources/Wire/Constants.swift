@@ -8,7 +8,6 @@ public enum MessageFlag {
     public static let replace: UInt16 = 0x100
     /// NLM_F_ROOT and NLM_F_MATCH.
     public static let dump: UInt16 = 0x300
-    public static let multipart: UInt16 = 0x2
 }
 
 /// Message types, linux/rtnetlink.h.
@@ -39,9 +38,7 @@ enum AddressFamily {
 /// Interface flags, linux/if.h.
 public enum InterfaceFlag {
     public static let up: UInt32 = 0x1
-    public static let loopback: UInt32 = 0x8
     public static let promiscuous: UInt32 = 0x100
-    public static let lowerUp: UInt32 = 0x10000
 }
 
 /// Link attributes, linux/if_link.h and linux/veth.h.

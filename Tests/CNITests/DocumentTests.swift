@@ -30,7 +30,6 @@ import Testing
                     continue
                 }
                 isNamed = true
-                if pieces == ["IntegrationTests", "(see there)"] { continue }
                 guard let source = try? read("Tests/" + pieces[0]) else {
                     Issue.record("line \(number) names \(pieces[0]), which is not there")
                     continue

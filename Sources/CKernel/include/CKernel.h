@@ -9,7 +9,6 @@
 #include "mnl.h"
 
 // Flags behind _GNU_SOURCE, as values that Swift can read.
-extern const int ck_o_path;
 extern const int ck_clone_newnet;
 extern const int ck_clone_newns;
 

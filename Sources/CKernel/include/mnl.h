@@ -17,7 +17,6 @@ struct mnl_socket *mnl_socket_open2(int bus, int flags);
 int mnl_socket_bind(struct mnl_socket *nl, unsigned int groups, pid_t pid);
 int mnl_socket_close(struct mnl_socket *nl);
 int mnl_socket_get_fd(const struct mnl_socket *nl);
-unsigned int mnl_socket_get_portid(const struct mnl_socket *nl);
 int mnl_socket_setsockopt(const struct mnl_socket *nl, int type, void *buf, socklen_t len);
 ssize_t mnl_socket_sendto(const struct mnl_socket *nl, const void *req, size_t siz);
 ssize_t mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t siz);
