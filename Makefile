@@ -36,7 +36,7 @@ endif
 	@mv -f $(BIN)/.swiftlet.new $(BIN)/swiftlet && rm -f $(BIN)/.swiftlet.stripped
 	@for name in $(NAMES); do ln -sf swiftlet $(BIN)/$$name; done
 	$(SWIFT_BUILD) --scratch-path $(SCRATCH) $(CTL_FLAGS) --product swiftletctl
-	@install -m 0755 $(SCRATCH)/release/swiftletctl $(BIN)/swiftletctl
+	@install -s -m 0755 $(SCRATCH)/release/swiftletctl $(BIN)/.swiftletctl.new && mv -f $(BIN)/.swiftletctl.new $(BIN)/swiftletctl
 
 # The runtime of the tests' own, for demo and benchmarks.
 tools: setup-build

@@ -48,7 +48,7 @@ let package = Package(
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
-                "Kernel",
+                "Kernel", "Posix",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Posix
 
 /// What a node's operator types. Each command is a file of its own.
 @main
@@ -44,6 +45,6 @@ struct OutputOptions: ParsableArguments {
 
     /// Not `print`, which hides that nothing could be written.
     private func write(_ text: String) throws {
-        try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+        try StandardStream.output.writeAll(text.utf8)
     }
 }
