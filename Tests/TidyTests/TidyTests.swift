@@ -18,7 +18,8 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
         "Posix": ["CKernel"], "Net": [], "JSON": ["CJansson"], "CNI": ["Posix", "Net", "JSON"], "Wire": ["Net"],
         "Kernel": ["CKernel", "Posix", "Wire", "Net"], "IPAM": ["Posix", "Net"],
         "Plugins": ["CNI", "Kernel", "IPAM", "Posix", "Wire", "Net", "JSON"],
-        "swiftlet": ["Plugins", "CNI", "Posix"], "swiftletctl": ["Kernel", "Posix", "ArgumentParser", "FoundationEssentials"],
+        "swiftlet": ["Plugins", "CNI", "Posix"],
+        "swiftletctl": ["Kernel", "Posix", "ArgumentParser", "FoundationEssentials"],
     ]
 
     private func imports(_ text: String) -> Set<String> {
