@@ -21,7 +21,7 @@ else
   $(error LINK must be portable or system)
 endif
 
-.PHONY: all tools demo test test-vm lint bench install uninstall clean setup-build setup-test
+.PHONY: all tools demo test test-vm lint bench install uninstall clean setup-build setup-demo setup-test
 
 all: setup-build
 	@mkdir -p $(BIN)
@@ -44,7 +44,7 @@ tools: setup-build
 	@install -D -m 0755 .build/release/cnirun build/tools/cnirun
 	@$(MAKE) -s -C Benchmarks OUT=$(CURDIR)/build/tools
 
-demo: setup-test all tools
+demo: setup-demo all tools
 	scripts/demo
 
 test: setup-test
@@ -72,5 +72,7 @@ clean:
 
 setup-build:
 	@scripts/setup build
+setup-demo:
+	@scripts/setup demo
 setup-test:
 	@scripts/setup test

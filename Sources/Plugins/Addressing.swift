@@ -1,4 +1,5 @@
 internal import CNI
+internal import JSON
 
 /// Where a network's pods get their addresses from.
 enum Addressing {
@@ -12,6 +13,24 @@ enum Addressing {
     /// What the configuration's `ipam` object asks for.
     init(ipamOf request: Request) throws(CNIError) {
         self = try request.configuration.ipamType().map { .plugin($0) } ?? .none
+    }
+
+    /// - Throws: code 7 when whole blocks are handed out, as far as we know of it: no pod can have one as its address.
+    func refuseBlocks(_ request: Request) throws(CNIError) {
+        let handsOutBlocks =
+            switch self {
+            case .store(let store): store.handsOutBlocks
+            case .plugin("host-local"):
+                try request.configuration.decoding { (reader) throws(JSONTypeError) in
+                    try HostLocalSettings.handsOutBlocks(reader.required("ipam"))
+                }
+            case .plugin, .none: false
+            }
+        guard !handsOutBlocks else {
+            throw CNIError(
+                .invalidConfiguration, "blockLength: a block is a subnet, not a pod's address",
+                details: "use a range with blockLength with host-local alone")
+        }
     }
 
     /// - Throws: also when the IPAM plugin hands out nothing; it is told to take it back then.

@@ -14,6 +14,7 @@ struct BridgeNetwork {
     private var owner: LinkOwner { LinkOwner(request) }
 
     func add() throws -> CNIResult {
+        try addressing.refuseBlocks(request)
         let pod = try request.openPod()
         var host = try NetlinkSocket()
         if case .plugin = addressing {

@@ -118,16 +118,6 @@ struct BridgeSettings {
                 .invalidConfiguration, "cannot set hairpin mode and promiscuous mode at the same time",
                 details: "hairpinMode and promiscMode are both true")
         }
-        let reader = request.configuration.reader
-        do throws(JSONTypeError) {
-            for holder in [reader, try reader.member("ipam") ?? reader] {
-                guard try !HostLocalSettings.handsOutBlocks(holder) else {
-                    throw JSONTypeError(
-                        .value, path: "blockLength", expected: "left to host-local alone",
-                        found: "asked for here: a block is a subnet, not a pod's address")
-                }
-            }
-        } catch { throw CNIError(error) }
         guard bridge.utf8.count <= Invocation.maximumIfnameLength, bridge != ".", bridge != "..",
             !bridge.utf8.contains(where: { $0 <= 0x20 || "/:%".utf8.contains($0) })
         else {

@@ -44,6 +44,8 @@ struct AddressStore {
         } catch { throw CNIError(.inputOutput, "read \(path): \(error)", details: "/proc must be mounted") }
     }
 
+    var handsOutBlocks: Bool { settings.sets.contains { $0.pools.contains { $0.blockLength != nil } } }
+
     private var owner: Owner {
         Owner(containerID: request.attachment.containerID, ifname: request.attachment.ifname)
     }

@@ -133,6 +133,20 @@ import Testing
         #expect(try String(contentsOfFile: node.directory + "/calls", encoding: .utf8) == "ADD\n")
     }
 
+    @Test func anotherIpamPluginsKeysMayMeanSomethingElse() throws {
+        let node = try Node()
+        let pod = try node.pod()
+        let plugins = try node.script(
+            "elsewhere", #"cat >/dev/null; echo '{"cniVersion":"1.0.0","ips":[{"address":"10.44.0.9/24"}]}'"#)
+        let ipam: JSONValue = ["type": "elsewhere", "ranges": "all", "subnet": 7, "blockLength": ["x"]]
+        for type in ["bridge", "swiftlet"] {
+            let list = try node.network(.object(["type": .string(type), "ipam": ipam]), version: "1.0.0")
+            let runtime = node.runtime(path: [Requirements.bin, plugins])
+            #expect(try runtime.add(list, pod.attachment).result.addresses == ["10.44.0.9/24"])
+            try runtime.del(list, pod.attachment)
+        }
+    }
+
     @Test func aRouteThatSaysZeroSaysNothing() throws {
         let node = try Node()
         let pod = try node.pod()
