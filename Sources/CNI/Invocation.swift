@@ -1,0 +1,103 @@
+/// What the runtime says by environment variables, checked.
+public struct Invocation: Sendable {
+    public let command: Command
+    /// Empty where the command has none (GC, STATUS, VERSION).
+    public let attachment: Attachment
+    /// Path of the pod's network namespace; nil where it was not given, as DEL may do.
+    public let netns: String?
+    /// `CNI_ARGS`; none where the command has no attachment.
+    public let arguments: Arguments
+    /// Where delegates are looked for, from `CNI_PATH`.
+    public let path: [String]
+    /// Whether the namespace may be the plugin's own (`CNI_NETNS_OVERRIDE`).
+    public let mayUseOwnNamespace: Bool
+    /// All variables, as they came.
+    public let environment: Environment
+
+    /// - Throws: code 4, naming every variable that is missing, or the one that is malformed.
+    public init(_ environment: Environment) throws(CNIError) {
+        let name = environment["CNI_COMMAND"] ?? ""
+        guard let command = Command(rawValue: name) else {
+            throw CNIError(
+                .invalidEnvironment, "unknown CNI_COMMAND: \(name)",
+                details: "it must be one of \(Command.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        let missing = command.requiredVariables.filter { environment[$0] == nil }
+        guard missing.isEmpty else {
+            throw CNIError(
+                .invalidEnvironment, "required env variables [\(missing.joined(separator: ","))] missing",
+                details: "for CNI_COMMAND=\(name)")
+        }
+        self.command = command
+        self.environment = environment
+        netns = environment["CNI_NETNS"]
+        path = (environment["CNI_PATH"] ?? "").split(separator: ":").map(String.init)
+        let override = environment["CNI_NETNS_OVERRIDE"] ?? ""
+        mayUseOwnNamespace = override == "1" || override.lowercased() == "true"
+        switch command {
+        case .add, .check, .del:
+            attachment = Attachment(
+                containerID: environment["CNI_CONTAINERID"]!, ifname: environment["CNI_IFNAME"]!)
+            try Invocation.validate(attachment)
+            arguments = try Arguments(environment["CNI_ARGS"] ?? "")
+        case .gc, .status, .version:
+            attachment = Attachment(containerID: "", ifname: "")
+            arguments = Arguments.none
+        }
+    }
+
+    private init(_ other: Invocation, command: Command, netns: String?) {
+        self.command = command
+        self.netns = netns
+        attachment = other.attachment
+        arguments = other.arguments
+        path = other.path
+        mayUseOwnNamespace = other.mayUseOwnNamespace
+        environment = other.environment.setting("CNI_COMMAND", to: command.rawValue)
+    }
+
+    /// The same call with another command: DEL after a failed ADD.
+    func replacing(_ command: Command) -> Invocation { Invocation(self, command: command, netns: netns) }
+
+    /// The same call, with the namespace gone.
+    var withoutNamespace: Invocation { Invocation(self, command: command, netns: nil) }
+
+    /// Longest container ID: it has to fit into a link's alias, beside the names of network and interface.
+    public static let maximumContainerIDLength = 128
+
+    /// Longest interface name: IFNAMSIZ without its NUL, linux/if.h.
+    public static let maximumIfnameLength = 15
+
+    static func validate(_ attachment: Attachment) throws(CNIError) {
+        let id = attachment.containerID
+        guard isIdentifier(id), id.utf8.count <= maximumContainerIDLength else {
+            throw CNIError(
+                .invalidEnvironment, "invalid characters in CNI_CONTAINERID \"\(id)\"",
+                details: "it must match [a-zA-Z0-9][a-zA-Z0-9_.-]* and be at most \(maximumContainerIDLength) long")
+        }
+        let name = attachment.ifname
+        let forbidden = name.utf8.contains { $0 <= 0x20 || $0 == 0x7f || "/:%".utf8.contains($0) }
+        // What was no UTF-8 would come out as another name.
+        guard !forbidden, !name.unicodeScalars.contains("\u{fffd}"), name != ".", name != "..",
+            name.utf8.count <= maximumIfnameLength
+        else {
+            throw CNIError(
+                .invalidEnvironment, "invalid interface name in CNI_IFNAME \"\(name)\"",
+                details: "it must be at most \(maximumIfnameLength) octets, not . or .., without / : % and blanks")
+        }
+    }
+
+    /// `[a-zA-Z0-9][a-zA-Z0-9_.-]*`: the pattern of container IDs and network names. Never a path of its own.
+    public static func isIdentifier(_ text: String) -> Bool {
+        let isAlphanumeric = { (character: UInt8) in
+            switch character {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "A")...UInt8(ascii: "Z"):
+                true
+            default: false
+            }
+        }
+        guard let first = text.utf8.first, isAlphanumeric(first) else { return false }
+        return text.utf8.allSatisfy { isAlphanumeric($0) || "_.-".utf8.contains($0) }
+    }
+}
