@@ -76,15 +76,19 @@ public struct Invocation: Sendable {
                 details: "it must match [a-zA-Z0-9][a-zA-Z0-9_.-]* and be at most \(maximumContainerIDLength) long")
         }
         let name = attachment.ifname
-        let forbidden = name.utf8.contains { $0 <= 0x20 || $0 == 0x7f || "/:%".utf8.contains($0) }
-        // What was no UTF-8 would come out as another name.
-        guard !forbidden, !name.unicodeScalars.contains("\u{fffd}"), name != ".", name != "..",
-            name.utf8.count <= maximumIfnameLength
-        else {
+        guard isInterfaceName(name) else {
             throw CNIError(
                 .invalidEnvironment, "invalid interface name in CNI_IFNAME \"\(name)\"",
                 details: "it must be at most \(maximumIfnameLength) octets, not . or .., without / : % and blanks")
         }
+    }
+
+    /// Whether the kernel takes the name for an interface as it stands (dev_valid_name, net/core/dev.c): without a `%`, which
+    /// makes it a pattern, and without U+FFFD, which says that it was no UTF-8 and would come out as another name.
+    public static func isInterfaceName(_ name: String) -> Bool {
+        let forbidden = name.utf8.contains { $0 <= 0x20 || $0 == 0x7f || "/:%".utf8.contains($0) }
+        return !forbidden && !name.unicodeScalars.contains("\u{fffd}") && !name.isEmpty && name != "." && name != ".."
+            && name.utf8.count <= maximumIfnameLength
     }
 
     /// `[a-zA-Z0-9][a-zA-Z0-9_.-]*`: the pattern of container IDs and network names. Never a path of its own.

@@ -15,8 +15,8 @@ public struct NetlinkSocket: ~Copyable {
     /// Kernels send at most 32 KiB at a time in a dump.
     private static let receiveSize = 32768
 
-    /// A dump that others change under us is asked for again, so many times.
-    private static let dumpAttempts = 20
+    /// What was lost, or changed by others while it was read, is asked for again, so many times in all.
+    private static let questionAttempts = 20
 
     /// How many datagrams one answer may have: a bound, not a limit that anybody reaches (about 100 links each).
     private static let maximumDatagrams = 1 << 16
@@ -130,7 +130,7 @@ public struct NetlinkSocket: ~Copyable {
     public mutating func request(
         _ attempt: @autoclosure () -> String, _ build: (inout MessageBuilder) -> Void
     ) throws(KernelError) -> Message {
-        for _ in 0..<NetlinkSocket.dumpAttempts {
+        for _ in 0..<NetlinkSocket.questionAttempts {
             var builder = builder()
             build(&builder)
             try send(builder, attempt())
@@ -172,7 +172,7 @@ public struct NetlinkSocket: ~Copyable {
         _ attempt: @autoclosure () -> String, _ element: (Message) -> Element?,
         _ build: (inout MessageBuilder) -> Void
     ) throws(KernelError) -> [Element] {
-        for _ in 0..<NetlinkSocket.dumpAttempts {
+        for _ in 0..<NetlinkSocket.questionAttempts {
             var builder = builder()
             build(&builder)
             try send(builder, attempt())

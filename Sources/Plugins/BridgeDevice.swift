@@ -91,15 +91,23 @@ enum BridgeDevice {
         guard let portLink = try host.link(.name(port)), let link = try host.link(.name(name)) else {
             throw CNIError(.tryAgainLater, "gateway interface \(name) vanished while it was set up")
         }
-        var vlans = Changes()
-        vlans.append("remove VLAN 1 from \(port)") {
-            $0.changePortVLANs(port: portLink.index, adding: false, [PortVLAN(1)])
-        }
-        vlans.append("add VLAN \(vlan) to \(port)") {
-            $0.changePortVLANs(
-                port: portLink.index, adding: true, [PortVLAN(vlan, isPVID: true, isUntagged: true)])
-        }
-        try host.execute(vlans)
+        try host.setVLANs(of: portLink, [PortVLAN(vlan, isPVID: true, isUntagged: true)], removingDefault: true)
         return link
+    }
+}
+
+extension NetlinkSocket {
+    /// Adds VLANs to a bridge port, and takes it out of VLAN 1, which every new port is in.
+    mutating func setVLANs(of port: Link, _ vlans: [PortVLAN], removingDefault: Bool) throws(KernelError) {
+        var changes = Changes()
+        if removingDefault {
+            changes.append("remove VLAN 1 from \(port.name)") {
+                $0.changePortVLANs(port: port.index, adding: false, [PortVLAN(1)])
+            }
+        }
+        changes.append("add VLANs \(vlans) to \(port.name)") {
+            $0.changePortVLANs(port: port.index, adding: true, vlans)
+        }
+        try execute(changes)
     }
 }

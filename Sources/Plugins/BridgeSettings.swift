@@ -118,9 +118,7 @@ struct BridgeSettings {
                 .invalidConfiguration, "cannot set hairpin mode and promiscuous mode at the same time",
                 details: "hairpinMode and promiscMode are both true")
         }
-        guard bridge.utf8.count <= Invocation.maximumIfnameLength, bridge != ".", bridge != "..",
-            !bridge.utf8.contains(where: { $0 <= 0x20 || "/:%".utf8.contains($0) })
-        else {
+        guard Invocation.isInterfaceName(bridge) else {
             throw CNIError(
                 .invalidConfiguration, "bridge \"\(bridge)\" is no interface name",
                 details: "at most 15 octets, without / : % and blanks")

@@ -22,7 +22,8 @@ struct VethPair {
 
     private var ifname: String { owner.attachment.ifname }
 
-    /// Makes both ends in one request, the pod's straight in its namespace, the host's a port of the bridge and up.
+    /// Makes both ends in one request, the pod's straight in its namespace, the host's a port of the bridge; then sets the
+    /// port up.
     ///
     /// - Returns: the index of the pod's end.
     /// - Throws: code 103 when either name is taken. Nothing is left of it then.
@@ -78,17 +79,8 @@ struct VethPair {
         guard let port = try host.link(.name(owner.hostName)) else {
             throw KernelError("look up \(owner.hostName)", .noSuchDevice)
         }
-        var changes = Changes()
-        if settings.vlan != nil, !settings.preservesDefaultVLAN {
-            changes.append("remove VLAN 1 from \(port.name)") {
-                $0.changePortVLANs(port: port.index, adding: false, [PortVLAN(1)])
-            }
-        }
-        let vlans = settings.portVLANs
-        changes.append("add VLANs \(vlans) to \(port.name)") {
-            $0.changePortVLANs(port: port.index, adding: true, vlans)
-        }
-        try host.execute(changes)
+        try host.setVLANs(
+            of: port, settings.portVLANs, removingDefault: settings.vlan != nil && !settings.preservesDefaultVLAN)
     }
 
     /// Tells apart what EEXIST does not: the host's name (this attachment is there already) or the pod's.
