@@ -21,13 +21,21 @@ public struct NetlinkSocket: ~Copyable {
     /// How many datagrams one answer may have: a bound, not a limit that anybody reaches (about 100 links each).
     private static let maximumDatagrams = 1 << 16
 
-    /// Opens a NETLINK_ROUTE socket in the caller's current network namespace.
+    /// What a socket talks to, linux/netlink.h.
+    public enum Subsystem: Int32, Sendable {
+        /// Links, addresses, routes, neighbours.
+        case route = 0
+        /// nf_tables and connection tracking.
+        case netfilter = 12
+    }
+
+    /// Opens a socket in the caller's current network namespace.
     ///
     /// - Parameter linkNotifications: whether it also hears of every change of a link (RTNLGRP_LINK).
-    public init(linkNotifications: Bool = false) throws(KernelError) {
+    public init(_ subsystem: Subsystem = .route, linkNotifications: Bool = false) throws(KernelError) {
         let socket = try unsafe attempting("open a netlink socket") { () throws(Errno) in
             let flags = Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-            guard let socket = unsafe mnl_socket_open2(NETLINK_ROUTE, flags) else { throw .last }
+            guard let socket = unsafe mnl_socket_open2(subsystem.rawValue, flags) else { throw .last }
             var on: Int32 = 1
             // These only improve answers (texts in errors, less to read), and old kernels lack them.
             for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] {
@@ -92,14 +100,17 @@ public struct NetlinkSocket: ~Copyable {
     /// Sends all changes at once and reads what failed.
     ///
     /// Only the last change is acknowledged, so that a success costs one answer; the kernel reports each failure
-    /// anyway. It does not stop at one: later changes have been tried too, and the caller undoes the whole.
+    /// anyway. Outside of a batch it does not stop at one: later changes have been tried too, and the caller undoes the
+    /// whole.
     /// - Throws: the first failure.
     public mutating func execute(_ changes: borrowing Changes) throws(KernelError) {
-        guard !changes.builder.isEmpty else { return }
+        guard changes.count > 0 else { return }
         var builder = changes.builder.renumbered(from: sequence)
         builder.addFlagsToLast(MessageFlag.acknowledge)
-        try send(builder, changes.describe(0))
         let last = builder.sequences.count - 1
+        if changes.isBatch { builder.endBatch() }
+        try makeRoom(for: builder.bytes.count)
+        try send(builder, changes.describe(0))
         var firstFailure: (position: Int, Acknowledgement)?
         while true {
             let messages: [Message]
@@ -117,7 +128,8 @@ public struct NetlinkSocket: ~Copyable {
                 if answer.errorNumber != 0, position < firstFailure?.position ?? .max {
                     firstFailure = (position, answer)
                 }
-                guard position == last else { continue }
+                // A batch that cannot be begun or committed is answered for as a whole, by its first message.
+                guard position == last || (changes.isBatch && position == 0) else { continue }
                 guard let (failed, answer) = firstFailure else { return }
                 throw KernelError(
                     changes.describe(failed), Errno(rawValue: answer.errorNumber), kernelText: answer.text, step: failed
@@ -125,6 +137,22 @@ public struct NetlinkSocket: ~Copyable {
             }
         }
     }
+
+    /// Lets the socket take a message of that size, which may be larger than the limit for everybody (wmem_max).
+    private func makeRoom(for size: Int) throws(KernelError) {
+        guard size > NetlinkSocket.usualSendSize else { return }
+        try attempting("make room for a message of \(size) octets") { () throws(Errno) in
+            // The kernel counts its own overhead as well.
+            var room = Int32(clamping: size + size / 4)
+            // SO_SNDBUFFORCE, asm-generic/socket.h.
+            guard unsafe setsockopt(descriptor, SOL_SOCKET, 32, &room, socklen_t(MemoryLayout<Int32>.size)) == 0 else {
+                throw .last
+            }
+        }
+    }
+
+    /// What fits into the smallest default of wmem_default.
+    private static let usualSendSize = 100 << 10
 
     /// Asks for one thing; again when notifications have crowded the answer out.
     public mutating func request(
@@ -205,24 +233,4 @@ public struct NetlinkSocket: ~Copyable {
         }
         throw KernelError(attempt(), .messageTooLarge)
     }
-}
-
-/// Changes that are sent together, each with what to call it when it fails.
-public struct Changes: ~Copyable {
-    var builder = MessageBuilder()
-    private var attempts: [() -> String] = []
-
-    public init() {}
-
-    public mutating func append(
-        _ attempt: @escaping @autoclosure () -> String, _ build: (inout MessageBuilder) -> Void
-    ) {
-        build(&builder)
-        attempts.append(attempt)
-    }
-
-    /// How many there are.
-    public var count: Int { attempts.count }
-
-    borrowing func describe(_ position: Int) -> String { attempts[position]() }
 }

@@ -6,6 +6,7 @@ public enum MessageFlag {
     public static let exclusive: UInt16 = 0x200
     public static let create: UInt16 = 0x400
     public static let replace: UInt16 = 0x100
+    public static let append: UInt16 = 0x800
     /// NLM_F_ROOT and NLM_F_MATCH.
     public static let dump: UInt16 = 0x300
 }

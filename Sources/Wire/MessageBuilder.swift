@@ -86,6 +86,11 @@ public struct MessageBuilder: Sendable {
         align(from: start)
     }
 
+    /// In network byte order, as netfilter wants its integers.
+    public mutating func attribute(_ type: UInt16, bigEndian value: some FixedWidthInteger) {
+        number(type, value.bigEndian)
+    }
+
     /// A text with the NUL that the kernel wants behind it.
     public mutating func attribute(_ type: UInt16, text: String) { attribute(type, Array(text.utf8) + [0]) }
 

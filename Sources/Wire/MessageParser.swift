@@ -103,6 +103,11 @@ public struct Attribute: Sendable {
     public var uint32: UInt32? { bytes.count >= 4 ? bytes.load(UInt32.self, at: 0) : nil }
     public var uint64: UInt64? { bytes.count >= 8 ? bytes.load(UInt64.self, at: 0) : nil }
 
+    /// In network byte order.
+    public var bigEndian16: UInt16? { uint16.map(UInt16.init(bigEndian:)) }
+    public var bigEndian32: UInt32? { uint32.map(UInt32.init(bigEndian:)) }
+    public var bigEndian64: UInt64? { uint64.map(UInt64.init(bigEndian:)) }
+
     /// Up to the first NUL.
     public var text: String { String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
 }

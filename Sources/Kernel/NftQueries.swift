@@ -1,0 +1,63 @@
+internal import Posix
+public import Wire
+
+extension NetlinkSocket {
+    /// The number of the ruleset as it is now.
+    public mutating func generation() throws(KernelError) -> NftGeneration {
+        let message = try request("ask for the generation of the ruleset") { $0.getGeneration() }
+        guard let generation = NftGeneration(message) else {
+            throw KernelError("ask for the generation of the ruleset", .badMessage)
+        }
+        return generation
+    }
+
+    /// The chains of one family, everybody's.
+    public mutating func chains(_ family: NftFamily) throws(KernelError) -> [NftListedChain] {
+        try dump("list chains", NftListedChain.init) { $0.dumpChains(family) }
+    }
+
+    /// The rules of a chain, or of all; empty where there is no such chain.
+    public mutating func rules(of chain: String? = nil, in table: NftTable) throws(KernelError) -> [NftListedRule] {
+        try emptyIfMissing { () throws(KernelError) in
+            try dump("list the rules of table \(table)", NftListedRule.init) { $0.dumpRules(of: chain, in: table) }
+        }
+    }
+
+    /// The sets and maps of a table; empty where there is no such table.
+    public mutating func sets(of table: NftTable) throws(KernelError) -> [NftListedSet] {
+        try emptyIfMissing { () throws(KernelError) in
+            try dump("list the sets of table \(table)", NftListedSet.init) { $0.dumpSets(of: table) }
+        }
+    }
+
+    /// The elements of a set or map; empty where there is no such set.
+    public mutating func elements(of set: String, in table: NftTable) throws(KernelError) -> [NftElement] {
+        try emptyIfMissing { () throws(KernelError) in
+            try dump("list the elements of \(set) in table \(table)", NftElement.list) {
+                $0.dumpElements(of: set, in: table)
+            }.flatMap { $0 }
+        }
+    }
+
+    /// The element of that key; nil where there is none.
+    public mutating func element(
+        _ key: NftElement, of set: String, in table: NftTable
+    ) throws(KernelError) -> NftElement? {
+        do throws(KernelError) {
+            let message = try request("look up an element of \(set) in table \(table)") {
+                $0.getElement(key, of: set, in: table)
+            }
+            return NftElement.list(message).first
+        } catch {
+            guard error.errno == .noSuchFile else { throw error }
+            return nil
+        }
+    }
+}
+
+private func emptyIfMissing<Element>(_ body: () throws(KernelError) -> [Element]) throws(KernelError) -> [Element] {
+    do throws(KernelError) { return try body() } catch {
+        guard error.errno == .noSuchFile else { throw error }
+        return []
+    }
+}

@@ -1,0 +1,112 @@
+/// A chain as the kernel lists it.
+public struct NftListedChain: Sendable, Hashable {
+    public let table: NftTable
+    public let chain: NftChain
+    /// NF_DROP (0) or NF_ACCEPT (1); nil for other than base chains.
+    public let policy: UInt32?
+
+    public init?(_ message: Message) {
+        guard let (family, attributes) = netfilterPayload(message), let table = attributes[NFTA.chainTable]?.text,
+            let name = attributes[NFTA.chainName]?.text
+        else { return nil }
+        self.table = NftTable(family, table)
+        policy = attributes[NFTA.chainPolicy]?.bigEndian32
+        let hook = attributes.nested(NFTA.chainHook)
+        if let number = hook[NFTA.hookNumber]?.bigEndian32, let point = NftChain.Point(rawValue: number),
+            let priority = hook[NFTA.hookPriority]?.bigEndian32, let type = attributes[NFTA.chainType]?.text
+        {
+            chain = NftChain(name, NftChain.Hook(type, point, priority: Int32(bitPattern: priority)))
+        } else {
+            chain = NftChain(name)
+        }
+    }
+}
+
+/// A rule as the kernel lists it.
+public struct NftListedRule: Sendable {
+    public let chain: String
+    public let handle: UInt64
+    public let comment: String
+    private let expressions: [Attributes]
+
+    public init?(_ message: Message) {
+        guard let (_, attributes) = netfilterPayload(message), let chain = attributes[NFTA.ruleChain]?.text,
+            let handle = attributes[NFTA.ruleHandle]?.bigEndian64
+        else { return nil }
+        self.chain = chain
+        self.handle = handle
+        comment = attributes[NFTA.ruleUserData].flatMap { NftUserData.comment(in: $0.bytes) } ?? ""
+        expressions = attributes.nested(NFTA.ruleExpressions).all.map { Attributes($0.bytes) }
+    }
+
+    /// Whether these are the rule's expressions. The kernel lists each as it was given, and adds what was left out.
+    public func isSame(as rule: NftRule) -> Bool {
+        guard expressions.count == rule.expressions.count else { return false }
+        return zip(expressions, rule.expressions).allSatisfy { listed, wanted in
+            var builder = MessageBuilder()
+            wanted.encode(&builder)
+            let given = Attributes(builder.bytes[...])
+            guard listed[NFTA.expressionName]?.text == given[NFTA.expressionName]?.text else { return false }
+            return listed.nested(NFTA.expressionData).holds(given.nested(NFTA.expressionData))
+        }
+    }
+}
+
+extension Attributes {
+    /// Whether each of the others is here with the same value.
+    fileprivate func holds(_ others: Attributes) -> Bool {
+        zip(others.types, others.all).allSatisfy { type, wanted in
+            // A value is flat or holds one level of others; padding and flags may differ there.
+            guard let own = self[type] else { return false }
+            if own.bytes.elementsEqual(wanted.bytes) { return true }
+            let (inner, others) = (Attributes(own.bytes), Attributes(wanted.bytes))
+            return !others.types.isEmpty && inner.types.count >= others.types.count && inner.holds(others)
+        }
+    }
+}
+
+/// A set as the kernel lists it.
+public struct NftListedSet: Sendable, Hashable {
+    public let name: String
+    private let flags: UInt32
+    private let keyType: UInt32
+    private let dataType: UInt32
+
+    public init?(_ message: Message) {
+        guard let (_, attributes) = netfilterPayload(message), let name = attributes[NFTA.setName]?.text,
+            let flags = attributes[NFTA.setFlags]?.bigEndian32, let keyType = attributes[NFTA.setKeyType]?.bigEndian32
+        else { return nil }
+        self.name = name
+        self.flags = flags
+        self.keyType = keyType
+        dataType = attributes[NFTA.setDataType]?.bigEndian32 ?? 0
+    }
+
+    public func isSame(as set: NftSet) -> Bool {
+        let wanted: UInt32 =
+            switch set.data {
+            case .none: 0
+            case .verdict: NftConstant.verdictType
+            case .value(let type): type.typeNumber
+            }
+        return name == set.name && flags == set.flags && keyType == set.key.typeNumber && dataType == wanted
+    }
+}
+
+/// The generation of the ruleset: every batch that is committed makes a new one.
+public struct NftGeneration: Sendable, Hashable {
+    public let number: UInt32
+
+    public init?(_ message: Message) {
+        guard let number = netfilterPayload(message)?.1[NFTA.generationID]?.bigEndian32 else { return nil }
+        self.number = number
+    }
+}
+
+/// What follows struct nfgenmsg.
+func netfilterPayload(_ message: Message) -> (NftFamily, Attributes)? {
+    guard message.payload.count >= 4, let first = message.payload.first, let family = NftFamily(rawValue: first) else {
+        return nil
+    }
+    return (family, Attributes(message.payload.dropFirst(4)))
+}

@@ -1,0 +1,216 @@
+/// Building nf_tables messages, linux/netfilter/nf_tables.h. Their integers are in network byte order.
+extension MessageBuilder {
+    /// Opens or closes a batch, all of whose changes the kernel makes, or none (linux/netfilter/nfnetlink.h).
+    ///
+    /// - Parameter generation: of the ruleset that the changes were worked out from: `ERESTART` if it is another one.
+    public mutating func beginBatch(generation: UInt32? = nil) {
+        batchEdge(NfnlMessageType.batchBegin, generation)
+    }
+
+    public mutating func endBatch() { batchEdge(NfnlMessageType.batchEnd, nil) }
+
+    private mutating func batchEdge(_ type: UInt16, _ generation: UInt32?) {
+        message(type, flags: MessageFlag.request) { builder in
+            builder.netfilterHeader(0, resource: NfnlSubsystem.nftables)
+            if let generation { builder.attribute(NfnlAttribute.batchGeneration, bigEndian: generation) }
+        }
+    }
+
+    /// struct nfgenmsg.
+    mutating func netfilterHeader(_ family: UInt8, resource: UInt16 = 0) {
+        append(family)
+        append(UInt8(0))
+        append(resource.bigEndian)
+    }
+
+    /// One message to the nf_tables subsystem about something in a table.
+    private mutating func nft(
+        _ type: UInt16, flags: UInt16, _ family: NftFamily, _ body: (inout MessageBuilder) -> Void
+    ) {
+        message(NfnlSubsystem.nftables << 8 | type, flags: MessageFlag.request | flags) { builder in
+            builder.netfilterHeader(family.rawValue)
+            body(&builder)
+        }
+    }
+
+    // Tables.
+
+    /// Makes a table, unless it is there.
+    public mutating func addTable(_ table: NftTable) {
+        nft(NftMessageType.newTable, flags: MessageFlag.create, table.family) { builder in
+            builder.attribute(NFTA.tableName, text: table.name)
+            builder.attribute(NFTA.tableFlags, bigEndian: UInt32(0))
+            if !table.comment.isEmpty {
+                builder.attribute(NFTA.tableUserData, NftUserData.comment(table.comment))
+            }
+        }
+    }
+
+    public mutating func deleteTable(_ table: NftTable) {
+        nft(NftMessageType.deleteTable, flags: 0, table.family) { $0.attribute(NFTA.tableName, text: table.name) }
+    }
+
+    public mutating func getTable(_ table: NftTable) {
+        nft(NftMessageType.getTable, flags: 0, table.family) { $0.attribute(NFTA.tableName, text: table.name) }
+    }
+
+    // Chains.
+
+    /// - Parameter exclusive: fails with `EEXIST` where there is one of that name.
+    public mutating func addChain(_ chain: NftChain, to table: NftTable, exclusive: Bool = false) {
+        let flags = MessageFlag.create | (exclusive ? MessageFlag.exclusive : 0)
+        nft(NftMessageType.newChain, flags: flags, table.family) { builder in
+            builder.attribute(NFTA.chainTable, text: table.name)
+            builder.attribute(NFTA.chainName, text: chain.name)
+            guard let hook = chain.hook else { return }
+            builder.nested(NFTA.chainHook) { nested in
+                nested.attribute(NFTA.hookNumber, bigEndian: hook.point.rawValue)
+                nested.attribute(NFTA.hookPriority, bigEndian: UInt32(bitPattern: hook.priority))
+            }
+            // NF_ACCEPT, linux/netfilter.h.
+            builder.attribute(NFTA.chainPolicy, bigEndian: UInt32(1))
+            builder.attribute(NFTA.chainType, text: hook.type)
+        }
+    }
+
+    /// Changes nothing, and fails with `ENOENT` where there is no chain of that name.
+    public mutating func requireChain(_ name: String, in table: NftTable) {
+        nft(NftMessageType.newChain, flags: 0, table.family) { builder in
+            builder.attribute(NFTA.chainTable, text: table.name)
+            builder.attribute(NFTA.chainName, text: name)
+        }
+    }
+
+    /// `EBUSY` as long as something jumps to it.
+    public mutating func deleteChain(_ name: String, of table: NftTable) {
+        nft(NftMessageType.deleteChain, flags: 0, table.family) { builder in
+            builder.attribute(NFTA.chainTable, text: table.name)
+            builder.attribute(NFTA.chainName, text: name)
+        }
+    }
+
+    public mutating func dumpChains(_ family: NftFamily) {
+        nft(NftMessageType.getChain, flags: MessageFlag.dump, family) { _ in }
+    }
+
+    // Rules.
+
+    /// Appends a rule to a chain, or puts it first.
+    public mutating func addRule(
+        _ rule: NftRule, to chain: String, of table: NftTable, first: Bool = false
+    ) {
+        let flags = MessageFlag.create | (first ? 0 : MessageFlag.append)
+        nft(NftMessageType.newRule, flags: flags, table.family) { builder in
+            builder.attribute(NFTA.ruleTable, text: table.name)
+            builder.attribute(NFTA.ruleChain, text: chain)
+            builder.nested(NFTA.ruleExpressions) { list in
+                for expression in rule.expressions { list.nested(NFTA.listElement) { expression.encode(&$0) } }
+            }
+            if !rule.comment.isEmpty { builder.attribute(NFTA.ruleUserData, NftUserData.comment(rule.comment)) }
+        }
+    }
+
+    /// Deletes one rule, or all of the chain.
+    public mutating func deleteRule(_ handle: UInt64? = nil, of chain: String, in table: NftTable) {
+        nft(NftMessageType.deleteRule, flags: 0, table.family) { builder in
+            builder.attribute(NFTA.ruleTable, text: table.name)
+            builder.attribute(NFTA.ruleChain, text: chain)
+            if let handle { builder.attribute(NFTA.ruleHandle, bigEndian: handle) }
+        }
+    }
+
+    /// - Parameter chain: nil for those of all chains.
+    public mutating func dumpRules(of chain: String? = nil, in table: NftTable) {
+        nft(NftMessageType.getRule, flags: MessageFlag.dump, table.family) { builder in
+            builder.attribute(NFTA.ruleTable, text: table.name)
+            if let chain { builder.attribute(NFTA.ruleChain, text: chain) }
+        }
+    }
+
+    // Sets and maps.
+
+    /// Makes a set or map, unless it is there.
+    ///
+    /// - Parameter number: what a rule of the same batch may call it by; not 0.
+    public mutating func addSet(_ set: NftSet, to table: NftTable, number: UInt32) {
+        nft(NftMessageType.newSet, flags: MessageFlag.create, table.family) { builder in
+            builder.attribute(NFTA.setTable, text: table.name)
+            builder.attribute(NFTA.setName, text: set.name)
+            builder.attribute(NFTA.setFlags, bigEndian: set.flags)
+            builder.attribute(NFTA.setKeyType, bigEndian: set.key.typeNumber)
+            builder.attribute(NFTA.setKeyLength, bigEndian: set.key.length)
+            switch set.data {
+            case .none: break
+            case .verdict:
+                builder.attribute(NFTA.setDataType, bigEndian: NftConstant.verdictType)
+                builder.attribute(NFTA.setDataLength, bigEndian: UInt32(0))
+            case .value(let type):
+                builder.attribute(NFTA.setDataType, bigEndian: type.typeNumber)
+                builder.attribute(NFTA.setDataLength, bigEndian: type.length)
+            }
+            if set.isInterval {
+                builder.nested(NFTA.setDescription) { description in
+                    description.nested(NFTA.setDescriptionConcatenation) { fields in
+                        for field in set.key.fields {
+                            fields.nested(NFTA.listElement) {
+                                $0.attribute(NFTA.setFieldLength, bigEndian: field.length)
+                            }
+                        }
+                    }
+                }
+            }
+            builder.attribute(NFTA.setID, bigEndian: number)
+            if !set.key.userData.isEmpty { builder.attribute(NFTA.setUserData, set.key.userData) }
+        }
+    }
+
+    public mutating func dumpSets(of table: NftTable) {
+        nft(NftMessageType.getSet, flags: MessageFlag.dump, table.family) {
+            $0.attribute(NFTA.setTable, text: table.name)
+        }
+    }
+
+    // Elements.
+
+    /// Adds elements; those that are there with the same value stay as they are.
+    ///
+    /// - Parameter exclusive: fails with `EEXIST` where there is one of the same key.
+    public mutating func addElements(
+        _ elements: ArraySlice<NftElement>, to set: String, of table: NftTable, exclusive: Bool = false
+    ) {
+        let flags = MessageFlag.create | (exclusive ? MessageFlag.exclusive : 0)
+        self.elements(NftMessageType.newElement, flags: flags, elements, set, table, keysOnly: false)
+    }
+
+    /// Fails with `ENOENT` where one is missing.
+    public mutating func deleteElements(_ elements: ArraySlice<NftElement>, of set: String, in table: NftTable) {
+        self.elements(NftMessageType.deleteElement, flags: 0, elements, set, table, keysOnly: true)
+    }
+
+    /// Asks for one element by its key; `ENOENT` where there is none.
+    public mutating func getElement(_ element: NftElement, of set: String, in table: NftTable) {
+        elements(NftMessageType.getElement, flags: 0, [element], set, table, keysOnly: true)
+    }
+
+    public mutating func dumpElements(of set: String, in table: NftTable) {
+        elements(NftMessageType.getElement, flags: MessageFlag.dump, [], set, table, keysOnly: true)
+    }
+
+    private mutating func elements(
+        _ type: UInt16, flags: UInt16, _ elements: ArraySlice<NftElement>, _ set: String, _ table: NftTable,
+        keysOnly: Bool
+    ) {
+        nft(type, flags: flags, table.family) { builder in
+            builder.attribute(NFTA.elementsTable, text: table.name)
+            builder.attribute(NFTA.elementsSet, text: set)
+            guard !elements.isEmpty else { return }
+            builder.nested(NFTA.elementsList) { list in
+                for element in elements { list.nested(NFTA.listElement) { element.encode(&$0, keyOnly: keysOnly) } }
+            }
+        }
+    }
+
+    public mutating func getGeneration() {
+        nft(NftMessageType.getGeneration, flags: 0, .unspecified) { _ in }
+    }
+}
