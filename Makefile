@@ -4,7 +4,7 @@
 # make test lint bench test-vm install uninstall clean
 
 LINK ?= portable
-NAMES := bridge host-local loopback
+NAMES := bridge host-local loopback portmap firewall
 SWIFT_BUILD := swift build -c release --static-swift-stdlib
 
 ifeq ($(LINK),portable)

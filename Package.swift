@@ -43,7 +43,10 @@ let package = Package(
         .target(name: "Kernel", dependencies: ["CKernel", "Posix", "Wire", "Net"], swiftSettings: strict),
         .target(name: "IPAM", dependencies: ["Posix", "Net"], swiftSettings: strict),
         .target(
-            name: "Plugins", dependencies: ["CNI", "Kernel", "IPAM", "Posix", "Net", "JSON"], swiftSettings: strict),
+            name: "Netfilter", dependencies: ["Kernel", "Wire", "Posix", "Net", "JSON"], swiftSettings: strict),
+        .target(
+            name: "Plugins", dependencies: ["CNI", "Kernel", "Netfilter", "IPAM", "Posix", "Net", "JSON"],
+            swiftSettings: strict),
         .executableTarget(name: "swiftlet", dependencies: ["Plugins", "CNI", "Posix"], swiftSettings: strict),
         .executableTarget(
             name: "swiftletctl",

@@ -87,6 +87,13 @@ public struct Configuration: Sendable {
         try decoding { (reader) throws(JSONTypeError) in try reader.member("args")?.member("cni")?.member(key) }
     }
 
+    /// Whether the configuration says anything of a key.
+    ///
+    /// - Throws: code 6.
+    public func hasKey(_ name: String) throws(CNIError) -> Bool {
+        try decoding { (reader) throws(JSONTypeError) in try reader.member(name) != nil }
+    }
+
     /// The type of the IPAM plugin to delegate to; nil where there is none.
     public func ipamType() throws(CNIError) -> String? {
         try decoding { (reader) throws(JSONTypeError) in try reader.member("ipam")?.nonEmpty("type") }

@@ -51,6 +51,53 @@ public struct JSONReader: Sendable {
     }
 }
 
+extension JSONReader {
+    /// A member that must be there.
+    public func required(_ key: String) throws(JSONTypeError) -> JSONReader {
+        guard let member = try member(key) else { throw missing(key) }
+        return member
+    }
+
+    /// The error for a member that must be there and is not.
+    public func missing(_ key: String) -> JSONTypeError {
+        JSONTypeError(.missing, path: path.isEmpty ? key : "\(path).\(key)", expected: "it is required")
+    }
+
+    /// The elements of a list that may be absent.
+    public func list<Element>(
+        _ key: String, _ decode: (JSONReader) throws(JSONTypeError) -> Element
+    ) throws(JSONTypeError) -> [Element] {
+        var elements: [Element] = []
+        for element in try member(key)?.elements() ?? [] { elements.append(try decode(element)) }
+        return elements
+    }
+
+    /// A text in which empty means absent, as in Go.
+    public func nonEmpty(_ key: String) throws(JSONTypeError) -> String? {
+        let text = try member(key)?.string() ?? ""
+        return text.isEmpty ? nil : text
+    }
+
+    /// 0...4294967295.
+    public func uint32() throws(JSONTypeError) -> UInt32 {
+        let number = try integer()
+        guard let value = UInt32(exactly: number) else { throw wrong("from 0 to \(UInt32.max)") }
+        return value
+    }
+
+    /// The error for a list with too many elements.
+    public func tooLong(limit: Int) -> JSONTypeError {
+        JSONTypeError(.value, path: path, expected: "a list of at most \(limit) elements", found: "longer")
+    }
+
+    /// The error for a value of the right type that does not fit; it shows the value.
+    public func wrong(_ expected: String) -> JSONTypeError {
+        JSONTypeError(
+            .value, path: path, expected: expected,
+            found: String(decoding: value.serialized(pretty: false), as: UTF8.self))
+    }
+}
+
 extension JSON.Object {
     fileprivate func firstMatch(_ key: String) -> JSON? {
         if let exact = self[key] { return exact }

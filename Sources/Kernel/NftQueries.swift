@@ -11,6 +11,16 @@ extension NetlinkSocket {
         return generation
     }
 
+    public mutating func hasTable(_ table: NftTable) throws(KernelError) -> Bool {
+        do throws(KernelError) {
+            _ = try request("look up table \(table)") { $0.getTable(table) }
+            return true
+        } catch {
+            guard error.errno == .noSuchFile else { throw error }
+            return false
+        }
+    }
+
     /// The chains of one family, everybody's.
     public mutating func chains(_ family: NftFamily) throws(KernelError) -> [NftListedChain] {
         try dump("list chains", NftListedChain.init) { $0.dumpChains(family) }

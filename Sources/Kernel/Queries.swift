@@ -30,6 +30,19 @@ extension NetlinkSocket {
         try dump("list routes", Route.init) { $0.dumpRoutes(family) }
     }
 
+    /// The name of the interface by which packets to an address leave; nil where there is no route.
+    public mutating func interface(towards address: IPAddress) throws(KernelError) -> String? {
+        let message: Message
+        do throws(KernelError) {
+            message = try request("look up the route to \(address)") { $0.getRoute(to: address) }
+        } catch {
+            guard error.errno == .networkUnreachable else { throw error }
+            return nil
+        }
+        guard let route = Route(message), route.interface != 0 else { return nil }
+        return try link(.index(route.interface))?.name
+    }
+
     public mutating func neighbours() throws(KernelError) -> [Neighbour] {
         try dump("list neighbours", Neighbour.init) { $0.dumpNeighbours() }
     }

@@ -9,10 +9,13 @@ struct Bridge: Plugin {
     func gc(_ request: Request) throws { try detachment(request).gc() }
     func status(_ request: Request) throws { try network(request).status() }
 
+    static let type = "bridge"
     static let defaultBridge = "cni0"
 
     private func detachment(_ request: Request) -> BridgeDetachment {
-        BridgeDetachment(request, defaultBridge: Bridge.defaultBridge) { try Addressing(ipamOf: request) }
+        BridgeDetachment(request, defaultBridge: Bridge.defaultBridge, type: Bridge.type) {
+            try Addressing(ipamOf: request)
+        }
     }
 
     private func network(_ request: Request) throws(CNIError) -> BridgeNetwork {
@@ -23,6 +26,7 @@ struct Bridge: Plugin {
                 .invalidConfiguration, "cannot use IPAM when DisableContainerInterface flag is set",
                 details: "disableContainerInterface is true, and ipam is configured")
         }
-        return BridgeNetwork(settings: settings, addressing: addressing, setsLoopbackUp: false, request: request)
+        return BridgeNetwork(
+            settings: settings, addressing: addressing, setsLoopbackUp: false, request: request, type: Bridge.type)
     }
 }

@@ -18,6 +18,7 @@ extension BridgeNetwork {
         var inside = try pod.run { try NetlinkSocket() }
         try checkPod(result, result.interfaces[position], pod.path, &inside)
         if setsLoopbackUp { try Loopback.check(&inside, pod.path) }
+        try request.check(try rules(result, VethPair(LinkOwner(request), settings, result)), as: type)
     }
 
     private func checkBridge(_ result: CNIResult, _ host: inout NetlinkSocket) throws -> Link {

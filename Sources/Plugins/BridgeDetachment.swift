@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Netfilter
 internal import Wire
 
 /// Takes pods off a bridge: DEL and GC.
@@ -9,10 +10,13 @@ internal import Wire
 struct BridgeDetachment {
     let request: Request
     let bridge: String
+    /// As whose its rules are recorded.
+    let type: String
     let addressing: () throws -> Addressing
 
-    init(_ request: Request, defaultBridge: String, addressing: @escaping () throws -> Addressing) {
+    init(_ request: Request, defaultBridge: String, type: String, addressing: @escaping () throws -> Addressing) {
         self.request = request
+        self.type = type
         bridge = (try? request.configuration[BridgeSettings.Keys.bridge(default: defaultBridge)]) ?? defaultBridge
         self.addressing = addressing
     }
@@ -21,6 +25,7 @@ struct BridgeDetachment {
 
     func del() throws {
         var cleanup = Cleanup()
+        cleanup.attempt { try NodeRules.remove(RulesOwner(request, type)) }
         cleanup.attempt { try removeVeth() }
         // After the link, so that an address in use does not become free; and whatever became of the link, because an
         // address that is never freed is lost. The runtime hears of the error and calls again.
@@ -50,6 +55,7 @@ struct BridgeDetachment {
     func gc() throws {
         let kept = try request.configuration.validAttachments()
         var cleanup = Cleanup()
+        cleanup.attempt { try request.collectRules() }
         cleanup.attempt { try removeVeths(exceptOf: kept) }
         cleanup.attempt { try addressing().collectGarbage(request) }
         try cleanup.finish()

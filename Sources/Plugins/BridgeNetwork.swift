@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Netfilter
 internal import Wire
 
 /// Attaches pods to a bridge: what `bridge` and `swiftlet` have in common, which is nearly all.
@@ -10,6 +11,12 @@ struct BridgeNetwork {
     /// Whether the pod's `lo` is this plugin's business too.
     let setsLoopbackUp: Bool
     let request: Request
+    /// As whose its rules are recorded.
+    let type: String
+    /// Host ports, if they are this plugin's business too.
+    var ports: PortMappingSettings?
+    /// Isolation, if it is this plugin's business too.
+    var isolation: FirewallSettings?
 
     private var owner: LinkOwner { LinkOwner(request) }
 
@@ -38,6 +45,7 @@ struct BridgeNetwork {
                 try pair.configure(index, result, setsLoopbackUp: setsLoopbackUp, &inside)
             }
             try pair.awaitPort(&host)
+            try request.apply(try rules(result, pair), as: type)
             if !missing.isEmpty {
                 // Looked at again: another network may have come to this bridge meanwhile.
                 let missing = try gateways.missing(on: bridge, settings, &host)
@@ -48,6 +56,7 @@ struct BridgeNetwork {
             if !settings.dns.isEmpty { result.dns = settings.dns }
             return result
         } catch {
+            if veth != nil { try? NodeRules.remove(RulesOwner(request, type)) }
             try? veth?.remove(&host)
             if let (bridge, gateways) = changed { try? gateways.undo(bridge, &host) }
             try? addressing.release(request)
@@ -67,6 +76,8 @@ struct BridgeNetwork {
         if let bridge, bridge.kind != "bridge" {
             throw CNIError(.notAvailable, "\"\(bridge.name)\" already exists but is not a bridge")
         }
+        if settings.masquerades || settings.guardsMAC || settings.guardsAddresses { try request.requireNftables() }
+        if isolation != nil { try request.requireNothingBlocks() }
         try addressing.requireReady(request)
     }
 }

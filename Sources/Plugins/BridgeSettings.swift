@@ -23,6 +23,17 @@ struct BridgeSettings {
     /// The MAC asked for; nil for the one that follows from address or owner.
     var mac: MACAddress?
     var dns: CNIResult.DNS
+    /// Whether what leaves the network goes out under the node's address.
+    var masquerades: Bool
+    /// Destinations outside of the network that see pods' own addresses all the same.
+    var unmasqueraded: [CIDR]
+    /// Whether pods are held to their MAC.
+    var guardsMAC: Bool
+    /// Whether they are held to MAC and addresses.
+    var guardsAddresses: Bool
+
+    /// The node's interface towards the pods; nil if it has none.
+    var gatewayInterfaceName: String? { isGateway ? vlan.map { "\(bridge).\($0)" } ?? bridge : nil }
 
     /// Whether the bridge must tell VLANs apart.
     var usesVLANs: Bool { vlan != nil || !trunk.isEmpty }
@@ -55,14 +66,33 @@ struct BridgeSettings {
         static let preserveDefaultVlan = ConfigurationKey<Bool>.flag(
             "preserveDefaultVlan", "Keep VLAN 1 on the pod's bridge port.")
         static let macspoofchk = ConfigurationKey<Bool>.flag(
-            "macspoofchk", "Hold pods to their MAC; not yet supported.")
+            "macspoofchk", "Hold pods to their MAC: what they send under another one is dropped.")
         static let ipMasq = ConfigurationKey<Bool>.flag(
-            "ipMasq", "Masquerade what leaves the network; not yet supported.")
+            "ipMasq", "Let what leaves the network go out under the node's address.")
+        static let ipMasqBackend = Backend.key(
+            "ipMasqBackend", ["nftables", "iptables"], unknown: "unknown ipmasq backend")
         static let enabledad = ConfigurationKey<Bool>.flag("enabledad", "Detect duplicate IPv6 addresses in the pod.")
         static let disableContainerInterface = ConfigurationKey<Bool>.flag(
             "disableContainerInterface", "Leave the pod's interface down; without IPAM only.")
         static let portIsolation = ConfigurationKey<Bool>.flag(
             "portIsolation", "Keep pods of the bridge from each other; they reach the gateway only.")
+
+        static let antiSpoof = ConfigurationKey<Bool>.flag(
+            "antiSpoof", "Hold pods to their MAC and their addresses: IPv4, ARP, IPv6 and neighbour discovery.")
+        static let nonMasqueradeCIDRs = ConfigurationKey<[CIDR]>(
+            "nonMasqueradeCIDRs", default: [],
+            "Destinations that `ipMasq` leaves alone, such as the cluster's pod network."
+        ) { reader throws(JSONTypeError) in
+            let list = try reader.elements()
+            guard list.count <= 1024 else { throw reader.tooLong(limit: 1024) }
+            return try list.map { element throws(JSONTypeError) in
+                let cidr = try element.cidr()
+                guard cidr.isNetwork else { throw element.wrong("a network address, \(cidr.network)") }
+                return cidr
+            }
+        }
+        /// Those that only `swiftlet` takes.
+        static let ownOnly: [any AnyConfigurationKey] = [antiSpoof, nonMasqueradeCIDRs]
 
         static let vlanTrunk = ConfigurationKey<[PortVLAN]>(
             "vlanTrunk", default: [],
@@ -76,7 +106,8 @@ struct BridgeSettings {
         static func all(bridgeName: String, gateway: Bool) -> [any AnyConfigurationKey] {
             [
                 bridge(default: bridgeName), isGateway(default: gateway), isDefaultGateway(default: gateway),
-                forceAddress, mtu, hairpinMode, promiscMode, vlan, preserveDefaultVlan, macspoofchk, ipMasq, enabledad,
+                forceAddress, mtu, hairpinMode, promiscMode, vlan, preserveDefaultVlan, macspoofchk, ipMasq,
+                ipMasqBackend, enabledad,
                 disableContainerInterface, portIsolation,
             ]
         }
@@ -109,6 +140,12 @@ struct BridgeSettings {
         }
         self.vlan = vlan == 0 ? nil : UInt16(vlan)
         trunk = try configuration[Keys.vlanTrunk]
+        masquerades = try configuration[Keys.ipMasq]
+        guardsMAC = try configuration[Keys.macspoofchk]
+        // `bridge` does not know these, and ignores what it does not know.
+        unmasqueraded = gateway ? try configuration[Keys.nonMasqueradeCIDRs] : []
+        guardsAddresses = gateway ? try configuration[Keys.antiSpoof] : false
+        try Backend.note(Keys.ipMasqBackend, request)
         try refuseContradictions(request)
     }
 
@@ -123,10 +160,10 @@ struct BridgeSettings {
                 .invalidConfiguration, "bridge \"\(bridge)\" is no interface name",
                 details: "at most 15 octets, without / : % and blanks")
         }
-        for key in [Keys.ipMasq, Keys.macspoofchk] where try request.configuration[key] {
+        guard !guardsAddresses || trunk.isEmpty else {
             throw CNIError(
-                .unsupportedField, "\(key.name): true is not supported by this version",
-                details: "remove it; it is refused rather than ignored")
+                .invalidConfiguration, "antiSpoof and vlanTrunk are both set",
+                details: "what pods send tagged cannot be held to addresses")
         }
     }
 

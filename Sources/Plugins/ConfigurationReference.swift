@@ -12,11 +12,16 @@ public enum ConfigurationReference {
                 "host-local", "The keys of the `ipam` object; `swiftlet` takes them in its own block.",
                 HostLocalSettings.Keys.everything),
             section(
-                "swiftlet", "All of `bridge` with these defaults, and the keys of `host-local`.",
+                "portmap", "For the capability `portMappings`; `swiftlet` takes these keys too.",
+                PortMappingSettings.Keys.everything),
+            section("firewall", "`swiftlet` takes `ingressPolicy` too.", FirewallSettings.Keys.everything),
+            section(
+                "swiftlet",
+                "All of `bridge` with these defaults, the keys of `host-local` and `portmap`, `ingressPolicy`, and its own.",
                 BridgeSettings.Keys.all(bridgeName: Swiftlet.defaultBridge, gateway: true).filter { key in
                     let other = BridgeSettings.Keys.all(bridgeName: Bridge.defaultBridge, gateway: false)
                     return other.first { $0.name == key.name }?.fallbackText != key.fallbackText
-                }),
+                } + BridgeSettings.Keys.ownOnly),
         ].joined(separator: "\n")
     }
 

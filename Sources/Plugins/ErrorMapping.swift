@@ -1,6 +1,7 @@
 public import CNI
 public import IPAM
 public import Kernel
+public import Netfilter
 
 extension KernelError: CNIErrorConvertible {
     public var cniError: CNIError {
@@ -23,5 +24,18 @@ extension StoreError: CNIErrorConvertible {
         case .invalid: CNIError(.invalidConfiguration, message)
         case .storage: CNIError(.storage, message)
         }
+    }
+}
+
+extension RulesError: CNIErrorConvertible {
+    public var cniError: CNIError {
+        let code: CNIError.Code =
+            switch kind {
+            case .invalid: .invalidConfiguration
+            case .conflict: .conflict
+            case .deviation: .checkFailed
+            case .storage: .storage
+            }
+        return CNIError(code, message, details: advice)
     }
 }

@@ -54,22 +54,3 @@ struct LinkOwner {
         return MACAddress(locallyAdministered: 0x0a58 << 32 | low)
     }
 }
-
-/// 64-bit FNV-1a, with a final mix so that short texts that differ in their last letter differ everywhere.
-func fnv1a(_ text: String) -> UInt64 {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for octet in text.utf8 { hash = (hash ^ UInt64(octet)) &* 0x100_0000_01b3 }
-    hash = (hash ^ hash >> 33) &* 0xff51_afd7_ed55_8ccd
-    hash = (hash ^ hash >> 33) &* 0xc4ce_b9fe_1a85_ec53
-    return hash ^ hash >> 33
-}
-
-/// The low bits of a number, five to a character.
-func base32(_ number: UInt64, characters: Int) -> String {
-    let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
-    var text: [UInt8] = []
-    for position in 0..<characters {
-        text.append(alphabet[Int(truncatingIfNeeded: number >> UInt64(position * 5)) & 31])
-    }
-    return String(decoding: text, as: UTF8.self)
-}

@@ -7,5 +7,7 @@ public enum Registry {
         "bridge": Bridge(),
         "host-local": HostLocal(),
         "loopback": Loopback(),
+        "portmap": Portmap(),
+        "firewall": Firewall(),
     ]
 }

@@ -6,6 +6,7 @@ internal import JSON
 ///
 /// `{"type": "swiftlet", "subnet": "10.44.0.0/24"}` is a complete plugin object.
 struct Swiftlet: Plugin {
+    static let type = "swiftlet"
     static let defaultBridge = "cbr0"
 
     func add(_ request: Request) throws -> CNIResult { try network(request).add() }
@@ -15,7 +16,9 @@ struct Swiftlet: Plugin {
     func status(_ request: Request) throws { try network(request).status() }
 
     private func detachment(_ request: Request) -> BridgeDetachment {
-        BridgeDetachment(request, defaultBridge: Swiftlet.defaultBridge) { try addressing(request) }
+        BridgeDetachment(request, defaultBridge: Swiftlet.defaultBridge, type: Swiftlet.type) {
+            try addressing(request)
+        }
     }
 
     private func addressing(_ request: Request) throws(CNIError) -> Addressing {
@@ -26,10 +29,17 @@ struct Swiftlet: Plugin {
 
     private func network(_ request: Request) throws(CNIError) -> BridgeNetwork {
         try Swiftlet.refuseUnknownKeys(request.configuration)
-        let settings = try BridgeSettings(request, bridgeName: Swiftlet.defaultBridge, gateway: true)
+        var settings = try BridgeSettings(request, bridgeName: Swiftlet.defaultBridge, gateway: true)
+        let ports = try PortMappingSettings(request)
+        if ports.needsHairpin, !settings.promiscuous { settings.hairpin = true }
         let addressing = try addressing(request)
         if case .store = addressing {} else { try Swiftlet.refuseOwnRanges(request.configuration) }
-        return BridgeNetwork(settings: settings, addressing: addressing, setsLoopbackUp: true, request: request)
+        let asksForIsolation = try request.configuration.hasKey(FirewallSettings.Keys.ingressPolicy.name)
+        let isolation = asksForIsolation ? try FirewallSettings(request) : nil
+        if isolation?.policy == .isolated { settings.isolatesPort = true }
+        return BridgeNetwork(
+            settings: settings, addressing: addressing, setsLoopbackUp: true, request: request, type: Swiftlet.type,
+            ports: ports, isolation: isolation)
     }
 
     /// Addresses come from one place.
@@ -47,7 +57,9 @@ struct Swiftlet: Plugin {
     private static func refuseUnknownKeys(_ configuration: Configuration) throws(CNIError) {
         let reader = configuration.reader
         let bridgeKeys = BridgeSettings.Keys.all(bridgeName: defaultBridge, gateway: true) + BridgeSettings.Keys.lists
-        let own = (bridgeKeys + HostLocalSettings.Keys.everything).map(\.name)
+        let own =
+            (bridgeKeys + BridgeSettings.Keys.ownOnly + HostLocalSettings.Keys.everything
+            + PortMappingSettings.Keys.everything + [FirewallSettings.Keys.ingressPolicy]).map(\.name)
         try requireKnown(reader, own + commonKeys)
         let (ranges, routes, runtime, ipam) = try configuration.decoding { (reader) throws(JSONTypeError) in
             (
@@ -58,7 +70,7 @@ struct Swiftlet: Plugin {
         for range in ranges.joined() { try requireKnown(range, HostLocalSettings.Keys.ofRange.map(\.name)) }
         for route in routes { try requireKnown(route, ["dst", "gw", "mtu", "advmss", "priority", "table", "scope"]) }
         // What the runtime wants done for a capability that the configuration has declared.
-        if let runtime { try requireKnown(runtime, ["mac", "ips", "ipRanges"]) }
+        if let runtime { try requireKnown(runtime, ["mac", "ips", "ipRanges", "portMappings"]) }
         let subnet = HostLocalSettings.Keys.subnet.name
         try configuration.decoding { (reader) throws(JSONTypeError) in
             for key in HostLocalSettings.Keys.ofRange where try reader.member(key.name) != nil {

@@ -25,6 +25,10 @@ public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
     public static let addressFamilyNotSupported = Errno(rawValue: EAFNOSUPPORT)
     public static let addressNotAvailable = Errno(rawValue: EADDRNOTAVAIL)
     public static let noBufferSpace = Errno(rawValue: ENOBUFS)
+    public static let notEmpty = Errno(rawValue: ENOTEMPTY)
+    /// ERESTART, linux/errno.h: not for user space, but nf_tables answers it.
+    public static let restart = Errno(rawValue: 85)
+    public static let networkUnreachable = Errno(rawValue: ENETUNREACH)
     public static let timedOut = Errno(rawValue: ETIMEDOUT)
     public static let noSuchDeviceOrAddress = Errno(rawValue: ENXIO)
 

@@ -121,6 +121,14 @@ public struct FileDescriptor: ~Copyable, Sendable {
         try once { unsafe unlinkat(rawValue, name, AT_REMOVEDIR) }
     }
 
+    /// renameat(2) within this directory; replaces what has the new name.
+    public func rename(_ name: String, to newName: String) throws(Errno) {
+        try once { unsafe renameat(rawValue, name, rawValue, newName) }
+    }
+
+    /// rmdir(2), relative to the working directory.
+    public static func removeDirectory(_ path: String) throws(Errno) { try once { unsafe rmdir(path) } }
+
     /// symlinkat(2): makes `name` in this directory point to `target`.
     public func makeSymbolicLink(_ name: String, to target: String) throws(Errno) {
         try once { unsafe symlinkat(target, rawValue, name) }
@@ -149,25 +157,40 @@ public struct FileDescriptor: ~Copyable, Sendable {
     ///
     /// - Throws: `EMSGSIZE` when there are more than `limit` names.
     public func names(limit: Int) throws(Errno) -> [String] {
+        var names: [String] = []
+        let isComplete = try eachName { name in
+            guard names.count < limit else { return false }
+            names.append(name)
+            return true
+        }
+        guard isComplete else { throw .messageTooLarge }
+        return names
+    }
+
+    /// Whether there is such a name in this directory; reads no further than to the first.
+    public func hasName(_ predicate: (String) -> Bool) throws(Errno) -> Bool {
+        try !eachName { !predicate($0) }
+    }
+
+    /// Calls with each name until one makes it return false; returns whether none did.
+    private func eachName(_ body: (String) -> Bool) throws(Errno) -> Bool {
         // fdopendir takes its descriptor over, so it gets one of its own with a position of its own.
         let copy = try self.open(".", .directory)
         let number = copy.rawValue
         guard let directory = unsafe fdopendir(number) else { throw .last }
         _ = copy.release()
         defer { unsafe closedir(directory) }
-        var names: [String] = []
         while true {
             errno = 0
             guard let entry = unsafe readdir(directory) else {
                 guard errno == 0 else { throw .last }
-                return names
+                return true
             }
             let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { buffer in
                 unsafe String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
             }
             guard name != ".", name != ".." else { continue }
-            guard names.count < limit else { throw .messageTooLarge }
-            names.append(name)
+            guard body(name) else { return false }
         }
     }
 

@@ -74,10 +74,10 @@ public struct NftListedSet: Sendable, Hashable {
 
     public init?(_ message: Message) {
         guard let (_, attributes) = netfilterPayload(message), let name = attributes[NFTA.setName]?.text,
-            let flags = attributes[NFTA.setFlags]?.bigEndian32, let keyType = attributes[NFTA.setKeyType]?.bigEndian32
+            let keyType = attributes[NFTA.setKeyType]?.bigEndian32
         else { return nil }
         self.name = name
-        self.flags = flags
+        flags = attributes[NFTA.setFlags]?.bigEndian32 ?? 0
         self.keyType = keyType
         dataType = attributes[NFTA.setDataType]?.bigEndian32 ?? 0
     }

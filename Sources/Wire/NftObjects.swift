@@ -93,7 +93,8 @@ public struct NftType: Sendable, Hashable {
 
     public init(_ fields: Field...) {
         self.fields = fields
-        userData = []
+        // NFTNL_UDATA_SET_KEYBYTEORDER: the machine's own (1), which nft reads a name in; of several fields it knows.
+        userData = fields == [.interfaceName] ? [0x00, 0x04, 1, 0, 0, 0] : []
     }
 
     init(_ fields: [Field], userData: [UInt8]) {
@@ -130,17 +131,15 @@ public struct NftType: Sendable, Hashable {
     /// Six bits for each field.
     var typeNumber: UInt32 { fields.reduce(0) { $0 << 6 | $1.rawValue } }
 
-    /// `typeof iifname . @nh,384,128`: an interface, and the target address of an ND message, which nft 1.0.6 has no word
+    /// `typeof iifname . @th,64,128`: an interface, and the target address of an ND message, which nft 1.0.6 has no word
     /// for. The octets are what nft writes for that text.
     public static let interfaceAndTarget = NftType(
         [.interfaceName, .integer],
         userData: [
-            0x00, 0x04, 0, 0, 0, 0, 0x03, 0x40, 0x00, 0x04, 0x0d, 0, 0, 0, 0x01, 0x38, 0x00, 0x0e, 0x00, 0x04, 0x09, 0,
-            0,
-            0, 0x01, 0x06, 0x00, 0x04, 0x06, 0, 0, 0, 0x01, 0x26, 0x00, 0x04, 0x07, 0, 0, 0, 0x01, 0x1e, 0x00, 0x04, 0,
-            0,
-            0, 0, 0x01, 0x04, 0, 0, 0, 0, 0x02, 0x04, 0x02, 0, 0, 0, 0x03, 0x04, 0x80, 0x01, 0, 0, 0x04, 0x04, 0x80, 0,
-            0, 0,
+            0x00, 0x04, 0, 0, 0, 0, 0x03, 0x40, 0x00, 0x04, 0x0d, 0, 0, 0, 0x01, 0x38, 0x00, 0x0e, 0x00, 0x04,
+            0x09, 0, 0, 0, 0x01, 0x06, 0x00, 0x04, 0x06, 0, 0, 0, 0x01, 0x26, 0x00, 0x04, 0x07, 0, 0, 0,
+            0x01, 0x1e, 0x00, 0x04, 0, 0, 0, 0, 0x01, 0x04, 0, 0, 0, 0, 0x02, 0x04, 0x03, 0, 0, 0,
+            0x03, 0x04, 0x40, 0, 0, 0, 0x04, 0x04, 0x80, 0, 0, 0,
         ])
 }
 

@@ -102,4 +102,15 @@ extension MessageBuilder {
             $0.append(UInt32(0))
         }
     }
+
+    /// Asks which route leads to an address.
+    public mutating func getRoute(to address: IPAddress) {
+        message(RouteMessageType.getRoute, flags: MessageFlag.request) {
+            $0.append(address.family.code)
+            $0.append(UInt8(address.family.bitWidth))
+            for _ in 0..<6 { $0.append(UInt8(0)) }
+            $0.append(UInt32(0))
+            $0.attribute(RTA.destination, address)
+        }
+    }
 }

@@ -16,10 +16,11 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
     /// What each module may import of ours: ARCHITECTURE.md's list. Imports point down it only.
     static let layers: [String: Set<String>] = [
         "Posix": ["CKernel"], "Net": [], "JSON": ["CJansson"], "CNI": ["Posix", "Net", "JSON"], "Wire": ["Net"],
-        "Kernel": ["CKernel", "Posix", "Wire", "Net"], "IPAM": ["Posix", "Net"],
-        "Plugins": ["CNI", "Kernel", "IPAM", "Posix", "Wire", "Net", "JSON"],
+        "Kernel": ["CKernel", "Posix", "Wire", "Net"], "Netfilter": ["Kernel", "Wire", "Posix", "Net", "JSON"],
+        "IPAM": ["Posix", "Net"],
+        "Plugins": ["CNI", "Kernel", "Netfilter", "IPAM", "Posix", "Wire", "Net", "JSON"],
         "swiftlet": ["Plugins", "CNI", "Posix"],
-        "swiftletctl": ["Kernel", "Posix", "ArgumentParser", "FoundationEssentials"],
+        "swiftletctl": ["Kernel", "Netfilter", "Posix", "ArgumentParser", "FoundationEssentials"],
     ]
 
     private func imports(_ text: String) -> Set<String> {

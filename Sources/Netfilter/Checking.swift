@@ -1,0 +1,49 @@
+internal import Kernel
+internal import Wire
+
+extension NodeRules {
+    /// Compares what ADD has set up with what is there.
+    ///
+    /// - Throws: `RulesError` of kind deviation that names what is missing or different.
+    public mutating func check(_ rules: PodRules, _ owner: RulesOwner) throws {
+        guard !rules.isEmpty else { return }
+        let found = try deviations(rules, owner)
+        guard let first = found.first else { return }
+        let more = found.count == 1 ? "" : ", and \(found.count - 1) more"
+        throw RulesError(
+            .deviation, "\(first)\(more)", advice: "swiftletctl repair puts it back; all: \(found.prefix(20))")
+    }
+
+    mutating func deviations(_ rules: PodRules, _ owner: RulesOwner) throws -> [String] {
+        var found: [String] = []
+        for table in OwnTable.allCases where rules.uses(table) {
+            found += try table.ruleset.deviations(&socket)
+        }
+        if records.record(of: owner)?.rules != rules {
+            found.append("the record of \(owner.name) is missing or different")
+        }
+        let own = rules.elements(of: owner).filter { !$0.isShared }
+        for (wanted, listed) in zip(own, try lookUp(own)) {
+            guard let listed else {
+                found.append("\(wanted.subject) of \(owner.name) is missing")
+                continue
+            }
+            if listed.comment != owner.name {
+                found.append("\(wanted.subject) belongs to \(listed.comment), not to \(owner.name)")
+            } else if listed.data != wanted.element.data {
+                found.append("\(wanted.subject) leads somewhere else")
+            }
+        }
+        for wanted in rules.sharedElements(of: owner.network) {
+            // Another network's may cover it.
+            let listed = try socket.elements(of: wanted.set, in: wanted.table.table).map {
+                OwnedElement(wanted.table, wanted.set, key: $0.key, keyEnd: $0.keyEnd, owner: "", isShared: true)
+            }
+            let rest = listed.reduce([wanted]) { rest, present in rest.flatMap { $0.without(present) } }
+            if !rest.isEmpty { found.append("\(wanted.subject) of network \(owner.network) is missing") }
+        }
+        for chain in rules.conditionChains { found += try deviations(of: chain) }
+        found += try deviations(ofSurroundings: rules, owner)
+        return found
+    }
+}

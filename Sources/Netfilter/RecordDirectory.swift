@@ -1,0 +1,156 @@
+internal import JSON
+internal import Posix
+
+/// Where records are kept: `/run/swiftlet/NODE/NETWORK/PLUGIN/CONTAINERID:IFNAME`, gone with a reboot as the rules are.
+///
+/// NODE is the inode of the network namespace that the rules are in, so that nodes that share a file system do not
+/// share their records.
+struct RecordDirectory: Sendable {
+    static let root = "/run/swiftlet"
+    /// More names than this in one directory are an error, not a reason to take the memory.
+    private static let maximumNames = 1 << 20
+    private static let lockTimeoutMilliseconds: UInt32 = 10_000
+
+    /// Of this node.
+    let path: String
+
+    init() throws(RulesError) {
+        let namespace = try recording("look at /proc/thread-self/ns/net") { () throws(Errno) in
+            try FileStatus.of("/proc/thread-self/ns/net")
+        }
+        path = "\(RecordDirectory.root)/\(namespace.inode)"
+    }
+
+    private func directory(_ network: String, _ plugin: String) -> String { "\(path)/\(network)/\(plugin)" }
+
+    private static func name(_ owner: RulesOwner) -> String { "\(owner.containerID):\(owner.ifname)" }
+
+    /// Locks the records of one plugin in one network, so that whoever is the last of it knows that.
+    ///
+    /// - Returns: nil when there are none and none are to be made.
+    func lock(_ network: String, _ plugin: String, create: Bool) throws(RulesError) -> LockedRecords? {
+        let path = directory(network, plugin)
+        for _ in 0..<16 {
+            if create { try makeDirectories(path) }
+            guard let descriptor = try RecordDirectory.open(path) else {
+                guard create else { return nil }
+                continue
+            }
+            do throws(Errno) {
+                try descriptor.lockExclusively(milliseconds: RecordDirectory.lockTimeoutMilliseconds)
+            } catch {
+                throw RulesError(
+                    .storage, "lock \(path): \(error)", advice: error == .tryAgain ? "try again later" : "")
+            }
+            // It may have been removed while we waited, by whoever was the last.
+            let links = try recording("look at \(path)") { () throws(Errno) in try descriptor.status().linkCount }
+            if links > 0 { return LockedRecords(path: path, descriptor: descriptor) }
+        }
+        throw RulesError(.storage, "lock \(path): it is being removed again and again", advice: "try again later")
+    }
+
+    private static func open(_ path: String) throws(RulesError) -> FileDescriptor? {
+        do throws(Errno) { return try FileDescriptor.open(path, [.directory, .noFollow]) } catch {
+            guard error == .noSuchFile else { throw RulesError(.storage, "open \(path): \(error)") }
+            return nil
+        }
+    }
+
+    private func makeDirectories(_ path: String) throws(RulesError) {
+        for end in path.utf8.indices.dropFirst() + [path.utf8.endIndex]
+        where end == path.utf8.endIndex || path.utf8[end] == UInt8(ascii: "/") {
+            let prefix = String(path[..<end])
+            guard prefix != "/run" else { continue }
+            do throws(Errno) { try FileDescriptor.makeDirectory(prefix, mode: 0o700) } catch {
+                // Gone again: the caller opens it, and tries once more.
+                guard error != .noSuchFile else { return }
+                guard error == .fileExists else { throw RulesError(.storage, "make directory \(prefix): \(error)") }
+            }
+        }
+    }
+
+    /// The owners that have a record.
+    ///
+    /// - Parameters: of one network and plugin, or of all.
+    func owners(network: String? = nil, plugin: String? = nil) throws(RulesError) -> [RulesOwner] {
+        var owners: [RulesOwner] = []
+        let networks = if let network { [network] } else { try RecordDirectory.names(path) }
+        for network in networks {
+            let plugins = if let plugin { [plugin] } else { try RecordDirectory.names("\(path)/\(network)") }
+            for plugin in plugins {
+                for name in try RecordDirectory.names(directory(network, plugin)) {
+                    // A container ID has no colon.
+                    guard let colon = name.firstIndex(of: ":") else { continue }
+                    owners.append(
+                        RulesOwner(
+                            network: network, containerID: String(name[..<colon]),
+                            ifname: String(name[name.index(after: colon)...]), plugin: plugin))
+                }
+            }
+        }
+        return owners
+    }
+
+    private static func names(_ path: String) throws(RulesError) -> [String] {
+        do throws(Errno) {
+            return try FileDescriptor.open(path, [.directory, .noFollow]).names(limit: maximumNames)
+        } catch {
+            guard error != .noSuchFile else { return [] }
+            throw RulesError(.storage, "list \(path): \(error)")
+        }
+    }
+
+    /// The record of an owner; nil when there is none, or none that can be read.
+    func record(of owner: RulesOwner) -> Record? {
+        let path = "\(directory(owner.network, owner.plugin))/\(RecordDirectory.name(owner))"
+        guard let file = try? FileDescriptor.open(path, [.noFollow, .nonBlocking]),
+            let content = try? file.readAll(limit: Record.maximumSize)
+        else { return nil }
+        return try? Record(content)
+    }
+
+    /// Records under the lock.
+    struct LockedRecords: ~Copyable {
+        let path: String
+        let descriptor: FileDescriptor
+
+        /// Writes it down, whole or not at all.
+        func write(_ record: Record, _ owner: RulesOwner) throws(RulesError) {
+            let name = RecordDirectory.name(owner)
+            let temporary = ".new"
+            try recording("write \(path)/\(name)") { () throws(Errno) in
+                try descriptor.open(temporary, [.writeOnly, .create, .truncate, .noFollow]).writeAll(record.content)
+                try descriptor.rename(temporary, to: name)
+            }
+        }
+
+        func has(_ owner: RulesOwner) -> Bool {
+            (try? descriptor.status(of: RecordDirectory.name(owner))) != nil
+        }
+
+        /// Whether nobody else has a record here.
+        func isLast(_ owner: RulesOwner) throws(RulesError) -> Bool {
+            let own = RecordDirectory.name(owner)
+            return try recording("list \(path)") { () throws(Errno) in
+                try !descriptor.hasName { $0 != own && $0 != ".new" }
+            }
+        }
+
+        /// Removes the record, and the directories that are empty then.
+        func remove(_ owner: RulesOwner) throws(RulesError) {
+            try recording("remove \(path)/\(RecordDirectory.name(owner))") { () throws(Errno) in
+                do throws(Errno) { try descriptor.unlink(RecordDirectory.name(owner)) } catch .noSuchFile {}
+            }
+            tidy()
+        }
+
+        /// Removes the directory and those above it, as far as they are empty.
+        func tidy() {
+            try? descriptor.unlink(".new")
+            var directory = path
+            while directory != "/run", (try? FileDescriptor.removeDirectory(directory)) != nil {
+                directory = String(directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)])
+            }
+        }
+    }
+}

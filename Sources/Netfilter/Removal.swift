@@ -1,0 +1,107 @@
+internal import Kernel
+internal import Net
+internal import Posix
+internal import Wire
+
+extension NodeRules {
+    /// Whether the plugin has made rules for the attachment.
+    public static func hasRecord(of owner: RulesOwner) throws -> Bool {
+        try RecordDirectory().record(of: owner) != nil
+    }
+
+    /// - Throws: when the kernel has no nf_tables, or does not let us use it.
+    public static func requireSupport() throws {
+        var socket = try NetlinkSocket(.netfilter)
+        _ = try socket.generation()
+    }
+
+    /// Takes away what the attachment has by this plugin; that it has nothing is no error, and costs no netfilter call.
+    public static func remove(_ owner: RulesOwner) throws {
+        guard let locked = try RecordDirectory().lock(owner.network, owner.plugin, create: false) else { return }
+        guard locked.has(owner) else { return locked.tidy() }
+        var node = try NodeRules()
+        try node.removeElements(owner, locked)
+        try locked.remove(owner)
+    }
+
+    /// Takes away what an attachment has by whatever plugin.
+    mutating func removeAll(ofAttachment dead: RulesOwner) throws {
+        for owner in try records.owners(network: dead.network)
+        where owner.containerID == dead.containerID && owner.ifname == dead.ifname {
+            guard let locked = try records.lock(owner.network, owner.plugin, create: false) else { continue }
+            try removeElements(owner, locked)
+            try locked.remove(owner)
+        }
+        // What has no record any more.
+        try sweep { $0 == dead.name }
+    }
+
+    /// Removes the owner's elements, and the network's with the last owner. The record stays.
+    mutating func removeElements(_ owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords) throws {
+        guard let rules = records.record(of: owner)?.rules else {
+            // Nobody knows what it had: everything is looked at.
+            try sweep { $0 == owner.name }
+            guard try locked.isLast(owner) else { return }
+            try rebuildShared(except: owner)
+            return try stopLettingThrough(network: owner.network)
+        }
+        try delete(rules.elements(of: owner).filter { !$0.isShared }, of: owner)
+        let isShared = !rules.sharedElements(of: owner.network).isEmpty
+        if isShared || rules.passage != nil, try locked.isLast(owner) {
+            if isShared { try rebuildShared(except: owner) }
+            if rules.passage != nil { try stopLettingThrough(network: owner.network) }
+        }
+        for chain in rules.conditionChains { removeIfUnused(chain) }
+        if let ports = rules.ports { try forgetConnections(to: ports) }
+    }
+
+    /// Deletes those that are there and bear the owner's name: a port may have found another owner since.
+    private mutating func delete(_ elements: [OwnedElement], of owner: RulesOwner) throws {
+        guard !elements.isEmpty else { return }
+        for attempt in 1...NodeRules.attempts {
+            let listed = try lookUp(elements)
+            let own = zip(elements, listed).filter { $0.1?.comment == owner.name }.map(\.0)
+            guard !own.isEmpty else { return }
+            do throws(KernelError) { return try change(adding: [], deleting: own) } catch {
+                // Somebody has emptied the set, or the table is gone.
+                guard error.errno == .noSuchFile, attempt < NodeRules.attempts else { throw error }
+            }
+        }
+    }
+
+    /// Deletes all elements whose comment is meant.
+    mutating func sweep(_ isMeant: (String) -> Bool) throws {
+        for table in OwnTable.allCases {
+            for set in try socket.sets(of: table.table) {
+                let stale = try socket.elements(of: set.name, in: table.table).filter { isMeant($0.comment) }
+                guard !stale.isEmpty else { continue }
+                try change(
+                    adding: [],
+                    deleting: stale.map {
+                        OwnedElement(table, set.name, key: $0.key, keyEnd: $0.keyEnd, owner: $0.comment)
+                    })
+            }
+        }
+    }
+
+    /// Takes away what belongs to the network but to none of the attachments that are kept.
+    ///
+    /// - Parameter isKept: tells by container ID and interface.
+    public static func collectGarbage(
+        network: String, keeping isKept: (_ containerID: String, _ ifname: String) -> Bool
+    ) throws {
+        let records = try RecordDirectory()
+        for owner in try records.owners(network: network) where !isKept(owner.containerID, owner.ifname) {
+            try remove(owner)
+        }
+        var node = try NodeRules()
+        try node.sweep { comment in
+            guard let named = RulesOwner(name: comment) else { return false }
+            return named.network == network && !isKept(named.containerID, named.ifname)
+        }
+        if try records.owners(network: network).isEmpty {
+            try node.sweep { $0 == network }
+            try node.stopLettingThrough(network: network)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+internal import Kernel
+internal import Wire
+
+/// The part of a table that never changes: sets and maps, chains and their rules. What pods want is in the elements.
+struct Ruleset: Sendable {
+    let table: NftTable
+    /// The name of an empty chain. A batch that changes elements asks for it first, so that a ruleset which is missing, or
+    /// which an older version of this program has made, shows at once. To be changed with every change of the rules.
+    let version: String
+    let sets: [NftSet]
+    let chains: [(chain: NftChain, rules: [NftRule])]
+
+    /// What the names of all versions begin with.
+    static let versionPrefix = "version_"
+
+    private var marker: NftChain { NftChain(version) }
+
+    /// Puts the table up as it should be, whatever of it is there; elements stay.
+    ///
+    /// - Parameter present: the chains that the table has.
+    func install(over present: [NftListedChain], _ changes: inout Changes) {
+        changes.append("make table \(table)") { $0.addTable(table) }
+        for (position, set) in sets.enumerated() {
+            changes.append("make set \(set.name) in table \(table)") {
+                $0.addSet(set, to: table, number: UInt32(position + 1))
+            }
+        }
+        changes.append("make chain \(version) in table \(table)") { $0.addChain(marker, to: table) }
+        for (chain, _) in chains {
+            changes.append("make chain \(chain.name) in table \(table)") { $0.addChain(chain, to: table) }
+        }
+        for (chain, rules) in chains {
+            changes.append("empty chain \(chain.name) in table \(table)") {
+                $0.deleteRule(of: chain.name, in: table)
+            }
+            for rule in rules {
+                changes.append("add a rule to chain \(chain.name) in table \(table)") {
+                    $0.addRule(rule, to: chain.name, of: table)
+                }
+            }
+        }
+        for old in present
+        where old.chain.name.hasPrefix(Ruleset.versionPrefix) && old.chain.name != version {
+            changes.append("delete chain \(old.chain.name) of table \(table)") {
+                $0.deleteChain(old.chain.name, of: table)
+            }
+        }
+    }
+
+    /// What of the ruleset is missing or different; empty if all is well.
+    func deviations(_ socket: inout NetlinkSocket) throws(KernelError) -> [String] {
+        let present = try socket.chains(table.family).filter { $0.table.name == table.name }
+        guard !present.isEmpty else { return ["table \(table) is missing"] }
+        var found: [String] = []
+        let listedSets = try socket.sets(of: table)
+        for set in sets {
+            guard let listed = listedSets.first(where: { $0.name == set.name }) else {
+                found.append("set \(set.name) is missing from table \(table)")
+                continue
+            }
+            if !listed.isSame(as: set) { found.append("set \(set.name) of table \(table) is of another type") }
+        }
+        let rules = try socket.rules(in: table)
+        for (chain, wanted) in [(marker, [])] + chains {
+            guard let listed = present.first(where: { $0.chain.name == chain.name }) else {
+                found.append("chain \(chain.name) is missing from table \(table)")
+                continue
+            }
+            if listed.chain != chain || listed.policy == 0 {
+                found.append("chain \(chain.name) of table \(table) is hooked up differently")
+            }
+            let own = rules.filter { $0.chain == chain.name }
+            if own.count != wanted.count || !zip(own, wanted).allSatisfy({ $0.isSame(as: $1) }) {
+                found.append("chain \(chain.name) of table \(table) has other rules than it should")
+            }
+        }
+        return found
+    }
+}
+
+/// The tables that this program makes.
+enum OwnTable: Sendable, Hashable, CaseIterable {
+    /// Masquerade, port mappings, isolation.
+    case main
+    /// What pods may send: made only where somebody asks for it.
+    case spoofGuard
+
+    var ruleset: Ruleset {
+        switch self {
+        case .main: MainTable.ruleset
+        case .spoofGuard: SpoofGuardTable.ruleset
+        }
+    }
+
+    /// The same as the ruleset's, without making the whole of it.
+    var table: NftTable {
+        switch self {
+        case .main: MainTable.table
+        case .spoofGuard: SpoofGuardTable.table
+        }
+    }
+
+    var version: String {
+        switch self {
+        case .main: MainTable.version
+        case .spoofGuard: SpoofGuardTable.version
+        }
+    }
+}

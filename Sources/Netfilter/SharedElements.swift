@@ -1,0 +1,122 @@
+internal import Kernel
+internal import Net
+internal import Posix
+internal import Wire
+
+/// Elements of networks. Those of different networks may overlap, which the kernel does not take.
+extension NodeRules {
+    /// Makes the elements of networks what all records together ask for.
+    ///
+    /// Nobody is locked out: if the ruleset changes while this is worked out, it starts again.
+    /// - Parameter leaving: an owner whose record does not count any more.
+    mutating func rebuildShared(except leaving: RulesOwner? = nil) throws {
+        for attempt in 1...NodeRules.attempts {
+            let generation = try socket.generation()
+            var wanted: [OwnedElement] = []
+            for owner in try records.owners() where owner != leaving {
+                for element in records.record(of: owner)?.rules.sharedElements(of: owner.network) ?? []
+                where !wanted.contains(where: { $0.isSamePlace(as: element) }) { wanted.append(element) }
+            }
+            wanted = SharedElements.disjoint(wanted)
+            var obsolete: [OwnedElement] = []
+            for set in SharedElements.sets {
+                for listed in try socket.elements(of: set, in: MainTable.table) {
+                    let element = OwnedElement(
+                        .main, set, key: listed.key, keyEnd: listed.keyEnd, owner: listed.comment, isShared: true)
+                    if let position = wanted.firstIndex(of: element) {
+                        wanted.remove(at: position)
+                    } else {
+                        obsolete.append(element)
+                    }
+                }
+            }
+            guard !wanted.isEmpty || !obsolete.isEmpty else { return }
+            var changes = Changes.batch(generation: generation)
+            changes.delete(obsolete)
+            changes.add(wanted)
+            do throws(KernelError) { return try socket.execute(changes) } catch {
+                switch error.errno {
+                case .restart where attempt < NodeRules.attempts: continue
+                case .noSuchFile where attempt < NodeRules.attempts: try install(.main)
+                default: throw error
+                }
+            }
+        }
+    }
+}
+
+enum SharedElements {
+    static let sets: [String] =
+        [MainTable.SetName.siblings, .masqueraded, .unmasqueraded].flatMap { set in
+            IPFamily.allCases.map(set.of)
+        } + [MainTable.sameBridge, MainTable.isolatedBridges]
+
+    /// The same pairs of subnets without overlaps: what one network has asked for covers others' wishes as well.
+    static func disjoint(_ elements: [OwnedElement]) -> [OwnedElement] {
+        var result: [OwnedElement] = []
+        for element in elements {
+            var pieces = [element]
+            for other in result where other.table == element.table && other.set == element.set {
+                pieces = pieces.flatMap { $0.without(other) }
+            }
+            result += pieces
+        }
+        return result
+    }
+}
+
+extension OwnedElement {
+    func isSamePlace(as other: OwnedElement) -> Bool {
+        set == other.set && element.key == other.element.key && element.keyEnd == other.element.keyEnd
+    }
+
+    /// The parts of this that are not in the other, as pairs of ranges; itself when they do not overlap.
+    func without(_ other: OwnedElement) -> [OwnedElement] {
+        guard let end = element.keyEnd, let otherEnd = other.element.keyEnd else {
+            return element.key == other.element.key ? [] : [self]
+        }
+        let half = element.key.count / 2
+        guard let source = Span(element.key.prefix(half), end.prefix(half)),
+            let destination = Span(element.key.suffix(half), end.suffix(half)),
+            let otherSource = Span(other.element.key.prefix(half), otherEnd.prefix(half)),
+            let otherDestination = Span(other.element.key.suffix(half), otherEnd.suffix(half)),
+            source.overlaps(otherSource), destination.overlaps(otherDestination)
+        else { return [self] }
+        // Beside it with all destinations, then under it with those that it leaves.
+        let beside = source.without(otherSource).map { ($0, destination) }
+        let common = Span(max(source.first, otherSource.first), min(source.last, otherSource.last))
+        let under = destination.without(otherDestination).map { (common, $0) }
+        return (beside + under).map { source, destination in
+            var piece = self
+            piece.element.key = source.first.bytes + destination.first.bytes
+            piece.element.keyEnd = source.last.bytes + destination.last.bytes
+            return piece
+        }
+    }
+}
+
+/// A range of addresses.
+private struct Span {
+    let first: IPAddress
+    let last: IPAddress
+
+    init(_ first: IPAddress, _ last: IPAddress) {
+        self.first = first
+        self.last = last
+    }
+
+    init?(_ first: ArraySlice<UInt8>, _ last: ArraySlice<UInt8>) {
+        guard let first = IPAddress(bytes: first), let last = IPAddress(bytes: last) else { return nil }
+        self.init(first, last)
+    }
+
+    func overlaps(_ other: Span) -> Bool { first <= other.last && other.first <= last }
+
+    /// What is left of it on both sides of one that overlaps it.
+    func without(_ other: Span) -> [Span] {
+        var rest: [Span] = []
+        if first < other.first { rest.append(Span(first, IPAddress(first.family, other.first.value - 1))) }
+        if last > other.last { rest.append(Span(IPAddress(first.family, other.last.value + 1), last)) }
+        return rest
+    }
+}

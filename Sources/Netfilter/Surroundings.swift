@@ -1,0 +1,50 @@
+internal import Kernel
+internal import Net
+internal import Posix
+internal import Wire
+
+/// What rules need beside the elements of our own tables.
+extension NodeRules {
+    /// Sets the kernel's parameters, and makes it forget connections that know nothing of the ports.
+    mutating func settle(_ rules: PodRules, _ owner: RulesOwner) throws {
+        if let passage = rules.passage { try letThrough(passage, network: owner.network) }
+        if let port = rules.isolation?.port {
+            var change = LinkChange()
+            change.isolated = true
+            var route = try NetlinkSocket()
+            try route.execute("isolate bridge port \(port)") { $0.changeLink(.name(port), change) }
+        }
+        guard let ports = rules.ports else { return }
+        if let interface = ports.localRoute { try localRouting(interface).ensure("1") }
+        if let port = ports.hairpinPort {
+            var change = LinkChange()
+            change.hairpin = true
+            var route = try NetlinkSocket()
+            try route.execute("set hairpin mode of \(port)") { $0.changeLink(.name(port), change) }
+        }
+        try forgetConnections(to: ports)
+    }
+
+    func localRouting(_ interface: String) -> Sysctl { Sysctl("ipv4/conf/\(interface)/route_localnet") }
+
+    /// What of that is not as it was set; empty if all is well.
+    mutating func deviations(ofSurroundings rules: PodRules, _ owner: RulesOwner) throws(KernelError) -> [String] {
+        var found: [String] = []
+        if let passage = rules.passage { found += try deviations(of: passage, network: owner.network) }
+        if let port = rules.isolation?.port {
+            var route = try NetlinkSocket()
+            if try route.link(.name(port))?.isIsolated != true {
+                found.append("isolation of bridge port \(port) is off")
+            }
+        }
+        if let interface = rules.ports?.localRoute {
+            let parameter = localRouting(interface)
+            if try parameter.read() != "1" { found.append("\(parameter) is not 1") }
+        }
+        if let port = rules.ports?.hairpinPort {
+            var route = try NetlinkSocket()
+            if try route.link(.name(port))?.isHairpin != true { found.append("hairpin mode of \(port) is off") }
+        }
+        return found
+    }
+}

@@ -1,0 +1,74 @@
+internal import CNI
+internal import Kernel
+internal import Net
+internal import Netfilter
+internal import Wire
+
+/// Keeps pods apart, and lets them through other programs' firewalls. Drop-in for the reference's `firewall`.
+struct Firewall: Plugin {
+    static let type = "firewall"
+
+    func add(_ request: Request) throws -> CNIResult {
+        let settings = try FirewallSettings(request)
+        let result = try previousResult(request)
+        try request.apply(try rules(settings, result, request), as: Firewall.type)
+        return result
+    }
+
+    func del(_ request: Request) throws { try NodeRules.remove(RulesOwner(request, Firewall.type)) }
+
+    func check(_ request: Request) throws {
+        let settings = try FirewallSettings(request)
+        let result = try previousResult(request)
+        try request.check(try rules(settings, result, request), as: Firewall.type)
+    }
+
+    func gc(_ request: Request) throws { try request.collectRules() }
+
+    func status(_ request: Request) throws {
+        try request.requireNftables()
+        try request.requireNothingBlocks()
+    }
+
+    private func previousResult(_ request: Request) throws(CNIError) -> CNIResult {
+        do throws(CNIError) { return try request.chainedResult() } catch {
+            guard error.code == .invalidConfiguration else { throw error }
+            throw CNIError(.invalidConfiguration, "missing prevResult from earlier plugin", details: error.message)
+        }
+    }
+
+    private func rules(
+        _ settings: FirewallSettings, _ result: CNIResult, _ request: Request
+    ) throws -> PodRules {
+        var rules = PodRules()
+        var subnets: [CIDR] = []
+        for address in result.addresses(of: request.attachment.ifname) where !subnets.contains(address.network) {
+            subnets.append(address.network)
+        }
+        if !subnets.isEmpty { rules.passage = Passage(subnets: subnets) }
+        guard settings.policy != .open else { return rules }
+        var host = try NetlinkSocket()
+        let links = try result.interfaces.filter { $0.sandbox == nil }.compactMap { try host.link(.name($0.name)) }
+        guard let bridge = links.first(where: { $0.kind == "bridge" }) else {
+            throw CNIError(
+                .invalidConfiguration, "ingressPolicy: \(settings.policy) needs a bridge, but prevResult has none",
+                details: "firewall stands behind bridge in \"plugins\"")
+        }
+        let port = links.first { $0.kind == "veth" && $0.master == bridge.index }
+        rules.isolation = settings.isolation(bridge.name, port: port?.name)
+        return rules
+    }
+}
+
+extension Request {
+    /// - Throws: code 51 when another program's firewall drops what pods send through the node.
+    func requireNothingBlocks() throws {
+        let blocking = try NodeRules.blockingChains()
+        guard let first = blocking.first else { return }
+        throw CNIError(
+            .limitedConnectivity, first,
+            details:
+                "accept the pods' subnets there, with a comment that begins with swiftlet; all: \(blocking.joined(separator: "; "))"
+        )
+    }
+}

@@ -1,0 +1,77 @@
+internal import CNI
+internal import Kernel
+internal import Net
+internal import Netfilter
+internal import Posix
+
+// What all plugins that have rules share.
+
+extension RulesOwner {
+    init(_ request: Request, _ plugin: String) {
+        self.init(
+            network: request.configuration.name, containerID: request.attachment.containerID,
+            ifname: request.attachment.ifname, plugin: plugin)
+    }
+}
+
+extension Request {
+    func apply(_ rules: PodRules, as plugin: String) throws {
+        guard !rules.isEmpty else { return }
+        var node = try NodeRules()
+        try node.apply(rules, RulesOwner(self, plugin), netns: invocation.netns ?? "")
+    }
+
+    /// Compares rules with what is there, unless another program has attached the pod: it has its own.
+    func check(_ rules: PodRules, as plugin: String) throws {
+        let owner = RulesOwner(self, plugin)
+        guard !rules.isEmpty, try NodeRules.hasRecord(of: owner) || isAttachedByUs() else { return }
+        var node = try NodeRules()
+        try node.check(rules, owner)
+    }
+
+    /// Whether the pod's bridge port is one that this program makes.
+    private func isAttachedByUs() throws -> Bool {
+        let name = LinkOwner(self).hostName
+        return try configuration.previousResult()?.interfaces.contains { $0.name == name && $0.sandbox == nil } ?? false
+    }
+
+    func collectRules() throws {
+        let kept = try configuration.validAttachments()
+        try NodeRules.collectGarbage(network: configuration.name) { containerID, ifname in
+            kept.contains(Attachment(containerID: containerID, ifname: ifname))
+        }
+    }
+
+    /// - Throws: code 50 when the kernel has no nf_tables, or does not let us use it.
+    func requireNftables() throws(CNIError) {
+        do { try NodeRules.requireSupport() } catch {
+            throw CNIError(
+                .notAvailable, CNIError(wrapping: error).message,
+                details: "the kernel needs nf_tables: load its modules")
+        }
+    }
+
+    /// What the plugins before this one in the chain have returned.
+    ///
+    /// - Throws: code 7 when there are none.
+    func chainedResult() throws(CNIError) -> CNIResult {
+        guard let result = try configuration.previousResult() else {
+            throw CNIError(
+                .invalidConfiguration, "must be called as chained plugin",
+                details:
+                    "\(configuration.type) works on what an earlier plugin in \"plugins\" has attached; prevResult is missing"
+            )
+        }
+        return result
+    }
+}
+
+extension CNIResult {
+    /// The addresses of the pod's interface of that name; of all interfaces that are not said to be another's.
+    func addresses(of ifname: String) -> [CIDR] {
+        ips.filter { ip in
+            guard let index = ip.interface, interfaces.indices.contains(index) else { return true }
+            return interfaces[index].name == ifname && interfaces[index].sandbox != nil
+        }.map(\.address)
+    }
+}
