@@ -28,6 +28,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CJansson"),
+        .systemLibrary(name: "CNftables"),
         .target(
             name: "CKernel",
             cSettings: [
@@ -44,6 +45,7 @@ let package = Package(
         .target(name: "IPAM", dependencies: ["Posix", "Net"], swiftSettings: strict),
         .target(
             name: "Netfilter", dependencies: ["Kernel", "Wire", "Posix", "Net", "JSON"], swiftSettings: strict),
+        .target(name: "Nftables", dependencies: ["CNftables"], swiftSettings: strict),
         .target(
             name: "Plugins", dependencies: ["CNI", "Kernel", "Netfilter", "IPAM", "Posix", "Net", "JSON"],
             swiftSettings: strict),
@@ -51,7 +53,7 @@ let package = Package(
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
-                "Kernel", "Posix",
+                "Kernel", "Netfilter", "Nftables", "Posix",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -77,6 +79,10 @@ let package = Package(
             name: "IPAMTests", dependencies: ["IPAM", "Posix", "Net", "ipam-driver"], swiftSettings: tested),
         .testTarget(
             name: "KernelTests", dependencies: ["CKernel", "Posix", "Net", "Wire", "Kernel"], swiftSettings: tested),
+        .testTarget(
+            name: "NetfilterTests",
+            dependencies: ["CKernel", "Posix", "Net", "Wire", "Kernel", "Netfilter", "Nftables"],
+            swiftSettings: tested),
         .testTarget(name: "PluginsTests", dependencies: ["Plugins"], swiftSettings: tested),
         .testTarget(name: "ClientTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
         .target(name: "TestSupport", path: "Tests/Support/TestSupport", swiftSettings: tested),

@@ -71,4 +71,11 @@ public struct NetworkNamespace: ~Copyable {
             guard ck_setns(descriptor, ck_clone_newnet) == 0 else { throw .last }
         }
     }
+
+    /// Moves the calling thread into a namespace that nobody else is in, for good.
+    public static func enterNew() throws(KernelError) {
+        try attempting("make a network namespace") { () throws(Errno) in
+            guard ck_unshare(ck_clone_newnet) == 0 else { throw .last }
+        }
+    }
 }

@@ -5,6 +5,8 @@ internal import Wire
 
 /// A chain that lets through to the mapping what fulfils conditions, and ends the matter for all others.
 struct ConditionChain {
+    static let prefix = "conditions_of_"
+
     let name: String
     private let text: String
     private let family: IPFamily
@@ -14,7 +16,7 @@ struct ConditionChain {
         guard !text.isEmpty else { return nil }
         self.text = text
         self.family = family
-        name = "conditions_" + String(fnv1a("\(family) \(text)"), radix: 16)
+        name = ConditionChain.prefix + String(fnv1a("\(family) \(text)"), radix: 16)
     }
 }
 

@@ -3,7 +3,7 @@ internal import Wire
 
 extension NodeRules {
     /// What `repair` has found and done.
-    public struct RepairReport: Sendable, Hashable {
+    public struct RepairReport: Sendable, Hashable, Encodable {
         /// Attachments whose rules were whole.
         public var whole: [String] = []
         /// Attachments whose rules have been put back, and what of them was missing.
@@ -13,7 +13,7 @@ extension NodeRules {
         /// Attachments for which it failed, and why.
         public var failed: [String] = []
 
-        public struct Repaired: Sendable, Hashable {
+        public struct Repaired: Sendable, Hashable, Encodable {
             public var owner: String
             public var missing: [String]
         }

@@ -1,0 +1,70 @@
+import ArgumentParser
+import Kernel
+import Netfilter
+import Nftables
+
+struct Rules: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show this node's nf_tables rules, or hold them against what they should be.",
+        discussion: """
+            The tables are inet swiftlet and, where pods are held to their addresses, bridge swiftlet. What each part is \
+            for stands in docs/ruleset.nft. --check makes the rulesets afresh in a network namespace of its own, reads both \
+            back through libnftables, and compares the texts without the elements; exit code 1 if they differ.
+
+            Examples:
+              swiftletctl rules
+              swiftletctl rules --check
+            """)
+
+    @Flag(help: "Compare the fixed part with what it should be.") var check = false
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let nft = try Nft()
+        var found: [String: String] = [:]
+        for table in NodeRules.tables { found[table] = try? nft.run("list table \(table)", terse: check) }
+        guard check else {
+            let text = NodeRules.tables.compactMap { found[$0] }.joined()
+            return try output.print(found, text: text.isEmpty ? "no rules on this node" : text)
+        }
+        try NetworkNamespace.enterNew()
+        var node = try NodeRules()
+        try node.installRulesets()
+        let fresh = try Nft()
+        var differences: [String] = []
+        for (table, text) in found.sorted(by: { $0.key < $1.key }) {
+            let wanted = try fresh.run("list table \(table)", terse: true)
+            differences += difference(fixedPart(text), wanted.lines, table)
+        }
+        try output.print(
+            differences,
+            text: differences.isEmpty
+                ? "as they should be: \(found.keys.sorted())" : differences.joined(separator: "\n"))
+        guard differences.isEmpty else { throw ExitCode.failure }
+    }
+
+    /// Without the chains of conditions.
+    private func fixedPart(_ text: String) -> [String] {
+        var isSkipping = false
+        return text.lines.filter { line in
+            if line.contains("chain \(NodeRules.conditionChainPrefix)") { isSkipping = true }
+            defer { if line == "\t}" { isSkipping = false } }
+            return !isSkipping
+        }
+    }
+
+    private func difference(_ present: [String], _ wanted: [String], _ table: String) -> [String] {
+        wanted.difference(from: present).map { change in
+            switch change {
+            case .insert(_, let line, _): "table \(table): missing: \(line.drop { $0 == "\t" })"
+            case .remove(_, let line, _): "table \(table): unknown: \(line.drop { $0 == "\t" })"
+            }
+        }
+    }
+}
+
+extension String {
+    /// Lines with something on them.
+    fileprivate var lines: [String] { split(separator: "\n").map(String.init) }
+
+}
