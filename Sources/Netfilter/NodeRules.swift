@@ -33,11 +33,13 @@ public struct NodeRules: ~Copyable {
             guard let locked = try records.lock(owner.network, owner.plugin, create: true) else { continue }
             let isRepeated = locked.has(owner)
             if isRepeated, records.record(of: owner) != record { try removeElements(owner, locked) }
-            let dead: RulesOwner?
+            let dead: RulesOwner
             do {
                 try locked.write(record, owner)
-                dead = try add(rules, owner)
-                if dead == nil { try settle(rules, owner) }
+                try add(rules, owner)
+                return try settle(rules, owner)
+            } catch let error as DeadOwner {
+                dead = error.owner
             } catch {
                 if !isRepeated {
                     try? removeElements(owner, locked)
@@ -45,7 +47,6 @@ public struct NodeRules: ~Copyable {
                 }
                 throw error
             }
-            guard let dead else { return }
             // It may be of this network, whose records are locked: let go first.
             try locked.remove(owner)
             _ = consume locked
@@ -59,40 +60,28 @@ public struct NodeRules: ~Copyable {
             .conflict, "set up the rules of \(owner.name): others keep changing the same", advice: "try again later")
     }
 
-    /// Adds the elements.
-    ///
-    /// - Returns: a dead attachment that has one of the ports, if there is one.
-    mutating func add(_ rules: PodRules, _ owner: RulesOwner) throws -> RulesOwner? {
+    /// Adds the elements, and whatever has to be there before them.
+    private mutating func add(_ rules: PodRules, _ owner: RulesOwner) throws {
         var elements = rules.elements(of: owner)
         var obsolete: [OwnedElement] = []
         for _ in 0..<NodeRules.attempts {
             do throws(KernelError) {
-                try change(adding: elements, deleting: obsolete)
-                return nil
+                return try change(adding: elements, deleting: obsolete)
             } catch {
                 switch error.errno {
                 case .noSuchFile:
                     obsolete = []
                     try makeReady(rules)
                 case .fileExists:
-                    let all = rules.elements(of: owner).filter { !$0.isShared }
-                    (elements, obsolete) = (elements.filter(\.isShared), [])
-                    for (wanted, listed) in zip(all, try lookUp(all)) {
-                        if let listed, listed.comment != owner.name {
-                            if let dead = try deadOwner(of: listed.comment) { return dead }
-                            throw RulesError(
-                                .conflict,
-                                "\(wanted.subject) belongs to \(listed.comment), so \(owner.name) cannot have it",
-                                advice: "use another one, or DEL \(listed.comment) first")
-                        }
-                        guard listed?.data != wanted.element.data || listed == nil else { continue }
-                        if listed != nil { obsolete.append(wanted) }
-                        elements.append(wanted)
+                    let pending = elements.filter { !$0.isShared }.count
+                    let shared = elements.filter(\.isShared)
+                    (elements, obsolete) = try sortOut(rules.elements(of: owner).filter { !$0.isShared }, owner)
+                    if elements.count < pending || !obsolete.isEmpty {
+                        elements += shared
+                    } else {
+                        // It is not the ports: subnets of several networks overlap. Worked out from everybody's records.
+                        try rebuildShared()
                     }
-                case .notEmpty:
-                    // Subnets of different networks overlap: worked out anew from everybody's records.
-                    elements.removeAll(where: \.isShared)
-                    try rebuildShared()
                 default: throw error
                 }
             }
@@ -100,14 +89,39 @@ public struct NodeRules: ~Copyable {
         throw NodeRules.crowdedOut(owner)
     }
 
-    /// One batch. The version's chain is asked for first, so that an absent or older ruleset shows.
+    /// Compares elements of the owner with what is there.
+    ///
+    /// - Returns: those that have to be added, and those that have to go first because they lead somewhere else.
+    /// - Throws: `DeadOwner`, or a conflict with an attachment that is alive.
+    private mutating func sortOut(
+        _ elements: [OwnedElement], _ owner: RulesOwner
+    ) throws -> (missing: [OwnedElement], obsolete: [OwnedElement]) {
+        var (missing, obsolete): ([OwnedElement], [OwnedElement]) = ([], [])
+        for (wanted, listed) in zip(elements, try lookUp(elements)) {
+            if let listed, listed.comment != owner.name {
+                if let dead = try deadOwner(of: listed.comment) { throw DeadOwner(owner: dead) }
+                throw RulesError(
+                    .conflict, "\(wanted.subject) belongs to \(listed.comment), so \(owner.name) cannot have it",
+                    advice: "use another one, or DEL \(listed.comment) first")
+            }
+            guard listed == nil || listed?.data != wanted.element.data else { continue }
+            if listed != nil { obsolete.append(wanted) }
+            missing.append(wanted)
+        }
+        return (missing, obsolete)
+    }
+
+    /// A dead attachment has what a living one wants.
+    private struct DeadOwner: Error { let owner: RulesOwner }
+
+    /// One batch. The version's set is asked for first, so that an absent or older ruleset shows.
     mutating func change(adding: [OwnedElement], deleting: [OwnedElement] = []) throws(KernelError) {
         var changes = Changes.batch()
         var tables: [OwnTable] = []
         for element in adding + deleting where !tables.contains(element.table) { tables.append(element.table) }
         for table in tables where adding.contains(where: { $0.table == table }) {
             changes.append("find the ruleset of table \(table.table)") {
-                $0.requireChain(table.version, in: table.table)
+                $0.requireSet(table.version, in: table.table)
             }
         }
         changes.delete(deleting)
@@ -128,11 +142,10 @@ public struct NodeRules: ~Copyable {
     mutating func lookUp(_ elements: [OwnedElement]) throws(KernelError) -> [NftElement?] {
         var dumps: [String: [[UInt8]: NftElement]] = [:]
         var found: [NftElement?] = []
+        guard elements.count > NodeRules.fewElements else {
+            return try socket.elements(elements.map { ($0.element, $0.set, $0.table.table) })
+        }
         for wanted in elements {
-            guard elements.count > NodeRules.fewElements else {
-                found.append(try socket.element(wanted.element, of: wanted.set, in: wanted.table.table))
-                continue
-            }
             let place = "\(wanted.table) \(wanted.set)"
             if dumps[place] == nil {
                 let list = try socket.elements(of: wanted.set, in: wanted.table.table)
@@ -143,7 +156,7 @@ public struct NodeRules: ~Copyable {
         return found
     }
 
-    /// Up to here elements are asked for one by one; beyond, the whole set is listed.
+    /// Up to so many elements are asked for by their keys; for more the whole set is listed.
     private static let fewElements = 64
 
     /// Installs the rulesets and chains that the elements need.
@@ -155,8 +168,8 @@ public struct NodeRules: ~Copyable {
     }
 
     mutating func install(_ table: OwnTable) throws {
-        let present = try socket.chains(table.table.family).filter { $0.table.name == table.table.name }
-        let isOurs = present.contains { $0.chain.name.hasPrefix(Ruleset.versionPrefix) }
+        let present = try socket.sets(of: table.table)
+        let isOurs = present.contains { $0.name.hasPrefix(Ruleset.versionPrefix) }
         let exists = try !present.isEmpty || socket.hasTable(table.table)
         guard isOurs || !exists else {
             throw RulesError(

@@ -94,8 +94,14 @@ public struct Masquerade: Sendable, Hashable {
                 pair: source, CIDR(IPAddress(source.family, 0), 0), in: .masqueraded, network: network)
         }
             + sources.flatMap { source in
-                ([source] + exceptions).filter { $0.family == source.family }
-                    .map { OwnedElement(pair: source, $0, in: .unmasqueraded, network: network) }
+                let destinations = ([source] + exceptions).filter { $0.family == source.family }
+                // One that lies in another is covered: the kernel takes no overlaps.
+                return destinations.enumerated().filter { position, inner in
+                    !destinations.enumerated().contains { other, outer in
+                        other != position && outer.contains(inner.first) && outer.contains(inner.last)
+                            && (outer != inner || other < position)
+                    }
+                }.map { OwnedElement(pair: source, $0.element, in: .unmasqueraded, network: network) }
             }
     }
 }

@@ -31,9 +31,9 @@ struct RecordDirectory: Sendable {
     func lock(_ network: String, _ plugin: String, create: Bool) throws(RulesError) -> LockedRecords? {
         let path = directory(network, plugin)
         for _ in 0..<16 {
-            if create { try makeDirectories(path) }
             guard let descriptor = try RecordDirectory.open(path) else {
                 guard create else { return nil }
+                try makeDirectory(path)
                 continue
             }
             do throws(Errno) {
@@ -56,17 +56,23 @@ struct RecordDirectory: Sendable {
         }
     }
 
-    private func makeDirectories(_ path: String) throws(RulesError) {
-        for end in path.utf8.indices.dropFirst() + [path.utf8.endIndex]
-        where end == path.utf8.endIndex || path.utf8[end] == UInt8(ascii: "/") {
-            let prefix = String(path[..<end])
-            guard prefix != "/run" else { continue }
-            do throws(Errno) { try FileDescriptor.makeDirectory(prefix, mode: 0o700) } catch {
-                // Gone again: the caller opens it, and tries once more.
-                guard error != .noSuchFile else { return }
-                guard error == .fileExists else { throw RulesError(.storage, "make directory \(prefix): \(error)") }
+    /// Makes a directory and those above it that are missing; that it is there already, or gone again, is no error.
+    private func makeDirectory(_ path: String) throws(RulesError) {
+        do throws(Errno) { try FileDescriptor.makeDirectory(path, mode: 0o700) } catch {
+            switch error {
+            case .fileExists: return
+            case .noSuchFile where path.hasPrefix("\(RecordDirectory.root)/"):
+                try makeDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
+                try? FileDescriptor.makeDirectory(path, mode: 0o700)
+            default: throw RulesError(.storage, "make directory \(path): \(error)")
             }
         }
+    }
+
+    /// Whether no other network has a record.
+    func isOnly(_ network: String) throws(RulesError) -> Bool {
+        guard let directory = try RecordDirectory.open(path) else { return true }
+        return try recording("list \(path)") { () throws(Errno) in try !directory.hasName { $0 != network } }
     }
 
     /// The owners that have a record.

@@ -4,7 +4,7 @@ internal import Wire
 /// The part of a table that never changes: sets and maps, chains and their rules. What pods want is in the elements.
 struct Ruleset: Sendable {
     let table: NftTable
-    /// The name of an empty chain. A batch that changes elements asks for it first, so that a ruleset which is missing, or
+    /// The name of an empty set. A batch that changes elements asks for it first, so that a ruleset which is missing, or
     /// which an older version of this program has made, shows at once. To be changed with every change of the rules.
     let version: String
     let sets: [NftSet]
@@ -13,19 +13,18 @@ struct Ruleset: Sendable {
     /// What the names of all versions begin with.
     static let versionPrefix = "version_"
 
-    private var marker: NftChain { NftChain(version) }
+    private var allSets: [NftSet] { [NftSet(version, NftType(.protocolNumber))] + sets }
 
     /// Puts the table up as it should be, whatever of it is there; elements stay.
     ///
-    /// - Parameter present: the chains that the table has.
-    func install(over present: [NftListedChain], _ changes: inout Changes) {
+    /// - Parameter present: the sets that the table has.
+    func install(over present: [NftListedSet], _ changes: inout Changes) {
         changes.append("make table \(table)") { $0.addTable(table) }
-        for (position, set) in sets.enumerated() {
+        for (position, set) in allSets.enumerated() {
             changes.append("make set \(set.name) in table \(table)") {
                 $0.addSet(set, to: table, number: UInt32(position + 1))
             }
         }
-        changes.append("make chain \(version) in table \(table)") { $0.addChain(marker, to: table) }
         for (chain, _) in chains {
             changes.append("make chain \(chain.name) in table \(table)") { $0.addChain(chain, to: table) }
         }
@@ -39,11 +38,8 @@ struct Ruleset: Sendable {
                 }
             }
         }
-        for old in present
-        where old.chain.name.hasPrefix(Ruleset.versionPrefix) && old.chain.name != version {
-            changes.append("delete chain \(old.chain.name) of table \(table)") {
-                $0.deleteChain(old.chain.name, of: table)
-            }
+        for old in present where old.name.hasPrefix(Ruleset.versionPrefix) && old.name != version {
+            changes.append("delete set \(old.name) of table \(table)") { $0.deleteSet(old.name, of: table) }
         }
     }
 
@@ -53,7 +49,7 @@ struct Ruleset: Sendable {
         guard !present.isEmpty else { return ["table \(table) is missing"] }
         var found: [String] = []
         let listedSets = try socket.sets(of: table)
-        for set in sets {
+        for set in allSets {
             guard let listed = listedSets.first(where: { $0.name == set.name }) else {
                 found.append("set \(set.name) is missing from table \(table)")
                 continue
@@ -61,7 +57,7 @@ struct Ruleset: Sendable {
             if !listed.isSame(as: set) { found.append("set \(set.name) of table \(table) is of another type") }
         }
         let rules = try socket.rules(in: table)
-        for (chain, wanted) in [(marker, [])] + chains {
+        for (chain, wanted) in chains {
             guard let listed = present.first(where: { $0.chain.name == chain.name }) else {
                 found.append("chain \(chain.name) is missing from table \(table)")
                 continue

@@ -26,6 +26,7 @@ enum NftMessageType {
     static let deleteRule: UInt16 = 8
     static let newSet: UInt16 = 9
     static let getSet: UInt16 = 10
+    static let deleteSet: UInt16 = 11
     static let newElement: UInt16 = 12
     static let getElement: UInt16 = 13
     static let deleteElement: UInt16 = 14

@@ -73,14 +73,6 @@ extension MessageBuilder {
         }
     }
 
-    /// Changes nothing, and fails with `ENOENT` where there is no chain of that name.
-    public mutating func requireChain(_ name: String, in table: NftTable) {
-        nft(NftMessageType.newChain, flags: 0, table.family) { builder in
-            builder.attribute(NFTA.chainTable, text: table.name)
-            builder.attribute(NFTA.chainName, text: name)
-        }
-    }
-
     /// `EBUSY` as long as something jumps to it.
     public mutating func deleteChain(_ name: String, of table: NftTable) {
         nft(NftMessageType.deleteChain, flags: 0, table.family) { builder in
@@ -161,6 +153,24 @@ extension MessageBuilder {
             }
             builder.attribute(NFTA.setID, bigEndian: number)
             if !set.key.userData.isEmpty { builder.attribute(NFTA.setUserData, set.key.userData) }
+        }
+    }
+
+    /// Changes nothing, and fails with `ENOENT` where there is no set of that name.
+    public mutating func requireSet(_ name: String, in table: NftTable) {
+        // Adding no elements. Of the kinds of messages that do nothing it is one after which the kernel has nothing to
+        // clean up: closing the socket waits for that.
+        nft(NftMessageType.newElement, flags: MessageFlag.create, table.family) { builder in
+            builder.attribute(NFTA.elementsTable, text: table.name)
+            builder.attribute(NFTA.elementsSet, text: name)
+            builder.nested(NFTA.elementsList) { _ in }
+        }
+    }
+
+    public mutating func deleteSet(_ name: String, of table: NftTable) {
+        nft(NftMessageType.deleteSet, flags: 0, table.family) { builder in
+            builder.attribute(NFTA.setTable, text: table.name)
+            builder.attribute(NFTA.setName, text: name)
         }
     }
 

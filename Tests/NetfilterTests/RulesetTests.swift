@@ -86,10 +86,10 @@ import Testing
                     try require(inserted.contains { $0.contains("chain \(chain.name) ") }, "\(chain.name): \(inserted)")
                     try node.install(table)
                 }
-                _ = try nft.run("delete chain \(table.table) \(ruleset.version)")
+                _ = try nft.run("delete set \(table.table) \(ruleset.version)")
                 let unversioned = try ruleset.deviations(&node.socket)
                 try require(unversioned.contains { $0.contains(ruleset.version) }, "\(unversioned)")
-                _ = try nft.run("add chain \(table.table) version_0")
+                _ = try nft.run("add set \(table.table) version_0 { type inet_proto; }")
                 try node.install(table)
                 let repaired = try ruleset.deviations(&node.socket)
                 try require(repaired.isEmpty, "\(repaired)")

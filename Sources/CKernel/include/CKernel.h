@@ -33,6 +33,10 @@ int ck_lock_exclusively(int fd, unsigned milliseconds);
 // Returns the child's process ID, or -1 with errno.
 pid_t ck_send_from_child(int fd, const void *message, size_t size);
 
+// Leaves a process behind that holds `fd` open a little longer than the caller, and nothing else of it. If that cannot
+// be done, nothing happens.
+void ck_close_later(int fd);
+
 // Runs `path` with descriptors 0 and 1 replaced and every other one above 2 closed on exec (all of ours are).
 // Returns the child's process ID, or -1 with errno, that of execve included.
 pid_t ck_spawn(const char *path, char *const environment[], int standard_input, int standard_output);
