@@ -42,9 +42,10 @@ let package = Package(
         .target(name: "CNI", dependencies: ["Net", "JSON", "Posix"], swiftSettings: strict),
         .target(name: "Wire", dependencies: ["Net"], swiftSettings: strict),
         .target(name: "Kernel", dependencies: ["CKernel", "Posix", "Wire", "Net"], swiftSettings: strict),
+        .target(name: "DBus", dependencies: ["Posix"], swiftSettings: strict),
         .target(name: "IPAM", dependencies: ["Posix", "Net"], swiftSettings: strict),
         .target(
-            name: "Netfilter", dependencies: ["Kernel", "Wire", "Posix", "Net", "JSON"], swiftSettings: strict),
+            name: "Netfilter", dependencies: ["Kernel", "DBus", "Wire", "Posix", "Net", "JSON"], swiftSettings: strict),
         .target(name: "Nftables", dependencies: ["CNftables"], swiftSettings: strict),
         .target(
             name: "Plugins", dependencies: ["CNI", "Kernel", "Netfilter", "IPAM", "Posix", "Net", "JSON"],
@@ -85,10 +86,14 @@ let package = Package(
             swiftSettings: tested),
         .testTarget(name: "PluginsTests", dependencies: ["Plugins"], swiftSettings: tested),
         .testTarget(name: "ClientTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
-        .target(name: "TestSupport", path: "Tests/Support/TestSupport", swiftSettings: tested),
+        .target(
+            name: "TestSupport", dependencies: ["CBench"], path: "Tests/Support/TestSupport", swiftSettings: tested),
         .testTarget(name: "NetTests", dependencies: ["Net", "TestSupport"], swiftSettings: tested),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: tested),
         .testTarget(name: "WireTests", dependencies: ["Wire", "Net", "TestSupport"], swiftSettings: tested),
+        .testTarget(
+            name: "DBusTests", dependencies: ["DBus", "Posix", "ContainerRuntime", "TestSupport"],
+            swiftSettings: tested),
         .testTarget(name: "CNITests", dependencies: ["CNI", "JSON", "Net", "TestSupport"], swiftSettings: tested),
         .testTarget(name: "TidyTests", swiftSettings: tested),
         .testTarget(name: "ContainerRuntimeTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),

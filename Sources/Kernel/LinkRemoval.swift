@@ -48,10 +48,10 @@ extension NetlinkSocket {
     private static let lookIntervalMilliseconds: Int32 = 2
 
     private mutating func awaitRemoval(of index: UInt32, sequence: UInt32, _ attempt: String) throws(KernelError) {
-        let start = monotonicMilliseconds()
+        let start = MonotonicClock.milliseconds
         var isDeaf = false
         while true {
-            let left = NetlinkSocket.removalLimitMilliseconds - Int32(clamping: monotonicMilliseconds() - start)
+            let left = NetlinkSocket.removalLimitMilliseconds - Int32(clamping: MonotonicClock.milliseconds - start)
             guard left > 0 else { throw KernelError(attempt, .timedOut) }
             var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             let ready = unsafe poll(&waiting, 1, isDeaf ? min(left, NetlinkSocket.lookIntervalMilliseconds) : left)
@@ -77,12 +77,6 @@ extension NetlinkSocket {
                 throw KernelError(attempt, Errno(rawValue: answer.errorNumber), kernelText: answer.text)
             }
         }
-    }
-
-    private func monotonicMilliseconds() -> Int {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
     }
 
     private func reap(_ child: Int32) {

@@ -30,6 +30,10 @@ public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
     public static let restart = Errno(rawValue: 85)
     public static let networkUnreachable = Errno(rawValue: ENETUNREACH)
     public static let timedOut = Errno(rawValue: ETIMEDOUT)
+    public static let connectionRefused = Errno(rawValue: ECONNREFUSED)
+    public static let connectionReset = Errno(rawValue: ECONNRESET)
+    public static let brokenPipe = Errno(rawValue: EPIPE)
+    public static let nameTooLong = Errno(rawValue: ENAMETOOLONG)
     public static let noSuchDeviceOrAddress = Errno(rawValue: ENXIO)
 
     public var description: String { unsafe String(cString: strerror(rawValue)) }

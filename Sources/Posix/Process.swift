@@ -17,6 +17,9 @@ public enum ProcessEnvironment {
     /// The command line, with the name that this process was started by in front.
     public static var arguments: [String] { CommandLine.arguments }
 
+    /// geteuid(2): the user in whose name this process acts.
+    public static var effectiveUser: UInt32 { geteuid() }
+
     /// Ends the process at once.
     public static func exit(_ code: Int32) -> Never { Glibc.exit(code) }
 }
@@ -57,6 +60,16 @@ public enum StandardStream: Int32, Sendable {
 public enum Pause {
     /// usleep(3), below a second at a time.
     public static func microseconds(_ count: UInt32) { usleep(count) }
+}
+
+/// CLOCK_MONOTONIC: for limits, which must not depend on what time somebody sets.
+public enum MonotonicClock {
+    /// clock_gettime(2), in milliseconds since some moment before.
+    public static var milliseconds: Int {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    }
 }
 
 /// What this process runs.

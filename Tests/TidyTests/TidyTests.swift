@@ -16,8 +16,8 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
     /// What each module may import of ours: ARCHITECTURE.md's list. Imports point down it only.
     static let layers: [String: Set<String>] = [
         "Posix": ["CKernel"], "Net": [], "JSON": ["CJansson"], "CNI": ["Posix", "Net", "JSON"], "Wire": ["Net"],
-        "Kernel": ["CKernel", "Posix", "Wire", "Net"], "Netfilter": ["Kernel", "Wire", "Posix", "Net", "JSON"],
-        "IPAM": ["Posix", "Net"],
+        "Kernel": ["CKernel", "Posix", "Wire", "Net"], "DBus": ["Posix"],
+        "Netfilter": ["Kernel", "DBus", "Wire", "Posix", "Net", "JSON"], "IPAM": ["Posix", "Net"],
         "Plugins": ["CNI", "Kernel", "Netfilter", "IPAM", "Posix", "Wire", "Net", "JSON"],
         "Nftables": ["CNftables"],
         "swiftlet": ["Plugins", "CNI", "Posix"],

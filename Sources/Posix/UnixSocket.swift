@@ -1,0 +1,103 @@
+internal import Glibc
+
+/// Where a unix socket listens (unix(7)).
+public enum UnixSocketAddress: Sendable, Hashable, CustomStringConvertible {
+    /// A file.
+    case path(String)
+    /// A name that belongs to the network namespace, without a file.
+    case abstract(String)
+
+    public var description: String {
+        switch self {
+        case .path(let path): path
+        case .abstract(let name): "@\(name)"
+        }
+    }
+
+    /// The octets of sun_path; a path has its NUL.
+    fileprivate var octets: [UInt8] {
+        switch self {
+        case .path(let path): Array(path.utf8) + [0]
+        case .abstract(let name): [0] + Array(name.utf8)
+        }
+    }
+}
+
+extension FileDescriptor {
+    /// What poll(2) waits for.
+    public enum Readiness: Sendable {
+        case reading, writing
+
+        fileprivate var events: Int16 { Int16(self == .reading ? POLLIN : POLLOUT) }
+    }
+
+    /// socket(2): a unix stream socket, not connected yet.
+    public static func unixStreamSocket() throws(Errno) -> FileDescriptor {
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        return FileDescriptor(owning: try once { socket(AF_UNIX, type, 0) })
+    }
+
+    /// setsockopt(2) with SO_SNDTIMEO, which limits connect(2) too: a listener with a full queue makes it wait.
+    public func setSendTimeout(milliseconds: Int) throws(Errno) {
+        var time = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
+        try once {
+            unsafe setsockopt(rawValue, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        }
+    }
+
+    /// connect(2).
+    ///
+    /// - Throws: `ENOENT` where no such file is, `ECONNREFUSED` where nobody listens, `EAGAIN` after the send timeout,
+    ///   `ENAMETOOLONG` above 107 octets, `EINVAL` for a path with a NUL in it.
+    public func connect(to address: UnixSocketAddress) throws(Errno) {
+        let octets = address.octets
+        if case .path(let path) = address, path.utf8.contains(0) { throw .invalidArgument }
+        var target = sockaddr_un()
+        target.sun_family = sa_family_t(AF_UNIX)
+        guard octets.count <= MemoryLayout.size(ofValue: target.sun_path) else { throw .nameTooLong }
+        unsafe withUnsafeMutableBytes(of: &target.sun_path) { unsafe $0.copyBytes(from: octets) }
+        // An abstract name is as long as the length says, NULs and all.
+        let length = socklen_t(MemoryLayout<sockaddr_un>.offset(of: \.sun_path)! + octets.count)
+        try retrying {
+            unsafe withUnsafePointer(to: target) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe Glibc.connect(rawValue, $0, length)
+                }
+            }
+        }
+    }
+
+    /// send(2) of as much as there is room for, without waiting and without SIGPIPE.
+    ///
+    /// - Returns: how many octets were taken.
+    /// - Throws: `EAGAIN` when there is no room, `EPIPE` when the other end is closed.
+    public func send(_ content: ArraySlice<UInt8>) throws(Errno) -> Int {
+        let flags = Int32(MSG_NOSIGNAL | MSG_DONTWAIT)
+        return try retrying {
+            unsafe content.withUnsafeBytes { unsafe Glibc.send(rawValue, $0.baseAddress, $0.count, flags) }
+        }
+    }
+
+    /// recv(2) of what is there, without waiting. Descriptors that are sent along are not taken.
+    ///
+    /// - Returns: at most `count` octets; none when the other end is closed.
+    /// - Throws: `EAGAIN` when nothing is there.
+    public func receive(atMost count: Int) throws(Errno) -> [UInt8] {
+        var failure: Errno?
+        let chunk = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            do throws(Errno) {
+                filled = try retrying {
+                    unsafe recv(rawValue, buffer.baseAddress, count, Int32(MSG_DONTWAIT))
+                }
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return chunk
+    }
+
+    /// poll(2) once. It may return early, when a signal comes: whoever waits looks at the clock and asks again.
+    public func wait(for readiness: Readiness, milliseconds: Int32) throws(Errno) {
+        var waiting = pollfd(fd: rawValue, events: readiness.events, revents: 0)
+        guard unsafe poll(&waiting, 1, milliseconds) >= 0 || errno == EINTR else { throw .last }
+    }
+}
