@@ -48,7 +48,7 @@ let package = Package(
             name: "Netfilter", dependencies: ["Kernel", "DBus", "Wire", "Posix", "Net", "JSON"], swiftSettings: strict),
         .target(name: "Nftables", dependencies: ["CNftables"], swiftSettings: strict),
         .target(
-            name: "Plugins", dependencies: ["CNI", "Kernel", "Netfilter", "IPAM", "Posix", "Net", "JSON"],
+            name: "Plugins", dependencies: ["CNI", "Kernel", "DBus", "Netfilter", "IPAM", "Posix", "Net", "JSON"],
             swiftSettings: strict),
         .executableTarget(name: "swiftlet", dependencies: ["Plugins", "CNI", "Posix"], swiftSettings: strict),
         .executableTarget(

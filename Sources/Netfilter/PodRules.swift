@@ -167,6 +167,14 @@ public struct Isolation: Sendable, Hashable {
 public struct Passage: Sendable, Hashable {
     /// The subnets of the network.
     public var subnets: [CIDR]
+    /// The pod's addresses.
+    public var addresses: [IPAddress]
+    /// The zone of firewalld that they are put into, where it runs.
+    public var zone: String
 
-    public init(subnets: [CIDR]) { self.subnets = subnets }
+    public init(subnets: [CIDR], addresses: [IPAddress], zone: String) {
+        self.subnets = subnets
+        self.addresses = addresses
+        self.zone = zone
+    }
 }

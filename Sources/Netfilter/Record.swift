@@ -34,7 +34,11 @@ struct Record: Sendable, Hashable {
             if let port = isolation.port { value["port"] = .string(port) }
             object["isolation"] = .object(value)
         }
-        if let passage = rules.passage { object["passage"] = ["subnets": list(passage.subnets)] }
+        if let passage = rules.passage {
+            object["passage"] = [
+                "subnets": list(passage.subnets), "addresses": list(passage.addresses), "zone": .string(passage.zone),
+            ]
+        }
         return JSON.object(object).serialized(pretty: false) + [UInt8(ascii: "\n")]
     }
 
@@ -93,7 +97,10 @@ struct Record: Sendable, Hashable {
                 port: try value.member("port")?.string())
         }
         rules.passage = try reader.member("passage").map { value in
-            Passage(subnets: try value.values("subnets") { CIDR($0) })
+            Passage(
+                subnets: try value.values("subnets") { CIDR($0) },
+                addresses: try value.values("addresses") { IPAddress($0) },
+                zone: try value.required("zone").string())
         }
     }
 

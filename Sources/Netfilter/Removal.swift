@@ -67,6 +67,7 @@ extension NodeRules {
     private mutating func forget(_ rules: PodRules) throws {
         for chain in rules.conditionChains { removeIfUnused(chain) }
         if let ports = rules.ports { try forgetConnections(to: ports) }
+        if let passage = rules.passage { try leaveZone(passage) }
     }
 
     /// Deletes those that are there and bear the owner's name: a port may have found another owner since.

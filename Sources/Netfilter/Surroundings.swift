@@ -7,7 +7,10 @@ internal import Wire
 extension NodeRules {
     /// Sets the kernel's parameters, and makes it forget connections that know nothing of the ports.
     mutating func settle(_ rules: PodRules, _ owner: RulesOwner) throws {
-        if let passage = rules.passage { try letThrough(passage, network: owner.network) }
+        if let passage = rules.passage {
+            try letThrough(passage, network: owner.network)
+            try enterZone(passage)
+        }
         if let port = rules.isolation?.port {
             var change = LinkChange()
             change.isolated = true
@@ -28,9 +31,12 @@ extension NodeRules {
     func localRouting(_ interface: String) -> Sysctl { Sysctl("ipv4/conf/\(interface)/route_localnet") }
 
     /// What of that is not as it was set; empty if all is well.
-    mutating func deviations(ofSurroundings rules: PodRules, _ owner: RulesOwner) throws(KernelError) -> [String] {
+    mutating func deviations(ofSurroundings rules: PodRules, _ owner: RulesOwner) throws -> [String] {
         var found: [String] = []
-        if let passage = rules.passage { found += try deviations(of: passage, network: owner.network) }
+        if let passage = rules.passage {
+            found += try deviations(of: passage, network: owner.network)
+            found += try deviations(ofZone: passage)
+        }
         if let port = rules.isolation?.port {
             var route = try NetlinkSocket()
             if try route.link(.name(port))?.isIsolated != true {

@@ -7,10 +7,8 @@ extension BridgeNetwork {
     func rules(_ result: CNIResult, _ veth: VethPair) throws -> PodRules {
         let addresses = result.ips.map(\.address)
         var rules = PodRules()
-        var subnets: [CIDR] = []
-        for address in addresses where !subnets.contains(address.network) { subnets.append(address.network) }
-        if settings.masquerades, !subnets.isEmpty {
-            rules.masquerade = Masquerade(sources: subnets, exceptions: settings.unmasqueraded)
+        if settings.masquerades, !addresses.isEmpty {
+            rules.masquerade = Masquerade(sources: addresses.networks, exceptions: settings.unmasqueraded)
         }
         if settings.guardsMAC || settings.guardsAddresses {
             rules.spoofGuard = SpoofGuard(
@@ -21,7 +19,7 @@ extension BridgeNetwork {
             addresses: addresses, localRoute: settings.gatewayInterfaceName, hairpinPort: nil)
         if let isolation {
             rules.isolation = isolation.isolation(settings.bridge)
-            rules.passage = Passage(subnets: subnets)
+            rules.passage = isolation.passage(addresses)
         }
         return rules
     }

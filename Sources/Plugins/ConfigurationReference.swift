@@ -14,7 +14,10 @@ public enum ConfigurationReference {
             section(
                 "portmap", "For the capability `portMappings`; `swiftlet` takes these keys too.",
                 PortMappingSettings.Keys.everything),
-            section("firewall", "`swiftlet` takes `ingressPolicy` too.", FirewallSettings.Keys.everything),
+            section(
+                "firewall",
+                "`swiftlet` takes `ingressPolicy` and `firewalldZone` too; without the first it does nothing of this.",
+                FirewallSettings.Keys.everything),
             section(
                 "swiftlet",
                 "All of `bridge` with these defaults, the keys of `host-local` and `portmap`, `ingressPolicy`, and its own.",

@@ -1,4 +1,5 @@
 public import CNI
+public import DBus
 public import IPAM
 public import Kernel
 public import Netfilter
@@ -37,5 +38,18 @@ extension RulesError: CNIErrorConvertible {
             case .storage: .storage
             }
         return CNIError(code, message, details: advice)
+    }
+}
+
+extension FirewalldError: CNIErrorConvertible {
+    public var cniError: CNIError {
+        let code: CNIError.Code =
+            switch (cause, self.code) {
+            // It may own its name before it answers, while it starts.
+            case (.timedOut, _): .tryAgainLater
+            case (_, "INVALID_ZONE"): .invalidConfiguration
+            default: .inputOutput
+            }
+        return CNIError(code, "\(self)", details: "firewalldZone says which zone; firewall-cmd --get-zones lists them")
     }
 }

@@ -1,6 +1,5 @@
 internal import CNI
 internal import Kernel
-internal import Net
 internal import Netfilter
 internal import Wire
 
@@ -40,12 +39,7 @@ struct Firewall: Plugin {
     private func rules(
         _ settings: FirewallSettings, _ result: CNIResult, _ request: Request
     ) throws -> PodRules {
-        var rules = PodRules()
-        var subnets: [CIDR] = []
-        for address in result.addresses(of: request.attachment.ifname) where !subnets.contains(address.network) {
-            subnets.append(address.network)
-        }
-        if !subnets.isEmpty { rules.passage = Passage(subnets: subnets) }
+        var rules = PodRules(passage: settings.passage(result.addresses(of: request.attachment.ifname)))
         guard settings.policy != .open else { return rules }
         var host = try NetlinkSocket()
         let links = try result.interfaces.filter { $0.sandbox == nil }.compactMap { try host.link(.name($0.name)) }

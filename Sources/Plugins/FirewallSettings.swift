@@ -1,10 +1,12 @@
 internal import CNI
 internal import JSON
+internal import Net
 internal import Netfilter
 
 /// What `firewall` is told.
 struct FirewallSettings {
     let policy: Policy
+    let zone: String
 
     /// Which new connections pods accept.
     enum Policy: String, CustomStringConvertible {
@@ -46,6 +48,7 @@ struct FirewallSettings {
 
     init(_ request: Request) throws(CNIError) {
         policy = try request.configuration[Keys.ingressPolicy]
+        zone = try request.configuration[Keys.firewalldZone]
     }
 
     /// What the policy comes to on a bridge; nil for the open one.
@@ -56,5 +59,11 @@ struct FirewallSettings {
             ? nil
             : Isolation(
                 bridge: bridge, allowsSameBridge: policy == .sameBridge, port: policy == .isolated ? port : nil)
+    }
+
+    /// The way through other programs' firewalls, for a pod with these addresses; nil if it has none.
+    func passage(_ addresses: [CIDR]) -> Passage? {
+        guard !addresses.isEmpty else { return nil }
+        return Passage(subnets: addresses.networks, addresses: addresses.map(\.address), zone: zone)
     }
 }

@@ -59,7 +59,8 @@ struct Swiftlet: Plugin {
         let bridgeKeys = BridgeSettings.Keys.all(bridgeName: defaultBridge, gateway: true) + BridgeSettings.Keys.lists
         let own =
             (bridgeKeys + BridgeSettings.Keys.ownOnly + HostLocalSettings.Keys.everything
-            + PortMappingSettings.Keys.everything + [FirewallSettings.Keys.ingressPolicy]).map(\.name)
+            + PortMappingSettings.Keys.everything
+            + [FirewallSettings.Keys.ingressPolicy, FirewallSettings.Keys.firewalldZone]).map(\.name)
         try requireKnown(reader, own + commonKeys)
         let (ranges, routes, runtime, ipam) = try configuration.decoding { (reader) throws(JSONTypeError) in
             (
