@@ -212,6 +212,6 @@ enum Captured {
     static let all = [
         bridge, port, podEnd, noSuchLink, addresses, routes4, routes6, neighbours, refusedWhole, refusedCapped,
         acknowledged,
-        refusedDump,
+        refusedDump, connection, connection6, statistics,
     ]
 }
