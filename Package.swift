@@ -43,12 +43,14 @@ let package = Package(
         .target(name: "Wire", dependencies: ["Net"], swiftSettings: strict),
         .target(name: "Kernel", dependencies: ["CKernel", "Posix", "Wire", "Net"], swiftSettings: strict),
         .target(name: "DBus", dependencies: ["Posix"], swiftSettings: strict),
+        .target(name: "NftSyntax", dependencies: ["Wire", "Net"], swiftSettings: strict),
         .target(name: "IPAM", dependencies: ["Posix", "Net"], swiftSettings: strict),
         .target(
-            name: "Netfilter", dependencies: ["Kernel", "DBus", "Wire", "Posix", "Net", "JSON"], swiftSettings: strict),
+            name: "Netfilter", dependencies: ["Kernel", "NftSyntax", "DBus", "Wire", "Posix", "Net", "JSON"],
+            swiftSettings: strict),
         .target(name: "Nftables", dependencies: ["CNftables"], swiftSettings: strict),
         .target(
-            name: "Plugins", dependencies: ["CNI", "Kernel", "DBus", "Netfilter", "IPAM", "Posix", "Net", "JSON"],
+            name: "Plugins", dependencies: ["CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "Posix", "Net", "JSON"],
             swiftSettings: strict),
         .executableTarget(name: "swiftlet", dependencies: ["Plugins", "CNI", "Posix"], swiftSettings: strict),
         .executableTarget(
@@ -80,6 +82,9 @@ let package = Package(
             name: "IPAMTests", dependencies: ["IPAM", "Posix", "Net", "ipam-driver"], swiftSettings: tested),
         .testTarget(
             name: "KernelTests", dependencies: ["CKernel", "Posix", "Net", "Wire", "Kernel"], swiftSettings: tested),
+        .testTarget(
+            name: "NftSyntaxTests", dependencies: ["NftSyntax", "CKernel", "Kernel", "Wire", "Net", "TestSupport"],
+            swiftSettings: tested),
         .testTarget(
             name: "NetfilterTests",
             dependencies: ["CKernel", "Posix", "Net", "Wire", "Kernel", "Netfilter", "Nftables"],

@@ -27,6 +27,14 @@ public struct Changes: ~Copyable {
         attempts.append(attempt)
     }
 
+    /// Makes anonymous sets, before the rule that looks something up in them.
+    public mutating func append(_ sets: [NftAnonymousSet], to table: NftTable) {
+        for set in sets {
+            append("make an anonymous set in table \(table)") { $0.addSet(set, to: table) }
+            append("fill an anonymous set of table \(table)") { $0.addElements(of: set, in: table) }
+        }
+    }
+
     /// How many there are.
     public var count: Int { attempts.count }
 

@@ -65,14 +65,17 @@ enum NFTA {
     static let setDescription: UInt16 = 9
     static let setID: UInt16 = 10
     static let setUserData: UInt16 = 13
+    static let setDescriptionSize: UInt16 = 1
     static let setDescriptionConcatenation: UInt16 = 2
     static let setFieldLength: UInt16 = 1
 
     static let elementsTable: UInt16 = 1
     static let elementsSet: UInt16 = 2
     static let elementsList: UInt16 = 3
+    static let elementsSetID: UInt16 = 4
     static let elementKey: UInt16 = 1
     static let elementData: UInt16 = 2
+    static let elementFlags: UInt16 = 3
     static let elementUserData: UInt16 = 6
     static let elementKeyEnd: UInt16 = 10
 

@@ -10,9 +10,15 @@ public enum NftExpression: Sendable, Hashable {
     case destinationType(NftRegister = .first)
     /// Keeps the bits of a mask.
     case mask([UInt8], NftRegister = .first)
+    /// Turns a number of four octets from host to network byte order, in which numbers compare as octets do.
+    case networkOrder(NftRegister = .first)
     case compare(Comparison, [UInt8], NftRegister = .first)
+    /// Goes on if the value is outside of the range. (Inside is two comparisons.)
+    case outside(first: [UInt8], last: [UInt8], NftRegister = .first)
     /// Goes on if the register's value is in the set, or if not.
     case lookup(String, inverted: Bool = false, NftRegister = .first)
+    /// The same with the anonymous set that has this number in the same batch.
+    case anonymousLookup(UInt32, inverted: Bool = false, NftRegister = .first)
     /// Goes on with the map's value for the register's; into a register, or as a verdict.
     case map(String, NftRegister = .first, into: NftRegister)
     case verdict(NftVerdict)
@@ -64,8 +70,10 @@ public enum NftExpression: Sendable, Hashable {
         case .connection: "ct"
         case .destinationType: "fib"
         case .mask: "bitwise"
+        case .networkOrder: "byteorder"
         case .compare: "cmp"
-        case .lookup, .map: "lookup"
+        case .outside: "range"
+        case .lookup, .anonymousLookup, .map: "lookup"
         case .verdict: "immediate"
         case .destinationNAT: "nat"
         case .masquerade: "masq"
@@ -74,12 +82,13 @@ public enum NftExpression: Sendable, Hashable {
         }
     }
 
-    func encode(_ builder: inout MessageBuilder) {
+    /// - Parameter asListed: with what can be told from the kernel's listing, which has other names for anonymous sets.
+    func encode(_ builder: inout MessageBuilder, asListed: Bool = false) {
         builder.attribute(NFTA.expressionName, text: name)
-        builder.nested(NFTA.expressionData) { encodeAttributes(&$0) }
+        builder.nested(NFTA.expressionData) { encodeAttributes(&$0, asListed) }
     }
 
-    private func encodeAttributes(_ builder: inout MessageBuilder) {
+    private func encodeAttributes(_ builder: inout MessageBuilder, _ asListed: Bool) {
         switch self {
         case .meta(let key, let register):
             builder.attribute(2, bigEndian: key.rawValue)
@@ -103,15 +112,34 @@ public enum NftExpression: Sendable, Hashable {
             builder.attribute(3, bigEndian: UInt32(mask.count))
             builder.nested(4) { $0.attribute(NFTA.dataValue, mask) }
             builder.nested(5) { $0.attribute(NFTA.dataValue, [UInt8](repeating: 0, count: mask.count)) }
+        case .networkOrder(let register):
+            builder.attribute(1, bigEndian: register.rawValue)
+            builder.attribute(2, bigEndian: register.rawValue)
+            // NFT_BYTEORDER_HTON.
+            builder.attribute(3, bigEndian: UInt32(1))
+            builder.attribute(4, bigEndian: UInt32(4))
+            builder.attribute(5, bigEndian: UInt32(4))
         case .compare(let comparison, let value, let register):
             builder.attribute(1, bigEndian: register.rawValue)
             builder.attribute(2, bigEndian: comparison.rawValue)
             builder.nested(3) { $0.attribute(NFTA.dataValue, value) }
+        case .outside(let first, let last, let register):
+            builder.attribute(1, bigEndian: register.rawValue)
+            // NFT_RANGE_NEQ.
+            builder.attribute(2, bigEndian: UInt32(1))
+            builder.nested(3) { $0.attribute(NFTA.dataValue, first) }
+            builder.nested(4) { $0.attribute(NFTA.dataValue, last) }
         case .lookup(let set, let inverted, let register):
             builder.attribute(1, text: set)
             builder.attribute(2, bigEndian: register.rawValue)
             // NFT_LOOKUP_F_INV.
             if inverted { builder.attribute(5, bigEndian: UInt32(1)) }
+        case .anonymousLookup(let number, let inverted, let register):
+            builder.attribute(2, bigEndian: register.rawValue)
+            if inverted || asListed { builder.attribute(5, bigEndian: UInt32(inverted ? 1 : 0)) }
+            guard !asListed else { return }
+            builder.attribute(1, text: NftAnonymousSet.name)
+            builder.attribute(4, bigEndian: number)
         case .map(let map, let register, let destination):
             builder.attribute(1, text: map)
             builder.attribute(2, bigEndian: register.rawValue)

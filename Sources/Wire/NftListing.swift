@@ -40,11 +40,12 @@ public struct NftListedRule: Sendable {
     }
 
     /// Whether these are the rule's expressions. The kernel lists each as it was given, and adds what was left out.
+    /// Of anonymous sets it lists a name of its own: what is in them is not compared.
     public func isSame(as rule: NftRule) -> Bool {
         guard expressions.count == rule.expressions.count else { return false }
         return zip(expressions, rule.expressions).allSatisfy { listed, wanted in
             var builder = MessageBuilder()
-            wanted.encode(&builder)
+            wanted.encode(&builder, asListed: true)
             let given = Attributes(builder.bytes[...])
             guard listed[NFTA.expressionName]?.text == given[NFTA.expressionName]?.text else { return false }
             return listed.nested(NFTA.expressionData).holds(given.nested(NFTA.expressionData))

@@ -24,7 +24,7 @@ extension MessageBuilder {
     }
 
     /// One message to the nf_tables subsystem about something in a table.
-    private mutating func nft(
+    mutating func nft(
         _ type: UInt16, flags: UInt16, _ family: NftFamily, _ body: (inout MessageBuilder) -> Void
     ) {
         message(NfnlSubsystem.nftables << 8 | type, flags: MessageFlag.request | flags) { builder in

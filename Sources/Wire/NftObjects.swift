@@ -110,6 +110,8 @@ public struct NftType: Sendable, Hashable {
         case mac = 9
         case protocolNumber = 12
         case port = 13
+        case mark = 19
+        case connectionState = 26
         case interfaceName = 41
 
         /// In octets.
@@ -117,7 +119,7 @@ public struct NftType: Sendable, Hashable {
             switch self {
             case .protocolNumber: 1
             case .port: 2
-            case .ipv4: 4
+            case .ipv4, .mark, .connectionState: 4
             case .mac: 6
             case .ipv6, .interfaceName, .integer: 16
             }

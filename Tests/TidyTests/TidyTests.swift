@@ -16,9 +16,9 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
     /// What each module may import of ours: ARCHITECTURE.md's list. Imports point down it only.
     static let layers: [String: Set<String>] = [
         "Posix": ["CKernel"], "Net": [], "JSON": ["CJansson"], "CNI": ["Posix", "Net", "JSON"], "Wire": ["Net"],
-        "Kernel": ["CKernel", "Posix", "Wire", "Net"], "DBus": ["Posix"],
-        "Netfilter": ["Kernel", "DBus", "Wire", "Posix", "Net", "JSON"], "IPAM": ["Posix", "Net"],
-        "Plugins": ["CNI", "Kernel", "DBus", "Netfilter", "IPAM", "Posix", "Wire", "Net", "JSON"],
+        "Kernel": ["CKernel", "Posix", "Wire", "Net"], "DBus": ["Posix"], "NftSyntax": ["Wire", "Net"],
+        "Netfilter": ["Kernel", "NftSyntax", "DBus", "Wire", "Posix", "Net", "JSON"], "IPAM": ["Posix", "Net"],
+        "Plugins": ["CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "Posix", "Wire", "Net", "JSON"],
         "Nftables": ["CNftables"],
         "swiftlet": ["Plugins", "CNI", "Posix"],
         "swiftletctl": ["Kernel", "Netfilter", "Nftables", "Posix", "ArgumentParser", "FoundationEssentials"],
