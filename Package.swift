@@ -50,7 +50,8 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "Nftables", dependencies: ["CNftables"], swiftSettings: strict),
         .target(
-            name: "Plugins", dependencies: ["CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "Posix", "Net", "JSON"],
+            name: "Plugins",
+            dependencies: ["CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "Posix", "Net", "JSON"],
             swiftSettings: strict),
         .executableTarget(name: "swiftlet", dependencies: ["Plugins", "CNI", "Posix"], swiftSettings: strict),
         .executableTarget(

@@ -26,6 +26,11 @@ extension NetlinkSocket {
         try dump("list addresses", InterfaceAddress.init) { $0.dumpAddresses(of: index) }.filter { $0.index == index }
     }
 
+    /// The addresses of all interfaces, of both families.
+    public mutating func addresses() throws(KernelError) -> [InterfaceAddress] {
+        try dump("list addresses", InterfaceAddress.init) { $0.dumpAddresses(of: 0) }
+    }
+
     public mutating func routes(_ family: IPFamily) throws(KernelError) -> [Route] {
         try dump("list routes", Route.init) { $0.dumpRoutes(family) }
     }

@@ -1,9 +1,11 @@
 internal import Kernel
 internal import Net
+internal import NftSyntax
 internal import Posix
 internal import Wire
 
-/// A chain that lets through to the mapping what fulfils conditions, and ends the matter for all others.
+/// A chain that returns to the mapping what fulfils conditions, and ends the matter for all others. The ports that have
+/// the conditions lead to it; it goes with the last of them.
 struct ConditionChain {
     static let prefix = "conditions_of_"
 
@@ -18,13 +20,58 @@ struct ConditionChain {
         self.family = family
         name = ConditionChain.prefix + String(fnv1a("\(family) \(text)"), radix: 16)
     }
+
+    fileprivate func conditions() throws(RulesError) -> NftConditions {
+        do throws(NftSyntaxError) { return try NftConditions(parsing: text, family: family) } catch {
+            throw RulesError(.invalid, "conditions \"\(text)\": \(error)")
+        }
+    }
+
+    fileprivate func rules(_ conditions: NftConditions) -> [NftRule] {
+        [NftRule(conditions.expressions + [.verdict(.return)], comment: text), NftRule([.verdict(.accept)])]
+    }
 }
 
 extension NodeRules {
-    mutating func install(_ chain: ConditionChain) throws {}
-    mutating func removeIfUnused(_ chain: ConditionChain) {}
-}
+    /// Makes the chain, unless it is there.
+    mutating func install(_ chain: ConditionChain) throws {
+        let conditions = try chain.conditions()
+        var changes = Changes.batch()
+        changes.append("make chain \(chain.name)") {
+            $0.addChain(NftChain(chain.name), to: MainTable.table, exclusive: true)
+        }
+        changes.append(conditions.anonymousSets, to: MainTable.table)
+        for rule in chain.rules(conditions) {
+            changes.append("add a rule to chain \(chain.name)") {
+                $0.addRule(rule, to: chain.name, of: MainTable.table)
+            }
+        }
+        do throws(KernelError) { try socket.execute(changes) } catch {
+            guard error.errno == .fileExists else { throw error }
+        }
+    }
 
-extension NodeRules {
-    mutating func deviations(of chain: ConditionChain) throws -> [String] { [] }
+    mutating func removeIfUnused(_ chain: ConditionChain) { removeIfUnused(conditionChain: chain.name) }
+
+    private mutating func removeIfUnused(conditionChain name: String) {
+        var changes = Changes.batch()
+        changes.append("empty chain \(name)") { $0.deleteRule(of: name, in: MainTable.table) }
+        changes.append("delete chain \(name)") { $0.deleteChain(name, of: MainTable.table) }
+        // In use the kernel keeps it, with its rules: a batch is done as a whole or not at all.
+        try? socket.execute(changes)
+    }
+
+    mutating func removeUnusedConditionChains() throws(KernelError) {
+        for listed in try socket.chains(MainTable.table.family)
+        where listed.table.name == MainTable.table.name && listed.chain.name.hasPrefix(ConditionChain.prefix) {
+            removeIfUnused(conditionChain: listed.chain.name)
+        }
+    }
+
+    mutating func deviations(of chain: ConditionChain) throws -> [String] {
+        let wanted = chain.rules(try chain.conditions())
+        let present = try socket.rules(of: chain.name, in: MainTable.table)
+        let isWhole = present.count == wanted.count && zip(present, wanted).allSatisfy { $0.isSame(as: $1) }
+        return isWhole ? [] : ["chain \(chain.name) of table \(MainTable.table) has other rules than it should"]
+    }
 }

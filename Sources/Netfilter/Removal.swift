@@ -123,6 +123,7 @@ extension NodeRules {
             guard let named = RulesOwner(name: comment) else { return false }
             return named.network == network && !isKept(named.containerID, named.ifname)
         }
+        try node.removeUnusedConditionChains()
         if try records.owners(network: network).isEmpty {
             try node.sweep { $0 == network }
             try node.stopLettingThrough(network: network)

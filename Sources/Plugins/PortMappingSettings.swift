@@ -2,6 +2,7 @@ internal import CNI
 internal import JSON
 internal import Net
 internal import Netfilter
+internal import NftSyntax
 
 /// What `portmap` is told, and `swiftlet` as well: the ports, and how they may be used.
 struct PortMappingSettings {
@@ -55,8 +56,8 @@ struct PortMappingSettings {
         let configuration = request.configuration
         reachesNeighbours = try configuration[Keys.snat]
         hidesClients = try configuration[Keys.masqAll]
-        conditionsV4 = try configuration[Keys.conditionsV4]
-        conditionsV6 = try configuration[Keys.conditionsV6]
+        conditionsV4 = try PortMappingSettings.conditions(Keys.conditionsV4, .v4, configuration)
+        conditionsV6 = try PortMappingSettings.conditions(Keys.conditionsV6, .v6, configuration)
         if try configuration[Keys.markMasqBit] != nil, try !configuration[Keys.externalSetMarkChain].isEmpty {
             throw CNIError(
                 .invalidConfiguration, "Cannot specify externalSetMarkChain and markMasqBit",
@@ -65,6 +66,21 @@ struct PortMappingSettings {
         try Backend.note(Keys.backend, request)
         let list = try configuration.runtimeConfiguration("portMappings")
         do throws(JSONTypeError) { mappings = try PortMappingSettings.decode(list) } catch { throw CNIError(error) }
+    }
+
+    private static func conditions(
+        _ key: ConfigurationKey<String>, _ family: IPFamily, _ configuration: Configuration
+    ) throws(CNIError) -> String {
+        let text = try configuration[key]
+        guard !text.isEmpty else { return text }
+        do throws(NftSyntaxError) { _ = try NftConditions(parsing: text, family: family) } catch {
+            throw CNIError(.invalidConfiguration, "\(key.name): \"\(text)\" does not parse: \(error)")
+        }
+        // The text is the comment of a rule as well.
+        guard text.utf8.count <= 253 else {
+            throw CNIError(.invalidConfiguration, "\(key.name) must be at most 253 octets, but is \(text.utf8.count)")
+        }
+        return text
     }
 
     private static func decode(_ list: JSONReader?) throws(JSONTypeError) -> [PortMapping] {

@@ -133,7 +133,7 @@ public enum NftExpression: Sendable, Hashable {
             builder.attribute(1, text: set)
             builder.attribute(2, bigEndian: register.rawValue)
             // NFT_LOOKUP_F_INV.
-            if inverted { builder.attribute(5, bigEndian: UInt32(1)) }
+            builder.attribute(5, bigEndian: UInt32(inverted ? 1 : 0))
         case .anonymousLookup(let number, let inverted, let register):
             builder.attribute(2, bigEndian: register.rawValue)
             if inverted || asListed { builder.attribute(5, bigEndian: UInt32(inverted ? 1 : 0)) }
