@@ -44,7 +44,7 @@ struct Portmap: Plugin {
         var hairpinPort: String?
         for name in ports where hairpinPort == nil {
             guard let link = try host.link(.name(name)), link.kind == "veth", link.master != 0,
-                try host.link(.index(link.master))?.flags ?? 0 & InterfaceFlag.promiscuous == 0
+                (try host.link(.index(link.master))?.flags ?? 0) & InterfaceFlag.promiscuous == 0
             else { continue }
             hairpinPort = name
         }
