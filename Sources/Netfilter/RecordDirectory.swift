@@ -69,12 +69,6 @@ struct RecordDirectory: Sendable {
         }
     }
 
-    /// Whether no other network has a record.
-    func isOnly(_ network: String) throws(RulesError) -> Bool {
-        guard let directory = try RecordDirectory.open(path) else { return true }
-        return try recording("list \(path)") { () throws(Errno) in try !directory.hasName { $0 != network } }
-    }
-
     /// The owners that have a record.
     ///
     /// - Parameters: of one network and plugin, or of all.

@@ -45,20 +45,10 @@ extension NodeRules {
             try rebuildShared(except: owner)
             return try stopLettingThrough(network: owner.network)
         }
-        let own = rules.elements(of: owner).filter { !$0.isShared }
-        let shared = rules.sharedElements(of: owner.network)
-        if shared.isEmpty && rules.passage == nil {
-            try delete(own, of: owner)
-        } else if try !locked.isLast(owner) {
-            try delete(own, of: owner)
-        } else {
-            // With other networks about, the network's elements may have been adapted to theirs.
-            let isAlone =
-                try records.isOnly(owner.network) && !records.owners(network: owner.network).contains { $0 != owner }
-            if try !isAlone || !delete(own, and: shared, of: owner) {
-                try delete(own, of: owner)
-                try rebuildShared(except: owner)
-            }
+        try delete(rules.elements(of: owner).filter { !$0.isShared }, of: owner)
+        // Others who have left before may have wanted more of the network than this one.
+        if try locked.isLast(owner) {
+            try rebuildShared(except: owner)
             if rules.passage != nil { try stopLettingThrough(network: owner.network) }
         }
         try forget(rules)
@@ -71,26 +61,15 @@ extension NodeRules {
     }
 
     /// Deletes those that are there and bear the owner's name: a port may have found another owner since.
-    ///
-    /// - Parameter shared: elements of the network, which go as well.
-    /// - Returns: false when one of these is not there; nothing has been deleted then.
-    @discardableResult
-    private mutating func delete(
-        _ elements: [OwnedElement], and shared: [OwnedElement] = [], of owner: RulesOwner
-    ) throws -> Bool {
+    private mutating func delete(_ elements: [OwnedElement], of owner: RulesOwner) throws {
         for attempt in 1...NodeRules.attempts {
             let listed = try lookUp(elements)
             let own = zip(elements, listed).filter { $0.1?.comment == owner.name }.map(\.0)
-            do throws(KernelError) {
-                try change(adding: [], deleting: own + shared)
-                return true
-            } catch {
-                guard error.errno == .noSuchFile, attempt < NodeRules.attempts else { throw error }
+            do throws(KernelError) { return try change(adding: [], deleting: own) } catch {
                 // Somebody has emptied the set, or the table is gone.
-                if !shared.isEmpty { return false }
+                guard error.errno == .noSuchFile, attempt < NodeRules.attempts else { throw error }
             }
         }
-        return true
     }
 
     /// Deletes all elements whose comment is meant.

@@ -17,6 +17,9 @@ cnitool() {
 # cnitool names the container after the network namespace's path.
 container_id() { printf 'cnitool-%.20s\n' "$(printf %s "$1" | sha512sum)"; }
 
+host_port=8080
+ports="{\"portMappings\": [{\"hostPort\": $host_port, \"containerPort\": 80, \"protocol\": \"tcp\"}]}"
+
 add() {
   local who=$1 netns=$2
   if ! cnitool add "$network" "$netns" >"$work/$who.json" 2>"$work/$who.errors"; then
@@ -55,7 +58,10 @@ add_netns "${pod_a##*/}"
 add_netns "${pod_b##*/}"
 
 # Each result is looked at before the next ADD: it need not outlive that (a bridge may take its newest port's MAC).
+# Where the configuration has the capability, pod A gets a port of the node. It is not repeated to DEL.
+if ports_promised; then export CAP_ARGS=$ports; fi
 add "pod A" "$pod_a"
+unset CAP_ARGS
 result_a=$(normalize <"$work/pod A.json")
 check_attachment "pod A" "$result_a" "$pod_a"
 add "pod B" "$pod_b"
@@ -66,6 +72,8 @@ if [[ -n $(addresses_of "$result_a") ]]; then
   check_pods_reach_each_other
   check_gateway "pod A" "$result_a" "$pod_a"
   check_gateway "pod B" "$result_b" "$pod_b"
+  if masquerade_promised; then check_masqueraded "pod B" "$result_b" "$pod_b"; fi
+  if ports_promised; then check_published "pod A" "$result_a" "$pod_a" "$host_port"; fi
 else
   note "the result has no addresses: no pings"
 fi
@@ -73,7 +81,9 @@ fi
 if older "$spec_version" 0.4.0; then
   note "cniVersion $spec_version has no CHECK"
 elif ! excepted check; then
+  if ports_promised; then export CAP_ARGS=$ports; fi
   expect "cnitool check pod A" cnitool check "$network" "$pod_a"
+  unset CAP_ARGS
   expect "cnitool check pod B" cnitool check "$network" "$pod_b"
 fi
 

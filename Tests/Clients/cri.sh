@@ -31,13 +31,17 @@ cri() {
   fi
 }
 
-# run_sandbox NAME : sets netns_of[NAME], result_of[NAME] and id_of[NAME].
+# run_sandbox NAME [PORT] : with this port of the node leading to port 80; sets netns_of[NAME], result_of[NAME] and id_of[NAME].
 declare -A id_of
 run_sandbox() {
-  local name=$1 config
-  # PodSandboxConfig: metadata {name, uid, namespace}, hostname, linux {cgroup_parent}.
+  local name=$1 port=${2:-} config
+  # PodSandboxConfig: metadata {name, uid, namespace}, hostname, port_mappings {container_port, host_port}, linux
+  # {cgroup_parent}.
   config=$(message 1 "$(text 1 "$name")$(text 2 "uid-$name")$(text 3 swiftlet)")
   config+=$(text 2 "$name")
+  if [[ -n $port ]]; then
+    config+=$(message 5 "$(printf '105018%02x%02x' $((port & 127 | 128)) $((port >> 7)))")
+  fi
   config+=$(message 8 "$(text 1 "/$run")")
   expect "CRI RunPodSandbox $name" cri RunPodSandbox "$(message 1 "$config")"
   id_of[$name]=$(tail -c 64 "$work/cri.response")
@@ -50,7 +54,7 @@ run_sandbox() {
 
 test_sandboxes() {
   local name address
-  run_sandbox one
+  run_sandbox one "$(if ports_promised; then echo 8080; fi)"
   run_sandbox two
   for name in one two; do
     expect "$name: the CRI service tells its addresses" tells_addresses "$name"
@@ -63,6 +67,8 @@ test_sandboxes() {
       expect "one reaches two at $address" answers "${netns_of[one]}" "$address"
     done
   fi
+  if ports_promised; then check_published one "${result_of[one]}" "${netns_of[one]}" 8080; fi
+  if masquerade_promised; then check_masqueraded two "${result_of[two]}" "${netns_of[two]}"; fi
   for name in one two; do
     expect "CRI StopPodSandbox $name" cri StopPodSandbox "$(text 1 "${id_of[$name]}")"
     expect "CRI StopPodSandbox $name again" cri StopPodSandbox "$(text 1 "${id_of[$name]}")"

@@ -107,8 +107,22 @@ make_node() {
   done
   add_netns "${node##*/}"
   in_netns "$node" sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward; echo 0 >/proc/sys/net/ipv6/conf/all/forwarding'
-  # lo, and what some kernels put into every new namespace.
+  add_outside
+  # lo and the uplink, and what some kernels put into every new namespace.
   links_of_new=$(in_netns "$node" ip -j link show | jq -c '[.[].ifname]')
+}
+
+# Another host, behind the node's uplink. It knows no way to the pods' subnets.
+add_outside() {
+  outside=/run/netns/$run-outside
+  add_netns "${outside##*/}"
+  in_netns "$node" ip link add uplink type veth peer name eth0 netns "${outside##*/}"
+  in_netns "$node" ip address add 192.0.2.1/24 dev uplink
+  in_netns "$node" ip address add 2001:db8:2::1/64 dev uplink nodad
+  in_netns "$node" ip link set uplink up
+  in_netns "$outside" ip address add 192.0.2.2/24 dev eth0
+  in_netns "$outside" ip address add 2001:db8:2::2/64 dev eth0 nodad
+  in_netns "$outside" ip link set eth0 up
 }
 
 add_netns() {
@@ -153,6 +167,10 @@ gateway_promised() {
 }
 
 addresses_promised() { plugins | jq -se 'any(.[]; (.ipam // {} | length > 0) or .type == "swiftlet")' >/dev/null; }
+
+ports_promised() { plugins | jq -se 'any(.[]; .capabilities.portMappings == true)' >/dev/null; }
+
+masquerade_promised() { plugins | jq -se 'any(.[]; .ipMasq == true)' >/dev/null; }
 
 isolated() { plugins | jq -se 'any(.[]; .portIsolation == true)' >/dev/null; }
 
@@ -268,6 +286,64 @@ check_gateway() {
   done < <(jq -r '.ips[] | (.address | sub("/.*"; "")) + " " + (.gateway // "")' <<<"$result")
 }
 
+# page_from NETNS ADDRESS PORT : gets the page that serve_page serves there.
+page_from() {
+  local seen='' _
+  for _ in {1..3}; do
+    seen=$(in_netns "$1" sh -c "printf 'GET /page HTTP/1.0\r\n\r\n' | timeout 3 busybox nc $2 $3" || true)
+    if [[ $seen == *"page of $run"* ]]; then return; fi
+    sleep 0.2
+  done
+  echo "not the page but: $seen"
+  return 1
+}
+
+# serve_page NETNS : a web server on port 80, both families. Sets `server`, to be ended by end_server.
+serve_page() {
+  mkdir -p "$work/www"
+  echo "page of $run" >"$work/www/page"
+  in_netns "$1" busybox httpd -f -p '[::]:80' -h "$work/www" </dev/null &
+  server=$!
+}
+
+end_server() {
+  kill "$server"
+  wait "$server" || true
+}
+
+# check_published WHO RESULT NETNS PORT : the node's port leads to port 80 of the pod, whoever asks.
+check_published() {
+  local who=$1 result=$2 netns=$3 port=$4 address
+  serve_page "$netns"
+  for address in $(addresses_of "$result"); do
+    if is_v6 "$address"; then
+      expect "another host reaches $who by port $port of the node, IPv6" page_from "$outside" 2001:db8:2::1 "$port"
+      expect "the node reaches $who by its own port $port, IPv6" page_from "$node" 2001:db8:2::1 "$port"
+      expect "$who reaches itself by port $port of the node, IPv6" page_from "$netns" 2001:db8:2::1 "$port"
+    else
+      expect "another host reaches $who by port $port of the node" page_from "$outside" 192.0.2.1 "$port"
+      expect "the node reaches $who by its own port $port" page_from "$node" 192.0.2.1 "$port"
+      expect "the node reaches $who by 127.0.0.1, port $port" page_from "$node" 127.0.0.1 "$port"
+      expect "$who reaches itself by port $port of the node" page_from "$netns" 192.0.2.1 "$port"
+    fi
+  done
+  end_server
+}
+
+# check_masqueraded WHO RESULT NETNS : the pod reaches a host that has no way back to its address.
+check_masqueraded() {
+  local who=$1 result=$2 netns=$3 address
+  serve_page "$outside"
+  for address in $(addresses_of "$result"); do
+    if is_v6 "$address"; then
+      expect "$who gets a page from outside, IPv6" page_from "$netns" 2001:db8:2::2 80
+    else
+      expect "$who gets a page from outside" page_from "$netns" 192.0.2.2 80
+    fi
+  done
+  end_server
+}
+
 node_holds() {
   local bits=32
   if is_v6 "$1"; then bits=128; fi
@@ -281,7 +357,9 @@ check_node_is_clean() {
   expect "the node has no links left but lo and bridges" no_links_left
   expect "no reservation and no cached result is left in $data" no_files_left "$data"
   if [[ -e /run/cni ]]; then expect "no file is left in /run/cni" no_files_left /run/cni; fi
+  if [[ -e /run/swiftlet ]]; then expect "no file is left in /run/swiftlet" no_files_left /run/swiftlet; fi
   if excepted rules; then return; fi
+  expect "no element is left in the tables of swiftlet" no_elements_left
   expect "no packet filter rule is left with a pod's container ID or address" no_rules_left "$@"
 }
 
@@ -312,6 +390,13 @@ no_files_left() {
   local left
   left=$(find "$1" -mindepth 1 -name '.*' -prune -o -type f ! -name lock ! -name 'last_reserved_ip.*' -print)
   [[ -z $left ]] || { echo "$left"; return 1; }
+}
+
+no_elements_left() {
+  local family
+  for family in inet bridge; do
+    if in_netns "$node" nft list table "$family" swiftlet 2>/dev/null | grep -A5 elements; then return 1; fi
+  done
 }
 
 no_rules_left() {
