@@ -19,9 +19,12 @@ final class Node: Namespace {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try run("ip", "netns", "add", netns)
         try set("link", "set", "lo", "up")
+        // The kernel numbers a new namespace like one that has gone.
+        try forgetRecords()
     }
 
     deinit {
+        try? forgetRecords()
         _ = try? run("ip", "netns", "del", netns)
         try? FileManager.default.removeItem(atPath: directory)
     }
@@ -150,7 +153,7 @@ final class Pod: Namespace {
 }
 
 /// The machine that all tests share.
-private enum Machine {
+enum Machine {
     private static let counter = Atomic(0)
     private static let prefix = "swt-"
 

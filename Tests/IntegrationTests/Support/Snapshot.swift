@@ -24,14 +24,32 @@ struct Snapshot: Equatable, CustomStringConvertible {
         }
         let forwarding = try node.shell("cd /proc/sys/net && grep . ipv4/ip_forward ipv6/conf/all/forwarding")
         lines += forwarding.split(separator: "\n").map { "node \($0)" }
-        lines += Snapshot.files(node.data)
+        lines += Snapshot.files(node.data, "file")
+        lines += Snapshot.files(try node.records(), "record")
+        let ruleset = try node.ruleset()
+        lines += ruleset.objects.map { Snapshot.table + $0 } + ruleset.elements.map { "node element \($0)" }
         lines.sort()
     }
 
     private static let loopback = [" link lo ", " address lo ", #""dev":"lo""#]
 
+    private static let table = "node table "
+
+    /// Without swiftlet's tables, chains, rules and sets (but with their elements) where the other one does not have the
+    /// table: it is made at the first use, and stays.
+    func withoutTables(newerThan other: Snapshot) -> Snapshot {
+        var copy = self
+        for own in ["inet swiftlet: ", "bridge swiftlet: "].map({ Snapshot.table + $0 }) {
+            if other.lines.contains(where: { $0.hasPrefix(own) }) { continue }
+            copy.lines.removeAll { $0.hasPrefix(own) }
+        }
+        return copy
+    }
+
     /// Without the lines about a thing that is allowed to differ.
-    func without(_ words: String...) -> Snapshot {
+    func without(_ words: String...) -> Snapshot { without(words) }
+
+    func without(_ words: [String]) -> Snapshot {
         var copy = self
         copy.lines.removeAll { line in words.contains { line.contains($0) } }
         return copy
@@ -45,6 +63,10 @@ struct Snapshot: Equatable, CustomStringConvertible {
                 .sorted()
             let attributes = ["ifindex", "mtu", "address", "master", "ifalias", "promiscuity"].map { key in
                 "\(key)=\(link[key].map { String(decoding: $0.bytes, as: UTF8.self) } ?? "-")"
+            }
+            if link["linkinfo"]?["info_kind"] == "bridge" {
+                lines.append(
+                    "\(name) route_localnet \(ifname) \(try namespace.sysctl("ipv4/conf/\(ifname)/route_localnet"))")
             }
             lines.append("\(name) link \(ifname) \(flags) \(attributes.joined(separator: " "))")
             lines += (link["addr_info"]?.array ?? []).compactMap(\.ownAddress).map { "\(name) address \(ifname) \($0)" }
@@ -61,23 +83,27 @@ struct Snapshot: Equatable, CustomStringConvertible {
         return lines
     }
 
-    private static func files(_ directory: String) -> [String] {
+    private static func files(_ directory: String, _ kind: String) -> [String] {
         guard let paths = try? FileManager.default.subpathsOfDirectory(atPath: directory) else { return [] }
         return paths.filter { !$0.contains("last_reserved_ip") }.map { path in
             let full = directory + "/" + path
             if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: full) {
-                return "file \(path) -> \(target)"
+                return "\(kind) \(path) -> \(target)"
             }
             let text = FileManager.default.contents(atPath: full).map { String(decoding: $0, as: UTF8.self) } ?? ""
-            return "file \(path) \(text.debugDescription)"
+            return "\(kind) \(path) \(text.debugDescription)"
         }
     }
 }
 
 /// Records an issue that shows what differs.
+///
+/// - Parameter allowingTables: whether swiftlet's tables may have been made in between, without elements.
 func expectSame(
-    _ after: Snapshot, as before: Snapshot, _ comment: String = "", sourceLocation: SourceLocation = #_sourceLocation
+    _ after: Snapshot, as before: Snapshot, _ comment: String = "", allowingTables: Bool = true,
+    sourceLocation: SourceLocation = #_sourceLocation
 ) {
+    let after = allowingTables ? after.withoutTables(newerThan: before) : after
     guard after != before else { return }
     Issue.record(
         "\(comment)\nleft behind (+) or lost (-):\n\(after.difference(from: before))", sourceLocation: sourceLocation)

@@ -1,4 +1,3 @@
-import CBench
 import Foundation
 import Testing
 
@@ -14,17 +13,9 @@ extension Namespace {
 
     /// A socket that belongs to this namespace, whoever uses it.
     func socket(_ family: Int32, _ type: Int32, _ protocol: Int32 = 0) throws -> Int32 {
-        let path = path
-        return try inThread {
-            let namespace = open(path, O_RDONLY | O_CLOEXEC)
-            defer { close(namespace) }
-            guard namespace >= 0, cbench_setns_net(namespace) == 0 else {
-                throw CommandError(description: "enter \(path): \(String(cString: strerror(errno)))")
-            }
+        try inside {
             let descriptor = Glibc.socket(family, type | Int32(SOCK_CLOEXEC.rawValue), `protocol`)
-            guard descriptor >= 0 else {
-                throw CommandError(description: "socket: \(String(cString: strerror(errno)))")
-            }
+            guard descriptor >= 0 else { throw CommandError.system("socket") }
             var limit = timeval(tv_sec: 10, tv_usec: 0)
             for option in [SO_SNDTIMEO, SO_RCVTIMEO] {
                 setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -85,19 +76,21 @@ func withSocketAddress<Value>(
 private func boundPort(_ descriptor: Int32) throws -> UInt16 {
     var storage = sockaddr_storage()
     var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    let port = withUnsafeMutablePointer(to: &storage) { pointer -> UInt16? in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-            getsockname(descriptor, address, &size) == 0 ? () : nil
-        }.map { _ in
-            // Both families have the port at the same place.
-            pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { UInt16(bigEndian: $0.pointee.sin_port) }
-        }
+    let result = withUnsafeMutablePointer(to: &storage) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
     }
-    guard let port else { throw CommandError(description: "getsockname: \(String(cString: strerror(errno)))") }
-    return port
+    guard result == 0 else { throw CommandError.system("getsockname") }
+    return port(of: &storage)
 }
 
-private func numericHost(_ storage: inout sockaddr_storage, _ size: socklen_t) throws -> String {
+/// Both families have it at the same place.
+func port(of storage: inout sockaddr_storage) -> UInt16 {
+    withUnsafePointer(to: &storage) { pointer in
+        pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { UInt16(bigEndian: $0.pointee.sin_port) }
+    }
+}
+
+func numericHost(_ storage: inout sockaddr_storage, _ size: socklen_t) throws -> String {
     var text = [CChar](repeating: 0, count: 64)
     let result = withUnsafePointer(to: &storage) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
