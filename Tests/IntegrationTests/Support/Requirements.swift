@@ -22,7 +22,9 @@ enum Requirements {
         for name in ["swiftlet", "bridge", "host-local", "loopback"] where !isExecutable("\(bin)/\(name)") {
             return "\(bin)/\(name) is missing: run make first, or set SWIFTLET_BIN_DIR"
         }
-        let tools = ["ip", "nsenter", "unshare", "ping", "strace", "readelf", "make", "gcc", "nft", "conntrack"]
+        let tools = [
+            "ip", "nsenter", "unshare", "ping", "strace", "readelf", "make", "gcc", "nft", "iptables-nft", "conntrack",
+        ]
         let missing = tools.filter { tool in
             !["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/bin"].contains { isExecutable("\($0)/\(tool)") }
         }
