@@ -1,0 +1,254 @@
+import ContainerRuntime
+import Foundation
+import Testing
+
+/// Rules that have vanished, that are out of date, or whose owners have: who puts things in order, and what it leaves alone.
+@Suite(.realKernel) struct HealingTests {
+    typealias Way = IsolationTests.Way
+
+    /// A network with everything that there is, on a bridge of its own.
+    static func network(
+        _ node: Node, _ way: Way = .alone, name: String = "net", bridge: String = "cbr0",
+        _ subnets: [String] = ["10.44.0.0/24", "fd00:44::/64"]
+    ) throws -> NetworkList {
+        try DamageTests.Scene.network(
+            node, way, name: name, bridge: bridge, ranges: subnets.map { .array([["subnet": .string($0)]]) })
+    }
+
+    @Test(arguments: Way.allCases) func afterAFlushTheNextPodHasAllAndTheOthersAreTold(_ way: Way) throws {
+        let node = try Node()
+        let outside = try Outside(node)
+        let world = try Responder("outside", in: outside, 7)
+        let list = try Self.network(node, way)
+        let runtime = node.runtime()
+        let pods = try node.pods(3)
+        for (number, pod) in pods[..<2].enumerated() {
+            _ = try runtime.add(list, pod.with(ports: hostPorts(8080 + Int64(number))))
+        }
+        try node.exec("nft", "flush", "ruleset")
+        let lost = try failure { try runtime.check(list, pods[0].with(ports: hostPorts(8080))) }
+        #expect(lost.code == 104 && lost.msg.contains("table inet swiftlet is missing"), "\(lost)")
+        _ = try runtime.add(list, pods[2].with(ports: hostPorts(8082)))
+        let server = try Responder("third", in: pods[2], 80)
+        for family in Family.allCases {
+            for transport in [Transport.tcp, .udp] {
+                expectAnswer(server.name, from: outside, Outside.node(family), 8082, transport)
+                expectAnswer(
+                    world.name, from: pods[2], Outside.host(family), 7, transport, seen: Outside.node(family))
+            }
+            expectAnswer(server.name, from: pods[2], Outside.node(family), 8082)
+        }
+        try runtime.check(list, pods[2].with(ports: hostPorts(8082)))
+        for (number, pod) in pods[..<2].enumerated() {
+            let error = try failure {
+                try runtime.check(list, pod.with(ports: hostPorts(8080 + Int64(number))))
+            }
+            #expect(error.code == 104 && "\(error)".contains("net/\(pod.id)/eth0"), "\(error)")
+            // By a drop-in of a chain the first that misses something speaks.
+            #expect(way == .chained || "\(error)".contains("host port \(8080 + number)/tcp"), "\(error)")
+        }
+        for pod in pods { try runtime.del(list, pod.attachment) }
+        #expect(try node.ruleset().own.map(\.description) == [])
+        #expect(try node.recordPaths() == [])
+    }
+
+    @Test(arguments: Way.allCases) func garbageIsWhatNobodyListsOfThisNetworkOnly(_ way: Way) throws {
+        let node = try Node()
+        let runtime = node.runtime()
+        let list = try Self.network(node, way)
+        let other = try Self.network(node, way, name: "net-2", bridge: "cbr1", ["10.45.0.0/24", "fd00:45::/64"])
+        let pods = try node.pods(5)
+        for (number, pod) in pods.enumerated() {
+            _ = try runtime.add(number < 3 ? list : other, pod.with(ports: hostPorts(8080 + Int64(number))))
+        }
+        let before = try pods.map {
+            try node.ownElements(of: "\($0 === pods[3] || $0 === pods[4] ? "net-2" : "net")/\($0.id)/eth0")
+        }
+        for elements in before { #expect(elements.count >= 6) }
+        let shared = try ["net", "net-2"].map(node.ownElements)
+        // One of the garbage and one of the other network have lost their records.
+        let records = try node.records()
+        for file in try node.recordPaths() where file.contains(pods[1].id) || file.contains(pods[3].id) {
+            try FileManager.default.removeItem(atPath: "\(records)/\(file)")
+        }
+        try runtime.gc(list, valid: [pods[0].valid])
+        try runtime.check(list, pods[0].with(ports: hostPorts(8080)))
+        #expect(try node.ownElements(of: "net/\(pods[0].id)/eth0") == before[0])
+        for pod in pods[1...2] { #expect(try node.ownElements(of: "net/\(pod.id)/eth0") == []) }
+        for (pod, elements) in zip(pods[3...], before[3...]) {
+            #expect(try node.ownElements(of: "net-2/\(pod.id)/eth0") == elements)
+        }
+        #expect(try ["net", "net-2"].map(node.ownElements) == shared)
+        try runtime.check(other, pods[4].with(ports: hostPorts(8084)))
+        #expect(try node.recordPaths().filter { $0.contains(pods[2].id) } == [])
+        // A valid attachment keeps its elements without a record too.
+        for file in try node.recordPaths() where file.contains(pods[0].id) {
+            try FileManager.default.removeItem(atPath: "\(records)/\(file)")
+        }
+        try runtime.gc(list, valid: [pods[0].valid])
+        #expect(try node.ownElements(of: "net/\(pods[0].id)/eth0") == before[0])
+        try runtime.gc(list, valid: [])
+        #expect(try node.ruleset().own.allSatisfy { $0.owner.hasPrefix("net-2") })
+        #expect(try node.ownElements(of: "net-2") == shared[1])
+        try runtime.gc(other, valid: [])
+        #expect(try node.ruleset().own.map(\.description) == [])
+        #expect(try node.veths() == [])
+        for network in ["net", "net-2"] { #expect(try node.reservations(network) == []) }
+    }
+
+    /// What a network shares stays as long as a pod of it is valid, whatever became of its records.
+    @Test func whatPodsShareStaysWithTheLastOfThem() throws {
+        let node = try Node()
+        let outside = try Outside(node)
+        let world = try Responder("outside", in: outside, 7)
+        let list = try Self.network(node)
+        let pods = try node.pods(3)
+        for pod in pods { _ = try node.runtime().add(list, pod.attachment) }
+        for pod in pods[..<2] {
+            try node.runtime().del(list, pod.attachment)
+            expectAnswer(world.name, from: pods[2], Outside.host(.v4), 7, seen: Outside.node(.v4))
+            try node.runtime().check(list, pods[2].attachment)
+        }
+        try node.runtime().gc(list, valid: [pods[2].valid])
+        expectAnswer(world.name, from: pods[2], Outside.host(.v6), 7, seen: Outside.node(.v6))
+        try node.runtime().check(list, pods[2].attachment)
+        try node.runtime().del(list, pods[2].attachment)
+        #expect(try node.ruleset().own.map(\.description) == [])
+    }
+
+    @Test(arguments: Way.allCases) func theLastPodOfANetworkLeavesTheOtherAlone(_ way: Way) throws {
+        let node = try Node()
+        let outside = try Outside(node)
+        let world = try Responder("outside", in: outside, 7)
+        // The subnets of one lie in those of the other, so that their elements cannot all be there.
+        let wide = try Self.network(node, way, name: "wide", bridge: "cbr0", ["10.44.0.0/16", "fd00:44::/48"])
+        let narrow = try Self.network(node, way, name: "narrow", bridge: "cbr1", ["10.44.7.0/24", "fd00:44:0:7::/64"])
+        for first in [wide, narrow] {
+            let second = first.name == wide.name ? narrow : wide
+            let pods = try node.pods(2)
+            _ = try node.runtime().add(first, pods[0].with(ports: hostPorts(8080)))
+            _ = try node.runtime().add(second, pods[1].with(ports: hostPorts(8081)))
+            try node.runtime().check(first, pods[0].with(ports: hostPorts(8080)))
+            try node.runtime().check(second, pods[1].with(ports: hostPorts(8081)))
+            try node.runtime().del(first, pods[0].attachment)
+            try node.runtime().check(second, pods[1].with(ports: hostPorts(8081)))
+            #expect(try node.ruleset().own.allSatisfy { $0.owner.hasPrefix(second.name) })
+            let server = try Responder("second", in: pods[1], 80)
+            for family in Family.allCases {
+                expectAnswer(
+                    world.name, from: pods[1], Outside.host(family), 7, seen: Outside.node(family), second.name)
+                expectAnswer(server.name, from: outside, Outside.node(family), 8081)
+            }
+            try node.runtime().del(second, pods[1].attachment)
+            #expect(try node.ruleset().own.map(\.description) == [])
+            #expect(try node.recordPaths() == [])
+            for bridge in ["cbr0", "cbr1"] { try node.set("link", "del", bridge) }
+        }
+    }
+
+    static let strangersTables = [
+        "table inet swiftlet { }",
+        """
+        table inet swiftlet {
+            set siblings_v4 { type ipv4_addr . ipv4_addr; flags interval; }
+            map hostports_v4 { type inet_proto . inet_service : ipv4_addr . inet_service; elements = { tcp . 1 : 10.0.0.1 . 1 }; }
+            chain forward { type filter hook forward priority 0; policy accept; }
+        }
+        """,
+        "table bridge swiftlet { chain prerouting { type filter hook prerouting priority 0; }\n }",
+    ]
+
+    @Test(arguments: Way.allCases, strangersTables) func anotherProgramsTableIsLeftAlone(_ way: Way, _ table: String)
+        throws
+    {
+        let node = try Node()
+        try node.nft(table)
+        let listing = try node.exec("nft", "-a", "list", "ruleset")
+        let list = try Self.network(node, way)
+        let pod = try node.pod()
+        let error = try failure { _ = try node.runtime().addOrUndo(list, pod.with(ports: hostPorts(8080))) }
+        #expect(error.code == 7, "\(error)")
+        #expect(error.msg.contains(table.hasPrefix("table bridge") ? "bridge swiftlet" : "inet swiftlet"), "\(error)")
+        let family = table.hasPrefix("table bridge") ? "bridge" : "inet"
+        #expect(try node.exec("nft", "-a", "list", "table", family, "swiftlet") == listing)
+        #expect(try isUntouched(pod))
+        #expect(try node.veths() == [] && node.reservations() == [] && node.recordPaths() == [])
+        try node.runtime().gc(list, valid: [])
+        #expect(try node.exec("nft", "-a", "list", "table", family, "swiftlet") == listing)
+        // Who needs no rules is not concerned.
+        let plain = try node.network(node.swiftlet(["subnet": "10.44.0.0/24"]))
+        _ = try node.runtime().add(plain, pod.attachment)
+        try node.runtime().check(plain, pod.attachment)
+        try node.runtime().del(plain, pod.attachment)
+        // And when it has gone, all is well.
+        try node.nft("delete table \(family) swiftlet")
+        _ = try node.runtime().add(list, pod.with(ports: hostPorts(8080)))
+        try node.runtime().check(list, pod.with(ports: hostPorts(8080)))
+    }
+
+    @Test(arguments: Way.allCases) func anOlderRulesetIsReplacedAndElementsStay(_ way: Way) throws {
+        let node = try Node()
+        let list = try Self.network(node, way)
+        let pods = try node.pods(2)
+        _ = try node.runtime().add(list, pods[0].with(ports: hostPorts(8080)))
+        let before = try node.ruleset()
+        let own = try node.ownElements(of: "net/\(pods[0].id)/eth0")
+        try node.nft(
+            """
+            delete chain inet swiftlet version_1
+            add chain inet swiftlet version_0
+            flush chain inet swiftlet postrouting
+            insert rule inet swiftlet forward counter
+            delete chain inet swiftlet output
+            add chain inet swiftlet since_retired
+            delete chain bridge swiftlet version_1
+            add chain bridge swiftlet version_0
+            flush chain bridge swiftlet guard
+            """)
+        let error = try failure { try node.runtime().check(list, pods[0].with(ports: hostPorts(8080))) }
+        #expect(error.code == 104 && "\(error)".contains("version_1"), "\(error)")
+        _ = try node.runtime().add(list, pods[1].with(ports: hostPorts(8081)))
+        let after = try node.ruleset()
+        #expect(Set(after.objects).subtracting(before.objects).allSatisfy { $0.contains("since_retired") })
+        #expect(Set(before.objects).subtracting(after.objects) == [])
+        #expect(try node.ownElements(of: "net/\(pods[0].id)/eth0") == own)
+        for (number, pod) in pods.enumerated() {
+            try node.runtime().check(list, pod.with(ports: hostPorts(8080 + Int64(number))))
+        }
+        let outside = try Outside(node)
+        let server = try Responder("first", in: pods[0], 80)
+        for family in Family.allCases { expectAnswer(server.name, from: outside, Outside.node(family), 8080) }
+        for pod in pods { try node.runtime().del(list, pod.attachment) }
+        #expect(try node.ruleset().own.map(\.description) == [])
+    }
+
+    @Test func podsThatComeAtOnceAfterAFlushAllHaveTheirRules() throws {
+        let node = try Node()
+        let list = try Self.network(node)
+        let pods = try node.pods(8)
+        _ = try node.runtime().add(list, pods[0].with(ports: hostPorts(8080)))
+        for _ in 0..<3 {
+            try node.exec("nft", "flush", "ruleset")
+            let added = inParallel(7) { number in
+                _ = try node.runtime().add(list, pods[number + 1].with(ports: hostPorts(8081 + Int64(number))))
+            }
+            for result in added { try result.get() }
+            let checked = inParallel(7) { number in
+                try node.runtime().check(list, pods[number + 1].with(ports: hostPorts(8081 + Int64(number)))).count
+            }
+            for result in checked { #expect(throws: Never.self) { try result.get() } }
+            // DEL with others' flushes in between.
+            let removed = inParallel(8) { number -> Int in
+                if number == 7 {
+                    try node.exec("nft", "flush", "ruleset")
+                    return 0
+                }
+                return try node.runtime().del(list, pods[number + 1].attachment).count
+            }
+            for result in removed { #expect(throws: Never.self) { try result.get() } }
+            #expect(try node.ruleset().own.allSatisfy { $0.owner == "net/\(pods[0].id)/eth0" || $0.owner == "net" })
+        }
+        try node.runtime().del(list, pods[0].attachment)
+        try node.expectNoRules()
+    }
+}
