@@ -31,7 +31,10 @@ import Testing
             ranges: [JSONValue] = Scene.oneAddress
         ) throws -> NetworkList {
             let ipam: [String: JSONValue] = ["ranges": .array(ranges)]
-            let portmap: [String: JSONValue] = ["masqAll": true, "capabilities": ["portMappings": true]]
+            let portmap: [String: JSONValue] = [
+                "masqAll": true, "conditionsV4": ["ip", "saddr", "!=", "10.9.0.0/16"],
+                "capabilities": ["portMappings": true],
+            ]
             let common: [String: JSONValue] = [
                 "bridge": .string(bridge), "isDefaultGateway": true, "ipMasq": true, "macspoofchk": true,
             ]
@@ -99,8 +102,8 @@ import Testing
         try scene.check()
         let damages = kind.damages(try Listing(scene.node))
         #expect(damages.count >= 8)
-        // One of a kind is enough for the drop-ins, which share the code.
-        let chosen = way == .alone ? damages : damages.enumerated().filter { $0.offset % 5 == 0 }.map(\.element)
+        // Some are enough for the drop-ins, which share the code.
+        let chosen = way == .alone ? damages : damages.enumerated().filter { $0.offset % 9 == 0 }.map(\.element)
         for damage in chosen {
             try scene.node.nft(damage)
             scene.expectCheckNames(damage.names, damage.description)
@@ -111,12 +114,53 @@ import Testing
             #expect(left == [], "\(damage)")
             #expect(try scene.node.recordPaths() == [], "\(damage)")
             // Made anew as a whole, and so with the same handles.
-            for family in ["inet", "bridge"] {
-                try scene.node.shell("nft delete table $1 swiftlet 2>/dev/null || true", family)
-            }
+            try scene.node.exec("nft", "flush", "ruleset")
             try scene.add()
         }
         try scene.check()
+    }
+
+    @Test(arguments: Kind.allCases) func everyDamageIsRepaired(_ kind: Kind) throws {
+        let scene = try Scene(.alone)
+        try scene.add()
+        var number = 0
+        while true {
+            // Rules that have been repaired have new handles.
+            let damages = kind.damages(try Listing(scene.node))
+            guard number < damages.count else { break }
+            let damage = damages[number]
+            try scene.node.nft(damage)
+            let isWhole = try repair(scene, damage)
+            #expect(isWhole, "\(damage)")
+            if !isWhole {
+                try scene.delWithoutKnowledge()
+                try scene.node.exec("nft", "flush", "ruleset")
+                try scene.add()
+            }
+            number += 5
+        }
+        let rules = try scene.node.exec("nft", "-a", "list", "ruleset")
+        #expect(try scene.node.exec(Self.ctl, "repair").contains("0 repaired, 1 were whole"))
+        #expect(try scene.node.exec("nft", "-a", "list", "ruleset") == rules)
+        try scene.delWithoutKnowledge()
+        try scene.node.expectNoRules()
+    }
+
+    static let ctl = "\(Requirements.bin)/swiftletctl"
+
+    private func repair(_ scene: Scene, _ damage: Damage) throws -> Bool {
+        guard !damage.description.contains("set version_") else {
+            // Nothing tells the table from one of somebody else's now; the advice helps.
+            let refusal = try #require(throws: CommandError.self) { try scene.node.exec(Self.ctl, "repair") }
+            let advice = ["inet", "bridge"].first { refusal.description.contains("nft delete table \($0) swiftlet") }
+            let family = try #require(advice)
+            try scene.node.nft("delete table \(family) swiftlet")
+            try scene.node.exec(Self.ctl, "repair")
+            return (try? scene.check()) != nil
+        }
+        let said = try scene.node.exec(Self.ctl, "repair")
+        #expect(said.contains("1 repaired, 0 were whole"), "\(damage): \(said)")
+        return (try? scene.check()) != nil
     }
 
     @Test(arguments: Way.allCases) func whatIsBesideTheRulesIsCheckedToo(_ way: Way) throws {

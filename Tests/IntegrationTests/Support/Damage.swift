@@ -42,7 +42,7 @@ struct Listing: Sendable {
             let name = chain.text("name")
             let place = chain.only("family", "table", "name")
             let hasRules = rules.contains { $0["chain"] == chain["name"] && $0["family"] == chain["family"] }
-            let isFree = chain["hook"] != nil || name.hasPrefix("version_")
+            let isFree = chain["hook"] != nil
             let flushed = Damage("chain \(name) flushed", [name], "flush", "chain", place)
             // The kernel deletes no chain that has rules.
             let deleted = Damage(
@@ -52,16 +52,15 @@ struct Listing: Sendable {
         }
     }
 
-    /// A rule of somebody else's as the first and as the last of each chain.
+    /// A rule of somebody else's in each chain, now as the first, now as the last.
     var foreignRules: [Damage] {
-        chains.flatMap { chain in
-            ["insert", "add"].map { command in
-                var rule = chain.only("family", "table").object ?? [:]
-                rule["chain"] = chain["name"]
-                rule["expr"] = [["counter": .null]]
-                let name = chain.text("name")
-                return Damage("\(command) a rule in chain \(name)", [name], command, "rule", .object(rule))
-            }
+        chains.enumerated().map { number, chain in
+            let command = number % 2 == 0 ? "insert" : "add"
+            var rule = chain.only("family", "table").object ?? [:]
+            rule["chain"] = chain["name"]
+            rule["expr"] = [["counter": .null]]
+            let name = chain.text("name")
+            return Damage("\(command) a rule in chain \(name)", [name], command, "rule", .object(rule))
         }
     }
 
@@ -76,13 +75,18 @@ struct Listing: Sendable {
         }
     }
 
-    /// Each set without its elements, and each table gone.
+    /// Each set without its elements, or gone where no rule uses it, and each table gone.
     var lostSetsAndTables: [Damage] {
         sets.filter { !$0.elements.isEmpty }.map { set in
             Damage(
                 "set \(set.text("name")) flushed", set.names, "flush", set["map"] == nil ? "set" : "map",
                 set.only("family", "table", "name"))
         }
+            + sets.filter { $0.text("name").hasPrefix("version_") }.map { set in
+                Damage(
+                    "set \(set.text("name")) deleted", set.names, "delete", "set",
+                    set.only("family", "table", "name"))
+            }
             + all("table").map { table in
                 Damage(
                     "table \(table.text("family")) swiftlet deleted", ["table \(table.text("family")) swiftlet"],
