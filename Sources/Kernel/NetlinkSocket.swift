@@ -11,8 +11,7 @@ public import Wire
 public struct NetlinkSocket: ~Copyable {
     private let socket: OpaquePointer
     private var sequence: UInt32 = 1
-    /// Whether a batch has gone to nf_tables.
-    private var hasChangedRules = false
+    private let subsystem: Subsystem
 
     /// Kernels send at most 32 KiB at a time in a dump.
     private static let receiveSize = 32768
@@ -52,13 +51,14 @@ public struct NetlinkSocket: ~Copyable {
             return unsafe socket
         }
         unsafe self.socket = unsafe socket
+        self.subsystem = subsystem
     }
 
     deinit {
         // Whoever closes a socket of netfilter waits until the kernel has cleaned up behind earlier changes of rules,
         // anybody's, which takes until all processors have passed a quiescent state: 5 to 15 ms (nft_rcv_nl_event,
         // net/netfilter/nf_tables_api.c). Nobody else need wait for it.
-        if hasChangedRules { ck_close_later(descriptor) }
+        if subsystem == .netfilter { ck_close_later(descriptor) }
         _ = unsafe mnl_socket_close(socket)
     }
 
@@ -118,7 +118,6 @@ public struct NetlinkSocket: ~Copyable {
         let last = builder.sequences.count - 1
         if changes.isBatch { builder.endBatch() }
         try makeRoom(for: builder.bytes.count)
-        hasChangedRules = hasChangedRules || changes.isBatch
         try send(builder, changes.describe(0))
         var firstFailure: (position: Int, Acknowledgement)?
         while true {

@@ -33,22 +33,21 @@ struct ConditionChain {
 }
 
 extension NodeRules {
-    /// Makes the chain, unless it is there.
+    /// Makes the chain, or makes it whole again.
     mutating func install(_ chain: ConditionChain) throws {
         let conditions = try chain.conditions()
         var changes = Changes.batch()
         changes.append("make chain \(chain.name)") {
-            $0.addChain(NftChain(chain.name), to: MainTable.table, exclusive: true)
+            $0.addChain(NftChain(chain.name), to: MainTable.table)
         }
+        changes.append("empty chain \(chain.name)") { $0.deleteRule(of: chain.name, in: MainTable.table) }
         changes.append(conditions.anonymousSets, to: MainTable.table)
         for rule in chain.rules(conditions) {
             changes.append("add a rule to chain \(chain.name)") {
                 $0.addRule(rule, to: chain.name, of: MainTable.table)
             }
         }
-        do throws(KernelError) { try socket.execute(changes) } catch {
-            guard error.errno == .fileExists else { throw error }
-        }
+        try socket.execute(changes)
     }
 
     mutating func removeIfUnused(_ chain: ConditionChain) { removeIfUnused(conditionChain: chain.name) }

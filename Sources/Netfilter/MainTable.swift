@@ -100,6 +100,10 @@ enum MainTable {
         }
     }
 
+    /// Tells the node's own host ports from what others do with a connection, from the first look at it to the last. The
+    /// bit that the reference plugin uses by default.
+    private static let hostPortMark: UInt32 = 1 << 13
+
     /// Conditions first, which may end the matter; then the mapping. A mapping of one address goes before one of all.
     private static func hostPorts(_ family: IPFamily) -> [NftRule] {
         let header = Header(family)
@@ -110,6 +114,11 @@ enum MainTable {
         let nat = NftExpression.destinationNAT(
             header.nft, address: .first, port: .word(UInt32(family.byteWidth / 4)))
         return [
+            // `meta mark set meta mark | 0x2000`
+            NftRule([
+                .meta(.mark), .bits(keeping: inHostOrder(~hostPortMark), flipping: inHostOrder(hostPortMark)),
+                .setMeta(.mark),
+            ]),
             NftRule(byAddress + [.map(SetName.hostIPConditions.of(family), into: .verdict)]),
             NftRule(byAddress + [.map(SetName.hostIPHostPorts.of(family), into: .first), nat]),
             NftRule(byPort + [.map(SetName.conditions.of(family), into: .verdict)]),
@@ -117,12 +126,13 @@ enum MainTable {
         ]
     }
 
-    /// `ct status dnat jump hairpin`, then what leaves its network.
+    /// `ct status dnat meta mark & 0x2000 != 0 jump hairpin`, then what leaves its network.
     private static var postrouting: [NftRule] {
         [
             NftRule([
                 // IPS_DST_NAT, linux/netfilter/nf_conntrack_common.h.
                 .connection(.status), .mask(inHostOrder(UInt32(0x20))), .compare(.notEqual, inHostOrder(UInt32(0))),
+                .meta(.mark), .mask(inHostOrder(hostPortMark)), .compare(.equal, inHostOrder(hostPortMark)),
                 .verdict(.jump("hairpin")),
             ])
         ]

@@ -94,7 +94,7 @@ public struct Masquerade: Sendable, Hashable {
                 pair: source, CIDR(IPAddress(source.family, 0), 0), in: .masqueraded, network: network)
         }
             + sources.flatMap { source in
-                let destinations = ([source] + exceptions).filter { $0.family == source.family }
+                let destinations = (sources + exceptions).filter { $0.family == source.family }
                 // One that lies in another is covered: the kernel takes no overlaps.
                 return destinations.enumerated().filter { position, inner in
                     !destinations.enumerated().contains { other, outer in

@@ -85,7 +85,10 @@ public struct PublishedPorts: Sendable, Hashable {
         guard reachesNeighbours else { return [] }
         var subnets: [CIDR] = []
         for address in addresses where !subnets.contains(address.network) { subnets.append(address.network) }
-        return subnets.map { OwnedElement(pair: $0, $0, in: .siblings, network: network) }
+        return subnets.flatMap { source in
+            subnets.filter { $0.family == source.family }
+                .map { OwnedElement(pair: source, $0, in: .siblings, network: network) }
+        }
     }
 }
 

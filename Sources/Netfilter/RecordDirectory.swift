@@ -100,6 +100,14 @@ struct RecordDirectory: Sendable {
         }
     }
 
+    /// Removes what killed calls have left of a network: unfinished records, empty directories.
+    func tidy(_ network: String) throws(RulesError) {
+        for plugin in try RecordDirectory.names("\(path)/\(network)") {
+            try lock(network, plugin, create: false)?.tidy()
+        }
+        try? FileDescriptor.removeDirectory("\(path)/\(network)")
+    }
+
     /// The record of an owner; nil when there is none, or none that can be read.
     func record(of owner: RulesOwner) -> Record? {
         let path = "\(directory(owner.network, owner.plugin))/\(RecordDirectory.name(owner))"

@@ -97,6 +97,7 @@ extension NodeRules {
         for owner in try records.owners(network: network) where !isKept(owner.containerID, owner.ifname) {
             try remove(owner)
         }
+        try records.tidy(network)
         var node = try NodeRules()
         try node.sweep { comment in
             guard let named = RulesOwner(name: comment) else { return false }

@@ -38,7 +38,7 @@ extension NodeRules {
                     report.whole.append(title)
                     continue
                 }
-                for table in OwnTable.allCases where record.rules.uses(table) { try install(table) }
+                try makeReady(record.rules)
                 try apply(record.rules, owner, netns: record.namespace.path)
                 report.repaired.append(RepairReport.Repaired(owner: title, missing: missing))
             } catch { report.failed.append("\(title): \(error)") }

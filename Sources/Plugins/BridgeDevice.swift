@@ -52,6 +52,8 @@ enum BridgeDevice {
         guard bridge.alias != mark || !bridge.isUp || (settings.promiscuous && !isPromiscuous) else { return }
         // A router's own port must not take addresses and routes from its pods' advertisements.
         try Sysctl("ipv6/conf/\(bridge.name)/accept_ra").write("0")
+        // Without an address of its own that is ready at once, the first packets to the first pod would wait for seconds.
+        try Sysctl("ipv6/conf/\(bridge.name)/accept_dad").write("0")
         var change = LinkChange()
         change.isUp = true
         if settings.promiscuous { change.isPromiscuous = true }

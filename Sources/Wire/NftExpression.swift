@@ -12,6 +12,10 @@ public enum NftExpression: Sendable, Hashable {
     case mask([UInt8], NftRegister = .first)
     /// Turns a number of four octets from host to network byte order, in which numbers compare as octets do.
     case networkOrder(NftRegister = .first)
+    /// Keeps the bits of a mask, and turns over those of the second value.
+    case bits(keeping: [UInt8], flipping: [UInt8], NftRegister = .first)
+    /// Stores what the register holds with the packet.
+    case setMeta(Meta, NftRegister = .first)
     case compare(Comparison, [UInt8], NftRegister = .first)
     /// Goes on if the value is outside of the range. (Inside is two comparisons.)
     case outside(first: [UInt8], last: [UInt8], NftRegister = .first)
@@ -69,7 +73,8 @@ public enum NftExpression: Sendable, Hashable {
         case .payload: "payload"
         case .connection: "ct"
         case .destinationType: "fib"
-        case .mask: "bitwise"
+        case .mask, .bits: "bitwise"
+        case .setMeta: "meta"
         case .networkOrder: "byteorder"
         case .compare: "cmp"
         case .outside: "range"
@@ -106,6 +111,15 @@ public enum NftExpression: Sendable, Hashable {
             // NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR.
             builder.attribute(2, bigEndian: UInt32(3))
             builder.attribute(3, bigEndian: UInt32(2))
+        case .setMeta(let key, let register):
+            builder.attribute(2, bigEndian: key.rawValue)
+            builder.attribute(3, bigEndian: register.rawValue)
+        case .bits(let mask, let flipped, let register):
+            builder.attribute(1, bigEndian: register.rawValue)
+            builder.attribute(2, bigEndian: register.rawValue)
+            builder.attribute(3, bigEndian: UInt32(mask.count))
+            builder.nested(4) { $0.attribute(NFTA.dataValue, mask) }
+            builder.nested(5) { $0.attribute(NFTA.dataValue, flipped) }
         case .mask(let mask, let register):
             builder.attribute(1, bigEndian: register.rawValue)
             builder.attribute(2, bigEndian: register.rawValue)

@@ -35,8 +35,12 @@ public struct NftListedRule: Sendable {
         else { return nil }
         self.chain = chain
         self.handle = handle
-        comment = attributes[NFTA.ruleUserData].flatMap { NftUserData.comment(in: $0.bytes) } ?? ""
         expressions = attributes.nested(NFTA.ruleExpressions).all.map { Attributes($0.bytes) }
+        // What iptables has saved and restored bears its comment as a match (linux/netfilter/xt_comment.h).
+        let match = expressions.lazy.filter { $0[NFTA.expressionName]?.text == "match" }
+            .map { $0.nested(NFTA.expressionData) }.first { $0[1]?.text == "comment" }
+        comment =
+            attributes[NFTA.ruleUserData].flatMap { NftUserData.comment(in: $0.bytes) } ?? match?[3]?.text ?? ""
     }
 
     /// Whether these are the rule's expressions. The kernel lists each as it was given, and adds what was left out.

@@ -56,10 +56,9 @@ extension MessageBuilder {
 
     // Chains.
 
-    /// - Parameter exclusive: fails with `EEXIST` where there is one of that name.
-    public mutating func addChain(_ chain: NftChain, to table: NftTable, exclusive: Bool = false) {
-        let flags = MessageFlag.create | (exclusive ? MessageFlag.exclusive : 0)
-        nft(NftMessageType.newChain, flags: flags, table.family) { builder in
+    /// Makes a chain, unless it is there.
+    public mutating func addChain(_ chain: NftChain, to table: NftTable) {
+        nft(NftMessageType.newChain, flags: MessageFlag.create, table.family) { builder in
             builder.attribute(NFTA.chainTable, text: table.name)
             builder.attribute(NFTA.chainName, text: chain.name)
             guard let hook = chain.hook else { return }

@@ -209,16 +209,4 @@ import Testing
         try scene.node.expectNoRules(state)
         try scene.delWithoutKnowledge()
     }
-
-    @Test(arguments: Way.allCases, [false, true])
-    func delFindsElementsThatHaveLostTheirRecord(_ way: Way, _ haveAll: Bool) throws {
-        let scene = try Scene(way)
-        try scene.add()
-        let records = try scene.node.records()
-        for file in try scene.node.recordPaths() where haveAll ? !file.contains("/") : file.hasSuffix(":eth0") {
-            try FileManager.default.removeItem(atPath: "\(records)/\(file)")
-        }
-        try scene.delWithoutKnowledge()
-        try scene.node.expectNoRules()
-    }
 }

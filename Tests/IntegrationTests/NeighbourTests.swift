@@ -178,8 +178,8 @@ import Testing
         let subnet: [String: JSONValue] = ["subnet": "10.44.0.0/24"]
         for (keys, capabilities, text) in [
             (
-                subnet.merging(["capabilities": ["portMappings": true]]) { $1 },
-                ["portMappings": [["hostPort": 80, "containerPort": 80, "protocol": "tcp"]]], "portMappings"
+                subnet.merging(["capabilities": ["bandwidth": true]]) { $1 },
+                ["bandwidth": ["ingressRate": 1000, "ingressBurst": 1000]], "bandwidth"
             ),
             (["ranges": [[["subnet": "10.44.0.0/24", "gatway": "10.44.0.9"]]]], [:], "gatway"),
             (subnet.merging(["routes": [["dst": "10.0.0.0/8", "prio": 5]]]) { $1 }, [:], "prio"),
