@@ -1,40 +1,75 @@
 import ContainerRuntime
 import Foundation
 
-/// The systems of one session, each with its own data directory, and what is missing of them.
+/// One system with one configuration on a node with so many other pods: what a row of the tables is about.
+struct Subject: Hashable {
+    var system: String
+    /// The name of the configuration.
+    var conf: String
+    /// Reservations of other pods, and in the growth run what else they leave.
+    var pods: Int
+}
+
+/// All that have a turn in each round of a session, each with its own data directory, and what is missing of them.
 struct Contenders {
+    static let swiftlet = "swiftlet"
+    static let chain = "swiftlet as separate plugins"
     static let reference = "reference (Go)"
     static let floor = "floor (C, raw netlink)"
-    private(set) var systems: [any System] = []
-    private(set) var missing: Set<String> = []
 
-    init(bench: Bench, reservations: Int, machine: Machine) {
-        let files = FileManager.default
-        func add(_ name: String, _ needed: String?, _ make: (String) throws -> any System) {
-            guard let needed, files.isExecutableFile(atPath: needed) else {
-                let reason = needed.map { "no \(URL(fileURLWithPath: $0).lastPathComponent) where it was looked for" }
-                missing.insert("\(name): \(reason ?? "not given")")
-                return
-            }
-            let data = "\(machine.directory)/data-\(reservations)-\(systems.count)"
-            do {
-                let system = try make(data)
-                try Reservations.fill(system.store, count: reservations)
-                systems.append(system)
-            } catch {
-                missing.insert("\(name): \(error)")
+    struct Entry {
+        var subject: Subject
+        var system: any System
+        var crowd: Crowd?
+    }
+    private(set) var entries: [Entry] = []
+    private(set) var missing: Set<String> = []
+    private let bench: Bench
+    private let machine: Machine
+
+    init(_ bench: Bench, _ machine: Machine) {
+        self.bench = bench
+        self.machine = machine
+    }
+
+    /// All systems with one configuration.
+    mutating func add(conf directory: String, pods: Int, crowd: Crowd? = nil, reference: Bool = true) {
+        let conf = URL(fileURLWithPath: directory).lastPathComponent
+        func subject(_ system: String) -> Subject { Subject(system: system, conf: conf, pods: pods) }
+        let bench = bench  // while this changes
+        let kinds =
+            [
+                (Contenders.swiftlet, bench.swiftlet, "swiftlet", "swiftlet"),
+                (Contenders.chain, bench.dropIn, "bridge", "bridge"),
+            ] + (reference ? [(Contenders.reference, bench.reference, "bridge", "bridge")] : [])
+        for (system, bin, executable, file) in kinds {
+            add(subject(system), crowd, bin.map { "\($0)/\(executable)" }) { data in
+                try PluginSystem(
+                    name: system, bin: absolute(bin ?? ""), conf: "\(directory)/\(file).conflist", data: data)
             }
         }
-        func plugin(_ name: String, _ bin: String?, _ executable: String, _ conf: String) {
-            add(name, bin.map { "\($0)/\(executable)" }) { data in
-                try PluginSystem(name: name, bin: absolute(bin ?? ""), conf: "\(bench.conf)/\(conf)", data: data)
-            }
+        // There is one floor, whatever the plugins have to do above it.
+        if entries.contains(where: { $0.subject.system == Contenders.floor && $0.subject.pods == pods }) { return }
+        add(subject(Contenders.floor), crowd, bench.floor) { data in
+            try FloorSystem(program: bench.floor, data: data, reservations: pods)
         }
-        plugin("swiftlet", bench.swiftlet, "swiftlet", "swiftlet.conflist")
-        plugin("swiftlet as bridge + host-local", bench.dropIn, "bridge", "bridge.conflist")
-        plugin(Self.reference, bench.reference, "bridge", "bridge.conflist")
-        add(Self.floor, bench.floor) { data in
-            try FloorSystem(program: bench.floor, data: data, reservations: reservations)
+    }
+
+    private mutating func add(
+        _ subject: Subject, _ crowd: Crowd?, _ needed: String?, _ make: (String) throws -> any System
+    ) {
+        guard let needed, FileManager.default.isExecutableFile(atPath: needed) else {
+            let reason = needed.map { "no \(URL(fileURLWithPath: $0).lastPathComponent) where it was looked for" }
+            missing.insert("\(subject.system): \(reason ?? "not given")")
+            return
+        }
+        let data = "\(machine.directory)/data-\(UUID().uuidString.lowercased())"
+        do {
+            let system = try make(data)
+            try Reservations.fill(system.store, count: subject.pods)
+            entries.append(Entry(subject: subject, system: system, crowd: crowd))
+        } catch {
+            missing.insert("\(subject.system), \(subject.conf): \(error)")
         }
     }
 }

@@ -7,6 +7,9 @@ import Foundation
 /// They are bind mounts in a mount namespace of this process, so nothing of them can outlive it, not even after SIGKILL.
 /// The plugins see paths like any other runtime's.
 final class Machine {
+    /// Where swiftlet writes down what attachments want of nf_tables.
+    static let records = "/run/swiftlet"
+
     let directory: String
     private let namespaces: String
     private let home: Int32
@@ -19,11 +22,16 @@ final class Machine {
         try require(cbench_unshare_mounts() == 0, "get a mount namespace of our own")
         try FileManager.default.createDirectory(atPath: namespaces, withIntermediateDirectories: true)
         try require(mount("tmpfs", namespaces, "tmpfs", 0, nil) == 0, "mount \(namespaces)")
+        // In memory, as /run is where systemd is, and gone with this process.
+        try FileManager.default.createDirectory(atPath: Machine.records, withIntermediateDirectories: true)
+        try require(mount("tmpfs", Machine.records, "tmpfs", 0, nil) == 0, "mount \(Machine.records)")
     }
 
     /// To be called last: afterwards the directory can be removed.
     func dispose() {
         _ = umount2(namespaces, Int32(MNT_DETACH))
+        _ = umount2(Machine.records, Int32(MNT_DETACH))
+        rmdir(Machine.records)  // if it was made for this, or else it is not empty
     }
 
     /// A new, empty network namespace; returns its path.

@@ -20,7 +20,7 @@ enum Reservations {
         try write(address(count - 1), to: directory + "/last_reserved_ip.0")
     }
 
-    private static func write(_ text: String, to path: String) throws {
+    static func write(_ text: String, to path: String) throws {
         let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         try require(file >= 0, "create \(path)")
         defer { close(file) }

@@ -4,18 +4,16 @@ import Foundation
 /// One measured command of one system.
 struct Sample {
     var round: Int
-    var system: String
-    var reservations: Int
+    var subject: Subject
     var verb: Verb
     var wall: Duration
     var user: Duration
     var kernel: Duration
 }
 
-/// All systems on one machine with one number of reservations: rounds in which each has its turn.
+/// All contenders on one machine: rounds in which each has its turn.
 struct Session {
     let machine: Machine
-    let reservations: Int
     let rounds: Int
     let settle: Int
     let onlyAddAndDel: Bool
@@ -23,38 +21,45 @@ struct Session {
 
     private(set) var samples: [Sample] = []
     /// Peak memory in KiB.
-    private(set) var peaks: [(system: String, verb: Verb, kib: Int)] = []
-    private(set) var failures: [(system: String, reason: String)] = []
+    private(set) var peaks: [(subject: Subject, verb: Verb, kib: Int)] = []
+    /// Verbs that the reference cannot do; it stays in the table with the others.
+    private(set) var unable: [(subject: Subject, verb: Verb, reason: String)] = []
+    private(set) var failures: [(subject: Subject, reason: String)] = []
+    /// In the order in which they were given.
+    let subjects: [Subject]
     private var contenders: [Contender] = []
 
     private struct Contender {
-        var system: any System
-        var node: String
+        var entry: Contenders.Entry
+        var node: Node
         var resident: Pod?
+        var residentAddress = ""
+
+        var system: any System { entry.system }
+        var subject: Subject { entry.subject }
     }
 
     init(
-        machine: Machine, systems: [any System], reservations: Int, rounds: Int, settle: Int, onlyAddAndDel: Bool,
-        peak: String
-    ) {
+        _ entries: [Contenders.Entry], machine: Machine, rounds: Int, settle: Int, onlyAddAndDel: Bool, peak: String
+    ) throws {
         self.machine = machine
-        self.reservations = reservations
         self.rounds = rounds
         self.settle = settle
         self.onlyAddAndDel = onlyAddAndDel
         self.peak = peak
-        contenders = systems.map { Contender(system: $0, node: "") }
+        subjects = entries.map(\.subject)
+        contenders = try entries.map { Contender(entry: $0, node: try Node(machine)) }
     }
 
     mutating func run() {
         guard !contenders.isEmpty else { return }
         attempt { session, contender in
-            contender.node = try session.machine.create("node-\(UUID().uuidString)")
             try session.settleResident(&contender)
         }
+        // The kernel is still busy with what filling has left.
+        if contenders.contains(where: { $0.entry.crowd != nil }) { sleep(3) }
         for round in 1...max(rounds, 1) {
-            // Rotated, so that nobody always follows the same neighbour.
-            attempt(startingAt: round) { session, contender in try session.turn(round, contender) }
+            attempt { session, contender in try session.turn(round, contender) }
         }
         attempt { session, contender in
             try session.measurePeaks(contender)
@@ -63,20 +68,19 @@ struct Session {
     }
 
     /// Gives each contender its turn; one that throws is out, with all that it had measured.
-    private mutating func attempt(startingAt offset: Int = 0, _ body: (inout Session, inout Contender) throws -> Void) {
-        let count = contenders.count
+    private mutating func attempt(_ body: (inout Session, inout Contender) throws -> Void) {
         var remaining: [Contender?] = contenders
-        for step in 0..<count {
-            let index = (offset + step) % count
+        // Drawn anew each time, so that nobody always follows the same neighbour.
+        for index in remaining.indices.shuffled() {
             guard var contender = remaining[index] else { continue }
-            let name = contender.system.name
+            let subject = contender.subject
             do {
                 try body(&self, &contender)
                 remaining[index] = contender
             } catch {
-                failures.append((name, "\(error)"))
-                samples.removeAll { $0.system == name }
-                peaks.removeAll { $0.system == name }
+                failures.append((subject, "\(error)"))
+                samples.removeAll { $0.subject == subject }
+                peaks.removeAll { $0.subject == subject }
                 remaining[index] = nil
             }
             usleep(UInt32(settle) * 1000)
@@ -87,24 +91,26 @@ struct Session {
     /// The pod that stays, so that the bridge always has a port, as on a node in use.
     /// Its ADD creates the bridge and is a row of its own.
     private mutating func settleResident(_ contender: inout Contender) throws {
-        let pod = try newPod()
-        try attach(pod, contender, round: 0, as: .firstAdd)
-        try machine.inside(pod.netns) { try Ping.reach(Reservations.gateway) }
+        var pod = try newPod()
+        pod.hostPorts = [30080, 30443]
+        contender.residentAddress = try attach(pod, contender, round: 0, as: .firstAdd)
         contender.resident = pod
+        try contender.entry.crowd?.settle(
+            on: contender.node, machine, contender.system, model: pod, contender.residentAddress)
     }
 
     private mutating func turn(_ round: Int, _ contender: Contender) throws {
         let pod = try newPod()
         defer { machine.remove(pod.netns) }
-        let links = try machine.inside(contender.node) { try Verify.linkCount() }
+        let links = try machine.inside(contender.node.netns) { try Verify.linkCount() }
         let address = try attach(pod, contender, round: round, as: .add)
-        if round == 1 { try machine.inside(pod.netns) { try Ping.reach(Reservations.gateway) } }
-        for verb in onlyAddAndDel ? [] : contender.system.verbs { try measure(verb, pod, contender, round) }
+        for verb in otherVerbs(of: contender) { try measureOther(verb, pod, contender, round) }
         try measure(.del, pod, contender, round)
         try machine.inside(pod.netns) {
             try Verify.detached(pod, reservation: contender.system.store + "/" + address)
         }
-        let left = try machine.inside(contender.node) { try Verify.linkCount() }
+        try Verify.portsClosed(contender.system, pod, contender.node, machine)
+        let left = try machine.inside(contender.node.netns) { try Verify.linkCount() }
         if left != links { throw VerificationError("the node had \(links) links before ADD and has \(left) after DEL") }
     }
 
@@ -112,9 +118,10 @@ struct Session {
         guard let pod = contender.resident else { return }
         // The last pod still has its network after all that its neighbours went through.
         try machine.inside(pod.netns) { try Ping.reach(Reservations.gateway) }
-        _ = try machine.inside(contender.node) { try contender.system.run(.del, pod) }
+        try Verify.rules(of: contender.system, pod, contender.residentAddress, contender.node, machine)
+        _ = try machine.inside(contender.node.netns) { try contender.system.run(.del, pod) }
         machine.remove(pod.netns)
-        machine.remove(contender.node)
+        contender.node.dispose()
     }
 
     /// A few more turns, not timed, through the small program that can see the peak.
@@ -126,13 +133,13 @@ struct Session {
         defer { system.prefix = [] }
         func record(_ verb: Verb) throws {
             let text = try String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .newlines)
-            peaks.append((system.name, verb, Int(text) ?? 0))
+            peaks.append((contender.subject, verb, Int(text) ?? 0))
         }
         for _ in 1...3 {
             let pod = try newPod()
             defer { machine.remove(pod.netns) }
-            for verb in [.add] + (onlyAddAndDel ? [] : system.verbs) + [.del] {
-                _ = try machine.inside(contender.node) { try system.run(verb, pod) }
+            for verb in [.add] + otherVerbs(of: contender) + [.del] {
+                _ = try machine.inside(contender.node.netns) { try system.run(verb, pod) }
                 try record(verb)
             }
         }
@@ -140,15 +147,33 @@ struct Session {
 
     @discardableResult
     private mutating func attach(_ pod: Pod, _ contender: Contender, round: Int, as verb: Verb) throws -> String {
-        let (result, outcomes) = try machine.inside(contender.node) { try contender.system.add(pod) }
+        let (result, outcomes) = try machine.inside(contender.node.netns) { try contender.system.add(pod) }
         // Verified before it is counted.
         let address = try machine.inside(pod.netns) { try Verify.attached(pod, result) }
+        if round <= 1 { try machine.inside(pod.netns) { try Ping.reach(Reservations.gateway) } }
+        try Verify.rules(of: contender.system, pod, address, contender.node, machine)
         record(outcomes, verb, contender, round)
         return address
     }
 
     private mutating func measure(_ verb: Verb, _ pod: Pod, _ contender: Contender, _ round: Int) throws {
-        record(try machine.inside(contender.node) { try contender.system.run(verb, pod) }, verb, contender, round)
+        record(try machine.inside(contender.node.netns) { try contender.system.run(verb, pod) }, verb, contender, round)
+    }
+
+    private func otherVerbs(of contender: Contender) -> [Verb] {
+        if onlyAddAndDel { return [] }
+        return contender.system.verbs.filter { verb in
+            !unable.contains { $0.subject == contender.subject && $0.verb == verb }
+        }
+    }
+
+    private mutating func measureOther(_ verb: Verb, _ pod: Pod, _ contender: Contender, _ round: Int) throws {
+        do { try measure(verb, pod, contender, round) } catch let error as PluginError
+            where contender.subject.system == Contenders.reference
+        {
+            unable.append((contender.subject, verb, "\(error)"))
+            samples.removeAll { $0.subject == contender.subject && $0.verb == verb }
+        }
     }
 
     private mutating func record(_ outcomes: [ProcessOutcome], _ verb: Verb, _ contender: Contender, _ round: Int) {
@@ -157,9 +182,8 @@ struct Session {
         }
         samples.append(
             Sample(
-                round: round, system: contender.system.name, reservations: reservations, verb: verb,
-                wall: total(\.wall),
-                user: total(\.user), kernel: total(\.system)))
+                round: round, subject: contender.subject, verb: verb, wall: total(\.wall), user: total(\.user),
+                kernel: total(\.system)))
     }
 
     private func newPod() throws -> Pod {

@@ -15,8 +15,18 @@ struct Pod {
     var id: String
     var netns: String
     let ifname = "eth0"
+    /// Ports of the node that lead to `containerPorts`, where the configuration has host ports.
+    var hostPorts: [UInt16] = [31080, 31443]
 
-    var attachment: Attachment { Attachment(containerID: id, netns: netns, ifname: ifname) }
+    static let containerPorts: [UInt16] = [8080, 8443]
+
+    var attachment: Attachment {
+        let mappings = zip(hostPorts, Pod.containerPorts).map { host, container -> JSONValue in
+            ["hostPort": .integer(Int64(host)), "containerPort": .integer(Int64(container)), "protocol": "tcp"]
+        }
+        return Attachment(
+            containerID: id, netns: netns, ifname: ifname, capabilityArgs: ["portMappings": .array(mappings)])
+    }
 }
 
 /// Something that attaches pods to a node's network.
@@ -28,16 +38,21 @@ protocol System {
     var store: String { get }
     /// Where peak memory is measured, the program is started through this.
     var prefix: [String] { get set }
+    /// What the configuration asks for, and so what is verified.
+    var masquerades: Bool { get }
+    var publishesPorts: Bool { get }
 
     /// Attaches, and returns the result beside the processes that it took.
     func add(_ pod: Pod) throws -> (JSONValue, [ProcessOutcome])
     func run(_ verb: Verb, _ pod: Pod) throws -> [ProcessOutcome]
 }
 
-/// A CNI plugin, run as a runtime does.
+/// A chain of CNI plugins, run as a runtime does.
 struct PluginSystem: System {
     let name: String
     let store: String
+    let masquerades: Bool
+    let publishesPorts: Bool
     private var runtime: CNIRuntime
     private let list: NetworkList
 
@@ -48,6 +63,8 @@ struct PluginSystem: System {
         runtime = CNIRuntime(path: [bin], cacheDirectory: data + "/cache")
         list = try runtime.negotiate(NetworkList(parsing: Array(text.utf8), file: conf))
         store = data + "/" + list.name
+        masquerades = list.plugins.contains { $0["ipMasq"]?.bool == true }
+        publishesPorts = list.plugins.contains { $0["capabilities"]?["portMappings"]?.bool == true }
     }
 
     var verbs: [Verb] { list.version == "1.1.0" ? [.check, .status, .version] : [.check, .version] }
@@ -78,6 +95,8 @@ final class FloorSystem: System {
     let name = "floor (C, raw netlink)"
     let store: String
     let verbs: [Verb] = []
+    let masquerades = false
+    let publishesPorts = false
     private var launcher = Launcher()
     private let program: String
     private var addresses: [String: String] = [:]

@@ -6,9 +6,38 @@ struct VerificationError: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// Looks for itself whether the network is as a command has said. Runs in the pod's namespace.
+/// Looks for itself whether the network is as a command has said.
 enum Verify {
-    /// The result has an address, the interface bears it, and there is a default route. Returns the address.
+    /// What the configuration asks of rules is there, by connections: from the node through each of its ports to the
+    /// pod, and from the pod to a host outside, which is to see the node's address.
+    static func rules(of system: any System, _ pod: Pod, _ address: String, _ node: Node, _ machine: Machine) throws {
+        if system.publishesPorts {
+            for (hostPort, containerPort) in zip(pod.hostPorts, Pod.containerPorts) {
+                _ = try Dial.connect(
+                    machine, from: node.netns, to: Node.address, hostPort, listening: pod.netns, on: containerPort)
+            }
+        }
+        if system.masquerades {
+            let source = try Dial.connect(
+                machine, from: pod.netns, to: Node.outsideAddress, outsidePort, listening: node.outside,
+                on: outsidePort)
+            guard source == Node.address else {
+                throw VerificationError("\(address) is not masqueraded: the host outside sees \(source)")
+            }
+        }
+    }
+
+    private static let outsidePort: UInt16 = 8000
+
+    /// Nothing leads on from the ports that the pod had.
+    static func portsClosed(_ system: any System, _ pod: Pod, _ node: Node, _ machine: Machine) throws {
+        guard system.publishesPorts else { return }
+        for port in pod.hostPorts { try Dial.isRefused(machine, from: node.netns, by: Node.address, port) }
+    }
+
+    /// Runs in the pod's namespace. The result has an address, the interface bears it, and there is a default route.
+    ///
+    /// - Returns: the address.
     static func attached(_ pod: Pod, _ result: JSONValue) throws -> String {
         guard let text = result["ips"]?[0]?["address"]?.string, let address = text.split(separator: "/").first else {
             throw VerificationError(
@@ -29,7 +58,7 @@ enum Verify {
         return String(address)
     }
 
-    /// The interface is gone, and so is the reservation.
+    /// Runs in the pod's namespace. The interface is gone, and so is the reservation.
     static func detached(_ pod: Pod, reservation: String) throws {
         guard if_nametoindex(pod.ifname) == 0 else { throw VerificationError("after DEL \(pod.ifname) is still there") }
         guard access(reservation, F_OK) != 0 else { throw VerificationError("after DEL the address is still reserved") }

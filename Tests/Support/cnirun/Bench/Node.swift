@@ -1,0 +1,74 @@
+import ContainerRuntime
+import Foundation
+
+/// A node of its own for one system: a network namespace, and by an uplink another host that its pods can talk to.
+struct Node {
+    static let address = "192.0.2.1"
+    static let outsideAddress = "192.0.2.2"
+    private static let uplink = "uplink0"
+
+    let netns: String
+    /// The namespace of the host outside. It has no route to the pods.
+    let outside: String
+    /// The namespace of pods that are only there to be many.
+    let crowd: String
+    private let machine: Machine
+
+    init(_ machine: Machine) throws {
+        self.machine = machine
+        let name = UUID().uuidString.lowercased()
+        netns = try machine.create("node-\(name)")
+        outside = try machine.create("outside-\(name)")
+        crowd = try machine.create("crowd-\(name)")
+        try machine.configure(
+            netns,
+            [
+                "link set lo up",
+                "link add \(Node.uplink) type veth peer name \(Node.uplink) netns \(outside)",
+                "address add \(Node.address)/24 dev \(Node.uplink)",
+                "link set \(Node.uplink) up",
+            ])
+        try machine.configure(
+            outside,
+            [
+                "link set lo up", "address add \(Node.outsideAddress)/24 dev \(Node.uplink)",
+                "link set \(Node.uplink) up",
+            ])
+    }
+
+    func dispose() {
+        machine.remove(crowd)
+        machine.remove(outside)
+        machine.remove(netns)
+        // Records are kept for each node by the inode of its namespace; another node may get the number.
+        if let records = try? recordDirectory() { try? FileManager.default.removeItem(atPath: records) }
+    }
+
+    /// Where swiftlet writes down what attachments want of the node's rules.
+    func recordDirectory() throws -> String {
+        var status = stat()
+        try require(stat(netns, &status) == 0, "look at \(netns)")
+        return "\(Machine.records)/\(status.st_ino)"
+    }
+}
+
+extension Machine {
+    /// Runs lines of `ip -batch` in a namespace.
+    func configure(_ netns: String, _ lines: [String]) throws {
+        try run("ip", "-batch", lines.joined(separator: "\n") + "\n", in: netns)
+    }
+
+    /// Runs a program of the system, which is not measured, in a namespace, with a file to read.
+    func run(_ program: String, _ option: String, _ content: String, in netns: String) throws {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
+        let file = directory + "/input"
+        try content.write(toFile: file, atomically: false, encoding: .utf8)
+        let outcome = try inside(netns) {
+            try Launcher().run(program, arguments: [option, file], environment: ["PATH": path])
+        }
+        guard outcome.exit.isSuccess else {
+            let reason = String(decoding: outcome.stderr.prefix(500), as: UTF8.self)
+            throw VerificationError("\(program) \(option): \(outcome.exit): \(reason)")
+        }
+    }
+}
