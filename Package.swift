@@ -104,6 +104,8 @@ let package = Package(
         .testTarget(name: "TidyTests", swiftSettings: tested),
         .testTarget(name: "ContainerRuntimeTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
         // The built executable against the real kernel, in namespaces of their own.
-        .testTarget(name: "IntegrationTests", dependencies: ["CBench", "ContainerRuntime"], swiftSettings: tested),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["CBench", "ContainerRuntime", "TestSupport"], swiftSettings: tested
+        ),
     ]
 )
