@@ -22,7 +22,8 @@ struct PortMappingSettings {
         static let conditionsV4 = conditions("conditionsV4", "IPv4")
         static let conditionsV6 = conditions("conditionsV6", "IPv6")
         static let markMasqBit = ConfigurationKey<Int?>(
-            "markMasqBit", default: nil, "Bit 0 to 31; accepted, but no packet is marked here."
+            "markMasqBit", default: nil,
+            "Bit 0 to 31; accepted, but the mark used here is always bit 13, the reference's default."
         ) { reader throws(JSONTypeError) in
             let bit = try reader.integer()
             guard (0...31).contains(bit) else {
@@ -31,7 +32,8 @@ struct PortMappingSettings {
             return Int(bit)
         }
         static let externalSetMarkChain = ConfigurationKey<String>.text(
-            "externalSetMarkChain", default: "", "Accepted, but no packet is marked here; not with `markMasqBit`.")
+            "externalSetMarkChain", default: "",
+            "Accepted, but nobody else has to mark or masquerade; not with `markMasqBit`.")
         static let backend = Backend.key("backend", ["nftables", "iptables"], unknown: "unrecognized backend")
 
         static let everything: [any AnyConfigurationKey] = [
@@ -61,7 +63,7 @@ struct PortMappingSettings {
         if try configuration[Keys.markMasqBit] != nil, try !configuration[Keys.externalSetMarkChain].isEmpty {
             throw CNIError(
                 .invalidConfiguration, "Cannot specify externalSetMarkChain and markMasqBit",
-                details: "neither is needed: masquerading here goes without marks")
+                details: "neither is needed: table inet swiftlet marks and masquerades by itself")
         }
         try Backend.note(Keys.backend, request)
         let list = try configuration.runtimeConfiguration("portMappings")

@@ -259,4 +259,31 @@ import Testing
         try node.runtime().del(list, pods[0].attachment)
         try node.expectNoRules()
     }
+
+    /// `swiftletctl rules`, as docs/rules.md has it.
+    @Test func rulesAreShownAndHeldAgainstWhatTheyShouldBe() throws {
+        let node = try Node()
+        let ctl = "\(Requirements.bin)/swiftletctl"
+        #expect(try node.exec(ctl, "rules").contains("no rules on this node"))
+        let pod = try node.pod()
+        let list = try node.network(
+            node.swiftlet([
+                "subnet": "10.44.0.0/24", "ipMasq": true, "antiSpoof": true,
+                "conditionsV4": ["ip", "saddr", "10.0.0.0/8"],
+                "capabilities": ["portMappings": true],
+            ]))
+        _ = try node.runtime().add(list, pod.with(ports: hostPorts(8080)))
+        let shown = try node.exec(ctl, "rules")
+        #expect(
+            shown.contains("table inet swiftlet") && shown.contains("table bridge swiftlet") && shown.contains(pod.id))
+        #expect(try node.exec(ctl, "rules", "--check").contains("as they should be"))
+        try node.exec("nft", "flush", "chain", "inet", "swiftlet", "postrouting")
+        try node.exec("nft", "insert", "rule", "inet", "swiftlet", "forward", "counter", "drop")
+        let checked = try node.shell(#""$1" rules --check; echo "exit $?""#, ctl)
+        #expect(checked.contains("missing: ip saddr . ip daddr @masqueraded_v4 masquerade fully-random"), "\(checked)")
+        #expect(checked.contains("unknown: counter") && checked.contains("exit 1"), "\(checked)")
+        #expect(try node.exec(ctl, "repair").contains("1 repaired"))
+        #expect(try node.exec(ctl, "rules", "--check").contains("as they should be"))
+        try node.runtime().del(list, pod.attachment)
+    }
 }
