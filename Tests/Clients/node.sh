@@ -302,12 +302,13 @@ page_from() {
 serve_page() {
   mkdir -p "$work/www"
   echo "page of $run" >"$work/www/page"
-  in_netns "$1" busybox httpd -f -p '[::]:80' -h "$work/www" </dev/null &
+  nsenter --net="$1" -- busybox httpd -f -p '[::]:80' -h "$work/www" </dev/null >"$work/httpd.log" 2>&1 &
   server=$!
 }
 
 end_server() {
-  kill "$server"
+  # SIGTERM may be blocked by whoever has started the test.
+  kill -KILL "$server"
   wait "$server" || true
 }
 
