@@ -85,3 +85,12 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
 
     public var description: String { "\(first)-\(last)" }
 }
+
+extension [CIDR] {
+    /// The subnets that the addresses are in, each once.
+    public var networks: [CIDR] {
+        var networks: [CIDR] = []
+        for address in self where !networks.contains(address.network) { networks.append(address.network) }
+        return networks
+    }
+}

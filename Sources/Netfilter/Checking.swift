@@ -34,12 +34,13 @@ extension NodeRules {
                 found.append("\(wanted.subject) leads somewhere else")
             }
         }
+        var sets: [String: [OwnedElement]] = [:]
         for wanted in rules.sharedElements(of: owner.network) {
+            if sets[wanted.set] == nil { sets[wanted.set] = try list(wanted.set, in: wanted.table) }
             // Another network's may cover it.
-            let listed = try socket.elements(of: wanted.set, in: wanted.table.table).map {
-                OwnedElement(wanted.table, wanted.set, key: $0.key, keyEnd: $0.keyEnd, owner: "", isShared: true)
+            let rest = (sets[wanted.set] ?? []).reduce([wanted]) { rest, present in
+                rest.flatMap { $0.without(present) }
             }
-            let rest = listed.reduce([wanted]) { rest, present in rest.flatMap { $0.without(present) } }
             if !rest.isEmpty { found.append("\(wanted.subject) of network \(owner.network) is missing") }
         }
         for chain in rules.conditionChains { found += try deviations(of: chain) }

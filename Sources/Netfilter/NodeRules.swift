@@ -15,8 +15,9 @@ public struct NodeRules: ~Copyable {
     static let attempts = 16
 
     /// For the network namespace that the caller is in.
-    public init() throws {
-        let records = try RecordDirectory()
+    public init() throws { try self.init(RecordDirectory()) }
+
+    init(_ records: RecordDirectory) throws {
         socket = try NetlinkSocket(.netfilter)
         self.records = records
     }
@@ -154,6 +155,11 @@ public struct NodeRules: ~Copyable {
             found.append(dumps[place]?[wanted.element.key])
         }
         return found
+    }
+
+    /// All elements of a set, everybody's.
+    mutating func list(_ set: String, in table: OwnTable) throws(KernelError) -> [OwnedElement] {
+        try socket.elements(of: set, in: table.table).map { OwnedElement(table, set, listed: $0) }
     }
 
     /// Up to so many elements are asked for by their keys; for more the whole set is listed.

@@ -29,6 +29,13 @@ struct OwnedElement: Sendable, Hashable {
             keyEnd: source.last.bytes + destination.last.bytes, owner: network, isShared: true)
     }
 
+    /// An element as the kernel lists it. Those whose comment names no attachment are a network's.
+    init(_ table: OwnTable, _ set: String, listed: NftElement) {
+        self.init(
+            table, set, key: listed.key, keyEnd: listed.keyEnd, owner: listed.comment,
+            isShared: RulesOwner(name: listed.comment) == nil)
+    }
+
     var owner: String { element.comment }
 
     /// What people call it: a port of the node, or an element of a set.

@@ -83,8 +83,7 @@ public struct PublishedPorts: Sendable, Hashable {
 
     func sharedElements(of network: String) -> [OwnedElement] {
         guard reachesNeighbours else { return [] }
-        var subnets: [CIDR] = []
-        for address in addresses where !subnets.contains(address.network) { subnets.append(address.network) }
+        let subnets = addresses.networks
         return subnets.flatMap { source in
             subnets.filter { $0.family == source.family }
                 .map { OwnedElement(pair: source, $0, in: .siblings, network: network) }

@@ -71,13 +71,12 @@ struct RecordDirectory: Sendable {
 
     /// The owners that have a record.
     ///
-    /// - Parameters: of one network and plugin, or of all.
-    func owners(network: String? = nil, plugin: String? = nil) throws(RulesError) -> [RulesOwner] {
+    /// - Parameter network: nil for those of all networks.
+    func owners(network: String? = nil) throws(RulesError) -> [RulesOwner] {
         var owners: [RulesOwner] = []
         let networks = if let network { [network] } else { try RecordDirectory.names(path) }
         for network in networks {
-            let plugins = if let plugin { [plugin] } else { try RecordDirectory.names("\(path)/\(network)") }
-            for plugin in plugins {
+            for plugin in try RecordDirectory.names("\(path)/\(network)") {
                 for name in try RecordDirectory.names(directory(network, plugin)) {
                     // A container ID has no colon.
                     guard let colon = name.firstIndex(of: ":") else { continue }

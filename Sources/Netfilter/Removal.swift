@@ -17,9 +17,10 @@ extension NodeRules {
 
     /// Takes away what the attachment has by this plugin; that it has nothing is no error, and costs no netfilter call.
     public static func remove(_ owner: RulesOwner) throws {
-        guard let locked = try RecordDirectory().lock(owner.network, owner.plugin, create: false) else { return }
+        let records = try RecordDirectory()
+        guard let locked = try records.lock(owner.network, owner.plugin, create: false) else { return }
         guard locked.has(owner) else { return locked.tidy() }
-        var node = try NodeRules()
+        var node = try NodeRules(records)
         try node.removeElements(owner, locked)
         try locked.remove(owner)
     }
@@ -76,13 +77,7 @@ extension NodeRules {
     mutating func sweep(_ isMeant: (String) -> Bool) throws {
         for table in OwnTable.allCases {
             for set in try socket.sets(of: table.table) {
-                let stale = try socket.elements(of: set.name, in: table.table).filter { isMeant($0.comment) }
-                guard !stale.isEmpty else { continue }
-                try change(
-                    adding: [],
-                    deleting: stale.map {
-                        OwnedElement(table, set.name, key: $0.key, keyEnd: $0.keyEnd, owner: $0.comment)
-                    })
+                try change(adding: [], deleting: try list(set.name, in: table).filter { isMeant($0.owner) })
             }
         }
     }
@@ -98,7 +93,7 @@ extension NodeRules {
             try remove(owner)
         }
         try records.tidy(network)
-        var node = try NodeRules()
+        var node = try NodeRules(records)
         try node.sweep { comment in
             guard let named = RulesOwner(name: comment) else { return false }
             return named.network == network && !isKept(named.containerID, named.ifname)

@@ -20,9 +20,7 @@ extension NodeRules {
             wanted = SharedElements.disjoint(wanted)
             var obsolete: [OwnedElement] = []
             for set in SharedElements.sets {
-                for listed in try socket.elements(of: set, in: MainTable.table) {
-                    let element = OwnedElement(
-                        .main, set, key: listed.key, keyEnd: listed.keyEnd, owner: listed.comment, isShared: true)
+                for element in try list(set, in: .main) {
                     if let position = wanted.firstIndex(of: element) {
                         wanted.remove(at: position)
                     } else {

@@ -12,23 +12,24 @@ extension NodeRules {
             try enterZone(passage)
         }
         if let port = rules.isolation?.port {
-            var change = LinkChange()
-            change.isolated = true
-            var route = try NetlinkSocket()
-            try route.execute("isolate bridge port \(port)") { $0.changeLink(.name(port), change) }
+            try change(port, "isolate bridge port \(port)") { $0.isolated = true }
         }
         guard let ports = rules.ports else { return }
         if let interface = ports.localRoute { try localRouting(interface).ensure("1") }
         if let port = ports.hairpinPort {
-            var change = LinkChange()
-            change.hairpin = true
-            var route = try NetlinkSocket()
-            try route.execute("set hairpin mode of \(port)") { $0.changeLink(.name(port), change) }
+            try change(port, "set hairpin mode of \(port)") { $0.hairpin = true }
         }
         try forgetConnections(to: ports)
     }
 
-    func localRouting(_ interface: String) -> Sysctl { Sysctl("ipv4/conf/\(interface)/route_localnet") }
+    private func change(_ port: String, _ attempt: String, _ body: (inout LinkChange) -> Void) throws(KernelError) {
+        var change = LinkChange()
+        body(&change)
+        var route = try NetlinkSocket()
+        try route.execute(attempt) { $0.changeLink(.name(port), change) }
+    }
+
+    private func localRouting(_ interface: String) -> Sysctl { Sysctl("ipv4/conf/\(interface)/route_localnet") }
 
     /// What of that is not as it was set; empty if all is well.
     mutating func deviations(ofSurroundings rules: PodRules, _ owner: RulesOwner) throws -> [String] {

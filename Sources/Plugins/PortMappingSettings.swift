@@ -3,6 +3,7 @@ internal import JSON
 internal import Net
 internal import Netfilter
 internal import NftSyntax
+internal import Wire
 
 /// What `portmap` is told, and `swiftlet` as well: the ports, and how they may be used.
 struct PortMappingSettings {
@@ -79,8 +80,10 @@ struct PortMappingSettings {
             throw CNIError(.invalidConfiguration, "\(key.name): \"\(text)\" does not parse: \(error)")
         }
         // The text is the comment of a rule as well.
-        guard text.utf8.count <= 253 else {
-            throw CNIError(.invalidConfiguration, "\(key.name) must be at most 253 octets, but is \(text.utf8.count)")
+        let limit = NftElement.maximumCommentLength
+        guard text.utf8.count <= limit else {
+            throw CNIError(
+                .invalidConfiguration, "\(key.name) must be at most \(limit) octets, but is \(text.utf8.count)")
         }
         return text
     }

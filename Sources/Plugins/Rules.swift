@@ -75,12 +75,3 @@ extension CNIResult {
         }.map(\.address)
     }
 }
-
-extension [CIDR] {
-    /// The subnets that the addresses are in, each once.
-    var networks: [CIDR] {
-        var networks: [CIDR] = []
-        for address in self where !networks.contains(address.network) { networks.append(address.network) }
-        return networks
-    }
-}
