@@ -40,6 +40,7 @@ enum AddressFamily {
 public enum InterfaceFlag {
     public static let up: UInt32 = 0x1
     public static let promiscuous: UInt32 = 0x100
+    public static let allMulticast: UInt32 = 0x200
 }
 
 /// Link attributes, linux/if_link.h and linux/veth.h.
@@ -50,6 +51,7 @@ enum IFLA {
     static let link: UInt16 = 5
     static let master: UInt16 = 10
     static let protinfo: UInt16 = 12
+    static let txQueueLength: UInt16 = 13
     static let operstate: UInt16 = 16
     static let linkinfo: UInt16 = 18
     static let ifalias: UInt16 = 20
@@ -68,6 +70,12 @@ enum IFLA {
     static let bridgePortMode: UInt16 = 4
     static let bridgePortIsolated: UInt16 = 33
     static let bridgePortState: UInt16 = 1
+
+    static let macvlanMode: UInt16 = 1
+    static let macvlanBroadcastQueueLength: UInt16 = 7
+    static let ipvlanMode: UInt16 = 1
+    static let vlanID: UInt16 = 1
+    static let vrfTable: UInt16 = 1
 
     static let inet6AddrGenMode: UInt16 = 8
     static let inetConf: UInt16 = 1

@@ -22,6 +22,10 @@ public struct Link: Sendable, Hashable {
     /// BR_STATE_*, linux/if_bridge.h; 3 is forwarding. Nil for what is no bridge port.
     public let portState: UInt8?
     public let hasVLANFiltering: Bool
+    /// Packets.
+    public let txQueueLength: UInt32
+    /// The kind with its particulars, for the kinds that ``LinkKind`` has.
+    public let details: LinkKind?
 
     public var isUp: Bool { flags & InterfaceFlag.up != 0 }
 
@@ -44,7 +48,9 @@ public struct Link: Sendable, Hashable {
         operationalState = attributes[IFLA.operstate]?.uint8 ?? 0
         alias = attributes[IFLA.ifalias]?.text ?? ""
         promiscuity = attributes[IFLA.promiscuity]?.uint32 ?? 0
+        txQueueLength = attributes[IFLA.txQueueLength]?.uint32 ?? 0
         let info = attributes.nested(IFLA.linkinfo)
+        details = LinkKind(info[IFLA.infoKind]?.text ?? "", info.nested(IFLA.infoData))
         kind = info[IFLA.infoKind]?.text ?? ""
         hasVLANFiltering = info.nested(IFLA.infoData)[IFLA.bridgeVlanFiltering]?.uint8 == 1 && kind == "bridge"
         let isPort = info[IFLA.infoSlaveKind]?.text == "bridge"
@@ -79,6 +85,13 @@ public struct VethEnd: Sendable {
 public struct LinkChange: Sendable {
     public var isUp: Bool?
     public var isPromiscuous: Bool?
+    public var isAllMulticast: Bool?
+    /// Packets.
+    public var txQueueLength: UInt32?
+    /// The name that it gets, of a link referred to by index; before 6.2 only a link that is down gets another one.
+    public var name: String?
+    /// Descriptor of the namespace that it moves to; addresses and the flag ``isUp`` do not go with it.
+    public var namespace: Int32?
     public var mtu: UInt32?
     public var mac: MACAddress?
     public var alias: String?
@@ -135,6 +148,16 @@ extension MessageBuilder {
         }
     }
 
+    /// A request to make a link, which fails where there is one of that name.
+    mutating func newLink(_ attributes: (inout MessageBuilder) -> Void) {
+        message(
+            RouteMessageType.newLink, flags: MessageFlag.request | MessageFlag.create | MessageFlag.exclusive
+        ) {
+            $0.linkHeader()
+            attributes(&$0)
+        }
+    }
+
     /// Asks for one link.
     public mutating func getLink(_ link: LinkReference) {
         message(RouteMessageType.getLink, flags: MessageFlag.request) {
@@ -155,10 +178,7 @@ extension MessageBuilder {
 
     /// Makes a bridge, still down, that has this MAC from its first moment, so that no port ever lends it one.
     public mutating func createBridge(_ name: String, mac: MACAddress, mtu: UInt32?, vlanFiltering: Bool) {
-        message(
-            RouteMessageType.newLink, flags: MessageFlag.request | MessageFlag.create | MessageFlag.exclusive
-        ) {
-            $0.linkHeader()
+        newLink {
             $0.attribute(IFLA.ifname, text: name)
             $0.attribute(IFLA.address, mac.bytes)
             if let mtu { $0.attribute(IFLA.mtu, uint32: mtu) }
@@ -173,10 +193,7 @@ extension MessageBuilder {
 
     /// Makes a veth pair, both ends down; the host's is a port of `master` from the start.
     public mutating func createVeth(_ host: VethEnd, peer: VethEnd, mtu: UInt32?, master: UInt32?) {
-        message(
-            RouteMessageType.newLink, flags: MessageFlag.request | MessageFlag.create | MessageFlag.exclusive
-        ) {
-            $0.linkHeader()
+        newLink {
             $0.vethEnd(host, mtu)
             if let master { $0.attribute(IFLA.master, uint32: master) }
             $0.nested(IFLA.linkinfo) {
@@ -193,10 +210,7 @@ extension MessageBuilder {
 
     /// A request to make a link that cannot be made, for its MTU of 1: the error tells whether its kind is known.
     public mutating func probeLinkKind(_ kind: String) {
-        message(
-            RouteMessageType.newLink, flags: MessageFlag.request | MessageFlag.create | MessageFlag.exclusive
-        ) {
-            $0.linkHeader()
+        newLink {
             $0.attribute(IFLA.mtu, uint32: 1)
             $0.nested(IFLA.linkinfo) { $0.attribute(IFLA.infoKind, text: kind) }
         }
@@ -213,13 +227,21 @@ extension MessageBuilder {
     public mutating func changeLink(_ link: LinkReference, _ change: LinkChange) {
         var flags: UInt32 = 0
         var mask: UInt32 = 0
-        for (value, flag) in [(change.isUp, InterfaceFlag.up), (change.isPromiscuous, InterfaceFlag.promiscuous)] {
+        for (value, flag) in [
+            (change.isUp, InterfaceFlag.up), (change.isPromiscuous, InterfaceFlag.promiscuous),
+            (change.isAllMulticast, InterfaceFlag.allMulticast),
+        ] {
             guard let value else { continue }
             mask |= flag
             if value { flags |= flag }
         }
         message(RouteMessageType.newLink, flags: MessageFlag.request) {
             $0.linkHeader(link, flags: flags, change: mask)
+            if let name = change.name { $0.attribute(IFLA.ifname, text: name) }
+            if let namespace = change.namespace {
+                $0.attribute(IFLA.netNsFD, uint32: UInt32(bitPattern: namespace))
+            }
+            if let length = change.txQueueLength { $0.attribute(IFLA.txQueueLength, uint32: length) }
             if let mac = change.mac { $0.attribute(IFLA.address, mac.bytes) }
             if let mtu = change.mtu { $0.attribute(IFLA.mtu, uint32: mtu) }
             if let master = change.master { $0.attribute(IFLA.master, uint32: master) }
