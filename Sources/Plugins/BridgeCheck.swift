@@ -7,18 +7,14 @@ extension BridgeNetwork {
     /// Compares what ADD set up with what is there now; what others have added since is none of its business.
     func check() throws {
         try addressing.check(request)
-        var result = try request.requiredPreviousResult()
         let pod = try request.openPod()
-        let position = try position(ofPodIn: result, pod.path)
-        // Later plugins of the chain may have given addresses to interfaces of theirs.
-        result.ips.removeAll { $0.interface != nil && $0.interface != position }
+        let (result, described) = try request.attachedInterface(in: pod.path)
         var host = try NetlinkSocket()
         let bridge = try checkBridge(result, &host)
         try checkPort(of: bridge, &host)
         var inside = try pod.run { try NetlinkSocket() }
-        try checkPod(result, result.interfaces[position], pod.path, &inside)
-        if setsLoopbackUp { try Loopback.check(&inside, pod.path) }
-        try request.check(try rules(result, VethPair(LinkOwner(request), settings, result)), as: type)
+        _ = try podInterface.check(result, described, kind: "veth", in: pod.path, &inside)
+        try request.check(try rules(result, vethPair(result)), as: type)
     }
 
     private func checkBridge(_ result: CNIResult, _ host: inout NetlinkSocket) throws -> Link {
@@ -75,57 +71,7 @@ extension BridgeNetwork {
         }
     }
 
-    private func position(ofPodIn result: CNIResult, _ path: String) throws -> Int {
-        let name = request.attachment.ifname
-        guard
-            let position = result.interfaces.firstIndex(where: { $0.name == name && $0.sandbox == path })
-                ?? result.interfaces.firstIndex(where: { $0.name == name && $0.sandbox != nil })
-        else { throw failed("prevResult has no interface \(name) in \(path)") }
-        return position
-    }
-
-    private func checkPod(
-        _ result: CNIResult, _ described: CNIResult.Interface, _ path: String, _ inside: inout NetlinkSocket
-    ) throws {
-        let name = request.attachment.ifname
-        guard let link = try inside.link(.name(name)) else { throw failed("interface \(name) is missing in \(path)") }
-        guard link.kind == "veth" else { throw failed("interface \(name) in \(path) is no veth") }
-        if let mac = described.mac, mac.lowercased() != link.mac?.description {
-            throw failed("interface \(name) in \(path) has MAC \(link.mac?.description ?? "none"), not \(mac)")
-        }
-        guard link.isUp || settings.disablesContainerInterface else {
-            throw failed("interface \(name) in \(path) is down")
-        }
-        let present = try inside.addresses(of: link.index)
-        for ip in result.ips {
-            guard let address = present.first(where: { $0.address == ip.address }) else {
-                throw failed("address \(ip.address) is missing from \(name) in \(path)")
-            }
-            guard address.isUsable || settings.detectsDuplicates else {
-                throw failed("address \(ip.address) of \(name) in \(path) is not usable: tentative or a duplicate")
-            }
-        }
-        for family in IPFamily.allCases {
-            let own = result.ips.filter { $0.address.family == family }
-            // One by a gateway that is not on this network is another plugin's.
-            let wanted = result.routes.filter { route in
-                route.destination.family == family
-                    && own.contains { route.gateway.map($0.address.contains) ?? true }
-            }
-            guard !wanted.isEmpty else { continue }
-            let present = try inside.routes(family)
-            for route in wanted {
-                let expected = Route(route, fallbackGateways: result.ips, interface: link.index)
-                guard present.contains(where: { $0.serves(expected) }) else {
-                    throw failed("route \(expected) is missing in \(path)")
-                }
-            }
-        }
-    }
-
-    private func failed(_ text: String) -> CNIError {
-        CNIError(.checkFailed, text, details: "network \(request.configuration.name); DEL and ADD set it up anew")
-    }
+    private func failed(_ text: String) -> CNIError { CNIError(deviation: text) }
 }
 
 extension CNIResult {

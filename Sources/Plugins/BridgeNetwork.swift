@@ -20,6 +20,14 @@ struct BridgeNetwork {
 
     private var owner: LinkOwner { LinkOwner(request) }
 
+    func vethPair(_ result: CNIResult) -> VethPair { VethPair(owner, mac: settings.mac, mtu: settings.mtu, result) }
+
+    var podInterface: PodInterface {
+        PodInterface(
+            name: request.attachment.ifname, detectsDuplicates: settings.detectsDuplicates,
+            isSetUp: !settings.disablesContainerInterface, setsLoopbackUp: setsLoopbackUp)
+    }
+
     func add() throws -> CNIResult {
         try addressing.refuseBlocks(request)
         let pod = try request.openPod()
@@ -37,14 +45,15 @@ struct BridgeNetwork {
             let missing = try gateways.missing(on: bridge, settings, &host)
             try BridgeDevice.prepare(bridge, settings, &host)
             try gateways.enableForwarding()
-            let pair = VethPair(owner, settings, result)
+            let pair = vethPair(result)
+            let port = BridgePort(name: owner.hostName, settings: settings)
             try pod.run {
                 var inside = try NetlinkSocket()
-                let index = try pair.create(in: pod, on: bridge, &host, &inside)
+                let index = try pair.create(in: pod, on: bridge, &host, &inside) { try port.setUp(pair, &$0) }
                 veth = pair
-                try pair.configure(index, result, setsLoopbackUp: setsLoopbackUp, &inside)
+                try podInterface.configure(index, result, &inside)
             }
-            try pair.awaitPort(&host)
+            try port.awaitActive(&host)
             try request.apply(try rules(result, pair), as: type)
             if !missing.isEmpty {
                 // Looked at again: another network may have come to this bridge meanwhile.
