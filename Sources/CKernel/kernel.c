@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <net/if.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -30,6 +33,23 @@ int ck_is_namespace_file(int fd) {
     struct statfs info;
     if (fstatfs(fd, &info) < 0) return -1;
     return info.f_type == NSFS_MAGIC;
+}
+
+int ck_make_tap(const char *name, int multi_queue, int64_t owner, int64_t group) {
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    if (fd < 0) return -1;
+    struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | (short)IFF_TUN_EXCL};
+    if (multi_queue) request.ifr_flags |= IFF_MULTI_QUEUE;
+    strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+    int status = ioctl(fd, TUNSETIFF, &request);
+    if (status == 0 && owner >= 0) status = ioctl(fd, TUNSETOWNER, (unsigned long)owner);
+    if (status == 0 && group >= 0) status = ioctl(fd, TUNSETGROUP, (unsigned long)group);
+    // Until here the device goes with its descriptor.
+    if (status == 0) status = ioctl(fd, TUNSETPERSIST, 1UL);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return status;
 }
 
 int ck_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }

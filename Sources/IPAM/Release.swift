@@ -11,7 +11,7 @@ extension Session {
     /// Frees all that just this owner has, going on past errors; the first of them is thrown at the end.
     mutating func free(_ owner: Owner, hints: [IPAddress] = []) throws(StoreError) -> [CIDR] {
         var (slots, units) = try candidates(of: owner)
-        for hint in hints.map({ CIDR($0, $0.family.bitWidth) }) where !units.contains(hint) { units.append(hint) }
+        for hint in hints.map(CIDR.host) where !units.contains(hint) { units.append(hint) }
         var freed: [CIDR] = []
         var failure: StoreError?
         for unit in units {

@@ -78,6 +78,21 @@ extension JSONReader {
         return text.isEmpty ? nil : text
     }
 
+    /// One of a few words; an empty text is the fallback, as in Go.
+    ///
+    /// - Parameter unknown: what to say of any other word.
+    public func choice<Value>(
+        _ values: [Value], or fallback: Value, _ unknown: String
+    ) throws(JSONTypeError) -> Value {
+        let text = try string()
+        guard !text.isEmpty else { return fallback }
+        guard let value = values.first(where: { "\($0)" == text }) else {
+            let words = values.map { "\($0)" }.joined(separator: ", ")
+            throw wrong("one of \(words) (\(unknown): \"\(text)\")")
+        }
+        return value
+    }
+
     /// 0...4294967295.
     public func uint32() throws(JSONTypeError) -> UInt32 {
         let number = try integer()

@@ -13,6 +13,9 @@ public struct CIDR: Sendable, Hashable {
         self.prefixLength = prefixLength
     }
 
+    /// The address alone: `/32` or `/128`.
+    public static func host(_ address: IPAddress) -> CIDR { CIDR(address, address.family.bitWidth) }
+
     public var family: IPFamily { address.family }
 
     /// The number of bits behind the prefix.

@@ -4,7 +4,7 @@ internal import Net
 /// Zones of firewalld: it drops what comes from or goes to addresses that are in none that it trusts.
 extension NodeRules {
     private func sources(_ passage: Passage) -> [String] {
-        passage.addresses.map { CIDR($0, $0.family.bitWidth).description }
+        passage.addresses.map { CIDR.host($0).description }
     }
 
     /// Puts the pod's addresses into the zone, where firewalld runs.

@@ -15,6 +15,14 @@ enum Addressing {
         self = try request.configuration.ipamType().map { .plugin($0) } ?? .none
     }
 
+    /// Whether addresses can be had only by way of the pod's interface, as with DHCP, so that it must be there first.
+    ///
+    /// Of plugins that are not ours nobody knows: with the interface there they all work.
+    var needsInterface: Bool {
+        guard case .plugin(let type) = self else { return false }
+        return type != "host-local" && type != "static"
+    }
+
     /// - Throws: code 7 when whole blocks are handed out, as far as we know of it: no pod can have one as its address.
     func refuseBlocks(_ request: Request) throws(CNIError) {
         let handsOutBlocks =

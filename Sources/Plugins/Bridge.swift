@@ -12,8 +12,9 @@ struct Bridge: Plugin {
     static let type = "bridge"
     static let defaultBridge = "cni0"
 
-    private func detachment(_ request: Request) -> BridgeDetachment {
-        BridgeDetachment(request, defaultBridge: Bridge.defaultBridge, type: Bridge.type) {
+    private func detachment(_ request: Request) -> VethDetachment {
+        let bridge = BridgeSettings.bridgeName(request, default: Bridge.defaultBridge)
+        return VethDetachment(request: request, bridge: bridge, type: Bridge.type) {
             try Addressing(ipamOf: request)
         }
     }

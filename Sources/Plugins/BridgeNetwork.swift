@@ -36,23 +36,28 @@ struct BridgeNetwork {
             // Another IPAM plugin might take a failed ADD for a reason to free what the first one has reserved.
             try owner.requireUnused(&host)
         }
-        var result = try addressing.reserve(request)
+        var addresses = Reservation(addressing, request)
+        if !addressing.needsInterface { try addresses.make() }
         var veth: VethPair?
         var changed: (bridge: Link, MissingGateways)?
         do {
-            let gateways = try Gateways(&result, settings)
+            var gateways = try Gateways(&addresses.result, settings)
             let bridge = try BridgeDevice.ensure(settings, &host)
-            let missing = try gateways.missing(on: bridge, settings, &host)
+            var missing = try gateways.missing(on: bridge, settings, &host)
             try BridgeDevice.prepare(bridge, settings, &host)
-            try gateways.enableForwarding()
-            let pair = vethPair(result)
+            let pair = vethPair(addresses.result)
             let port = BridgePort(name: owner.hostName, settings: settings)
-            try pod.run {
-                var inside = try NetlinkSocket()
-                let index = try pair.create(in: pod, on: bridge, &host, &inside) { try port.setUp(pair, &$0) }
-                veth = pair
-                try podInterface.configure(index, result, &inside)
+            var inside = try pod.run { try NetlinkSocket() }
+            let index = try pair.create(in: pod, on: bridge, &host, &inside) { try port.setUp(pair, &$0) }
+            veth = pair
+            if addressing.needsInterface {
+                try addresses.make()
+                gateways = try Gateways(&addresses.result, settings)
+                missing = try gateways.missing(on: bridge, settings, &host)
             }
+            var result = addresses.result
+            try gateways.enableForwarding()
+            try pod.run { try podInterface.configure(index, result, &inside) }
             try port.awaitActive(&host)
             try request.apply(try rules(result, pair), as: type)
             if !missing.isEmpty {
@@ -68,7 +73,7 @@ struct BridgeNetwork {
             if veth != nil { try? NodeRules.remove(RulesOwner(request, type)) }
             try? veth?.remove(&host)
             if let (bridge, gateways) = changed { try? gateways.undo(bridge, &host) }
-            try? addressing.release(request)
+            addresses.undo()
             throw error
         }
     }
@@ -96,8 +101,7 @@ extension CNIResult {
     fileprivate mutating func describe(_ bridge: Link, _ veth: VethPair, _ pod: borrowing NetworkNamespace) {
         interfaces = [
             Interface(name: bridge.name, mac: bridge.mac?.description, mtu: bridge.mtu),
-            Interface(name: veth.owner.hostName, mac: veth.owner.hostMAC.description, mtu: veth.mtu),
-            Interface(name: veth.owner.attachment.ifname, mac: veth.mac.description, mtu: veth.mtu, sandbox: pod.path),
+            veth.hostInterface, veth.podInterface(in: pod.path),
         ]
         for index in ips.indices { ips[index].interface = 2 }
     }

@@ -132,7 +132,7 @@ struct BridgeSettings {
         disablesContainerInterface = try configuration[Keys.disableContainerInterface]
         isolatesPort = try configuration[Keys.portIsolation]
         dns = try configuration.dns()
-        mac = try BridgeSettings.requestedMAC(request)
+        mac = try request.requestedMAC()
         let vlan = try configuration[Keys.vlan]
         guard (0...4094).contains(vlan) else {
             throw CNIError(
@@ -147,6 +147,11 @@ struct BridgeSettings {
         guardsAddresses = gateway ? try configuration[Keys.antiSpoof] : false
         try Backend.note(Keys.ipMasqBackend, request)
         try refuseContradictions(request)
+    }
+
+    /// The bridge's name, for those that must go on with a configuration that says nothing sensible of it.
+    static func bridgeName(_ request: Request, default name: String) -> String {
+        (try? request.configuration[Keys.bridge(default: name)]) ?? name
     }
 
     private func refuseContradictions(_ request: Request) throws(CNIError) {
@@ -165,28 +170,6 @@ struct BridgeSettings {
                 .invalidConfiguration, "antiSpoof and vlanTrunk are both set",
                 details: "what pods send tagged cannot be held to addresses")
         }
-    }
-
-    /// `CNI_ARGS` MAC, overridden by `args.cni.mac`, overridden by the capability `mac`.
-    private static func requestedMAC(_ request: Request) throws(CNIError) -> MACAddress? {
-        try request.invocation.arguments.requireKnown(["IP", "MAC", "GATEWAY"])
-        var text = request.invocation.arguments["MAC"] ?? ""
-        for source in [
-            try request.configuration.conventionalArgument("mac"),
-            try request.configuration.runtimeConfiguration("mac"),
-        ] {
-            do throws(JSONTypeError) {
-                guard let value = try source?.string(), !value.isEmpty else { continue }
-                text = value
-            } catch { throw CNIError(error) }
-        }
-        guard !text.isEmpty else { return nil }
-        guard let mac = MACAddress(text), !mac.isMulticast, !mac.isZero else {
-            throw CNIError(
-                .invalidConfiguration, "mac \"\(text)\" is no unicast Ethernet address",
-                details: "like 02:42:ac:11:00:02")
-        }
-        return mac
     }
 }
 

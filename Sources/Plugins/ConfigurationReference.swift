@@ -9,6 +9,16 @@ public enum ConfigurationReference {
                 "bridge", "Attaches pods to a bridge; addresses come from the plugin that `ipam.type` names.",
                 BridgeSettings.Keys.all(bridgeName: Bridge.defaultBridge, gateway: false) + BridgeSettings.Keys.lists),
             section(
+                "ptp", "Joins pod and node by a veth; addresses come from the plugin that `ipam.type` names.",
+                PointToPoint.Keys.everything),
+            section("macvlan", "A link of the pod's own on one of the node's.", Macvlan.Keys.everything),
+            section("ipvlan", "The same with the MAC of `master`.", IPvlan.Keys.everything),
+            section("vlan", "A VLAN of one of the node's links.", VLAN.Keys.everything),
+            section("tap", "For a virtual machine in the pod.", Tap.Keys.everything),
+            section(
+                "host-device", "Moves a device of the node into the pod; one of these says which.",
+                HostDevice.Keys.everything),
+            section(
                 "host-local", "The keys of the `ipam` object; `swiftlet` takes them in its own block.",
                 HostLocalSettings.Keys.everything),
             section(

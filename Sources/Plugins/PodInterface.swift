@@ -12,6 +12,8 @@ struct PodInterface {
     var detectsDuplicates = false
     /// Whether neighbours are told of IPv6 addresses, as they always are of IPv4 ones.
     var announcesIPv6 = false
+    /// Whether its addresses' prefixes are on the link.
+    var hasConnectedRoutes = true
     /// Whether it is set up and gets routes.
     var isSetUp = true
     var setsLoopbackUp = false
@@ -27,7 +29,8 @@ struct PodInterface {
         changes.append("set arp_notify of \(name)") { $0.changeLink(.index(index), announcing) }
         for ip in result.ips {
             changes.append("add address \(ip.address) to \(name)") {
-                $0.addAddress(ip.address, to: index, detectDuplicates: detectsDuplicates)
+                $0.addAddress(
+                    ip.address, to: index, detectDuplicates: detectsDuplicates, connectedRoute: hasConnectedRoutes)
             }
         }
         if setsLoopbackUp { changes.append("set lo up") { Loopback.setUp(&$0, true) } }

@@ -8,7 +8,7 @@ extension Request {
     ///
     /// - Returns: the result without addresses that later plugins of the chain have given to interfaces of theirs, and
     ///   the interface's own entry.
-    func attachedInterface(in path: String) throws(CNIError) -> (CNIResult, CNIResult.Interface) {
+    func attachedInterface(in path: String) throws(CNIError) -> (result: CNIResult, interface: CNIResult.Interface) {
         var result = try requiredPreviousResult()
         let name = attachment.ifname
         guard

@@ -7,6 +7,13 @@ public enum Registry {
         "bridge": Bridge(),
         "host-local": HostLocal(),
         "loopback": Loopback(),
+        "ptp": PointToPoint(),
+        "macvlan": Macvlan(),
+        "ipvlan": IPvlan(),
+        "vlan": VLAN(),
+        "dummy": Dummy(),
+        "tap": Tap(),
+        "host-device": HostDevice(),
         "portmap": Portmap(),
         "firewall": Firewall(),
     ]

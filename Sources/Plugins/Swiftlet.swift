@@ -15,8 +15,9 @@ struct Swiftlet: Plugin {
     func gc(_ request: Request) throws { try detachment(request).gc() }
     func status(_ request: Request) throws { try network(request).status() }
 
-    private func detachment(_ request: Request) -> BridgeDetachment {
-        BridgeDetachment(request, defaultBridge: Swiftlet.defaultBridge, type: Swiftlet.type) {
+    private func detachment(_ request: Request) -> VethDetachment {
+        let bridge = BridgeSettings.bridgeName(request, default: Swiftlet.defaultBridge)
+        return VethDetachment(request: request, bridge: bridge, type: Swiftlet.type) {
             try addressing(request)
         }
     }

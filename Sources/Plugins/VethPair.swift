@@ -23,6 +23,16 @@ struct VethPair {
     /// Octets; the kernel's default where nothing is configured (ETH_DATA_LEN, linux/if_ether.h).
     var mtu: UInt32 { configuredMTU ?? 1500 }
 
+    /// The host's end, as a result describes it.
+    var hostInterface: CNIResult.Interface {
+        .init(name: owner.hostName, mac: owner.hostMAC.description, mtu: mtu)
+    }
+
+    /// The pod's end, as a result describes it.
+    func podInterface(in path: String) -> CNIResult.Interface {
+        .init(name: ifname, mac: mac.description, mtu: mtu, sandbox: path)
+    }
+
     private var ifname: String { owner.attachment.ifname }
 
     /// Makes both ends in one request, the pod's straight in its namespace, the host's a port of the bridge if there is one;

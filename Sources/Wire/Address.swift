@@ -49,7 +49,11 @@ extension MessageBuilder {
     }
 
     /// Adds an address that is usable at once: IPv6 without duplicate address detection unless asked for.
-    public mutating func addAddress(_ address: CIDR, to index: UInt32, detectDuplicates: Bool = false) {
+    ///
+    /// - Parameter connectedRoute: whether the kernel adds a route to its prefix by the link.
+    public mutating func addAddress(
+        _ address: CIDR, to index: UInt32, detectDuplicates: Bool = false, connectedRoute: Bool = true
+    ) {
         message(
             RouteMessageType.newAddress, flags: MessageFlag.request | MessageFlag.create | MessageFlag.exclusive
         ) {
@@ -57,7 +61,10 @@ extension MessageBuilder {
             $0.attribute(IFA.local, address.address)
             $0.attribute(IFA.address, address.address)
             if address.family == .v4, address.hostBits >= 2 { $0.attribute(IFA.broadcast, address.last) }
-            if address.family == .v6, !detectDuplicates { $0.attribute(IFA.flags, uint32: IFA.noDAD) }
+            let flags =
+                (address.family == .v6 && !detectDuplicates ? IFA.noDAD : 0)
+                | (connectedRoute ? 0 : IFA.noPrefixRoute)
+            if flags != 0 { $0.attribute(IFA.flags, uint32: flags) }
         }
     }
 

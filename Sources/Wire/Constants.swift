@@ -97,6 +97,7 @@ enum IFA {
     static let flags: UInt16 = 8
 
     static let noDAD: UInt32 = 0x02
+    static let noPrefixRoute: UInt32 = 0x200
 }
 
 /// Route attributes, linux/rtnetlink.h.

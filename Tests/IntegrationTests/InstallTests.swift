@@ -34,7 +34,11 @@ import Testing
     @Test func everythingIsWhereRuntimesLookAndUninstallTakesItAway() throws {
         let destination = try Destination()
         try destination.make("install")
-        let names = ["bridge", "firewall", "host-local", "loopback", "portmap", "swiftlet"]
+        let names = [
+            "bridge", "dummy", "firewall", "host-device", "host-local", "ipvlan", "loopback", "macvlan", "portmap",
+            "ptp",
+            "swiftlet", "tap", "vlan",
+        ]
         // With the list of what is swiftlet's own.
         let files = [".swiftlet-installed"] + names
         #expect(try destination.files() == files.map { "opt/cni/bin/\($0)" } + ["usr/local/sbin/swiftletctl"])

@@ -21,6 +21,10 @@ int ck_namespace_type(int fd);
 // 1 if the descriptor is a file of nsfs, 0 if of another file system, -1 with errno.
 int ck_is_namespace_file(int fd);
 
+// Makes a tap device that stays, in the caller's namespace; `owner` and `group` -1 for anybody. 0, or -1 with errno, EBUSY
+// where the name is taken.
+int ck_make_tap(const char *name, int multi_queue, int64_t owner, int64_t group);
+
 int ck_pipe(int ends[2]);
 int ck_bind_mount(const char *source, const char *target);
 int ck_make_shared_mount(const char *target);

@@ -3,33 +3,24 @@ internal import Kernel
 internal import Netfilter
 internal import Wire
 
-/// Takes pods off a bridge: DEL and GC.
+/// Takes pods that have a veth off their network: DEL and GC.
 ///
 /// Only network, container and interface count here, not how the network is configured: a configuration that ADD would
 /// refuse, or that has changed since, must not keep a pod from being removed.
-struct BridgeDetachment {
+struct VethDetachment {
     let request: Request
-    let bridge: String
+    /// What the hosts' ends are ports of; nil for nothing.
+    let bridge: String?
     /// As whose its rules are recorded.
     let type: String
     let addressing: () throws -> Addressing
-
-    init(_ request: Request, defaultBridge: String, type: String, addressing: @escaping () throws -> Addressing) {
-        self.request = request
-        self.type = type
-        bridge = (try? request.configuration[BridgeSettings.Keys.bridge(default: defaultBridge)]) ?? defaultBridge
-        self.addressing = addressing
-    }
 
     private var owner: LinkOwner { LinkOwner(request) }
 
     func del() throws {
         var cleanup = Cleanup()
         cleanup.attempt { try NodeRules.remove(RulesOwner(request, type)) }
-        cleanup.attempt { try removeVeth() }
-        // After the link, so that an address in use does not become free; and whatever became of the link, because an
-        // address that is never freed is lost. The runtime hears of the error and calls again.
-        cleanup.attempt { try addressing().release(request) }
+        cleanup.attempt(releasing: request, Result { try addressing() }) { try removeVeth() }
         try cleanup.finish()
     }
 
@@ -65,14 +56,15 @@ struct BridgeDetachment {
         let network = request.configuration.name
         let keptNames = Set(kept.map { LinkOwner(network: network, $0).hostName })
         var host = try NetlinkSocket(linkNotifications: true)
-        let bridgeIndex = try host.link(.name(bridge))?.index
+        // A bridge that is gone has no ports.
+        let master = if let bridge { try host.link(.name(bridge))?.index } else { UInt32?(0) }
         var cleanup = Cleanup()
         for link in try host.links(kind: "veth") where !keptNames.contains(link.name) {
-            // Without an alias it was killed while it was made; then its name and its bridge say whose it is.
+            // Without an alias it was killed while it was made; then its name and its master say whose it is.
             let isOurs =
                 link.alias.isEmpty
                 ? link.name.hasPrefix(LinkOwner.namePrefix(network)) && link.name.utf8.count == 15
-                    && link.master == bridgeIndex
+                    && link.master == master
                 : link.alias.hasPrefix(LinkOwner.aliasPrefix(network)) && !isKept(link.alias, kept)
             if isOurs { cleanup.attempt { try host.removeLink(link.index, named: link.name) } }
         }

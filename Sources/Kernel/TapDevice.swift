@@ -1,0 +1,24 @@
+internal import CKernel
+internal import Posix
+
+/// Tap devices, which are made by ioctl and not by netlink (linux/if_tun.h).
+public enum TapDevice {
+    /// Makes a tap device that outlives this process, in the namespace of the calling thread; it is down.
+    ///
+    /// - Parameters:
+    ///   - name: at most 15 octets.
+    ///   - hasQueues: whether a program may open it several times, for a queue each.
+    ///   - owner: the user who may open it without CAP_NET_ADMIN; nil for any.
+    ///   - group: likewise.
+    /// - Throws: `EBUSY` when there is a link of that name, `ENOENT` when the node has no /dev/net/tun.
+    public static func make(_ name: String, hasQueues: Bool, owner: UInt32?, group: UInt32?) throws(KernelError) {
+        do throws(Errno) {
+            let id = { (number: UInt32?) in number.map(Int64.init) ?? -1 }
+            guard unsafe ck_make_tap(name, hasQueues ? 1 : 0, id(owner), id(group)) == 0 else { throw .last }
+        } catch {
+            throw KernelError(
+                "create tap \(name)", error,
+                advice: error == .noSuchFile ? "the node needs /dev/net/tun: load the module tun" : "")
+        }
+    }
+}

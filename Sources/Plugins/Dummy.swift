@@ -1,0 +1,27 @@
+internal import CNI
+internal import Kernel
+internal import Net
+internal import Wire
+
+/// Gives the pod an address on a link that leads nowhere. Drop-in for the reference's `dummy`.
+struct Dummy: InterfacePlugin {
+    static let type = "dummy"
+    static let kind: String? = "dummy"
+
+    let requiresAddresses = true
+
+    func settings(_ request: Request) throws(CNIError) {}
+
+    func make(
+        _ name: String, _ settings: Void, mac: MACAddress, in pod: borrowing NetworkNamespace,
+        _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
+    ) throws -> Link {
+        try inside.make(NewLink(name: name, kind: .dummy), "create dummy \(name)", in: pod.path)
+    }
+
+    func check(
+        _ link: Link, _ settings: Void, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
+    ) throws { try link.check(.dummy) }
+
+    func requireReady(_ settings: Void, _ host: inout NetlinkSocket) throws {}
+}

@@ -1,0 +1,51 @@
+internal import CNI
+internal import JSON
+internal import Wire
+
+/// Gives the pod a link of its own on one of the node's, with the same MAC. Drop-in for the reference's `ipvlan`.
+struct IPvlan: InterfacePlugin {
+    static let type = "ipvlan"
+    static let kind: String? = "ipvlan"
+
+    enum Keys {
+        static let mode = ConfigurationKey<IPvlanMode>(
+            "mode", default: .l2,
+            "`l2` switches between pods, `l3` routes without broadcasts, `l3s` also through the node's packet filter."
+        ) { reader throws(JSONTypeError) in
+            try reader.choice(IPvlanMode.allCases, or: .l2, "unknown ipvlan mode")
+        }
+        static let everything: [any AnyConfigurationKey] = [
+            ParentLink.Keys.master, mode, ParentLink.Keys.mtu, ParentLink.Keys.linkInContainer,
+        ]
+    }
+
+    let requiresAddresses = true
+
+    func settings(_ request: Request) throws(CNIError) -> SubLink {
+        SubLink(
+            parent: try ParentLink(request, name: chainedMaster(request)),
+            kind: .ipvlan(try request.configuration[Keys.mode]))
+    }
+
+    /// Behind a plugin that has made one link, that link is the master where none is named.
+    private func chainedMaster(_ request: Request) throws(CNIError) -> String? {
+        // In CHECK prevResult is this plugin's own.
+        guard request.invocation.command == .add, try request.configuration[ParentLink.Keys.master].isEmpty,
+            let previous = try request.configuration.previousResult()
+        else { return nil }
+        guard previous.interfaces.count == 1, !previous.interfaces[0].name.isEmpty else {
+            throw CNIError(
+                .invalidConfiguration, "chained master failure. PrevResult lacks a single named interface",
+                details: "name the link in master")
+        }
+        return previous.interfaces[0].name
+    }
+
+    /// Those of the plugin before it, unless there is IPAM.
+    func givenAddresses(_ request: Request) throws(CNIError) -> CNIResult? {
+        guard try request.configuration.ipamType() == nil, let previous = try request.configuration.previousResult(),
+            !previous.ips.isEmpty
+        else { return nil }
+        return previous
+    }
+}

@@ -1,0 +1,168 @@
+internal import CNI
+internal import Kernel
+internal import Net
+internal import Wire
+
+/// A plugin that gives the pod an interface of its own, with no bridge in between. Each says how the interface is made;
+/// addresses, routes, undoing and everything else is the same for all.
+protocol InterfacePlugin: Plugin {
+    associatedtype Settings
+
+    static var type: String { get }
+
+    /// IFLA_INFO_KIND of its interfaces; nil where they are of many.
+    static var kind: String? { get }
+
+    /// What the configuration asks for, checked as far as that goes without touching anything.
+    func settings(_ request: Request) throws(CNIError) -> Settings
+
+    /// Whether there must be an IPAM plugin.
+    var requiresAddresses: Bool { get }
+
+    /// Addresses and routes that come from elsewhere than from an IPAM plugin; nil for none.
+    func givenAddresses(_ request: Request) throws(CNIError) -> CNIResult?
+
+    /// Parameters of the interface.
+    func podInterface(_ request: Request, _ settings: Settings) -> PodInterface
+
+    /// Makes the interface in the pod, or moves it there, still down.
+    ///
+    /// - Parameter mac: one that follows from the pod's address or owner, where the configuration says nothing.
+    /// - Throws: when it cannot be had; nothing is left of it then.
+    func make(
+        _ name: String, _ settings: Settings, mac: MACAddress, in pod: borrowing NetworkNamespace,
+        _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
+    ) throws -> Link
+
+    /// Takes the interface out of the pod. Called with whatever bears the name there, or nil when nothing does or the
+    /// pod's namespace is gone.
+    func remove(
+        _ link: Link?, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket?
+    ) throws
+
+    /// Compares what is particular to the kind.
+    func check(
+        _ link: Link, _ settings: Settings, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
+    ) throws
+
+    /// - Throws: code 50 when the interface could not be made.
+    func requireReady(_ settings: Settings, _ host: inout NetlinkSocket) throws
+}
+
+extension InterfacePlugin {
+    var requiresAddresses: Bool { false }
+
+    func givenAddresses(_ request: Request) throws(CNIError) -> CNIResult? { nil }
+
+    func podInterface(_ request: Request, _ settings: Settings) -> PodInterface {
+        PodInterface(name: request.attachment.ifname, hearsRouters: true, announcesIPv6: true)
+    }
+
+    func add(_ request: Request) throws -> CNIResult { try attach(request) }
+
+    func attach(_ request: Request) throws -> CNIResult {
+        let settings = try settings(request)
+        let addressing = try addressing(request)
+        try addressing.refuseBlocks(request)
+        let dns = try request.configuration.dns()
+        let given = try givenAddresses(request)
+        let name = request.attachment.ifname
+        let pod = try request.openPod()
+        var host = try NetlinkSocket()
+        var inside = try pod.run { try NetlinkSocket() }
+        guard try inside.link(.name(name)) == nil else {
+            throw PodInterface.taken(name, kind: Self.type, in: pod.path)
+        }
+        var addresses = Reservation(addressing, request)
+        var link: Link?
+        do {
+            if !addressing.needsInterface { try addresses.make() }
+            let mac = LinkOwner(request).podMAC((given ?? addresses.result).ips.first?.address.address)
+            let made = try make(name, settings, mac: mac, in: pod, &host, &inside)
+            link = made
+            if addressing.needsInterface { try addresses.make() }
+            var result = given ?? addresses.result
+            try pod.run { try podInterface(request, settings).configure(made.index, result, &inside) }
+            result.interfaces = [
+                .init(name: name, mac: made.mac?.description, mtu: made.mtu, sandbox: pod.path)
+            ]
+            for index in result.ips.indices { result.ips[index].interface = 0 }
+            if !dns.isEmpty { result.dns = dns }
+            return result
+        } catch {
+            var socket: NetlinkSocket? = consume inside
+            if let link { try? remove(link, request, &host, &socket) }
+            addresses.undo()
+            throw error
+        }
+    }
+
+    func del(_ request: Request) throws {
+        var cleanup = Cleanup()
+        // With a configuration that ADD would refuse there is still the interface to remove.
+        cleanup.attempt(releasing: request, Result { try Addressing(ipamOf: request) }) {
+            try removeInterface(request)
+        }
+        try cleanup.finish()
+    }
+
+    private func removeInterface(_ request: Request) throws {
+        var host = try NetlinkSocket(linkNotifications: true)
+        var inside: NetlinkSocket?
+        switch try PodPresence(request) {
+        case .gone: try remove(nil, request, &host, &inside)
+        case .present(let pod):
+            var socket = try pod.run { try NetlinkSocket(linkNotifications: true) }
+            let link = try socket.link(.name(request.attachment.ifname))
+            inside = consume socket
+            try remove(link, request, &host, &inside)
+        }
+    }
+
+    /// Deletes it, if it is of this plugin's kind: what has taken its name since is another's.
+    func remove(
+        _ link: Link?, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket?
+    ) throws {
+        guard let link, link.kind == Self.kind else { return }
+        try inside?.removeLink(link.index, named: "\(link.name) in \(request.invocation.netns ?? "the pod")")
+    }
+
+    func check(_ request: Request) throws { try compare(request) }
+
+    func compare(_ request: Request) throws {
+        let settings = try settings(request)
+        try addressing(request).check(request)
+        let pod = try request.openPod()
+        let (result, described) = try request.attachedInterface(in: pod.path)
+        var host = try NetlinkSocket()
+        var inside = try pod.run { try NetlinkSocket() }
+        let link = try podInterface(request, settings)
+            .check(result, described, kind: Self.kind, in: pod.path, &inside)
+        try check(link, settings, &host, &inside)
+    }
+
+    /// Nothing of the interface outlives the pod's namespace.
+    func gc(_ request: Request) throws { try Addressing(ipamOf: request).collectGarbage(request) }
+
+    func status(_ request: Request) throws {
+        let settings = try settings(request)
+        let addressing = try addressing(request)
+        do throws(KernelError) {
+            var host = try NetlinkSocket()
+            if let kind = Self.kind { try host.requireSupport(of: kind) }
+        } catch { throw CNIError(.notAvailable, error.summary, details: error.advice) }
+        var host = try NetlinkSocket()
+        try requireReady(settings, &host)
+        try addressing.requireReady(request)
+    }
+
+    private func addressing(_ request: Request) throws(CNIError) -> Addressing {
+        let addressing = try Addressing(ipamOf: request)
+        if case .none = addressing, requiresAddresses, try givenAddresses(request) == nil {
+            throw CNIError(
+                .invalidConfiguration, "\(Self.type) interface requires an IPAM configuration",
+                details: "ipam.type is missing")
+        }
+        return addressing
+    }
+}

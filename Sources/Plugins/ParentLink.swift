@@ -1,0 +1,179 @@
+internal import CNI
+internal import Kernel
+internal import Net
+internal import Wire
+
+/// The link that a pod's interface sits on, and what the two have in common.
+struct ParentLink {
+    enum Keys {
+        static let master = ConfigurationKey<String>.text(
+            "master", default: "", "The link that the pod's interface sits on; by default that of the default route.")
+        static let requiredMaster = ConfigurationKey<String>.text(
+            "master", default: "", "The link that the pod's interface sits on; required.")
+        static let mtu = ConfigurationKey<Int>.number(
+            "mtu", default: 0, in: -1 << 31...1 << 31, "MTU in octets, at most that of `master`; 0 for the same.")
+        static let linkInContainer = ConfigurationKey<Bool>.flag(
+            "linkInContainer", "Look for `master` in the pod's namespace, not on the node.")
+    }
+
+    /// Nil for the one of the default route.
+    let name: String?
+    let isInPod: Bool
+    /// Octets; nil for the same as its own.
+    let mtu: UInt32?
+
+    /// - Throws: code 7 for a master that cannot be the name of one.
+    init(_ request: Request, name other: String? = nil) throws(CNIError) {
+        let configured = try request.configuration[Keys.master]
+        name = configured.isEmpty ? other : configured
+        isInPod = try request.configuration[Keys.linkInContainer]
+        let mtu = try request.configuration[Keys.mtu]
+        guard let octets = UInt32(exactly: mtu) else { throw ParentLink.wrong(mtu, nil) }
+        self.mtu = octets == 0 ? nil : octets
+        if let name, !Invocation.isInterfaceName(name) {
+            throw CNIError(
+                .invalidConfiguration, "master \"\(name)\" is no interface name",
+                details: "at most 15 octets, without / : % and blanks")
+        }
+    }
+
+    private static func wrong(_ mtu: Int, _ parent: Link?) -> CNIError {
+        let limit = parent.map { "\($0.mtu)" } ?? "its own"
+        return CNIError(.invalidConfiguration, "invalid MTU \(mtu), must be [0, master MTU(\(limit))]", details: "mtu")
+    }
+
+    /// - Parameter socket: in the namespace that it is in.
+    /// - Throws: code 7 when it is not there.
+    func find(_ socket: inout NetlinkSocket) throws -> Link {
+        let found =
+            if let name { try socket.link(.name(name)) } else { try socket.linkOfDefaultRoute() }
+        guard let found else {
+            throw CNIError(
+                .invalidConfiguration,
+                name.map { "failed to lookup master \"\($0)\"" } ?? "no default route interface found",
+                details: "master must be a link \(isInPod ? "of the pod" : "of the node")")
+        }
+        if let mtu, mtu > found.mtu { throw ParentLink.wrong(Int(mtu), found) }
+        return found
+    }
+
+    func find(_ host: inout NetlinkSocket, _ inside: inout NetlinkSocket) throws -> Link {
+        isInPod ? try find(&inside) : try find(&host)
+    }
+
+    /// Makes a link of the pod that sits on it.
+    func make(
+        _ kind: LinkKind, _ name: String, mac: MACAddress? = nil, in pod: borrowing NetworkNamespace,
+        _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
+    ) throws -> Link {
+        let parent = try find(&host, &inside)
+        var link = NewLink(name: name, kind: kind, parent: parent.index, mac: mac, mtu: mtu)
+        let attempt = "create \(kind.name) \(name) on \(parent.name)"
+        if isInPod { return try inside.make(link, attempt, in: pod.path) }
+        link.namespace = pod.descriptor
+        do throws(KernelError) { try host.execute(attempt) { $0.createLink(link) } } catch {
+            throw try inside.explain(error, link, in: pod.path)
+        }
+        return try inside.present(link, in: pod.path)
+    }
+
+    /// - Throws: what CHECK says when the pod's interface sits on another link, or is not as it was made.
+    func check(
+        _ link: Link, _ kind: LinkKind, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
+    ) throws {
+        let parent = try find(&host, &inside)
+        guard link.peer == parent.index else {
+            throw CNIError(deviation: "\(link.name) does not sit on \(parent.name)")
+        }
+        try link.check(kind)
+        if let mtu, mtu != link.mtu { throw CNIError(deviation: "\(link.name) has MTU \(link.mtu), not \(mtu)") }
+    }
+
+    /// - Throws: code 50 when it is not there.
+    func requireReady(_ host: inout NetlinkSocket) throws {
+        guard !isInPod else { return }
+        do { _ = try find(&host) } catch let error as CNIError {
+            throw CNIError(.notAvailable, error.message, details: error.details)
+        }
+    }
+}
+
+/// A pod's interface that sits on another link.
+struct SubLink {
+    let parent: ParentLink
+    let kind: LinkKind
+    /// Nil for the one that follows from address or owner, where the kind has one of its own.
+    var mac: MACAddress?
+
+    /// Whether it can have another MAC than its parent.
+    fileprivate var hasOwnMAC: Bool {
+        guard case .macvlan(let mode, _) = kind else { return false }
+        return mode != .passthru
+    }
+}
+
+extension InterfacePlugin where Settings == SubLink {
+    func make(
+        _ name: String, _ settings: SubLink, mac: MACAddress, in pod: borrowing NetworkNamespace,
+        _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
+    ) throws -> Link {
+        let mac = settings.mac ?? (settings.hasOwnMAC ? mac : nil)
+        return try settings.parent.make(settings.kind, name, mac: mac, in: pod, &host, &inside)
+    }
+
+    func check(
+        _ link: Link, _ settings: SubLink, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
+    ) throws { try settings.parent.check(link, settings.kind, &host, &inside) }
+
+    func requireReady(_ settings: SubLink, _ host: inout NetlinkSocket) throws {
+        try settings.parent.requireReady(&host)
+    }
+}
+
+extension Link {
+    /// - Throws: what CHECK says when it is not as it was made.
+    func check(_ kind: LinkKind) throws(CNIError) {
+        guard let details, details.serves(kind) else {
+            throw CNIError(deviation: "\(name) is \(details.map { "\($0)" } ?? self.kind), not \(kind)")
+        }
+    }
+}
+
+extension NetlinkSocket {
+    /// Makes a link in the socket's namespace, which is that of the pod at `path`.
+    mutating func make(_ link: NewLink, _ attempt: String, in path: String) throws -> Link {
+        do throws(KernelError) { try execute(attempt) { $0.createLink(link) } } catch {
+            throw try explain(error, link, in: path)
+        }
+        return try present(link, in: path)
+    }
+
+    /// Tells apart what EEXIST does not: the name may be taken, or something else of which there can be one only.
+    mutating func explain(_ error: KernelError, _ link: NewLink, in path: String) throws -> any Error {
+        guard error.errno == .fileExists else { return error }
+        if try self.link(.name(link.name)) != nil {
+            return PodInterface.taken(link.name, kind: link.kind.name, in: path)
+        }
+        return CNIError(.conflict, error.summary, details: "another link has what was asked for: \(link.kind)")
+    }
+
+    mutating func present(_ link: NewLink, in path: String) throws -> Link {
+        guard let made = try self.link(.name(link.name)) else {
+            throw KernelError("look up \(link.name) in \(path)", .noSuchDevice)
+        }
+        return made
+    }
+
+    /// The link by which packets leave that no other route leads anywhere: IPv4's if there is one, else IPv6's.
+    mutating func linkOfDefaultRoute() throws(KernelError) -> Link? {
+        for family in IPFamily.allCases {
+            let defaults = try routes(family).filter {
+                $0.destination.prefixLength == 0 && $0.table == Route.mainTable && $0.interface != 0
+            }
+            if let best = defaults.min(by: { $0.priority ?? 0 < $1.priority ?? 0 }) {
+                return try link(.index(best.interface))
+            }
+        }
+        return nil
+    }
+}

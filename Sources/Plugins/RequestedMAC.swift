@@ -1,0 +1,29 @@
+internal import CNI
+internal import JSON
+internal import Net
+
+extension Request {
+    /// The MAC that is asked for: `CNI_ARGS` MAC, overridden by `args.cni.mac`, overridden by the capability `mac`; nil for
+    /// none.
+    ///
+    /// - Parameter configured: the one in the configuration, which all of these override.
+    /// - Throws: code 7 for what is no unicast address.
+    func requestedMAC(configured: String = "") throws(CNIError) -> MACAddress? {
+        try invocation.arguments.requireKnown(["IP", "MAC", "GATEWAY"])
+        var text = configured
+        if let argument = invocation.arguments["MAC"], !argument.isEmpty { text = argument }
+        for source in [try configuration.conventionalArgument("mac"), try configuration.runtimeConfiguration("mac")] {
+            do throws(JSONTypeError) {
+                guard let value = try source?.string(), !value.isEmpty else { continue }
+                text = value
+            } catch { throw CNIError(error) }
+        }
+        guard !text.isEmpty else { return nil }
+        guard let mac = MACAddress(text), !mac.isMulticast, !mac.isZero else {
+            throw CNIError(
+                .invalidConfiguration, "mac \"\(text)\" is no unicast Ethernet address",
+                details: "like 02:42:ac:11:00:02")
+        }
+        return mac
+    }
+}

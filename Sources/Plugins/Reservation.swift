@@ -1,0 +1,39 @@
+internal import CNI
+
+/// The addresses of one ADD, which are given back when it fails.
+struct Reservation {
+    private let addressing: Addressing
+    private let request: Request
+    var result = CNIResult()
+    private var isMade = false
+
+    init(_ addressing: Addressing, _ request: Request) {
+        self.addressing = addressing
+        self.request = request
+    }
+
+    mutating func make() throws {
+        result = try addressing.reserve(request)
+        isMade = true
+    }
+
+    /// Gives them back, if they were had.
+    func undo() {
+        if isMade { try? addressing.release(request) }
+    }
+}
+
+extension Cleanup {
+    /// Gives addresses back after the interface is removed, so that an address in use does not become free; before, where
+    /// only the interface leads to whom they came from. And whatever becomes of the interface, because an address that is
+    /// never freed is lost: the runtime hears of the error and calls again.
+    mutating func attempt(
+        releasing request: Request, _ addressing: Result<Addressing, any Error>,
+        removingInterface: () throws -> Void
+    ) {
+        let needsInterface = (try? addressing.get())?.needsInterface ?? false
+        if !needsInterface { attempt(removingInterface) }
+        attempt { try addressing.get().release(request) }
+        if needsInterface { attempt(removingInterface) }
+    }
+}
