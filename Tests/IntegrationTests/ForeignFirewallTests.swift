@@ -332,11 +332,10 @@ import Testing
             let milliseconds = { (time: Duration) in Int(time / .milliseconds(1)) }
             print("\(name), ms: ADD \(list.map { milliseconds($0.add) }), DEL \(list.map { milliseconds($0.del) })")
         }
-        let adds = times.map { median($0.map(\.add)) }
-        let dels = times.map { median($0.map(\.del)) }
+        // The best of each: whatever else runs on the machine only ever adds.
+        let adds = try times.map { try #require($0.map(\.add).min()) }
+        let dels = try times.map { try #require($0.map(\.del).min()) }
         #expect(adds[0] <= adds[1] * 1.5)
         #expect(dels[0] <= dels[1] * 1.5)
     }
-
-    private func median(_ times: [Duration]) -> Duration { times.sorted()[times.count / 2] }
 }

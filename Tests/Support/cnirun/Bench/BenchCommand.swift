@@ -33,6 +33,9 @@ struct Bench: ParsableCommand {
     @Option(
         help: "Instead of all else: ADD and DEL of the first configuration beside that many reservations, as N[,N].")
     var reservations: String?
+    @Option(help: "Rounds of VERSION and of an ADD with nothing to do, of every plugin; 0 leaves them out.")
+    var starts =
+        50
     @Option(help: "Directory for the data directories, on the file system to measure on.") var work =
         NSTemporaryDirectory()
 
@@ -68,6 +71,11 @@ struct Bench: ParsableCommand {
                     reference: false)
             }
             try measure(growing, on: machine, onlyAddAndDel: true, &report)
+        }
+        if reservations == nil, starts > 0 {
+            var table = Starts(machine, ours: dropIn.map(absolute), reference: reference)
+            try table.run(rounds: starts)
+            report.add(table)
         }
         try report.write(to: results)
         print(report.markdown)

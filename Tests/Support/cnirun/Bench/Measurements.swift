@@ -12,6 +12,8 @@ struct Measurements {
         subjects += session.subjects.filter { subject in session.samples.contains { $0.subject == subject } }
     }
 
+    mutating func add(_ sample: Sample) { samples.append(sample) }
+
     func of(_ subject: Subject, _ verb: Verb) -> [Sample] {
         samples.filter { $0.subject == subject && $0.verb == verb }
     }

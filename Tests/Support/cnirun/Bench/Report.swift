@@ -7,6 +7,7 @@ struct Report {
     private(set) var failures: [String] = []
     private var unable: [String] = []
     private var measurements = Measurements()
+    private var starts: Starts?
 
     init(rounds: Int) { self.rounds = rounds }
 
@@ -18,6 +19,8 @@ struct Report {
         }
         unable += session.unable.map { "\($0.verb.rawValue) of \($0.subject.system), \($0.subject.conf): \($0.reason)" }
     }
+
+    mutating func add(_ starts: Starts) { self.starts = starts }
 
     var markdown: String {
         var lines = [
@@ -34,6 +37,7 @@ struct Report {
             }
         }
         lines += differences + Aims(measurements).markdown
+        lines += starts?.markdown ?? []
         lines += missing.sorted().map { "Missing: \($0)." }
         lines += unable.map { "Not in the table, because it fails: \($0)." }
         lines += failures.map { "**Failed, so not in the table:** \($0)." }
@@ -52,7 +56,7 @@ struct Report {
         func key(_ subject: Subject, _ verb: Verb) -> String {
             "\"\(subject.conf)\",\(subject.pods),\"\(subject.system)\",\"\(verb.rawValue)\""
         }
-        csv += measurements.samples.map {
+        csv += (measurements.samples + (starts?.samples ?? [])).map {
             "\($0.round),\(key($0.subject, $0.verb)),\($0.wall.microseconds),\($0.user.microseconds),"
                 + "\($0.kernel.microseconds),"
         }
