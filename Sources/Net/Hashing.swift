@@ -16,3 +16,9 @@ public func base32(_ number: UInt64, characters: Int) -> String {
     }
     return String(decoding: text, as: UTF8.self)
 }
+
+/// Octets as pairs of hexadecimal digits, lower case.
+public func base16(_ octets: some Sequence<UInt8>) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(decoding: octets.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+}

@@ -39,13 +39,5 @@ extension MACAddress: LosslessStringConvertible {
         self.bytes = bytes
     }
 
-    public var description: String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        for octet in bytes {
-            if !text.isEmpty { text.append(UInt8(ascii: ":")) }
-            text += [digits[Int(octet >> 4)], digits[Int(octet & 15)]]
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
+    public var description: String { bytes.map { base16([$0]) }.joined(separator: ":") }
 }
