@@ -100,9 +100,11 @@ enum MainTable {
         }
     }
 
-    /// Tells the node's own host ports from what others do with a connection, from the first look at it to the last. The
-    /// bit that the reference plugin uses by default.
-    private static let hostPortMark: UInt32 = 1 << 13
+    /// Tells the node's own host ports from what others do with a connection, from the first look at it to the last.
+    ///
+    /// Not bit 13, by which the reference's `portmap`, whose rules stay when the node has been switched over, and
+    /// netavark hide every client behind the node; nor 14 and 15, which are kube-proxy's.
+    private static let hostPortMark: UInt32 = 1 << 12
 
     /// Conditions first, which may end the matter; then the mapping. A mapping of one address goes before one of all.
     private static func hostPorts(_ family: IPFamily) -> [NftRule] {
@@ -114,7 +116,7 @@ enum MainTable {
         let nat = NftExpression.destinationNAT(
             header.nft, address: .first, port: .word(UInt32(family.byteWidth / 4)))
         return [
-            // `meta mark set meta mark | 0x2000`
+            // `meta mark set meta mark | 0x1000`
             NftRule([
                 .meta(.mark), .bits(keeping: inHostOrder(~hostPortMark), flipping: inHostOrder(hostPortMark)),
                 .setMeta(.mark),
@@ -126,7 +128,7 @@ enum MainTable {
         ]
     }
 
-    /// `ct status dnat meta mark & 0x2000 != 0 jump hairpin`, then what leaves its network.
+    /// `ct status dnat meta mark & 0x1000 != 0 jump hairpin`, then what leaves its network.
     private static var postrouting: [NftRule] {
         [
             NftRule([

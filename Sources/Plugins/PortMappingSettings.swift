@@ -24,7 +24,7 @@ struct PortMappingSettings {
         static let conditionsV6 = conditions("conditionsV6", "IPv6")
         static let markMasqBit = ConfigurationKey<Int?>(
             "markMasqBit", default: nil,
-            "Bit 0 to 31; accepted, but the mark used here is always bit 13, the reference's default."
+            "Bit 0 to 31; accepted, but the mark used here is always bit 12."
         ) { reader throws(JSONTypeError) in
             let bit = try reader.integer()
             guard (0...31).contains(bit) else {
