@@ -26,6 +26,16 @@ extension NetlinkSocket {
         try dump("list chains", NftListedChain.init) { $0.dumpChains(family) }
     }
 
+    /// Which of these chains there are, asked for all at once.
+    public mutating func present(
+        _ chains: [(name: String, table: NftTable)]
+    ) throws(KernelError) -> [(name: String, table: NftTable)] {
+        let answers = try requests(chains.count, "look up chains") { builder, position in
+            builder.getChain(chains[position].name, of: chains[position].table)
+        }
+        return zip(chains, answers).filter { $0.1 != nil }.map(\.0)
+    }
+
     /// The rules of a chain, or of all; empty where there is no such chain.
     public mutating func rules(of chain: String? = nil, in table: NftTable) throws(KernelError) -> [NftListedRule] {
         try emptyIfMissing { () throws(KernelError) in

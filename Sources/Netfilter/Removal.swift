@@ -16,10 +16,15 @@ extension NodeRules {
     }
 
     /// Takes away what the attachment has by this plugin; that it has nothing is no error, and costs no netfilter call.
-    public static func remove(_ owner: RulesOwner) throws {
+    ///
+    /// - Parameter otherwise: what to do instead where it has nothing.
+    public static func remove(_ owner: RulesOwner, otherwise: () throws -> Void = {}) throws {
         let records = try RecordDirectory()
-        guard let locked = try records.lock(owner.network, owner.plugin, create: false) else { return }
-        guard locked.has(owner) else { return locked.tidy() }
+        guard let locked = try records.lock(owner.network, owner.plugin, create: false) else { return try otherwise() }
+        guard locked.has(owner) else {
+            locked.tidy()
+            return try otherwise()
+        }
         var node = try NodeRules(records)
         try node.removeElements(owner, locked)
         try locked.remove(owner)

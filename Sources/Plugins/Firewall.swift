@@ -14,7 +14,10 @@ struct Firewall: Plugin {
         return result
     }
 
-    func del(_ request: Request) throws { try NodeRules.remove(RulesOwner(request, Firewall.type)) }
+    func del(_ request: Request) throws {
+        let addresses = try? request.configuration.previousResult()?.addresses(of: request.attachment.ifname)
+        try request.removeRules(as: Firewall.type, orTheirs: .passage(addresses?.map(\.address) ?? []))
+    }
 
     func check(_ request: Request) throws {
         let settings = try FirewallSettings(request)

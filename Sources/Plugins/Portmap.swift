@@ -16,7 +16,7 @@ struct Portmap: Plugin {
         return result
     }
 
-    func del(_ request: Request) throws { try NodeRules.remove(RulesOwner(request, Portmap.type)) }
+    func del(_ request: Request) throws { try request.removeRules(as: Portmap.type, orTheirs: .hostPorts) }
 
     func check(_ request: Request) throws {
         let settings = try PortMappingSettings(request)

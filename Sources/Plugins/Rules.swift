@@ -29,6 +29,16 @@ extension Request {
         try node.check(rules, owner)
     }
 
+    /// Takes away a plugin's rules for the attachment: ours, or those that the reference plugin made before the node was
+    /// switched over.
+    func removeRules(as plugin: String, orTheirs theirs: ReferenceRules) throws {
+        try NodeRules.remove(RulesOwner(self, plugin)) {
+            // A prevResult that cannot be read says nothing.
+            guard !((try? isAttachedByUs()) ?? false) else { return }
+            try NodeRules.remove(theirs, network: configuration.name, containerID: attachment.containerID)
+        }
+    }
+
     /// Whether the pod's bridge port is one that this program makes.
     private func isAttachedByUs() throws -> Bool {
         let name = LinkOwner(self).hostName
@@ -40,6 +50,7 @@ extension Request {
         try NodeRules.collectGarbage(network: configuration.name) { containerID, ifname in
             kept.contains(Attachment(containerID: containerID, ifname: ifname))
         }
+        try NodeRules.collectReferenceRules(network: configuration.name, keeping: Set(kept.map(\.containerID)))
     }
 
     /// - Throws: code 50 when the kernel has no nf_tables, or does not let us use it.

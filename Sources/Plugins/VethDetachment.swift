@@ -19,7 +19,7 @@ struct VethDetachment {
 
     func del() throws {
         var cleanup = Cleanup()
-        cleanup.attempt { try NodeRules.remove(RulesOwner(request, type)) }
+        cleanup.attempt { try request.removeRules(as: type, orTheirs: .masquerade) }
         cleanup.attempt(releasing: request, Result { try addressing() }) { try removeVeth() }
         try cleanup.finish()
     }

@@ -22,6 +22,7 @@ public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
     public static let badMessage = Errno(rawValue: EBADMSG)
     public static let messageTooLarge = Errno(rawValue: EMSGSIZE)
     public static let notSupported = Errno(rawValue: EOPNOTSUPP)
+    public static let protocolNotSupported = Errno(rawValue: EPROTONOSUPPORT)
     public static let addressFamilyNotSupported = Errno(rawValue: EAFNOSUPPORT)
     public static let addressNotAvailable = Errno(rawValue: EADDRNOTAVAIL)
     public static let noBufferSpace = Errno(rawValue: ENOBUFS)

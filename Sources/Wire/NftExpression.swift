@@ -160,7 +160,7 @@ public enum NftExpression: Sendable, Hashable {
             builder.attribute(3, bigEndian: destination.rawValue)
         case .verdict(let verdict):
             builder.attribute(1, bigEndian: NftRegister.verdict.rawValue)
-            builder.nested(2) { NftData.verdict(verdict).encode(&$0) }
+            builder.nested(NFTA.immediateData) { NftData.verdict(verdict).encode(&$0) }
         case .destinationNAT(let family, let address, let port):
             // NFT_NAT_DNAT.
             builder.attribute(1, bigEndian: UInt32(1))

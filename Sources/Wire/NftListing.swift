@@ -43,11 +43,26 @@ public struct NftListedRule: Sendable {
             attributes[NFTA.ruleUserData].flatMap { NftUserData.comment(in: $0.bytes) } ?? match?[3]?.text ?? ""
     }
 
+    /// The chain that packets jump to, or go to for good; nil for another verdict, or none.
+    public var target: String? {
+        let verdict = expressions.lazy.filter { $0[NFTA.expressionName]?.text == "immediate" }
+            .compactMap { NftData($0.nested(NFTA.expressionData).nested(NFTA.immediateData)) }.first
+        switch verdict {
+        case .verdict(.jump(let chain)), .verdict(.goto(let chain)): return chain
+        default: return nil
+        }
+    }
+
     /// Whether these are the rule's expressions. The kernel lists each as it was given, and adds what was left out.
     /// Of anonymous sets it lists a name of its own: what is in them is not compared.
     public func isSame(as rule: NftRule) -> Bool {
-        guard expressions.count == rule.expressions.count else { return false }
-        return zip(expressions, rule.expressions).allSatisfy { listed, wanted in
+        expressions.count == rule.expressions.count && begins(with: rule.expressions)
+    }
+
+    /// Whether these are the rule's first expressions, compared in the same way.
+    public func begins(with others: [NftExpression]) -> Bool {
+        guard expressions.count >= others.count else { return false }
+        return zip(expressions, others).allSatisfy { listed, wanted in
             var builder = MessageBuilder()
             wanted.encode(&builder, asListed: true)
             let given = Attributes(builder.bytes[...])

@@ -80,6 +80,14 @@ extension MessageBuilder {
         }
     }
 
+    /// Asks for one chain; `ENOENT` where it or its table is not there.
+    public mutating func getChain(_ name: String, of table: NftTable) {
+        nft(NftMessageType.getChain, flags: 0, table.family) { builder in
+            builder.attribute(NFTA.chainTable, text: table.name)
+            builder.attribute(NFTA.chainName, text: name)
+        }
+    }
+
     public mutating func dumpChains(_ family: NftFamily) {
         nft(NftMessageType.getChain, flags: MessageFlag.dump, family) { _ in }
     }

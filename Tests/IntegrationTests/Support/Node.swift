@@ -85,7 +85,18 @@ final class Node: Namespace {
         try text.write(toFile: "\(directory)/\(name)", atomically: true, encoding: .utf8)
     }
 
-    private func pluginDirectory() throws -> String {
+    /// Replaces every plugin that the directory has, one after the other and each at once, as a package manager does.
+    func install(pluginsOf directory: String) throws {
+        let plugins = try pluginDirectory()
+        for name in try FileManager.default.contentsOfDirectory(atPath: directory) {
+            let new = "\(plugins)/.\(name).new"
+            try FileManager.default.createSymbolicLink(atPath: new, withDestinationPath: "\(directory)/\(name)")
+            guard rename(new, "\(plugins)/\(name)") == 0 else { throw CommandError.system("rename \(new)") }
+        }
+    }
+
+    /// The node's own plugin directory.
+    func pluginDirectory() throws -> String {
         let plugins = directory + "/plugins"
         try FileManager.default.createDirectory(atPath: plugins, withIntermediateDirectories: true)
         return plugins

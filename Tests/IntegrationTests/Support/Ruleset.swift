@@ -22,7 +22,9 @@ struct Ruleset: Sendable {
     private(set) var objects: [String] = []
 
     init(_ namespace: some Namespace) throws {
-        let text = try namespace.exec("nft", "-j", "list", "ruleset")
+        // iptables' rules count what they see.
+        let text = try namespace.exec("nft", "-j", "list", "ruleset").replacing(/"(packets|bytes)": [0-9]+/, with: "")
+            .replacing("{, }", with: "{}")
         for entry in try JSONValue(parsing: text)["nftables"]?.array ?? [] {
             for (kind, value) in entry.object ?? [:] where kind != "metainfo" {
                 guard var object = value.object else { continue }
