@@ -15,16 +15,53 @@ extension NetlinkSocket {
     /// - Precondition: the socket hears link notifications.
     /// - Throws: the kernel's refusal.
     public mutating func removeLink(_ index: UInt32, named name: String) throws(KernelError) {
-        let attempt = "delete link \(name)"
-        if (try? removeLinkEarly(index, attempt)) != nil { return }
-        do throws(KernelError) { try execute(attempt) { $0.deleteLink(.index(index)) } } catch {
+        try removeLinks([(index, name)])
+    }
+
+    /// Removes several links in the time that one takes: each has its own child, and all are waited for together.
+    ///
+    /// - Precondition: the socket hears link notifications.
+    /// - Throws: the first of the kernel's refusals; the others are gone then all the same.
+    public mutating func removeLinks(_ links: [(index: UInt32, name: String)]) throws(KernelError) {
+        if (try? removeLinksEarly(links)) != nil { return }
+        var failure: KernelError?
+        for link in links {
+            do throws(KernelError) { try removeLinkLate(link.index, link.name) } catch { failure = failure ?? error }
+        }
+        if let failure { throw failure }
+    }
+
+    private mutating func removeLinkLate(_ index: UInt32, _ name: String) throws(KernelError) {
+        do throws(KernelError) {
+            try execute("delete link \(name)") { $0.deleteLink(.index(index)) }
+        } catch {
             guard error.errno != .noSuchDevice else { return }
             // Its answer may have been crowded out as well.
             guard error.isAnswerLost, try link(.index(index)) == nil else { throw error }
         }
     }
 
-    private mutating func removeLinkEarly(_ index: UInt32, _ attempt: String) throws(KernelError) {
+    private mutating func removeLinksEarly(_ links: [(index: UInt32, name: String)]) throws(KernelError) {
+        let attempt = "delete links"
+        var children: [Int32] = []
+        var sequences: [UInt32: UInt32] = [:]
+        for link in links {
+            let (child, sequence) = try sendRemoval(of: link.index, attempt)
+            children.append(child)
+            sequences[sequence] = link.index
+        }
+        try awaitRemoval(of: sequences, attempt)
+        // What was promised is what was seen. The children are left to the kernel; they end by themselves.
+        for link in links {
+            guard try self.link(.index(link.index)) == nil else {
+                throw KernelError(attempt, .busy, kernelText: "\(link.name) is still there")
+            }
+        }
+        for child in children { reap(child) }
+    }
+
+    /// - Returns: the child that sends the request, and the request's number.
+    private mutating func sendRemoval(of index: UInt32, _ attempt: String) throws(KernelError) -> (Int32, UInt32) {
         var builder = builder()
         builder.deleteLink(.index(index))
         builder.addFlagsToLast(MessageFlag.acknowledge)
@@ -36,10 +73,7 @@ extension NetlinkSocket {
             guard child > 0 else { throw .last }
             return child
         }
-        try awaitRemoval(of: index, sequence: builder.sequences[0], attempt)
-        // What was promised is what was seen. The child is left to the kernel; it ends by itself.
-        guard try link(.index(index)) == nil else { throw KernelError(attempt, .busy, kernelText: "it is still there") }
-        reap(child)
+        return (child, builder.sequences[0])
     }
 
     private static let removalLimitMilliseconds: Int32 = 5000
@@ -47,16 +81,20 @@ extension NetlinkSocket {
     /// How often to look for ourselves once notifications have been dropped.
     private static let lookIntervalMilliseconds: Int32 = 2
 
-    private mutating func awaitRemoval(of index: UInt32, sequence: UInt32, _ attempt: String) throws(KernelError) {
+    /// - Parameter requests: the index of the link that each request, by its sequence number, is to remove.
+    private mutating func awaitRemoval(of requests: [UInt32: UInt32], _ attempt: String) throws(KernelError) {
         let start = MonotonicClock.milliseconds
         var isDeaf = false
-        while true {
-            let left = NetlinkSocket.removalLimitMilliseconds - Int32(clamping: MonotonicClock.milliseconds - start)
-            guard left > 0 else { throw KernelError(attempt, .timedOut) }
+        var left = Set(requests.values)
+        while !left.isEmpty {
+            let time = NetlinkSocket.removalLimitMilliseconds - Int32(clamping: MonotonicClock.milliseconds - start)
+            guard time > 0 else { throw KernelError(attempt, .timedOut) }
             var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            let ready = unsafe poll(&waiting, 1, isDeaf ? min(left, NetlinkSocket.lookIntervalMilliseconds) : left)
+            let ready = unsafe poll(&waiting, 1, isDeaf ? min(time, NetlinkSocket.lookIntervalMilliseconds) : time)
             guard ready >= 0 || Errno.last == .interrupted else { throw KernelError(attempt, .last) }
-            if isDeaf, try link(.index(index)) == nil { return }
+            if isDeaf {
+                for index in left where try link(.index(index)) == nil { left.remove(index) }
+            }
             guard ready > 0 else { continue }
             let messages: [Message]
             do throws(Errno) { messages = try receive() } catch {
@@ -65,16 +103,16 @@ extension NetlinkSocket {
                 continue
             }
             for message in messages {
-                if message.type == RouteMessageType.deleteLink, let link = Link(message), link.index == index,
-                    message.payload.first == 0
-                {
-                    return
+                if message.type == RouteMessageType.deleteLink, let link = Link(message), message.payload.first == 0 {
+                    left.remove(link.index)
                 }
-                guard message.type == Message.errorType, message.sequence == sequence,
+                guard message.type == Message.errorType, let index = requests[message.sequence],
                     let answer = Acknowledgement(message)
                 else { continue }
-                guard answer.errorNumber != 0, answer.errorNumber != ENODEV else { return }
-                throw KernelError(attempt, Errno(rawValue: answer.errorNumber), kernelText: answer.text)
+                guard answer.errorNumber == 0 || answer.errorNumber == ENODEV else {
+                    throw KernelError(attempt, Errno(rawValue: answer.errorNumber), kernelText: answer.text)
+                }
+                left.remove(index)
             }
         }
     }

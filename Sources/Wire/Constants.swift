@@ -2,6 +2,7 @@
 public enum MessageFlag {
     public static let request: UInt16 = 0x1
     public static let acknowledge: UInt16 = 0x4
+    public static let echo: UInt16 = 0x8
     public static let dumpInterrupted: UInt16 = 0x10
     public static let exclusive: UInt16 = 0x200
     public static let create: UInt16 = 0x400
@@ -26,6 +27,11 @@ public enum RouteMessageType {
     public static let newNeighbour: UInt16 = 28
     public static let deleteNeighbour: UInt16 = 29
     public static let getNeighbour: UInt16 = 30
+    public static let newQdisc: UInt16 = 36
+    public static let deleteQdisc: UInt16 = 37
+    public static let getQdisc: UInt16 = 38
+    public static let newTrafficFilter: UInt16 = 44
+    public static let getTrafficFilter: UInt16 = 46
 }
 
 /// Address families, linux/socket.h.

@@ -78,6 +78,10 @@ public struct MessageBuilder: Sendable {
         number(type, value)
     }
 
+    public mutating func attribute(_ type: UInt16, uint64 value: UInt64) {
+        number(type, value)
+    }
+
     private mutating func number<Integer: FixedWidthInteger>(_ type: UInt16, _ value: Integer) {
         let start = bytes.count
         append(UInt16(4 + Integer.bitWidth / 8))

@@ -16,6 +16,8 @@ private func readEverything(_ message: Message) {
     if let route = Route(message) { _ = route.description }
     if let neighbour = Neighbour(message) { _ = neighbour.address.description }
     if let port = PortVLANs(message) { _ = port.vlans }
+    if let qdisc = Qdisc(message) { _ = qdisc.serves(TokenBucket(rate: 1, burst: .max, limit: 1)) }
+    if let filter = TrafficFilter(message) { _ = (filter.matchesEverything, filter.redirection) }
     if let connection = Connection(message) {
         _ = (connection.original.description, connection.reply.family)
         var builder = MessageBuilder()
@@ -34,7 +36,7 @@ private func readEverything(_ message: Message) {
 private func readAsEveryType(_ datagram: [UInt8]) {
     readEverything(datagram[...])
     guard datagram.count >= 16 else { return }
-    for type: UInt16 in [2, 3, 16, 17, 20, 24, 28, 0x100, 0x105] {
+    for type: UInt16 in [2, 3, 16, 17, 20, 24, 28, 36, 44, 0x100, 0x105] {
         let flags: UInt16 = type < 16 ? 0x300 : 0
         readEverything(Message(type: type, flags: flags, sequence: 1, payload: datagram[16...]))
         readEverything(Message(type: type, flags: 0x200, sequence: 1, payload: datagram[16...]))

@@ -1,0 +1,45 @@
+internal import Posix
+public import Wire
+
+extension NetlinkSocket {
+    /// The queueing discipline at one place of a link; nil where there is none but what the link was made with.
+    public mutating func qdisc(_ place: QdiscPlace, of link: Link) throws(KernelError) -> Qdisc? {
+        let attempt = "look up the \(place) queueing discipline of \(link.name)"
+        do throws(KernelError) {
+            let message = try request(attempt) { $0.getQdisc(place, of: link.index) }
+            guard let qdisc = Qdisc(message), qdisc.interface == link.index else {
+                throw KernelError(attempt, .badMessage)
+            }
+            return qdisc.isDefault ? nil : qdisc
+        } catch {
+            // The second stands for `noqueue` and its like, before 6.8.
+            guard error.errno == .noSuchFile || error.errno == .invalidArgument else { throw error }
+            return nil
+        }
+    }
+
+    /// The filters of what comes in by a link.
+    public mutating func ingressFilters(of link: Link) throws(KernelError) -> [TrafficFilter] {
+        do throws(KernelError) {
+            return try dump("list the filters of \(link.name)", TrafficFilter.init) {
+                $0.dumpIngressFilters(of: link.index)
+            }.filter { $0.interface == link.index }
+        } catch {
+            // There is no place for them.
+            guard error.errno == .invalidArgument || error.errno == .noSuchFile else { throw error }
+            return []
+        }
+    }
+
+    /// Whether the kernel has token buckets, found out without making one.
+    public mutating func requireTokenBuckets() throws(KernelError) {
+        // Every namespace has `lo`, under this number (LOOPBACK_IFINDEX, linux/net/net_namespace.h).
+        do throws(KernelError) { try execute("make a token bucket") { $0.probeTokenBucket(on: 1) } } catch {
+            // Its kind is looked up first (qdisc_create, net/sched/sch_api.c); where lo has a root, not even that.
+            guard error.errno != .invalidArgument, error.errno != .fileExists else { return }
+            throw KernelError(
+                error.attempt, error.errno, kernelText: error.kernelText,
+                advice: error.errno == .noSuchFile ? "the kernel lacks it: load sch_tbf" : "")
+        }
+    }
+}
