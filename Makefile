@@ -4,7 +4,7 @@
 # make test lint bench test-vm install uninstall clean
 
 LINK ?= portable
-NAMES := bridge dummy firewall host-device host-local ipvlan loopback macvlan portmap ptp tap vlan
+NAMES := $(shell cat scripts/plugin-names)
 SWIFT_BUILD := swift build -c release --static-swift-stdlib
 
 ifeq ($(LINK),portable)

@@ -11,9 +11,10 @@ extension BridgeNetwork {
         let (result, described) = try request.attachedInterface(in: pod.path)
         var host = try NetlinkSocket()
         let bridge = try checkBridge(result, &host)
-        try checkPort(of: bridge, &host)
+        let port = try checkPort(of: bridge, &host)
         var inside = try pod.run { try NetlinkSocket() }
         _ = try podInterface.check(result, described, kind: "veth", in: pod.path, &inside)
+        if let limits { try Shaper(owner: LinkOwner(request), settings: limits).check(port, &host) }
         try request.check(try rules(result, vethPair(result)), as: type)
     }
 
@@ -52,7 +53,7 @@ extension BridgeNetwork {
     }
 
     /// The host's end: ours by its name, or for a pod that another plugin has attached the one that the result names.
-    private func checkPort(of bridge: Link, _ host: inout NetlinkSocket) throws {
+    private func checkPort(of bridge: Link, _ host: inout NetlinkSocket) throws -> Link {
         let names = [LinkOwner(request).hostName] + (try request.requiredPreviousResult().hostVethNames(bridge.name))
         guard let port = try names.lazy.compactMap({ try host.link(.name($0)) }).first else {
             throw failed("host interface \(names[0]) is missing")
@@ -64,11 +65,12 @@ extension BridgeNetwork {
         }
         guard port.isHairpin || !settings.hairpin else { throw failed("hairpin mode of \(port.name) is off") }
         guard port.isIsolated || !settings.isolatesPort else { throw failed("isolation of \(port.name) is off") }
-        guard settings.usesVLANs else { return }
+        guard settings.usesVLANs else { return port }
         let present = try host.vlans(ofPort: port.index)
         for vlan in settings.portVLANs where !present.contains(where: { $0.covers(vlan) }) {
             throw failed("VLAN \(vlan.first) is missing from \(port.name)")
         }
+        return port
     }
 
     private func failed(_ text: String) -> CNIError { CNIError(deviation: text) }

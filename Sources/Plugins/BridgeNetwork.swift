@@ -17,6 +17,8 @@ struct BridgeNetwork {
     var ports: PortMappingSettings?
     /// Isolation, if it is this plugin's business too.
     var isolation: FirewallSettings?
+    /// How fast the pod may be, if that is this plugin's business too.
+    var limits: BandwidthSettings?
 
     private var owner: LinkOwner { LinkOwner(request) }
 
@@ -39,6 +41,7 @@ struct BridgeNetwork {
         var addresses = Reservation(addressing, request)
         if !addressing.needsInterface { try addresses.make() }
         var veth: VethPair?
+        var ifb: Link?
         var changed: (bridge: Link, MissingGateways)?
         do {
             var gateways = try Gateways(&addresses.result, settings)
@@ -60,6 +63,7 @@ struct BridgeNetwork {
             try pod.run { try podInterface.configure(index, result, &inside) }
             try port.awaitActive(&host)
             try request.apply(try rules(result, pair), as: type)
+            ifb = try limit(&host)
             if !missing.isEmpty {
                 // Looked at again: another network may have come to this bridge meanwhile.
                 let missing = try gateways.missing(on: bridge, settings, &host)
@@ -67,15 +71,25 @@ struct BridgeNetwork {
                 try missing.add(&host)
             }
             result.describe(bridge, pair, pod)
+            if let ifb { result.interfaces.append(CNIResult.Interface(ofNode: ifb)) }
             if !settings.dns.isEmpty { result.dns = settings.dns }
             return result
         } catch {
             if veth != nil { try? NodeRules.remove(RulesOwner(request, type)) }
+            if let ifb { try? host.execute("undo") { $0.deleteLink(.index(ifb.index)) } }
             try? veth?.remove(&host)
             if let (bridge, gateways) = changed { try? gateways.undo(bridge, &host) }
             addresses.undo()
             throw error
         }
+    }
+
+    private func limit(_ host: inout NetlinkSocket) throws -> Link? {
+        guard let limits, !limits.isEmpty else { return nil }
+        guard let port = try host.link(.name(owner.hostName)) else {
+            throw KernelError("look up \(owner.hostName)", .noSuchDevice)
+        }
+        return try Shaper(owner: owner, settings: limits).add(to: port, &host)
     }
 
     func status() throws {
@@ -92,6 +106,7 @@ struct BridgeNetwork {
         }
         if settings.masquerades || settings.guardsMAC || settings.guardsAddresses { try request.requireNftables() }
         if isolation != nil { try request.requireNothingBlocks() }
+        if let limits, !limits.isEmpty { try Shaper.requireSupport() }
         try addressing.requireReady(request)
     }
 }

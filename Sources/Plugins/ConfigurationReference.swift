@@ -29,8 +29,12 @@ public enum ConfigurationReference {
                 "`swiftlet` takes `ingressPolicy` and `firewalldZone` too; without the first it does nothing of this.",
                 FirewallSettings.Keys.everything),
             section(
+                "bandwidth",
+                "For the capability `bandwidth` too, unless the block itself has one of them; `swiftlet` takes these keys too.",
+                BandwidthSettings.Keys.everything),
+            section(
                 "swiftlet",
-                "All of `bridge` with these defaults, the keys of `host-local` and `portmap`, `ingressPolicy`, and its own.",
+                "All of `bridge` with these defaults, the keys of `host-local`, `portmap` and `bandwidth`, `ingressPolicy`, and its own.",
                 BridgeSettings.Keys.all(bridgeName: Swiftlet.defaultBridge, gateway: true).filter { key in
                     let other = BridgeSettings.Keys.all(bridgeName: Bridge.defaultBridge, gateway: false)
                     return other.first { $0.name == key.name }?.fallbackText != key.fallbackText

@@ -16,5 +16,6 @@ public enum Registry {
         "host-device": HostDevice(),
         "portmap": Portmap(),
         "firewall": Firewall(),
+        "bandwidth": Bandwidth(),
     ]
 }

@@ -40,7 +40,7 @@ struct Swiftlet: Plugin {
         if isolation?.policy == .isolated { settings.isolatesPort = true }
         return BridgeNetwork(
             settings: settings, addressing: addressing, setsLoopbackUp: true, request: request, type: Swiftlet.type,
-            ports: ports, isolation: isolation)
+            ports: ports, isolation: isolation, limits: try BandwidthSettings(request))
     }
 
     /// Addresses come from one place.
@@ -60,7 +60,7 @@ struct Swiftlet: Plugin {
         let bridgeKeys = BridgeSettings.Keys.all(bridgeName: defaultBridge, gateway: true) + BridgeSettings.Keys.lists
         let own =
             (bridgeKeys + BridgeSettings.Keys.ownOnly + HostLocalSettings.Keys.everything
-            + PortMappingSettings.Keys.everything
+            + PortMappingSettings.Keys.everything + BandwidthSettings.Keys.everything
             + [FirewallSettings.Keys.ingressPolicy, FirewallSettings.Keys.firewalldZone]).map(\.name)
         try requireKnown(reader, own + commonKeys)
         let (ranges, routes, runtime, ipam) = try configuration.decoding { (reader) throws(JSONTypeError) in
@@ -72,7 +72,7 @@ struct Swiftlet: Plugin {
         for range in ranges.joined() { try requireKnown(range, HostLocalSettings.Keys.ofRange.map(\.name)) }
         for route in routes { try requireKnown(route, ["dst", "gw", "mtu", "advmss", "priority", "table", "scope"]) }
         // What the runtime wants done for a capability that the configuration has declared.
-        if let runtime { try requireKnown(runtime, ["mac", "ips", "ipRanges", "portMappings"]) }
+        if let runtime { try requireKnown(runtime, ["mac", "ips", "ipRanges", "portMappings", "bandwidth"]) }
         let subnet = HostLocalSettings.Keys.subnet.name
         try configuration.decoding { (reader) throws(JSONTypeError) in
             for key in HostLocalSettings.Keys.ofRange where try reader.member(key.name) != nil {

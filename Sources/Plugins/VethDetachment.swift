@@ -15,24 +15,30 @@ struct VethDetachment {
     let type: String
     let addressing: () throws -> Addressing
 
+    /// Whether limits are this plugin's business too.
+    private var removesLimits: Bool { type == Swiftlet.type }
+
     private var owner: LinkOwner { LinkOwner(request) }
 
     func del() throws {
         var cleanup = Cleanup()
         cleanup.attempt { try request.removeRules(as: type, orTheirs: .masquerade) }
-        cleanup.attempt(releasing: request, Result { try addressing() }) { try removeVeth() }
+        cleanup.attempt(releasing: request, Result { try addressing() }) { try removeLinks() }
         try cleanup.finish()
     }
 
-    /// Removes the veth by the name that follows from its owner, whether or not the namespace is still there.
-    private func removeVeth() throws {
+    /// Removes the veth by the name that follows from its owner, whether or not the namespace is still there; with it
+    /// what limits have needed.
+    private func removeLinks() throws {
         var host = try NetlinkSocket(linkNotifications: true)
+        let ifb = try removesLimits ? owner.ifb(&host) : nil
         if let link = try host.link(.name(owner.hostName)) {
             guard link.alias.isEmpty || link.alias == owner.alias else {
                 throw CNIError(.conflict, "link \(link.name) belongs to \(link.alias), not to \(owner.alias)")
             }
-            return try host.removeLink(link.index, named: link.name)
+            return try host.removeLinks([link, ifb].compactMap(\.self).map { ($0.index, $0.name) })
         }
+        if let ifb { try host.removeLink(ifb.index, named: ifb.name) }
         // Made by another plugin, before the node was switched to this one: its own end is known by name.
         guard case .present(let pod) = try PodPresence(request) else { return }
         var inside = try pod.run { try NetlinkSocket(linkNotifications: true) }
@@ -47,18 +53,24 @@ struct VethDetachment {
         let kept = try request.configuration.validAttachments()
         var cleanup = Cleanup()
         cleanup.attempt { try request.collectRules() }
-        cleanup.attempt { try removeVeths(exceptOf: kept) }
+        cleanup.attempt { try removeLinks(exceptOf: kept) }
         cleanup.attempt { try addressing().collectGarbage(request) }
         try cleanup.finish()
     }
 
-    private func removeVeths(exceptOf kept: Set<Attachment>) throws {
+    private func removeLinks(exceptOf kept: Set<Attachment>) throws {
         let network = request.configuration.name
         let keptNames = Set(kept.map { LinkOwner(network: network, $0).hostName })
         var host = try NetlinkSocket(linkNotifications: true)
         // A bridge that is gone has no ports.
         let master = if let bridge { try host.link(.name(bridge))?.index } else { UInt32?(0) }
         var cleanup = Cleanup()
+        if removesLimits {
+            cleanup.attempt {
+                try host.removeLinks(
+                    LinkOwner.staleIFBs(of: network, exceptOf: kept, &host).map { ($0.index, $0.name) })
+            }
+        }
         for link in try host.links(kind: "veth") where !keptNames.contains(link.name) {
             // Without an alias it was killed while it was made; then its name and its master say whose it is.
             let isOurs =

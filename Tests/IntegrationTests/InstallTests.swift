@@ -34,11 +34,8 @@ import Testing
     @Test func everythingIsWhereRuntimesLookAndUninstallTakesItAway() throws {
         let destination = try Destination()
         try destination.make("install")
-        let names = [
-            "bridge", "dummy", "firewall", "host-device", "host-local", "ipvlan", "loopback", "macvlan", "portmap",
-            "ptp",
-            "swiftlet", "tap", "vlan",
-        ]
+        let list = try String(contentsOfFile: "\(Requirements.packageRoot)/scripts/plugin-names", encoding: .utf8)
+        let names = (list.split(separator: "\n").map(String.init) + ["swiftlet"]).sorted()
         // With the list of what is swiftlet's own.
         let files = [".swiftlet-installed"] + names
         #expect(try destination.files() == files.map { "opt/cni/bin/\($0)" } + ["usr/local/sbin/swiftletctl"])

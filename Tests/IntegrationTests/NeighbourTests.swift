@@ -179,7 +179,8 @@ import Testing
         for (keys, capabilities, text) in [
             (
                 subnet.merging(["capabilities": ["bandwidth": true]]) { $1 },
-                ["bandwidth": ["ingressRate": 1000, "ingressBurst": 1000]], "bandwidth"
+                ["bandwidth": ["ingressRate": 1000, "ingressBurst": 1000, "shapedSubnets": ["10.0.0.0/8"]]],
+                "runtimeConfig.bandwidth.shapedSubnets"
             ),
             (["ranges": [[["subnet": "10.44.0.0/24", "gatway": "10.44.0.9"]]]], [:], "gatway"),
             (subnet.merging(["routes": [["dst": "10.0.0.0/8", "prio": 5]]]) { $1 }, [:], "prio"),

@@ -55,8 +55,10 @@ struct Starts {
                 "cniVersion": "1.0.0", "interfaces": [["name": "lo", "sandbox": .string(netns)]],
                 "ips": [["address": "10.1.0.5/16", "interface": 0]],
             ]
-            input = ["cniVersion": "1.0.0", "name": "starts", "type": .string(type), "prevResult": previous]
-            for (key, value) in keys.object ?? [:] { input[key] = value }
+            let common: [String: JSONValue] = [
+                "cniVersion": "1.0.0", "name": "starts", "type": .string(type), "prevResult": previous,
+            ]
+            input = .object(common.merging(keys.object ?? [:]) { _, own in own })
         }
         let outcome = try Launcher().run(
             path,

@@ -1,0 +1,111 @@
+internal import CNI
+internal import Kernel
+internal import Wire
+
+/// Holds a pod to its limits, on the node's side, where the pod cannot undo it.
+///
+/// What goes to the pod leaves by its veth's end on the node, and is held up there. What comes from it comes in there, and
+/// only what goes out can be held up: so it is led out by an interface of kind ifb, from which it comes in again.
+struct Shaper {
+    let owner: LinkOwner
+    let settings: BandwidthSettings
+
+    /// - Parameter port: the node's end of the pod's veth.
+    /// - Returns: the ifb, if there is one now.
+    /// - Throws: code 103 when there is something already. Nothing is left of it after an error.
+    func add(to port: Link, _ host: inout NetlinkSocket) throws -> Link? {
+        guard !settings.isEmpty else { return nil }
+        try requireUnused(port, &host)
+        let ifb = try settings.egress == nil ? nil : owner.makeIFB(mtu: port.mtu, &host)
+        do {
+            try ifb.map { try owner.setUp($0, &host) }
+            try host.execute(changes(port, ifb))
+            return ifb
+        } catch {
+            for place in places { try? host.execute("undo") { $0.deleteQdisc(place, on: port.index) } }
+            if let ifb { try? host.execute("undo") { $0.deleteLink(.index(ifb.index)) } }
+            throw error
+        }
+    }
+
+    /// Where it needs to be alone.
+    private var places: [QdiscPlace] {
+        (settings.ingress == nil ? [] : [.root]) + (settings.egress == nil ? [] : [.ingress])
+    }
+
+    private func requireUnused(_ port: Link, _ host: inout NetlinkSocket) throws {
+        for place in places {
+            guard let other = try host.qdisc(place, of: port) else { continue }
+            throw CNIError(
+                .conflict, "\(port.name) has a queueing discipline already: \(place) \(other.kind)",
+                details: "limits for \(owner.alias) need its place; tc qdisc show dev \(port.name)")
+        }
+    }
+
+    private func changes(_ port: Link, _ ifb: Link?) -> Changes {
+        var changes = Changes()
+        if let limit = settings.ingress {
+            changes.append("limit what goes out by \(port.name)") {
+                $0.addTokenBucket(limit.bucket(mtu: port.mtu), on: port.index)
+            }
+        }
+        guard let limit = settings.egress, let ifb else { return changes }
+        changes.append("limit what goes out by \(ifb.name)") {
+            $0.addTokenBucket(limit.bucket(mtu: port.mtu), on: ifb.index)
+        }
+        changes.append("take filters for what comes in by \(port.name)") { $0.addIngress(on: port.index) }
+        changes.append("lead what comes in by \(port.name) out by \(ifb.name)") {
+            $0.redirectIngress(of: port.index, to: ifb.index)
+        }
+        return changes
+    }
+
+    /// Compares what ``add(to:_:)`` made, or the reference plugin, with what is there.
+    ///
+    /// - Throws: code 104.
+    func check(_ port: Link, _ host: inout NetlinkSocket) throws {
+        if let limit = settings.ingress { try check(limit, of: port, "ingress", &host) }
+        guard let limit = settings.egress else { return }
+        guard let ifb = try owner.ifb(&host) else {
+            throw CNIError(deviation: "interface \(owner.ifbNames[0]) of kind ifb is missing: egressRate is not kept")
+        }
+        guard ifb.isUp else { throw CNIError(deviation: "interface \(ifb.name) is down: what the pod sends is lost") }
+        try check(limit, of: ifb, "egress", &host)
+        guard try host.qdisc(.ingress, of: port) != nil else {
+            throw CNIError(deviation: "\(port.name) has no ingress queueing discipline: egressRate is not kept")
+        }
+        guard let first = try host.ingressFilters(of: port).first, first.matchesEverything,
+            first.redirection == ifb.index
+        else {
+            throw CNIError(
+                deviation:
+                    "no filter of \(port.name) leads all that comes in out by \(ifb.name): egressRate is not kept")
+        }
+    }
+
+    private func check(
+        _ limit: BandwidthSettings.Limit, of link: Link, _ direction: String, _ host: inout NetlinkSocket
+    ) throws {
+        guard let qdisc = try host.qdisc(.root, of: link), qdisc.kind == "tbf" else {
+            throw CNIError(deviation: "\(link.name) has no token bucket (tbf): \(direction)Rate is not kept")
+        }
+        let acceptable = [limit.bucket(mtu: link.mtu), limit.referenceBucket]
+        guard acceptable.contains(where: { qdisc.serves($0) }) else {
+            throw CNIError(
+                deviation:
+                    "Rate, Limit or Buffer doesn't match: the token bucket of \(link.name) is not for \(direction)Rate \(limit.rate)"
+            )
+        }
+    }
+
+    /// Whether the kernel has what limits need, without making any.
+    ///
+    /// - Throws: code 50.
+    static func requireSupport() throws {
+        do throws(KernelError) {
+            var host = try NetlinkSocket()
+            try host.requireSupport(of: "ifb")
+            try host.requireTokenBuckets()
+        } catch { throw CNIError(.notAvailable, error.summary, details: error.advice) }
+    }
+}
