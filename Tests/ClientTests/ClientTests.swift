@@ -5,21 +5,35 @@ import Testing
 private let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
 
-private let configurations =
-    ((try? FileManager.default.contentsOfDirectory(atPath: root + "/cni-conf")) ?? [])
-    .filter { $0.hasSuffix(".conflist") || $0.hasSuffix(".conf") }.sorted()
+private let configurations = files(in: "cni-conf")
+private let chains = files(in: "Tests/Chains")
+
+private func files(in directory: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: "\(root)/\(directory)")) ?? [])
+        .filter { $0.hasSuffix(".conflist") || $0.hasSuffix(".conf") }.sorted()
+}
+
+/// Whether all plugins of a configuration are built, those of addresses among them.
+private func hasPlugins(_ configuration: String) -> Bool {
+    guard let text = try? String(contentsOfFile: "\(root)/\(configuration)", encoding: .utf8) else { return false }
+    return text.matches(of: /"type": "([a-z0-9-]+)"/).allSatisfy {
+        FileManager.default.isExecutableFile(atPath: "\(root)/build/bin/\($0.1)")
+    }
+}
 
 /// Containers of real runtimes, attached by the built plugin through the files that people copy, as they stand.
 ///
 /// The scripts do the work, in namespaces of their own; they print a line for each assertion and end with 0 only if all
 /// of them were seen to hold.
 @Suite(.serialized) struct ClientTests {
-    @Test func thereAreConfigurations() { #expect(configurations.count >= 6) }
+    @Test func thereAreConfigurations() {
+        #expect(configurations.count >= 6)
+        #expect(chains.count >= 8)
+    }
 
-    @Test(arguments: configurations)
+    @Test(arguments: configurations.map { "cni-conf/\($0)" } + chains.map { "Tests/Chains/\($0)" }.filter(hasPlugins))
     func cnitoolAttachesChecksAndDetachesPods(_ configuration: String) throws {
-        try run(
-            "cnitool.sh", [root + "/build/clients/cnitool", root + "/build/bin", "\(root)/cni-conf/\(configuration)"])
+        try run("cnitool.sh", [root + "/build/clients/cnitool", root + "/build/bin", "\(root)/\(configuration)"])
     }
 
     /// containerd takes no single `.conf` for pods, and insists on addresses.

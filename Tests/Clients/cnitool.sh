@@ -19,10 +19,25 @@ container_id() { printf 'cnitool-%.20s\n' "$(printf %s "$1" | sha512sum)"; }
 
 host_port=8080
 ports="{\"portMappings\": [{\"hostPort\": $host_port, \"containerPort\": 80, \"protocol\": \"tcp\"}]}"
+limits="{\"bandwidth\": {\"ingressRate\": $rate, \"ingressBurst\": $burst, \"egressRate\": $rate, \"egressBurst\": $burst}}"
+
+# capabilities_of WHO : what a runtime fills in for the capabilities that the configuration has. Ports and limits are
+# pod A's.
+capabilities_of() {
+  local given=()
+  if [[ $1 == "pod A" ]]; then
+    if promised portMappings; then given+=("$ports"); fi
+    if promised bandwidth; then given+=("$limits"); fi
+  fi
+  if promised ips && has_plugin macvlan; then
+    given+=("{\"ips\": [\"$(case $1 in "pod A") echo 192.0.2.11 ;; *) echo 192.0.2.12 ;; esac)/24\"]}")
+  fi
+  jq -sc 'add // empty' <<<"${given[*]}"
+}
 
 add() {
   local who=$1 netns=$2
-  if ! cnitool add "$network" "$netns" >"$work/$who.json" 2>"$work/$who.errors"; then
+  if ! CAP_ARGS=$(capabilities_of "$who") cnitool add "$network" "$netns" >"$work/$who.json" 2>"$work/$who.errors"; then
     failed "cnitool add $who: $(cat "$work/$who.errors" "$work/$who.json")"
   fi
   ok "cnitool add $who"
@@ -31,15 +46,15 @@ add() {
 
 check_pods_reach_each_other() {
   local address
-  for address in $(addresses_of "$result_b"); do reach "pod A" "$pod_a" "pod B" "$address"; done
-  for address in $(addresses_of "$result_a"); do reach "pod B" "$pod_b" "pod A" "$address"; done
+  for address in $(addresses_of "$result_b"); do reach "pod A" "$pod_a" "pod B" "$address" "$result_a"; done
+  for address in $(addresses_of "$result_a"); do reach "pod B" "$pod_b" "pod A" "$address" "$result_b"; done
 }
 
 reach() {
   if isolated; then
     expect "$1 does not reach $3 at $4, the ports being isolated" is_silent "$2" "$4"
   else
-    expect "$1 reaches $3 at $4" answers "$2" "$4"
+    expect "$1 reaches $3 at $4" answers "$2" "$4" "$(source_for "$5" "$4")"
   fi
 }
 
@@ -58,10 +73,8 @@ add_netns "${pod_a##*/}"
 add_netns "${pod_b##*/}"
 
 # Each result is looked at before the next ADD: it need not outlive that (a bridge may take its newest port's MAC).
-# Where the configuration has the capability, pod A gets a port of the node. It is not repeated to DEL.
-if ports_promised; then export CAP_ARGS=$ports; fi
+# Capabilities are not repeated to DEL.
 add "pod A" "$pod_a"
-unset CAP_ARGS
 result_a=$(normalize <"$work/pod A.json")
 check_attachment "pod A" "$result_a" "$pod_a"
 add "pod B" "$pod_b"
@@ -72,8 +85,11 @@ if [[ -n $(addresses_of "$result_a") ]]; then
   check_pods_reach_each_other
   check_gateway "pod A" "$result_a" "$pod_a"
   check_gateway "pod B" "$result_b" "$pod_b"
-  if masquerade_promised; then check_masqueraded "pod B" "$result_b" "$pod_b"; fi
-  if ports_promised; then check_published "pod A" "$result_a" "$pod_a" "$host_port"; fi
+  if masquerade_promised; then check_reaches_outside "pod B" "$result_b" "$pod_b"; fi
+  if has_plugin macvlan; then reach "pod B" "$pod_b" "another host" 192.0.2.2 "$result_b"; fi
+  if promised portMappings; then check_published "pod A" "$result_a" "$pod_a" "$host_port"; fi
+  if promised bandwidth; then check_limited "pod A" "$result_a" "$pod_a" "pod B" "$result_b" "$pod_b"; fi
+  if has_plugin sbr; then check_source_routed "pod A" "$result_a" "$pod_a"; fi
 else
   note "the result has no addresses: no pings"
 fi
@@ -81,10 +97,8 @@ fi
 if older "$spec_version" 0.4.0; then
   note "cniVersion $spec_version has no CHECK"
 elif ! excepted check; then
-  if ports_promised; then export CAP_ARGS=$ports; fi
-  expect "cnitool check pod A" cnitool check "$network" "$pod_a"
-  unset CAP_ARGS
-  expect "cnitool check pod B" cnitool check "$network" "$pod_b"
+  CAP_ARGS=$(capabilities_of "pod A") expect "cnitool check pod A" cnitool check "$network" "$pod_a"
+  CAP_ARGS=$(capabilities_of "pod B") expect "cnitool check pod B" cnitool check "$network" "$pod_b"
 fi
 
 for again in "" " again"; do

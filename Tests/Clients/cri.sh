@@ -54,7 +54,7 @@ run_sandbox() {
 
 test_sandboxes() {
   local name address
-  run_sandbox one "$(if ports_promised; then echo 8080; fi)"
+  run_sandbox one "$(if promised portMappings; then echo 8080; fi)"
   run_sandbox two
   for name in one two; do
     expect "$name: the CRI service tells its addresses" tells_addresses "$name"
@@ -67,8 +67,8 @@ test_sandboxes() {
       expect "one reaches two at $address" answers "${netns_of[one]}" "$address"
     done
   fi
-  if ports_promised; then check_published one "${result_of[one]}" "${netns_of[one]}" 8080; fi
-  if masquerade_promised; then check_masqueraded two "${result_of[two]}" "${netns_of[two]}"; fi
+  if promised portMappings; then check_published one "${result_of[one]}" "${netns_of[one]}" 8080; fi
+  if masquerade_promised; then check_reaches_outside two "${result_of[two]}" "${netns_of[two]}"; fi
   for name in one two; do
     expect "CRI StopPodSandbox $name" cri StopPodSandbox "$(text 1 "${id_of[$name]}")"
     expect "CRI StopPodSandbox $name again" cri StopPodSandbox "$(text 1 "${id_of[$name]}")"

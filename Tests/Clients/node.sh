@@ -142,8 +142,8 @@ install_configuration() {
   local file=${1##*/} text=$2 newest=$3
   jq -e 'type == "object"' <<<"$text" >/dev/null || refuse "$file is not a JSON object"
   network=$(jq -er '.name' <<<"$text") || refuse "$file names no network"
-  jq -e 'all(.. | .dataDir? // empty; test("^(/var/lib|/run)/cni/"))' <<<"$text" >/dev/null ||
-    refuse "$file has a dataDir outside /var/lib/cni and /run/cni, which the test would share with the machine"
+  jq -e 'all(.. | .dataDir? // empty; test("^(/var/lib/cni|/run)/"))' <<<"$text" >/dev/null ||
+    refuse "$file has a dataDir outside /var/lib/cni and /run, which the test would share with the machine"
   spec_version=$(jq -r '.cniVersion // "0.1.0"' <<<"$text")
   configuration=/etc/cni/net.d/10-$file
   if older "$newest" "$spec_version"; then
@@ -168,7 +168,10 @@ gateway_promised() {
 
 addresses_promised() { plugins | jq -se 'any(.[]; (.ipam // {} | length > 0) or .type == "swiftlet")' >/dev/null; }
 
-ports_promised() { plugins | jq -se 'any(.[]; .capabilities.portMappings == true)' >/dev/null; }
+# promised CAPABILITY : does the configuration take it from the runtime?
+promised() { plugins | jq -se --arg name "$1" 'any(.[]; .capabilities[$name] == true)' >/dev/null; }
+
+has_plugin() { plugins | jq -se --arg type "$1" 'any(.[]; .type == $type)' >/dev/null; }
 
 masquerade_promised() { plugins | jq -se 'any(.[]; .ipMasq == true)' >/dev/null; }
 
@@ -259,13 +262,19 @@ route_is() {
   return 1
 }
 
-# One answer within three seconds: the first packet may be lost to address resolution.
+# answers NETNS ADDRESS [SOURCE] : one answer within three seconds: the first packet may be lost to address resolution.
 answers() {
   local from=$1 address=$2 _
   for _ in {1..3}; do
-    if in_netns "$from" busybox ping -c 1 -W 1 "$address"; then return; fi
+    if in_netns "$from" busybox ping -c 1 -W 1 ${3:+-I "$3"} "$address"; then return; fi
   done
   return 1
+}
+
+# source_for RESULT ADDRESS : the pod's own address of that family, where it has to be said, because only what comes
+# from it has a route.
+source_for() {
+  if has_plugin sbr; then addresses_of "$1" | grep "$(if is_v6 "$2"; then echo :; else echo '[.]'; fi)" | head -n 1; fi
 }
 
 is_silent() { ! in_netns "$1" busybox ping -c 1 -W 1 "$2"; }
@@ -302,6 +311,7 @@ page_from() {
 serve_page() {
   mkdir -p "$work/www"
   echo "page of $run" >"$work/www/page"
+  truncate -s "$large" "$work/www/large"
   nsenter --net="$1" -- busybox httpd -f -p '[::]:80' -h "$work/www" </dev/null >"$work/httpd.log" 2>&1 &
   server=$!
 }
@@ -331,8 +341,8 @@ check_published() {
   end_server
 }
 
-# check_masqueraded WHO RESULT NETNS : the pod reaches a host that has no way back to its address.
-check_masqueraded() {
+# check_reaches_outside WHO RESULT NETNS : the pod reaches a host that knows no way to pods' subnets.
+check_reaches_outside() {
   local who=$1 result=$2 netns=$3 address
   serve_page "$outside"
   for address in $(addresses_of "$result"); do
@@ -343,6 +353,44 @@ check_masqueraded() {
     fi
   done
   end_server
+}
+
+# Bits per second, and bits, of the pod that check_limited is for.
+rate=16000000
+burst=1600000
+# Octets that take a second.
+large=$((rate / 8))
+
+# check_limited WHO RESULT NETNS OTHER ITS_RESULT ITS_NETNS : a large page takes its time, both ways.
+check_limited() {
+  local own other
+  own=$(addresses_of "$2" | head -n 1)
+  other=$(addresses_of "$5" | head -n 1)
+  serve_page "$6"
+  expect "$1 gets from $4 what its limit allows" takes_a_second "$3" "$other"
+  end_server
+  serve_page "$3"
+  expect "$4 gets from $1 what its limit allows" takes_a_second "$6" "$own"
+  end_server
+}
+
+# A burst may come at once, and a busy machine may take longer.
+takes_a_second() {
+  local begin tenths size
+  begin=$(date +%s%N)
+  size=$(in_netns "$1" sh -c "printf 'GET /large HTTP/1.0\r\n\r\n' | timeout 10 busybox nc $2 80" | wc -c)
+  tenths=$((($(date +%s%N) - begin) / 100000000))
+  ((size > large && tenths >= 8 && tenths <= 20)) && return
+  echo "$size octets took $tenths tenths of a second"
+  return 1
+}
+
+# check_source_routed WHO RESULT NETNS : what is sent from an address is routed by a table of its own.
+check_source_routed() {
+  local address
+  for address in $(addresses_of "$2"); do
+    expect "$1: a rule for what comes from $address" grep -qw "from $address" <(in_netns "$3" ip rule)
+  done
 }
 
 node_holds() {
@@ -358,6 +406,9 @@ check_node_is_clean() {
   expect "the node has no links left but lo and bridges" no_links_left
   expect "no reservation and no cached result is left in $data" no_files_left "$data"
   if [[ -e /run/cni ]]; then expect "no file is left in /run/cni" no_files_left /run/cni; fi
+  if [[ -e /run/cni-ipam-state ]]; then
+    expect "no reservation is left in /run/cni-ipam-state" no_files_left /run/cni-ipam-state
+  fi
   if [[ -e /run/swiftlet ]]; then expect "no file is left in /run/swiftlet" no_files_left /run/swiftlet; fi
   if excepted rules; then return; fi
   expect "no element is left in the tables of swiftlet" no_elements_left

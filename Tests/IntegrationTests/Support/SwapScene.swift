@@ -113,9 +113,8 @@ final class SwapScene {
     func ask(_ command: Command, of member: Member? = nil) throws {
         let list = try chain.network(node, version: command == .status ? "1.1.0" : "1.0.0")
         for plugin in list.plugins {
-            guard let type = plugin["type"]?.string, Requirements.isExecutable("\(Requirements.bin)/\(type)") else {
-                continue
-            }
+            let types = [plugin, plugin["ipam"]].compactMap { $0?["type"]?.string }
+            guard types.allSatisfy({ Requirements.isExecutable("\(Requirements.bin)/\($0)") }) else { continue }
             _ = try runtime().run(command, plugin, in: list, member?.attachment, prevResult: member?.result)
         }
     }
