@@ -42,6 +42,11 @@ private func hasPlugins(_ configuration: String) -> Bool {
         try run("containerd.sh", [root + "/build/bin", "\(root)/cni-conf/\(configuration)"])
     }
 
+    @Test(.enabled(if: hasPlugins("Tests/Chains/podman.conflist")))
+    func podmanRunsContainersThatTalkAndPublishAPort() throws {
+        try run("podman.sh", [root + "/build/bin"])
+    }
+
     private func run(_ script: String, _ arguments: [String]) throws {
         let outcome = try Launcher(timeout: .seconds(120)).run(
             "\(root)/Tests/Clients/\(script)", arguments: arguments,
