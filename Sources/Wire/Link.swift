@@ -208,10 +208,11 @@ extension MessageBuilder {
         }
     }
 
-    /// A request to make a link that cannot be made, for its MTU of 1: the error tells whether its kind is known.
+    /// A request to make a link that cannot be made, for its MTU, which the kernel takes for -1: the error tells
+    /// whether its kind is known. Some kinds, such as ifb, have no least MTU.
     public mutating func probeLinkKind(_ kind: String) {
         newLink {
-            $0.attribute(IFLA.mtu, uint32: 1)
+            $0.attribute(IFLA.mtu, uint32: .max)
             $0.nested(IFLA.linkinfo) { $0.attribute(IFLA.infoKind, text: kind) }
         }
     }

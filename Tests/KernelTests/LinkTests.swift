@@ -102,8 +102,11 @@ import Wire
             } catch let error as KernelError {
                 try require(error.errno == .notSupported, "\(error)")
             }
-            try socket.requireSupport(of: "veth")
-            try require(try socket.links(kind: "veth").isEmpty, "asking made a link")
+            // A kind that has a least MTU, and one that has none.
+            for kind in ["veth", "ifb"] {
+                try socket.requireSupport(of: kind)
+                try require(try socket.links(kind: kind).isEmpty, "asking made a link")
+            }
         }
     }
 

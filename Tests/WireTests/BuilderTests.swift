@@ -138,7 +138,7 @@ private let macOfPod = MACAddress("02:00:00:00:00:21")!
                     """
                     38000000 1000 0106 07000000 00000000
                     00 00 0000 00000000 00000000 00000000
-                    0800 0400 01000000                     // IFLA_MTU 1: too small for any kind
+                    0800 0400 ffffffff                     // IFLA_MTU -1: too small for any kind
                     1000 1280
                       0a00 0100 76786c616e00 0000          // IFLA_INFO_KIND "vxlan"
                     """))
