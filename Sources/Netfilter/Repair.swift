@@ -10,8 +10,14 @@ extension NodeRules {
         public var repaired: [Repaired] = []
         /// Attachments whose namespace is gone: nothing is put back for them, and DEL or GC is to come.
         public var gone: [String] = []
+        /// The same, but what was left of them has been taken away, as was asked for.
+        public var forgotten: [String] = []
         /// Attachments for which it failed, and why.
         public var failed: [String] = []
+
+        fileprivate mutating func note(gone title: String, isForgotten: Bool) {
+            isForgotten ? forgotten.append(title) : gone.append(title)
+        }
 
         public struct Repaired: Sendable, Hashable, Encodable {
             public var owner: String
@@ -20,19 +26,22 @@ extension NodeRules {
     }
 
     /// Puts back what the records of all living attachments ask for, the rulesets included.
-    public mutating func repair() throws -> RepairReport {
+    ///
+    /// - Parameter forgettingGone: whether to take away what is left of attachments whose namespace is gone.
+    public mutating func repair(forgettingGone: Bool = false) throws -> RepairReport {
         var report = RepairReport()
         for owner in try records.owners() {
-            guard let record = records.record(of: owner) else {
-                report.failed.append("\(owner.name) (\(owner.plugin)): its record cannot be read")
-                continue
-            }
-            guard record.namespace.isAlive else {
-                report.gone.append("\(owner.name) (\(owner.plugin))")
-                continue
-            }
             let title = "\(owner.name) (\(owner.plugin))"
+            guard let record = records.record(of: owner) else {
+                report.failed.append("\(title): its record cannot be read")
+                continue
+            }
             do {
+                guard record.namespace.isAlive else {
+                    if forgettingGone { try NodeRules.remove(owner) }
+                    report.note(gone: title, isForgotten: forgettingGone)
+                    continue
+                }
                 let missing = try deviations(record.rules, owner)
                 guard !missing.isEmpty else {
                     report.whole.append(title)

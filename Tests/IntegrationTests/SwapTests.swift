@@ -41,4 +41,76 @@ import Testing
         let bridge = [" cni7 ", "\"cni7\"", "file net/.swiftlet"]
         expectSame(try Snapshot(scene.node).without(bridge), as: before.without(bridge))
     }
+
+    /// What DEL of the reference leaves of our packet rules, the tool takes away.
+    @Test(arguments: SwapChain.allCases) func podsOfOursGoOnUnderTheReference(_ chain: SwapChain) throws {
+        let scene = try SwapScene(chain)
+        try scene.node.install(pluginsOf: Requirements.referenceBin)
+        try scene.node.install(pluginsOf: Requirements.bin)
+        let old = [try scene.attach(hostPort: 8080), try scene.attach(hostPort: 8081)]
+        for pod in old { try scene.expectServing(pod, "under ours") }
+
+        try scene.node.install(pluginsOf: Requirements.referenceBin)
+        for pod in old {
+            // Those behind it look for rules in iptables; and its macvlan looks for routes that sbr has moved.
+            if chain != .onWire {
+                _ = try scene.runtime().run(
+                    .check, scene.list.plugins[0], in: scene.list, pod.attachment, prevResult: pod.result)
+            }
+            try scene.expectServing(pod, "after the swap")
+        }
+        let new = try scene.attach(hostPort: 8082)
+        try scene.expectServing(new, "a pod of the reference")
+        for pod in old { try scene.expectServing(pod, "beside a pod of the reference") }
+
+        try scene.detachAgainIfNeeded(old[0])
+        try scene.forgetGone()
+        let heir = try scene.attach(hostPort: 8080)
+        try scene.expectServing(heir, "the port of a pod of ours")
+        try scene.expectServing(old[1], "after another one's DEL")
+
+        for pod in [old[1], new, heir] { try scene.detachAgainIfNeeded(pod) }
+        try scene.forgetGone()
+        #expect(try scene.node.ruleset().own.map(\.description) == [])
+        #expect(try scene.node.recordPaths() == [])
+        #expect(try scene.node.reservations() == [])
+        #expect(try scene.node.veths() == ["uplink"])
+    }
+
+    @Test func rulesOfTheReferenceGoWithNeitherNamespaceNorResult() throws {
+        let scene = try SwapScene(.dualStack)
+        try scene.node.install(pluginsOf: Requirements.referenceBin)
+        let pods = [try scene.attach(hostPort: 8080), try scene.attach(hostPort: 8081)]
+        #expect(try scene.detours() == [4, 4])
+        try pods[0].pod.end()
+        try scene.node.install(pluginsOf: Requirements.bin)
+        var runtime = try scene.runtime()
+        runtime.cacheDirectory = nil
+        try runtime.del(scene.list, PodAttachment(containerID: pods[0].pod.id, netns: ""))
+        #expect(try scene.detours() == [2, 2])
+        try runtime.del(scene.list, pods[1].attachment)
+        #expect(try scene.detours() == [0, 0])
+    }
+
+    @Test func rulesOfTheReferenceAreCollectedWithTheirPods() throws {
+        let scene = try SwapScene(.dualStack)
+        try scene.node.install(pluginsOf: Requirements.referenceBin)
+        let dead = try scene.attach(hostPort: 8080)
+        let alive = try scene.attach(hostPort: 8081)
+        // Another network's pods, and chains that only look alike, are nobody's business.
+        let other = try scene.node.pod()
+        let others = try scene.node.network(
+            scene.node.bridge(["bridge": "cni8", "ipMasq": true], ipam: ["subnet": "10.55.0.0/24"]), name: "net2",
+            version: "1.0.0")
+        _ = try scene.runtime().add(others, other.attachment)
+        try scene.node.exec("iptables-nft", "-t", "nat", "-N", "CNI-DN-of-mine")
+        #expect(try scene.detours() == [5, 5])
+        try dead.pod.end()
+        try scene.node.install(pluginsOf: Requirements.bin)
+        try scene.runtime().gc(
+            scene.chain.network(scene.node, version: "1.1.0"), valid: [alive.pod.valid])
+        #expect(try scene.detours() == [3, 3])
+        try scene.forget(dead)
+        try scene.expectServing(alive, "after GC")
+    }
 }

@@ -126,6 +126,27 @@ final class SwapScene {
         members.removeAll { $0 === member }
     }
 
+    /// The same, for a runtime that calls again after an error: Debian's `bridge` and `ptp` find everything gone but a
+    /// chain of iptables which has never been there.
+    func detachAgainIfNeeded(_ member: Member) throws {
+        do { try detach(member) } catch let error as PluginError where error.msg.contains("does not exist") {
+            try detach(member)
+        }
+    }
+
+    /// It has gone without DEL.
+    func forget(_ member: Member) throws { members.removeAll { $0 === member } }
+
+    /// Has the tool take away what is left of pods that are gone.
+    func forgetGone() throws { try node.exec("\(Requirements.bin)/swiftletctl", "repair", "--forget-gone") }
+
+    /// How many chains for masquerade, and for host ports, the reference's plugins have made.
+    func detours() throws -> [Int] {
+        let chains = try node.ruleset().objects.filter { $0.contains(" nat: chain ") }
+        let ports = chains.filter { $0.contains("\"CNI-DN-") }
+        return [chains.count { $0.contains(/"CNI-[0-9a-f]{24}"/) }, ports.count]
+    }
+
     /// From everywhere, and to everywhere.
     func expectServing(_ member: Member, _ comment: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
         for (family, address) in zip(chain.families, member.addresses) {
