@@ -102,7 +102,7 @@ public struct Configuration: Sendable {
     /// The `dns` object of the configuration; empty where there is none.
     public func dns() throws(CNIError) -> CNIResult.DNS {
         try decoding { (reader) throws(JSONTypeError) in
-            try reader.member("dns").map(CNIResult.dns) ?? CNIResult.DNS()
+            try reader.member("dns").map(CNIResult.DNS.init) ?? CNIResult.DNS()
         }
     }
 

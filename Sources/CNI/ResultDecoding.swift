@@ -22,7 +22,7 @@ extension CNIResult {
                 ips = try reader.list("ips", CNIResult.ip)
                 routes = try reader.list("routes") { route throws(JSONTypeError) in try Route(route) }
             }
-            dns = try reader.member("dns").map(CNIResult.dns) ?? DNS()
+            dns = try reader.member("dns").map(DNS.init) ?? DNS()
         } catch {
             throw CNIError(error)
         }
@@ -52,11 +52,13 @@ extension CNIResult {
                 Int(try reader.uint32())
             })
     }
+}
 
-    /// Reads a `dns` object; also that of a network configuration.
-    static func dns(_ reader: JSONReader) throws(JSONTypeError) -> DNS {
+extension CNIResult.DNS {
+    /// Reads a `dns` object of a result or of a configuration.
+    public init(_ reader: JSONReader) throws(JSONTypeError) {
         let text = { (reader: JSONReader) throws(JSONTypeError) in try reader.string() }
-        return DNS(
+        self.init(
             nameservers: try reader.list("nameservers", text),
             domain: try reader.nonEmpty("domain"),
             search: try reader.list("search", text),

@@ -90,3 +90,12 @@ enum Addressing {
         }
     }
 }
+
+extension Request {
+    /// The `ipam` object, of which an IPAM plugin takes its keys.
+    func ipam() throws(CNIError) -> JSONReader {
+        let ipam = try configuration.decoding { (reader) throws(JSONTypeError) in try reader.member("ipam") }
+        guard let ipam else { throw CNIError(.invalidConfiguration, "IPAM config missing 'ipam' key") }
+        return ipam
+    }
+}

@@ -33,6 +33,9 @@ public enum ConfigurationReference {
                 "For the capability `bandwidth` too, unless the block itself has one of them; `swiftlet` takes these keys too.",
                 BandwidthSettings.Keys.everything),
             section(
+                "static", "The keys of the `ipam` object; it hands out just these addresses.",
+                StaticSettings.Keys.everything),
+            section(
                 "swiftlet",
                 "All of `bridge` with these defaults, the keys of `host-local`, `portmap` and `bandwidth`, `ingressPolicy`, and its own.",
                 BridgeSettings.Keys.all(bridgeName: Swiftlet.defaultBridge, gateway: true).filter { key in

@@ -21,9 +21,7 @@ struct AddressStore {
 
     /// With the keys in the configuration's `ipam` object.
     init(ipamOf request: Request) throws(CNIError) {
-        let ipam = try request.configuration.decoding { (reader) throws(JSONTypeError) in try reader.member("ipam") }
-        guard let ipam else { throw CNIError(.invalidConfiguration, "IPAM config missing 'ipam' key") }
-        try self.init(ipam, request)
+        try self.init(try request.ipam(), request)
     }
 
     /// - Parameter reader: the object that holds the keys.

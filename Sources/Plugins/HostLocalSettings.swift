@@ -95,7 +95,7 @@ struct HostLocalSettings {
             try RangeSet.validate(sets)
         } catch { throw CNIError(wrapping: error) }
         requested = try HostLocalSettings.requestedAddresses(request)
-        try requireOneAddressPerFamily(configuration.version)
+        try configuration.version.requireOneAddressPerFamily(sets.compactMap { $0.pools.first?.subnet.family })
     }
 
     private static func groups(_ ranges: [[JSONReader]]) throws -> [[Pool]] { try ranges.map { try $0.map(pool) } }
@@ -114,36 +114,13 @@ struct HostLocalSettings {
 
     /// From `CNI_ARGS`, `args.cni.ips` and the capability `ips`, all appended, as the reference does.
     private static func requestedAddresses(_ request: Request) throws(CNIError) -> [IPAddress] {
-        try request.invocation.arguments.requireKnown(["IP", "MAC", "GATEWAY"])
-        var texts: [(String, String)] = []
-        if let argument = request.invocation.arguments["IP"] {
-            texts += argument.split(separator: ",").map { ("CNI_ARGS IP", String($0)) }
-        }
-        let lists = [
-            try request.configuration.conventionalArgument("ips"),
-            try request.configuration.runtimeConfiguration("ips"),
-        ]
-        do throws(JSONTypeError) {
-            for list in lists {
-                for element in try list?.elements() ?? [] { texts.append((element.path, try element.string())) }
+        let asked = try RequestedAddresses(request)
+        return try (asked.arguments + asked.conventional + asked.capability).map { entry throws(CNIError) in
+            guard let address = IPAddress(entry.text) ?? CIDR(entry.text)?.address else {
+                throw CNIError(
+                    .invalidConfiguration, "\(entry.place) must be an IP address, but is \"\(entry.text)\"")
             }
-        } catch { throw CNIError(error) }
-        var addresses: [IPAddress] = []
-        for (place, text) in texts {
-            guard let address = IPAddress(text) ?? CIDR(text)?.address else {
-                throw CNIError(.invalidConfiguration, "\(place) must be an IP address, but is \"\(text)\"")
-            }
-            addresses.append(address)
+            return address
         }
-        return addresses
-    }
-
-    private func requireOneAddressPerFamily(_ version: SpecVersion) throws(CNIError) {
-        let families = sets.compactMap { $0.pools.first?.subnet.family }
-        guard version < .v0_3_0, Set(families).count < families.count else { return }
-        throw CNIError(
-            .invalidConfiguration,
-            "CNI version \(version.rawValue) does not support more than 1 address per family",
-            details: "use cniVersion 0.3.0 or newer, or one range set for each family")
     }
 }

@@ -17,5 +17,6 @@ public enum Registry {
         "portmap": Portmap(),
         "firewall": Firewall(),
         "bandwidth": Bandwidth(),
+        "static": Static(),
     ]
 }
