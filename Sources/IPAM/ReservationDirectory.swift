@@ -23,16 +23,8 @@ struct ReservationDirectory: ~Copyable {
     /// Opens it, and makes it and what is above it first if need be.
     static func create(_ path: String) throws(StoreError) -> ReservationDirectory {
         if let directory = try open(path) { return directory }
-        for end in path.utf8.indices.dropFirst() + [path.utf8.endIndex]
-        where end == path.utf8.endIndex || path.utf8[end] == UInt8(ascii: "/") {
-            let prefix = String(path[..<end])
-            do throws(Errno) {
-                try FileDescriptor.makeDirectory(prefix)
-            } catch .fileExists {
-                continue
-            } catch {
-                throw StoreError(.storage(error), "make directory \(prefix): \(error)")
-            }
+        do throws(Errno) { try FileDescriptor.makeDirectories(path) } catch {
+            throw StoreError(.storage(error), "make directory \(path): \(error)")
         }
         guard let directory = try open(path) else {
             throw StoreError(.storage(.noSuchFile), "open directory \(path): it was removed after it had been made")

@@ -44,6 +44,20 @@ public struct NetworkNamespace: ~Copyable {
         self.file = file
     }
 
+    /// The inode number, which no other namespace has as long as this one exists.
+    public func inode() throws(KernelError) -> UInt64 {
+        try attempting("look at \(path)") { () throws(Errno) in try file.status() }.inode
+    }
+
+    /// Keeps others out who lock the namespace's file too (flock(2)), as long as this value lives.
+    ///
+    /// - Throws: `EAGAIN` when the time is over.
+    public func lock(milliseconds: UInt32) throws(KernelError) {
+        try attempting("lock network namespace \(path)") { () throws(Errno) in
+            try file.lockExclusively(milliseconds: milliseconds)
+        }
+    }
+
     public func isSame(as other: borrowing NetworkNamespace) throws(KernelError) -> Bool {
         let mine = try attempting("look at \(path)") { () throws(Errno) in try file.status() }
         let its = try attempting("look at \(other.path)") { () throws(Errno) in try other.file.status() }

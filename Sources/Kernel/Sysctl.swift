@@ -12,7 +12,7 @@ public struct Sysctl: Sendable, CustomStringConvertible {
     /// The value, or nil when the kernel has no such parameter.
     public func read() throws(KernelError) -> String? {
         do throws(Errno) {
-            let text = try FileDescriptor.open(path, .readOnly).readAll(limit: 4096)
+            let text = try FileDescriptor.open(path, [.readOnly, .noFollow]).readAll(limit: 4096)
             return String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         } catch {
             guard error != .noSuchFile else { return nil }
@@ -26,13 +26,22 @@ public struct Sysctl: Sendable, CustomStringConvertible {
     @discardableResult
     public func write(_ value: String) throws(KernelError) -> Bool {
         do throws(Errno) {
-            try FileDescriptor.open(path, .writeOnly).writeAll(value.utf8)
+            try FileDescriptor.open(path, [.writeOnly, .noFollow]).writeAll(value.utf8)
             return true
         } catch {
             guard error != .noSuchFile else { return false }
             throw KernelError(
                 "write \(value) to \(path)", error,
                 advice: error == .readOnlyFileSystem ? "/proc/sys must be writable for the plugin" : "")
+        }
+    }
+
+    /// Finds out whether it can be written, and changes nothing.
+    ///
+    /// - Throws: `ENOENT` when the kernel has no such parameter.
+    public func requireWritable() throws(KernelError) {
+        try attempting("open \(path)", advice: "is there such a sysctl? sysctl(8) lists them") { () throws(Errno) in
+            _ = try FileDescriptor.open(path, [.writeOnly, .noFollow])
         }
     }
 

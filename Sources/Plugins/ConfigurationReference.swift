@@ -36,6 +36,9 @@ public enum ConfigurationReference {
                 "static", "The keys of the `ipam` object; it hands out just these addresses.",
                 StaticSettings.Keys.everything),
             section(
+                "tuning", "Chained, behind the plugin that makes the interface; `args.cni` takes these keys too.",
+                TuningSettings.Keys.everything),
+            section(
                 "swiftlet",
                 "All of `bridge` with these defaults, the keys of `host-local`, `portmap` and `bandwidth`, `ingressPolicy`, and its own.",
                 BridgeSettings.Keys.all(bridgeName: Swiftlet.defaultBridge, gateway: true).filter { key in

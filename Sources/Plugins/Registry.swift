@@ -18,5 +18,6 @@ public enum Registry {
         "firewall": Firewall(),
         "bandwidth": Bandwidth(),
         "static": Static(),
+        "tuning": Tuning(),
     ]
 }

@@ -18,12 +18,20 @@ extension Request {
                 text = value
             } catch { throw CNIError(error) }
         }
-        guard !text.isEmpty else { return nil }
+        return text.isEmpty ? nil : try MACAddress(requested: text)
+    }
+}
+
+extension MACAddress {
+    /// An interface's MAC as configuration or runtime asks for it.
+    ///
+    /// - Throws: code 7 unless it is a unicast address.
+    init(requested text: String) throws(CNIError) {
         guard let mac = MACAddress(text), !mac.isMulticast, !mac.isZero else {
             throw CNIError(
                 .invalidConfiguration, "mac \"\(text)\" is no unicast Ethernet address",
                 details: "like 02:42:ac:11:00:02")
         }
-        return mac
+        self = mac
     }
 }

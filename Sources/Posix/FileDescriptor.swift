@@ -108,6 +108,14 @@ public struct FileDescriptor: ~Copyable, Sendable {
         try once { unsafe mkdir(path, mode) }
     }
 
+    /// mkdir(2) of a directory and of those above it that are missing.
+    public static func makeDirectories(_ path: String, mode: UInt32 = 0o755) throws(Errno) {
+        for end in path.utf8.indices.dropFirst() + [path.utf8.endIndex]
+        where end == path.utf8.endIndex || path.utf8[end] == UInt8(ascii: "/") {
+            do throws(Errno) { try makeDirectory(String(path[..<end]), mode: mode) } catch .fileExists { continue }
+        }
+    }
+
     /// mkdirat(2).
     public func makeDirectory(_ name: String, mode: UInt32 = 0o755) throws(Errno) {
         try once { unsafe mkdirat(rawValue, name, mode) }

@@ -1,0 +1,44 @@
+internal import CNI
+internal import Kernel
+
+/// A sysctl of the pod's namespace, as a configuration names it.
+struct NetworkSysctl {
+    /// As it is written: what the allowlist is about.
+    let key: String
+    /// With slashes, below /proc/sys/net, such as `ipv4/conf/eth0/arp_filter`.
+    let name: String
+
+    /// Longer keys are refused, in octets.
+    private static let maximumLength = 1024
+
+    /// The first `IFNAME` in it stands for the interface. Dots separate, unless a slash is the first of both: then only
+    /// slashes do, and an interface name with a dot can be written out, as sysctl(8) has it.
+    ///
+    /// - Throws: code 7 for what is not below /proc/sys/net.
+    init(_ key: String, ifname: String) throws(CNIError) {
+        var parts: [Substring]
+        if let first = key.first(where: { "./".contains($0) }), first == "/" {
+            parts = key.split(separator: "/", omittingEmptySubsequences: false)
+        } else {
+            parts = key.split(omittingEmptySubsequences: false) { "./".contains($0) }
+        }
+        if let position = parts.firstIndex(where: { $0.contains("IFNAME") }) {
+            let part = parts[position]
+            if let start = part.indices.first(where: { part[$0...].hasPrefix("IFNAME") }) {
+                let rest = part[start...].dropFirst("IFNAME".count)
+                parts[position] = Substring(part[..<start] + ifname + rest)
+            }
+        }
+        guard parts.count > 1, parts[0] == "net", key.utf8.count <= NetworkSysctl.maximumLength,
+            parts.allSatisfy({ !["", ".", ".."].contains($0) && !$0.utf8.contains(0) })
+        else {
+            throw CNIError(
+                .invalidConfiguration, "invalid net sysctl key: \"\(key.prefix(200))\"",
+                details: "it must name something below /proc/sys/net, like net.core.somaxconn")
+        }
+        self.key = key
+        name = parts.dropFirst().joined(separator: "/")
+    }
+
+    var sysctl: Sysctl { Sysctl(name) }
+}
