@@ -35,6 +35,16 @@ extension NetlinkSocket {
         try dump("list routes", Route.init) { $0.dumpRoutes(family) }
     }
 
+    /// The rules that say which table a packet is routed by; none where the kernel lacks the family.
+    public mutating func rules(_ family: IPFamily) throws(KernelError) -> [RoutingRule] {
+        do throws(KernelError) {
+            return try dump("list routing rules", RoutingRule.init) { $0.dumpRules(family) }
+        } catch {
+            guard error.errno == .addressFamilyNotSupported || error.errno == .notSupported else { throw error }
+            return []
+        }
+    }
+
     /// The name of the interface by which packets to an address leave; nil where there is no route.
     public mutating func interface(towards address: IPAddress) throws(KernelError) -> String? {
         let message: Message

@@ -39,6 +39,8 @@ public enum ConfigurationReference {
                 "tuning", "Chained, behind the plugin that makes the interface; `args.cni` takes these keys too.",
                 TuningSettings.Keys.everything),
             section(
+                "sbr", "Chained, behind the plugin that makes the interface.", SBRSettings.Keys.everything),
+            section(
                 "swiftlet",
                 "All of `bridge` with these defaults, the keys of `host-local`, `portmap` and `bandwidth`, `ingressPolicy`, and its own.",
                 BridgeSettings.Keys.all(bridgeName: Swiftlet.defaultBridge, gateway: true).filter { key in

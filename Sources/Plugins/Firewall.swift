@@ -9,7 +9,7 @@ struct Firewall: Plugin {
 
     func add(_ request: Request) throws -> CNIResult {
         let settings = try FirewallSettings(request)
-        let result = try previousResult(request)
+        let result = try request.chainedResult("missing prevResult from earlier plugin")
         try request.apply(try rules(settings, result, request), as: Firewall.type)
         return result
     }
@@ -21,7 +21,7 @@ struct Firewall: Plugin {
 
     func check(_ request: Request) throws {
         let settings = try FirewallSettings(request)
-        let result = try previousResult(request)
+        let result = try request.chainedResult("missing prevResult from earlier plugin")
         try request.check(try rules(settings, result, request), as: Firewall.type)
     }
 
@@ -30,13 +30,6 @@ struct Firewall: Plugin {
     func status(_ request: Request) throws {
         try request.requireNftables()
         try request.requireNothingBlocks()
-    }
-
-    private func previousResult(_ request: Request) throws(CNIError) -> CNIResult {
-        do throws(CNIError) { return try request.chainedResult() } catch {
-            guard error.code == .invalidConfiguration else { throw error }
-            throw CNIError(.invalidConfiguration, "missing prevResult from earlier plugin", details: error.message)
-        }
     }
 
     private func rules(

@@ -101,8 +101,11 @@ extension Route {
     }
 
     /// Whether this route of the kernel does what the other one asked for.
-    func serves(_ wanted: Route) -> Bool {
-        competes(with: wanted) && interface == wanted.interface
+    ///
+    /// - Parameter inAnyTable: whether it may have moved to another table, as later plugins of a chain have it.
+    func serves(_ wanted: Route, inAnyTable: Bool = false) -> Bool {
+        destination.network == wanted.destination.network && (inAnyTable || table == wanted.table)
+            && interface == wanted.interface
             && (wanted.gateway == nil || gateway == wanted.gateway)
             && (wanted.priority == nil || priority == wanted.priority)
             && (wanted.mtu == nil || mtu == wanted.mtu) && (wanted.advmss == nil || advmss == wanted.advmss)

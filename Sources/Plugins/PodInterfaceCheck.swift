@@ -77,7 +77,8 @@ extension PodInterface {
             let present = try inside.routes(family)
             for route in wanted {
                 let expected = Route(route, fallbackGateways: result.ips, interface: link.index)
-                guard present.contains(where: { $0.serves(expected) }) else {
+                // To another table: that is what sbr and vrf do.
+                guard present.contains(where: { $0.serves(expected, inAnyTable: route.table == nil) }) else {
                     throw CNIError(deviation: "route \(expected) is missing in \(path)")
                 }
             }

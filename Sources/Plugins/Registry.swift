@@ -19,5 +19,6 @@ public enum Registry {
         "bandwidth": Bandwidth(),
         "static": Static(),
         "tuning": Tuning(),
+        "sbr": SBR(),
     ]
 }

@@ -64,11 +64,12 @@ extension Request {
 
     /// What the plugins before this one in the chain have returned.
     ///
+    /// - Parameter complaint: what people know the error by.
     /// - Throws: code 7 when there are none.
-    func chainedResult() throws(CNIError) -> CNIResult {
+    func chainedResult(_ complaint: String = "must be called as chained plugin") throws(CNIError) -> CNIResult {
         guard let result = try configuration.previousResult() else {
             throw CNIError(
-                .invalidConfiguration, "must be called as chained plugin",
+                .invalidConfiguration, complaint,
                 details:
                     "\(configuration.type) works on what an earlier plugin in \"plugins\" has attached; prevResult is missing"
             )
@@ -79,10 +80,13 @@ extension Request {
 
 extension CNIResult {
     /// The addresses of the pod's interface of that name; of all interfaces that are not said to be another's.
-    func addresses(of ifname: String) -> [CIDR] {
+    func addresses(of ifname: String) -> [CIDR] { ips(of: ifname).map(\.address) }
+
+    /// The same with their gateways.
+    func ips(of ifname: String) -> [IP] {
         ips.filter { ip in
             guard let index = ip.interface, interfaces.indices.contains(index) else { return true }
             return interfaces[index].name == ifname && interfaces[index].sandbox != nil
-        }.map(\.address)
+        }
     }
 }

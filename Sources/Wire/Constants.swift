@@ -27,6 +27,9 @@ public enum RouteMessageType {
     public static let newNeighbour: UInt16 = 28
     public static let deleteNeighbour: UInt16 = 29
     public static let getNeighbour: UInt16 = 30
+    public static let newRule: UInt16 = 32
+    public static let deleteRule: UInt16 = 33
+    public static let getRule: UInt16 = 34
     public static let newQdisc: UInt16 = 36
     public static let deleteQdisc: UInt16 = 37
     public static let getQdisc: UInt16 = 38
@@ -112,6 +115,7 @@ enum RTA {
     static let outputInterface: UInt16 = 4
     static let gateway: UInt16 = 5
     static let priority: UInt16 = 6
+    static let preferredSource: UInt16 = 7
     static let metrics: UInt16 = 8
     static let table: UInt16 = 15
 

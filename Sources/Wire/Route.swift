@@ -15,6 +15,12 @@ public struct Route: Sendable, Hashable {
     public var mtu: UInt32?
     /// Octets.
     public var advmss: UInt32?
+    /// The address that packets get which have none yet (RTA_PREFSRC).
+    public var source: IPAddress?
+    /// RTPROT_*: who has set it up. 2 is the kernel, 3 an administrator's program (RTPROT_BOOT), no routing daemon.
+    public var origin: UInt8 = 3
+    /// Whether the gateway counts as being on the link although no address says so (RTNH_F_ONLINK).
+    public var isOnLink = false
 
     public static let mainTable: UInt32 = 254
     public static let linkScope: UInt8 = 253
@@ -52,7 +58,13 @@ public struct Route: Sendable, Hashable {
         let metrics = attributes.nested(RTA.metrics)
         mtu = metrics[RTA.metricMTU]?.uint32
         advmss = metrics[RTA.metricAdvertisedMSS]?.uint32
+        source = attributes[RTA.preferredSource].flatMap { IPAddress(bytes: $0.bytes) }
+        origin = message.payload.load(UInt8.self, at: 5)
+        isOnLink = message.payload.load(UInt32.self, at: 8) & Route.onLinkFlag != 0
     }
+
+    /// RTNH_F_ONLINK.
+    fileprivate static let onLinkFlag: UInt32 = 4
 }
 
 extension Route: CustomStringConvertible {
@@ -67,13 +79,14 @@ extension MessageBuilder {
         append(UInt8(0))  // source prefix
         append(UInt8(0))  // type of service
         append(UInt8(route.table < 256 ? route.table : 0))
-        append(UInt8(3))  // RTPROT_BOOT: set by an administrator's program, not by a routing daemon
+        append(route.origin)
         append(route.scope)
         append(UInt8(1))  // RTN_UNICAST
-        append(UInt32(0))
+        append(route.isOnLink ? Route.onLinkFlag : 0)
         if route.destination.prefixLength > 0 { attribute(RTA.destination, route.destination.first) }
         if let gateway = route.gateway { attribute(RTA.gateway, gateway) }
         if route.interface != 0 { attribute(RTA.outputInterface, uint32: route.interface) }
+        if let source = route.source { attribute(RTA.preferredSource, source) }
         if route.table >= 256 { attribute(RTA.table, uint32: route.table) }
         if let priority = route.priority { attribute(RTA.priority, uint32: priority) }
         if route.mtu != nil || route.advmss != nil {

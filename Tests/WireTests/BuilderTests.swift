@@ -371,6 +371,24 @@ private let macOfPod = MACAddress("02:00:00:00:00:21")!
         #expect(Route(to: CIDR("10.1.0.0/16")!, scope: 254).scope == 254)
     }
 
+    @Test func aCopiedRouteKeepsSourceOriginAndOnLinkGateway() {
+        var route = Route(to: CIDR("10.2.0.0/16")!, via: IPAddress("192.0.2.1")!, interface: 20, table: 100)
+        route.source = IPAddress("10.1.0.5")!
+        route.origin = 2
+        route.isOnLink = true
+        #expect(
+            built { $0.addRoute(route) }
+                == hex(
+                    """
+                    3c000000 1800 0106 07000000 00000000
+                    02 10 00 00 64 02 00 01 04000000       // table 100, RTPROT_KERNEL, RTNH_F_ONLINK
+                    0800 0100 0a020000
+                    0800 0500 c0000201
+                    0800 0400 14000000
+                    0800 0700 0a010005                     // RTA_PREFSRC
+                    """))
+    }
+
     @Test func deleteIPv6Route() {
         #expect(
             built { $0.deleteRoute(Route(to: CIDR("fd00:2::/32")!, via: IPAddress("fd00::1")!)) }
@@ -387,6 +405,61 @@ private let macOfPod = MACAddress("02:00:00:00:00:21")!
         #expect(
             built { $0.dumpRoutes(.v6) }
                 == hex("1c000000 1a00 0103 07000000 00000000  0a 00 00 00 00 00 00 00 00000000"))
+    }
+}
+
+@Suite(.enabled(if: isLittleEndian)) struct RuleMessageTests {
+    @Test func addRuleOfASource() {
+        #expect(
+            built { $0.addRule(RoutingRule(from: IPAddress("10.1.0.5")!, table: 100)) }
+                == hex(
+                    """
+                    24000000 2000 0106 07000000 00000000  // RTM_NEWRULE, REQUEST | EXCL | CREATE
+                    02 00 20 00 64 00 00 01 00000000       // fib_rule_hdr: AF_INET, from /32, table 100, FR_ACT_TO_TBL
+                    0800 0200 0a010005                     // FRA_SRC
+                    """))
+    }
+
+    @Test func deleteIPv6RuleWithALargeTable() {
+        var rule = RoutingRule(from: IPAddress("fd00::5")!, table: 1000)
+        rule.priority = 32765
+        #expect(
+            built { $0.deleteRule(rule) }
+                == hex(
+                    """
+                    40000000 2100 0100 07000000 00000000  // RTM_DELRULE
+                    0a 00 80 00 00 00 00 01 00000000       // table 0: it does not fit, see FRA_TABLE
+                    1400 0200 fd000000000000000000000000000005
+                    0800 0600 fd7f0000                     // FRA_PRIORITY 32765
+                    0800 0f00 e8030000                     // FRA_TABLE 1000
+                    """))
+    }
+
+    @Test func dumpRules() {
+        #expect(
+            built { $0.dumpRules(.v4) }
+                == hex("1c000000 2200 0103 07000000 00000000  02 00 00 00 00 00 00 00 00000000"))
+    }
+
+    @Test func whatIsBuiltIsReadBackAndRulesThatAskForMoreAreTold() throws {
+        for table in [100, 255, 256, UInt32.max] {
+            for source in ["10.1.0.5", "fd00::5"] {
+                var rule = RoutingRule(from: IPAddress(source)!, table: table)
+                rule.priority = 7
+                let message = try #require(Message.parse(built { $0.addRule(rule) }[...])?.first)
+                #expect(RoutingRule(message) == rule)
+                #expect(rule.isOnly(from: IPAddress(source)!))
+            }
+        }
+        let rule = RoutingRule(from: IPAddress("10.1.0.5")!, table: 100)
+        let octets = built { $0.addRule(rule) }
+        // To a destination, inverted, not to a table, from a whole network.
+        for (position, value) in [(16 + 1, 8), (16 + 8, 2), (16 + 7, 6), (16 + 2, 24)] as [(Int, UInt8)] {
+            var changed = octets
+            changed[position] = value
+            let message = try #require(Message.parse(changed[...])?.first)
+            #expect(RoutingRule(message)?.isOnly(from: IPAddress("10.1.0.5")!) != true)
+        }
     }
 }
 

@@ -61,10 +61,13 @@ import Testing
 
     @Test func routesAreReadWithTheirTableAndMetrics() throws {
         let routes = try messages(Captured.routes4).compactMap { Route($0) }
+        var connected = Route(to: CIDR("10.1.0.0/16")!, interface: 2)
+        connected.origin = 2
+        connected.source = IPAddress("10.1.0.1")
         #expect(
             routes == [
                 Route(to: CIDR("0.0.0.0/0")!, via: IPAddress("10.1.0.253")!, interface: 2, table: 1000),
-                Route(to: CIDR("10.1.0.0/16")!, interface: 2),
+                connected,
                 Route(
                     to: CIDR("10.2.0.0/16")!, via: IPAddress("10.1.0.254")!, interface: 2, priority: 5, mtu: 1300,
                     advmss: 1200),
@@ -143,7 +146,10 @@ import Testing
         }
         for destination in ["0.0.0.0/0", "10.2.0.0/16", "::/0", "fd00::/8"].map({ CIDR($0)! }) {
             for table in [1, 254, 255, 256, UInt32.max] {
-                let route = Route(to: destination, interface: 9, table: table, priority: 7, mtu: 1280, advmss: 1220)
+                var route = Route(to: destination, interface: 9, table: table, priority: 7, mtu: 1280, advmss: 1220)
+                route.source = destination.last
+                route.origin = 2
+                route.isOnLink = true
                 var builder = MessageBuilder()
                 builder.addRoute(route)
                 #expect(Route(try messages(builder.bytes)[0]) == route)
