@@ -151,11 +151,12 @@ struct RecordDirectory: Sendable {
             tidy()
         }
 
-        /// Removes the directory and those above it, as far as they are empty.
+        /// Removes the directory and those above it, as far as they are empty. The root stays: a container may have it
+        /// mounted, and a mount goes with the directory below it.
         func tidy() {
             try? descriptor.unlink(".new")
             var directory = path
-            while directory != "/run", (try? FileDescriptor.removeDirectory(directory)) != nil {
+            while directory != RecordDirectory.root, (try? FileDescriptor.removeDirectory(directory)) != nil {
                 directory = String(directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)])
             }
         }
