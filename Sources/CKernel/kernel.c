@@ -1,8 +1,11 @@
 #define _GNU_SOURCE
 #include "CKernel.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/magic.h>
 #include <linux/nsfs.h>
@@ -15,6 +18,8 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/vfs.h>
@@ -152,4 +157,59 @@ pid_t ck_spawn(const char *path, char *const environment[], int standard_input, 
     if (error == 0) return child;
     errno = error;
     return -1;
+}
+
+int ck_accept(int fd) { return accept4(fd, NULL, NULL, SOCK_CLOEXEC); }
+
+int ck_termination(void) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) return -1;
+    return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
+static int close_failed(int fd) {
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int ck_packet_socket(unsigned interface, uint16_t ethertype, const uint64_t *program, size_t count) {
+    // Without a protocol it hears nothing until it has its filter.
+    int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return -1;
+    struct sock_filter instructions[32];
+    if (count > sizeof instructions / sizeof *instructions) {
+        errno = EINVAL;
+        return close_failed(fd);
+    }
+    for (size_t i = 0; i < count; i++)
+        instructions[i] = (struct sock_filter){
+            (uint16_t)(program[i] >> 48), (uint8_t)(program[i] >> 40), (uint8_t)(program[i] >> 32), (uint32_t)program[i]};
+    struct sock_fprog filter = {.len = (unsigned short)count, .filter = instructions};
+    struct sockaddr_ll local = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(ethertype), .sll_ifindex = (int)interface};
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) < 0) return close_failed(fd);
+    if (bind(fd, (struct sockaddr *)&local, sizeof local) < 0) return close_failed(fd);
+    return fd;
+}
+
+ssize_t ck_send_packet(
+    int fd, unsigned interface, uint16_t ethertype, const uint8_t *hardware, const void *packet, size_t size) {
+    struct sockaddr_ll target = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(ethertype), .sll_ifindex = (int)interface, .sll_halen = 6};
+    memcpy(target.sll_addr, hardware, 6);
+    return sendto(fd, packet, size, 0, (struct sockaddr *)&target, sizeof target);
+}
+
+ssize_t ck_receive_packet(int fd, void *packet, size_t size, uint8_t hardware[6]) {
+    struct sockaddr_ll source = {0};
+    socklen_t length = sizeof source;
+    ssize_t received = recvfrom(fd, packet, size, 0, (struct sockaddr *)&source, &length);
+    memset(hardware, 0, 6);
+    if (received >= 0 && source.sll_halen == 6) memcpy(hardware, source.sll_addr, 6);
+    return received;
 }

@@ -29,6 +29,8 @@ public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
     public static let notEmpty = Errno(rawValue: ENOTEMPTY)
     /// ERESTART, linux/errno.h: not for user space, but nf_tables answers it.
     public static let restart = Errno(rawValue: 85)
+    public static let networkDown = Errno(rawValue: ENETDOWN)
+    public static let addressInUse = Errno(rawValue: EADDRINUSE)
     public static let networkUnreachable = Errno(rawValue: ENETUNREACH)
     public static let timedOut = Errno(rawValue: ETIMEDOUT)
     public static let connectionRefused = Errno(rawValue: ECONNREFUSED)

@@ -20,6 +20,19 @@ public enum ProcessEnvironment {
     /// geteuid(2): the user in whose name this process acts.
     public static var effectiveUser: UInt32 { geteuid() }
 
+    /// getpid(2).
+    public static var processID: Int32 { getpid() }
+
+    /// A descriptor that becomes readable when SIGTERM or SIGINT comes; these end the process no more.
+    public static func termination() throws(Errno) -> FileDescriptor {
+        FileDescriptor(owning: try once { ck_termination() })
+    }
+
+    /// getcwd(2), as far as it is known: `/proc/self/cwd`.
+    public static var workingDirectory: String {
+        (try? FileDescriptor.open("/proc/self", .directory).readSymbolicLink("cwd")) ?? "/"
+    }
+
     /// Ends the process at once.
     public static func exit(_ code: Int32) -> Never { Glibc.exit(code) }
 }
@@ -68,6 +81,17 @@ public enum MonotonicClock {
     public static var milliseconds: Int {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    }
+}
+
+/// CLOCK_BOOTTIME: what happens at a point of it also happens when the machine has slept meanwhile, and every process of
+/// this boot reads the same.
+public enum BootClock {
+    /// clock_gettime(2), in milliseconds since the machine was started.
+    public static var milliseconds: Int {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_BOOTTIME, &time)
         return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
     }
 }

@@ -1,3 +1,4 @@
+internal import CKernel
 internal import Glibc
 
 /// Where a unix socket listens (unix(7)).
@@ -28,7 +29,7 @@ extension FileDescriptor {
     public enum Readiness: Sendable {
         case reading, writing
 
-        fileprivate var events: Int16 { Int16(self == .reading ? POLLIN : POLLOUT) }
+        var events: Int16 { Int16(self == .reading ? POLLIN : POLLOUT) }
     }
 
     /// socket(2): a unix stream socket, not connected yet.
@@ -45,11 +46,32 @@ extension FileDescriptor {
         }
     }
 
+    /// bind(2) and listen(2). A file is made with mode 0600, as root's own alone.
+    ///
+    /// - Throws: `EADDRINUSE` where there is such a file already, whether or not anybody listens there.
+    public func listen(at address: UnixSocketAddress, queue: Int32 = 64) throws(Errno) {
+        let before = umask(0o177)
+        defer { umask(before) }
+        try unsafe withAddress(address) { unsafe Glibc.bind(rawValue, $0, $1) }
+        try once { Glibc.listen(rawValue, queue) }
+    }
+
+    /// accept4(2). The new one is close-on-exec.
+    public func accept() throws(Errno) -> FileDescriptor {
+        FileDescriptor(owning: try retrying { ck_accept(rawValue) })
+    }
+
     /// connect(2).
     ///
     /// - Throws: `ENOENT` where no such file is, `ECONNREFUSED` where nobody listens, `EAGAIN` after the send timeout,
     ///   `ENAMETOOLONG` above 107 octets, `EINVAL` for a path with a NUL in it.
     public func connect(to address: UnixSocketAddress) throws(Errno) {
+        try unsafe withAddress(address) { unsafe Glibc.connect(rawValue, $0, $1) }
+    }
+
+    private func withAddress(
+        _ address: UnixSocketAddress, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) throws(Errno) {
         let octets = address.octets
         if case .path(let path) = address, path.utf8.contains(0) { throw .invalidArgument }
         var target = sockaddr_un()
@@ -60,9 +82,7 @@ extension FileDescriptor {
         let length = socklen_t(MemoryLayout<sockaddr_un>.offset(of: \.sun_path)! + octets.count)
         try retrying {
             unsafe withUnsafePointer(to: target) { pointer in
-                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    unsafe Glibc.connect(rawValue, $0, length)
-                }
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe call($0, length) }
             }
         }
     }

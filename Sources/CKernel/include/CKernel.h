@@ -45,4 +45,20 @@ void ck_close_later(int fd);
 // Returns the child's process ID, or -1 with errno, that of execve included.
 pid_t ck_spawn(const char *path, char *const environment[], int standard_input, int standard_output);
 
+// accept4(2), the new descriptor close-on-exec.
+int ck_accept(int fd);
+
+// A descriptor that becomes readable when SIGTERM or SIGINT comes, which end the process no more; or -1 with errno.
+int ck_termination(void);
+
+// An AF_PACKET socket that receives and sends network-layer packets of one EtherType on one interface, as far as a
+// classic BPF program of `count` instructions lets them in. An instruction is code << 48 | jt << 40 | jf << 32 | k.
+int ck_packet_socket(unsigned interface, uint16_t ethertype, const uint64_t *program, size_t count);
+// sendto(2) on such a socket, to a hardware address of six octets.
+ssize_t ck_send_packet(
+    int fd, unsigned interface, uint16_t ethertype, const uint8_t *hardware, const void *packet, size_t size);
+
+// recvfrom(2) on such a socket; fills in the hardware address that it came from, zeros where there is none of six octets.
+ssize_t ck_receive_packet(int fd, void *packet, size_t size, uint8_t hardware[6]);
+
 #endif
