@@ -48,12 +48,15 @@ let package = Package(
         .target(
             name: "Netfilter", dependencies: ["Kernel", "NftSyntax", "DBus", "Wire", "Posix", "Net", "JSON"],
             swiftSettings: strict),
+        .target(
+            name: "DHCP", dependencies: ["CNI", "Kernel", "Wire", "Posix", "Net", "JSON"], swiftSettings: strict),
         .target(name: "Nftables", dependencies: ["CNftables"], swiftSettings: strict),
         .target(
             name: "Plugins",
-            dependencies: ["CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "Posix", "Net", "JSON"],
+            dependencies: ["CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "DHCP", "Posix", "Net", "JSON"],
             swiftSettings: strict),
-        .executableTarget(name: "swiftlet", dependencies: ["Plugins", "CNI", "Posix"], swiftSettings: strict),
+        .executableTarget(
+            name: "swiftlet", dependencies: ["Plugins", "DHCP", "CNI", "Posix"], swiftSettings: strict),
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
@@ -99,6 +102,9 @@ let package = Package(
         .testTarget(name: "WireTests", dependencies: ["Wire", "Net", "TestSupport"], swiftSettings: tested),
         .testTarget(
             name: "DBusTests", dependencies: ["DBus", "Posix", "ContainerRuntime", "TestSupport"],
+            swiftSettings: tested),
+        .testTarget(
+            name: "DHCPTests", dependencies: ["DHCP", "CNI", "JSON", "Posix", "Net", "TestSupport"],
             swiftSettings: tested),
         .testTarget(name: "CNITests", dependencies: ["CNI", "JSON", "Net", "TestSupport"], swiftSettings: tested),
         .testTarget(name: "TidyTests", swiftSettings: tested),

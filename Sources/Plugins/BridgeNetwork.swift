@@ -54,6 +54,8 @@ struct BridgeNetwork {
             let index = try pair.create(in: pod, on: bridge, &host, &inside) { try port.setUp(pair, &$0) }
             veth = pair
             if addressing.needsInterface {
+                try pod.run { try podInterface.configure(index, CNIResult(), &inside) }
+                try port.awaitActive(&host)
                 try addresses.make()
                 gateways = try Gateways(&addresses.result, settings)
                 missing = try gateways.missing(on: bridge, settings, &host)
@@ -75,6 +77,7 @@ struct BridgeNetwork {
             if !settings.dns.isEmpty { result.dns = settings.dns }
             return result
         } catch {
+            if addressing.needsInterface { try? addressing.release(request) }
             if veth != nil { try? NodeRules.remove(RulesOwner(request, type)) }
             if let ifb { try? host.execute("undo") { $0.deleteLink(.index(ifb.index)) } }
             try? veth?.remove(&host)

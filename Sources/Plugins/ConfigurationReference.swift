@@ -1,4 +1,5 @@
 internal import CNI
+internal import DHCP
 
 /// The configuration reference as people read it, from the tables that the decoders use.
 public enum ConfigurationReference {
@@ -21,6 +22,8 @@ public enum ConfigurationReference {
             section(
                 "host-local", "The keys of the `ipam` object; `swiftlet` takes them in its own block.",
                 HostLocalSettings.Keys.everything),
+            section(
+                "dhcp", "The keys of the `ipam` object; see [dhcp.md](dhcp.md).", ClientSettings.Keys.everything),
             section(
                 "portmap", "For the capability `portMappings`; `swiftlet` takes these keys too.",
                 PortMappingSettings.Keys.everything),

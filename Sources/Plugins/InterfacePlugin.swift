@@ -80,9 +80,13 @@ extension InterfacePlugin {
             let mac = LinkOwner(request).podMAC((given ?? addresses.result).ips.first?.address.address)
             let made = try make(name, settings, mac: mac, in: pod, &host, &inside)
             link = made
-            if addressing.needsInterface { try addresses.make() }
+            let podInterface = podInterface(request, settings)
+            if addressing.needsInterface {
+                try pod.run { try podInterface.configure(made.index, CNIResult(), &inside) }
+                try addresses.make()
+            }
             var result = given ?? addresses.result
-            try pod.run { try podInterface(request, settings).configure(made.index, result, &inside) }
+            try pod.run { try podInterface.configure(made.index, result, &inside) }
             result.interfaces = [
                 .init(name: name, mac: made.mac?.description, mtu: made.mtu, sandbox: pod.path)
             ]
@@ -100,7 +104,7 @@ extension InterfacePlugin {
     func del(_ request: Request) throws {
         var cleanup = Cleanup()
         // With a configuration that ADD would refuse there is still the interface to remove.
-        cleanup.attempt(releasing: request, Result { try Addressing(ipamOf: request) }) {
+        cleanup.attempt(Result { try Addressing(ipamOf: request) }, { try $0.release(request) }) {
             try removeInterface(request)
         }
         try cleanup.finish()

@@ -31,7 +31,10 @@ struct PointToPoint: Plugin {
             var inside = try pod.run { try NetlinkSocket() }
             let index = try pair.create(in: pod, &host, &inside) { try setUpHostEnd(pair, &$0) }
             veth = pair
-            if settings.addressing.needsInterface { try addresses.make() }
+            if settings.addressing.needsInterface {
+                try pod.run { try podInterface(request).configure(index, CNIResult(), &inside) }
+                try addresses.make()
+            }
             var result = addresses.result
             let link = try PodLink(&result)
             try link.enableForwarding()

@@ -6,6 +6,7 @@ public enum Registry {
         "swiftlet": Swiftlet(),
         "bridge": Bridge(),
         "host-local": HostLocal(),
+        "dhcp": DHCPAddresses(),
         "loopback": Loopback(),
         "ptp": PointToPoint(),
         "macvlan": Macvlan(),

@@ -28,12 +28,12 @@ extension Cleanup {
     /// only the interface leads to whom they came from. And whatever becomes of the interface, because an address that is
     /// never freed is lost: the runtime hears of the error and calls again.
     mutating func attempt(
-        releasing request: Request, _ addressing: Result<Addressing, any Error>,
+        _ addressing: Result<Addressing, any Error>, _ release: (Addressing) throws -> Void,
         removingInterface: () throws -> Void
     ) {
         let needsInterface = (try? addressing.get())?.needsInterface ?? false
         if !needsInterface { attempt(removingInterface) }
-        attempt { try addressing.get().release(request) }
+        attempt { try release(addressing.get()) }
         if needsInterface { attempt(removingInterface) }
     }
 }

@@ -23,7 +23,7 @@ struct VethDetachment {
     func del() throws {
         var cleanup = Cleanup()
         cleanup.attempt { try request.removeRules(as: type, orTheirs: .masquerade) }
-        cleanup.attempt(releasing: request, Result { try addressing() }) { try removeLinks() }
+        cleanup.attempt(Result { try addressing() }, { try $0.release(request) }) { try removeLinks() }
         try cleanup.finish()
     }
 
@@ -53,8 +53,9 @@ struct VethDetachment {
         let kept = try request.configuration.validAttachments()
         var cleanup = Cleanup()
         cleanup.attempt { try request.collectRules() }
-        cleanup.attempt { try removeLinks(exceptOf: kept) }
-        cleanup.attempt { try addressing().collectGarbage(request) }
+        cleanup.attempt(Result { try addressing() }, { try $0.collectGarbage(request) }) {
+            try removeLinks(exceptOf: kept)
+        }
         try cleanup.finish()
     }
 

@@ -23,6 +23,14 @@ public enum ProcessEnvironment {
     /// getpid(2).
     public static var processID: Int32 { getpid() }
 
+    /// setrlimit(2): lets this process open as many files as it may allow itself (RLIMIT_NOFILE).
+    public static func raiseFileLimit() throws(Errno) {
+        var limit = rlimit()
+        try once { unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) }
+        limit.rlim_cur = limit.rlim_max
+        try once { unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) }
+    }
+
     /// A descriptor that becomes readable when SIGTERM or SIGINT comes; these end the process no more.
     public static func termination() throws(Errno) -> FileDescriptor {
         FileDescriptor(owning: try once { ck_termination() })

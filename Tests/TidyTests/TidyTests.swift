@@ -18,9 +18,10 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
         "Posix": ["CKernel"], "Net": [], "JSON": ["CJansson"], "CNI": ["Posix", "Net", "JSON"], "Wire": ["Net"],
         "Kernel": ["CKernel", "Posix", "Wire", "Net"], "DBus": ["Posix"], "NftSyntax": ["Wire", "Net"],
         "Netfilter": ["Kernel", "NftSyntax", "DBus", "Wire", "Posix", "Net", "JSON"], "IPAM": ["Posix", "Net"],
-        "Plugins": ["CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "Posix", "Wire", "Net", "JSON"],
+        "DHCP": ["CNI", "Kernel", "Wire", "Posix", "Net", "JSON"],
+        "Plugins": ["CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "DHCP", "Posix", "Wire", "Net", "JSON"],
         "Nftables": ["CNftables"],
-        "swiftlet": ["Plugins", "CNI", "Posix"],
+        "swiftlet": ["Plugins", "DHCP", "CNI", "Posix"],
         "swiftletctl": ["Kernel", "Netfilter", "Nftables", "Posix", "ArgumentParser", "FoundationEssentials"],
     ]
 

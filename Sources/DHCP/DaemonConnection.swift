@@ -1,0 +1,71 @@
+internal import CNI
+internal import Posix
+
+/// One connection to the daemon. Never waits: what cannot be sent now is kept.
+final class DaemonConnection {
+    private let socket: FileDescriptor
+    private var conversation = ServerConversation()
+    private var output: [UInt8] = []
+    /// Calls that are not answered yet.
+    private var pending = 0
+    private(set) var isClosed = false
+    /// Milliseconds by which it must have said or taken something.
+    private var patience: Int
+
+    /// How long a client may take over a request, or over taking an answer; milliseconds.
+    private static let longestPause = 10_000
+    private static let maximumPending = 16
+
+    init(_ socket: consuming FileDescriptor, at now: Int) {
+        self.socket = socket
+        patience = now + DaemonConnection.longestPause
+    }
+
+    var descriptor: Int32 { socket.rawValue }
+    var wantsToSend: Bool { !output.isEmpty }
+    /// Never while a call of it is being worked on.
+    var deadline: Int { pending > 0 && output.isEmpty ? .max : patience }
+
+    func receive(at now: Int) -> [ServerConversation.Call] {
+        do {
+            let chunk = try socket.receive(atMost: 65536)
+            guard !chunk.isEmpty else {
+                isClosed = true
+                return []
+            }
+            let (calls, answer) = try conversation.receive(chunk)
+            patience = now + DaemonConnection.longestPause
+            pending += calls.count
+            guard pending <= DaemonConnection.maximumPending else { throw GobError("too many calls at once") }
+            send(answer)
+            return calls
+        } catch {
+            if let error = error as? Errno, error == .tryAgain { return [] }
+            Daemon.log("connection closed: \(error)")
+            isClosed = true
+            return []
+        }
+    }
+
+    func answer(_ call: ServerConversation.Call, _ result: CNIResult? = nil) {
+        pending -= 1
+        send(conversation.answer(call, result))
+    }
+
+    func refuse(_ call: ServerConversation.Call, because error: String) {
+        pending -= 1
+        send(conversation.refuse(call, because: error))
+    }
+
+    private func send(_ octets: [UInt8]) {
+        output += octets
+        flush()
+    }
+
+    func flush() {
+        guard !output.isEmpty, !isClosed else { return }
+        do throws(Errno) { output.removeFirst(try socket.send(output[...])) } catch {
+            if error != .tryAgain { isClosed = true }
+        }
+    }
+}

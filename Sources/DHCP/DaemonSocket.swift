@@ -1,0 +1,60 @@
+internal import CNI
+internal import Posix
+
+/// Where the daemon is called.
+enum DaemonSocket {
+    /// Whether systemd has handed over a socket (sd_listen_fds(3)); its file is not ours to remove.
+    static func inherited() throws(CNIError) -> Bool {
+        let environment = Environment(ProcessEnvironment.variables)
+        guard environment["LISTEN_PID"] == "\(ProcessEnvironment.processID)" else { return false }
+        let count = environment["LISTEN_FDS"] ?? ""
+        guard count == "1" else {
+            throw CNIError(.invalidEnvironment, "Too many (\(count)) FDs passed through socket activation")
+        }
+        return true
+    }
+
+    /// SD_LISTEN_FDS_START, systemd/sd-daemon.h.
+    static func takeInherited() -> FileDescriptor { FileDescriptor(owning: 3) }
+
+    static func open(_ path: String) throws(CNIError) -> FileDescriptor {
+        do throws(Errno) {
+            if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
+                try LeaseDirectory.make(String(path[..<slash]))
+            }
+            try removeStale(path)
+            let socket = try FileDescriptor.unixStreamSocket()
+            try socket.listen(at: .path(path))
+            return socket
+        } catch {
+            throw CNIError(
+                .inputOutput, "Error getting listener: listen at \(path): \(error)",
+                details: error == .addressInUse ? "another daemon listens there" : "")
+        }
+    }
+
+    /// Removes a socket at which nobody listens any more: a daemon that was killed has left it.
+    private static func removeStale(_ path: String) throws(Errno) {
+        do throws(Errno) {
+            try FileDescriptor.unixStreamSocket().connect(to: .path(path))
+        } catch {
+            if error == .connectionRefused { remove(path) }
+            return
+        }
+        throw .addressInUse
+    }
+
+    static func remove(_ path: String) {
+        guard let slash = path.lastIndex(of: "/") else { return }
+        let directory = slash == path.startIndex ? "/" : String(path[..<slash])
+        try? FileDescriptor.open(directory, .directory).unlink(String(path[path.index(after: slash)...]))
+    }
+
+    static func writeProcessID(_ path: String) throws(CNIError) {
+        guard !path.isEmpty else { return }
+        do throws(Errno) {
+            try FileDescriptor.open(path, [.writeOnly, .create, .truncate], mode: 0o644)
+                .writeAll("\(ProcessEnvironment.processID)".utf8)
+        } catch { throw CNIError(.inputOutput, "Error writing pidfile \"\(path)\": \(error)") }
+    }
+}

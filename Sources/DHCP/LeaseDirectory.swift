@@ -1,0 +1,85 @@
+internal import JSON
+internal import Posix
+
+/// Where leases are kept over restarts of the daemon: a file each, named after its owner.
+public struct LeaseDirectory: Sendable {
+    let path: String
+    private let bootID: String
+    private static let maximumRecordSize = 65536
+    /// More leases than one daemon has.
+    private static let maximumRecords = 1 << 16
+
+    /// Beside the socket, so that daemons with sockets of their own have leases of their own.
+    public static func path(besideSocket socket: String) -> String {
+        socket.hasSuffix(".sock") ? String(socket.dropLast(5)) : socket + ".leases"
+    }
+
+    init(_ path: String) throws(Errno) {
+        self.path = path
+        let boot = try FileDescriptor.open("/proc/sys/kernel/random/boot_id", .readOnly).readAll(limit: 64)
+        bootID = String(decoding: boot.prefix { $0 > 0x20 }, as: UTF8.self)
+        try LeaseDirectory.make(path)
+    }
+
+    /// Makes a directory, and those above it that are missing.
+    static func make(_ path: String) throws(Errno) {
+        do throws(Errno) { try FileDescriptor.makeDirectory(path, mode: 0o700) } catch {
+            switch error {
+            case .fileExists: return
+            case .noSuchFile:
+                guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { throw error }
+                try make(String(path[..<slash]))
+                try make(path)
+            default: throw error
+            }
+        }
+    }
+
+    /// Keeps other daemons away, until the descriptor is closed.
+    ///
+    /// - Throws: `EAGAIN` where there is another.
+    func lock() throws(Errno) -> FileDescriptor {
+        let directory = try open()
+        try directory.lockExclusively(milliseconds: 0)
+        return directory
+    }
+
+    private func open() throws(Errno) -> FileDescriptor { try FileDescriptor.open(path, [.directory, .noFollow]) }
+
+    /// Writes it down, whole or not at all.
+    func write(_ owner: LeaseOwner, _ netns: String, _ identity: ClientIdentity, _ hardware: [UInt8], _ lease: Lease)
+        throws(Errno)
+    {
+        let record = LeaseRecord(
+            netns: netns, settings: identity, serverHardware: hardware, lease: lease, bootID: bootID)
+        let directory = try open()
+        // No owner's name begins with a dot.
+        try directory.open(".new", [.writeOnly, .create, .truncate, .noFollow]).writeAll(record.json.serialized())
+        try directory.rename(".new", to: owner.fileName)
+    }
+
+    func remove(_ owner: LeaseOwner) { try? open().unlink(owner.fileName) }
+
+    /// Forgets an attachment's lease while no daemon is there to do it.
+    public static func forget(_ owner: LeaseOwner, in path: String) {
+        try? FileDescriptor.open(path, [.directory, .noFollow]).unlink(owner.fileName)
+    }
+
+    /// What an earlier daemon has left. Files that cannot be read, or are of an earlier boot, are removed.
+    func records() throws(Errno) -> [(LeaseOwner, LeaseRecord)] {
+        let directory = try open()
+        var records: [(LeaseOwner, LeaseRecord)] = []
+        for name in try directory.names(limit: LeaseDirectory.maximumRecords) {
+            guard let owner = LeaseOwner(fileName: name) else { continue }
+            if let content = try? directory.open(name, [.noFollow, .nonBlocking]).readAll(
+                limit: LeaseDirectory.maximumRecordSize), let json = try? JSON(parsing: content),
+                let record = try? LeaseRecord(JSONReader(json)), record.bootID == bootID
+            {
+                records.append((owner, record))
+            } else {
+                try? directory.unlink(name)
+            }
+        }
+        return records
+    }
+}
