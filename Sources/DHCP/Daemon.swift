@@ -180,7 +180,7 @@ extension Daemon {
         let settings = try ClientSettings(configuration, Arguments(call.arguments.arguments))
         let netns = options.hostPrefix + call.arguments.netns
         let link = PodLink(netns: netns, ifname: owner.attachment.ifname)
-        switch try link.open() {
+        switch try link.open(settingUp: true) {
         case .present: break
         case .namespaceGone: throw LeaseProblem("failed to Statfs \"\(netns)\": no network namespace is there")
         case .interfaceMissing:

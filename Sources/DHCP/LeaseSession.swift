@@ -12,6 +12,10 @@ final class LeaseSession {
     private let directory: LeaseDirectory
     /// Whether the address has been taken from the pod.
     private var isWithdrawn = false
+    /// Milliseconds until which an answer is awaited with a lease in hand. The socket is closed then, as it holds the pod's
+    /// namespace, and the next sending may be hours away.
+    private var listensUntil = Int.max
+    private static let answerTime = 3_000
     /// Milliseconds at which whoever waits for the first lease is told that there is none; nil when nobody waits.
     private(set) var limit: Int?
 
@@ -61,13 +65,20 @@ final class LeaseSession {
     var problem: LeaseProblem { machine.problem }
 
     /// When there is something to do next.
-    var deadline: Int { min(machine.deadline, limit ?? .max) }
+    var deadline: Int { min(machine.deadline, limit ?? .max, listensUntil) }
 
     /// Does what is due.
     func timer(at now: Int) -> Outcome {
         guard now >= deadline else { return .ongoing }
         if let limit, now >= limit { return .failed(machine.problem) }
+        if now >= listensUntil {
+            link.close()
+            listensUntil = .max
+        }
+        guard now >= machine.deadline else { return .ongoing }
         if limit == nil {
+            // Anew each time: an open socket would not notice that the pod is gone.
+            link.close()
             switch presence {
             case .namespaceGone: return .gone
             // Nobody will put the interface back that the lease was for.
@@ -111,6 +122,7 @@ final class LeaseSession {
     }
 
     private func perform(_ actions: [LeaseMachine.Action], at now: Int) -> Outcome {
+        guard !actions.isEmpty else { return .ongoing }
         var outcome = Outcome.ongoing
         for action in actions {
             switch action {
@@ -123,12 +135,18 @@ final class LeaseSession {
             case .lost(let lease): lost(lease)
             }
         }
-        if !machine.isWaiting { link.close() }
+        listensUntil = limit == nil && link.descriptor != nil ? now + LeaseSession.answerTime : .max
+        if !machine.isWaiting {
+            link.close()
+            listensUntil = .max
+        }
         return outcome
     }
 
     /// What cannot be sent is sent again later, as if it had got lost on its way.
-    private func send(_ message: Message, from source: IPAddress = Message.unspecified, to server: IPAddress? = nil) {
+    private func send(
+        _ message: Message, from source: IPAddress = Message.unspecified, to server: IPAddress? = nil
+    ) {
         do throws(Errno) { try link.send(message, from: source, to: server) } catch {
             Daemon.log("\(owner): send on \(link.ifname) in \(link.netns): \(error)")
             // A socket whose interface has gone hears nothing any more.

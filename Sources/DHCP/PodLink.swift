@@ -28,10 +28,11 @@ final class PodLink {
 
     enum Presence { case present, interfaceMissing, namespaceGone }
 
-    /// Opens a socket on the interface, unless one is open; sets the interface up where it is down.
+    /// Opens a socket on the interface, unless one is open.
     ///
+    /// - Parameter settingUp: whether an interface that is down is set up; later on it is down because somebody wants it so.
     /// - Parameter expected: the interface's MAC; another one is another pod's interface in a namespace of the same path.
-    func open(expecting expected: MACAddress? = nil) throws -> Presence {
+    func open(expecting expected: MACAddress? = nil, settingUp: Bool = false) throws -> Presence {
         guard socket == nil else { return .present }
         let namespace: NetworkNamespace
         do throws(KernelError) { namespace = try NetworkNamespace(netns) } catch {
@@ -42,7 +43,7 @@ final class PodLink {
             var route = try NetlinkSocket()
             guard let link = try route.link(.name(ifname)) else { return .interfaceMissing }
             guard expected == nil || link.mac == expected else { return .namespaceGone }
-            if !link.isUp {
+            if settingUp, !link.isUp {
                 var up = LinkChange()
                 up.isUp = true
                 try route.execute("set \(self.ifname) up in \(self.netns)") { $0.changeLink(.index(link.index), up) }

@@ -142,6 +142,36 @@ import Testing
         withExtendedLifetime(server) {}
     }
 
+    @Test func aSilentServerDoesNotKeepADeadPodsNamespace() throws {
+        let lan = try DHCPNode()
+        // The next sending is the better part of a minute after the first.
+        let server = try lan.server(50...69, "--dhcp-option=option:T1,3", "--dhcp-option=option:T2,100")
+        let daemon = try lan.daemon()
+        let pod = try lan.node.pod()
+        _ = try lan.node.runtime().add(lan.network(), pod.attachment)
+        try server.end(SIGKILL)
+        let sockets = { try FileManager.default.contentsOfDirectory(atPath: "/proc/\(daemon.process)/fd").count }
+        let resting = try sockets()
+        try eventually("it asks, and nobody answers") { try sockets() > resting }
+        try pod.end()
+        try eventually("its interface is gone with it") { try lan.node.veths() == [] }
+    }
+
+    @Test func anInterfaceThatIsDownStaysDownAndItsLeaseIsRenewedLater() throws {
+        let lan = try DHCPNode()
+        let server = try lan.server(renewing: true)
+        let daemon = try lan.daemon()
+        let pod = try lan.node.pod()
+        let list = try lan.network()
+        _ = try lan.node.runtime().add(list, pod.attachment)
+        try pod.set("link", "set", "eth0", "down")
+        try eventually("the renewal fails") { daemon.log.contains("Network is down") }
+        #expect(try !pod.isUp("eth0"))
+        try lan.node.runtime().del(list, pod.attachment)
+        #expect(lan.leases == [])
+        withExtendedLifetime(server) {}
+    }
+
     @Test func gcReleasesWhatBelongsToNobody() throws {
         let lan = try DHCPNode()
         let server = try lan.server()
