@@ -12,7 +12,8 @@ extension NetlinkSocket {
     ///
     /// Where that does not work out (no child to be had, no notification, a crowded socket), the plain request does it.
     ///
-    /// - Precondition: the socket hears link notifications.
+    /// Early only by a socket that hears link notifications; else with the kernel's answer.
+    ///
     /// - Throws: the kernel's refusal.
     public mutating func removeLink(_ index: UInt32, named name: String) throws(KernelError) {
         try removeLinks([(index, name)])

@@ -50,14 +50,8 @@ struct BridgeSettings {
         }
         static let forceAddress = ConfigurationKey<Bool>.flag(
             "forceAddress", "Replace an address of the bridge that is in the gateway's way.")
-        static let mtu = ConfigurationKey<Int>(
-            "mtu", default: 0, "MTU of bridge and veth in octets, 68 to 65535; 0 leaves it to the kernel."
-        ) { reader throws(JSONTypeError) in
-            // ETH_MIN_MTU, linux/if_ether.h.
-            let number = try reader.integer()
-            guard number == 0 || (68...65535).contains(number) else { throw reader.wrong("0, or from 68 to 65535") }
-            return Int(number)
-        }
+        static let mtu = ConfigurationKey.mtu(
+            "MTU of bridge and veth in octets, 68 to 65535; 0 leaves it to the kernel.")
         static let hairpinMode = ConfigurationKey<Bool>.flag(
             "hairpinMode", "Let a pod reach itself by an address that leads through the bridge.")
         static let promiscMode = ConfigurationKey<Bool>.flag("promiscMode", "Set the bridge promiscuous.")

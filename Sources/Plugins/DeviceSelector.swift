@@ -99,14 +99,19 @@ enum DeviceSelector: CustomStringConvertible {
         return link
     }
 
-    /// The device where it is on the node with a name that is not its own any more.
-    func findRenamed(_ host: inout NetlinkSocket) throws -> Link? {
+    /// The device where it is on the node with a name that is not its own any more, but stands in its alias.
+    ///
+    /// - Parameter name: what it was called in its pod; nil where nobody knows. People give aliases too, so that without it
+    ///   only an alias counts that the configuration bears out.
+    func findRenamed(from name: String?, _ host: inout NetlinkSocket) throws -> Link? {
         try host.links().first { link in
             guard Invocation.isInterfaceName(link.alias), link.alias != link.name else { return false }
+            // Where the node had that name already, the kernel makes one up (default_device_exit_net, net/core/dev.c).
+            let isFromPod = name != nil && [name, "dev\(link.index)"].contains(link.name)
             return switch self {
-            case .name(let name): link.alias == name
-            case .mac(let mac): link.mac == mac
-            case .path(let path): DeviceSelector.name(below: path) == link.name
+            case .name(let own): link.alias == own
+            case .mac(let mac): isFromPod && link.mac == mac
+            case .path(let path): isFromPod && DeviceSelector.name(below: path) == link.name
             }
         }
     }

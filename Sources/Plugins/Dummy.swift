@@ -22,6 +22,4 @@ struct Dummy: InterfacePlugin {
     func check(
         _ link: Link, _ settings: Void, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws { try link.check(.dummy) }
-
-    func requireReady(_ settings: Void, _ host: inout NetlinkSocket) throws {}
 }

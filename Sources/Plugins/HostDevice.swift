@@ -40,10 +40,16 @@ struct HostDevice: InterfacePlugin {
         try Addressing(ipamOf: request).check(request)
     }
 
+    func podInterface(_ request: Request, _ settings: DeviceSelector) -> PodInterface {
+        PodInterface(name: request.attachment.ifname, hearsRouters: true, announcesIPv6: true)
+    }
+
     func make(
         _ name: String, _ settings: DeviceSelector, mac: MACAddress, in pod: borrowing NetworkNamespace,
         _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws -> Link {
+        // The pod that had it last may have ended without DEL.
+        try restoreName(of: settings, lastCalled: name, &host)
         let device = try settings.find(&host)
         let path = pod.path
         var change = LinkChange()
@@ -59,8 +65,10 @@ struct HostDevice: InterfacePlugin {
             }
             return link
         } catch {
-            // It may have been moved and not renamed.
-            if let moved = try? inside.link(.name(device.name)), moved.mac == device.mac, moved.kind == device.kind {
+            // It may have been moved and not renamed, or all has been done and only the answer is lost.
+            for called in [device.name, name] {
+                guard let moved = try? inside.link(.name(called)), moved.mac == device.mac, moved.kind == device.kind
+                else { continue }
                 try? inside.moveHome(moved, as: device.name)
             }
             throw error
@@ -70,17 +78,26 @@ struct HostDevice: InterfacePlugin {
     func remove(
         _ link: Link?, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket?
     ) throws {
-        // Without a name to go back to it is none that ADD has moved here.
-        if let link, Invocation.isInterfaceName(link.alias) {
+        let selector = try? settings(request)
+        // Without a name to go back to it is none that ADD has moved here; another one is another attachment's.
+        if let link, Invocation.isInterfaceName(link.alias), selector?.selects(link) ?? true {
+            // Tried all the same, it would be on the node under its name in the pod.
+            guard try host.link(.name(link.alias)) == nil else {
+                throw CNIError(
+                    .conflict, "move \(link.name) back to the node as \(link.alias): the node has a link of that name",
+                    details: "rename that link, and call DEL again")
+            }
             try inside?.moveHome(link, as: link.alias)
-        } else {
-            try restoreName(request, &host)
+        } else if let selector {
+            try restoreName(of: selector, lastCalled: request.attachment.ifname, &host)
         }
     }
 
     /// A device that the kernel has brought back, because the pod's namespace has ended, still has its name from there.
-    private func restoreName(_ request: Request, _ host: inout NetlinkSocket) throws {
-        guard let selector = try? settings(request), let link = try selector.findRenamed(&host) else { return }
+    private func restoreName(
+        of device: DeviceSelector, lastCalled name: String?, _ host: inout NetlinkSocket
+    ) throws {
+        guard let link = try device.findRenamed(from: name, &host) else { return }
         var changes = Changes()
         var down = LinkChange()
         down.isUp = false
@@ -95,8 +112,9 @@ struct HostDevice: InterfacePlugin {
     func gc(_ request: Request) throws {
         var cleanup = Cleanup()
         cleanup.attempt {
+            guard let device = try? settings(request) else { return }
             var host = try NetlinkSocket()
-            try restoreName(request, &host)
+            try restoreName(of: device, lastCalled: nil, &host)
         }
         cleanup.attempt { try Addressing(ipamOf: request).collectGarbage(request) }
         try cleanup.finish()

@@ -1,5 +1,6 @@
 internal import CNI
 internal import JSON
+internal import Kernel
 internal import Wire
 
 /// Gives the pod a link of its own on one of the node's, with the same MAC. Drop-in for the reference's `ipvlan`.
@@ -29,7 +30,6 @@ struct IPvlan: InterfacePlugin {
 
     /// Behind a plugin that has made one link, that link is the master where none is named.
     private func chainedMaster(_ request: Request) throws(CNIError) -> String? {
-        // In CHECK prevResult is this plugin's own.
         guard request.invocation.command == .add, try request.configuration[ParentLink.Keys.master].isEmpty,
             let previous = try request.configuration.previousResult()
         else { return nil }
@@ -43,9 +43,16 @@ struct IPvlan: InterfacePlugin {
 
     /// Those of the plugin before it, unless there is IPAM.
     func givenAddresses(_ request: Request) throws(CNIError) -> CNIResult? {
-        guard try request.configuration.ipamType() == nil, let previous = try request.configuration.previousResult(),
-            !previous.ips.isEmpty
-        else { return nil }
+        guard try request.configuration.ipamType() == nil else { return nil }
+        // STATUS is told nothing of what that plugin will have.
+        if request.invocation.command == .status { return CNIResult() }
+        guard let previous = try request.configuration.previousResult(), !previous.ips.isEmpty else { return nil }
         return previous
+    }
+
+    func requireReady(_ settings: SubLink, _ host: inout NetlinkSocket) throws {
+        try requireKind(&host)
+        // Without a name it may be a link that the plugin before it makes.
+        if settings.parent.name != nil { try settings.parent.requireReady(&host) }
     }
 }

@@ -55,7 +55,18 @@ extension InterfacePlugin {
     func givenAddresses(_ request: Request) throws(CNIError) -> CNIResult? { nil }
 
     func podInterface(_ request: Request, _ settings: Settings) -> PodInterface {
-        PodInterface(name: request.attachment.ifname, hearsRouters: true, announcesIPv6: true)
+        PodInterface(
+            name: request.attachment.ifname, alias: LinkOwner(request).alias, hearsRouters: true, announcesIPv6: true)
+    }
+
+    func requireReady(_ settings: Settings, _ host: inout NetlinkSocket) throws { try requireKind(&host) }
+
+    /// - Throws: code 50 when the kernel has no such kind of link.
+    func requireKind(_ host: inout NetlinkSocket) throws(CNIError) {
+        guard let kind = Self.kind else { return }
+        do throws(KernelError) { try host.requireSupport(of: kind) } catch {
+            throw CNIError(.notAvailable, error.summary, details: error.advice)
+        }
     }
 
     func add(_ request: Request) throws -> CNIResult { try attach(request) }
@@ -123,11 +134,12 @@ extension InterfacePlugin {
         }
     }
 
-    /// Deletes it, if it is of this plugin's kind: what has taken its name since is another's.
+    /// Deletes it, unless it is of another kind, or another attachment's: the name was taken then, and ADD has failed.
     func remove(
         _ link: Link?, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket?
     ) throws {
-        guard let link, link.kind == Self.kind else { return }
+        let own = LinkOwner(request).alias
+        guard let link, link.kind == Self.kind, link.alias == own || LinkOwner(alias: link.alias) == nil else { return }
         try inside?.removeLink(link.index, named: "\(link.name) in \(request.invocation.netns ?? "the pod")")
     }
 
@@ -151,10 +163,6 @@ extension InterfacePlugin {
     func status(_ request: Request) throws {
         let settings = try settings(request)
         let addressing = try addressing(request)
-        do throws(KernelError) {
-            var host = try NetlinkSocket()
-            if let kind = Self.kind { try host.requireSupport(of: kind) }
-        } catch { throw CNIError(.notAvailable, error.summary, details: error.advice) }
         var host = try NetlinkSocket()
         try requireReady(settings, &host)
         try addressing.requireReady(request)

@@ -28,7 +28,8 @@ struct ParentLink {
         name = configured.isEmpty ? other : configured
         isInPod = try request.configuration[Keys.linkInContainer]
         let mtu = try request.configuration[Keys.mtu]
-        guard let octets = UInt32(exactly: mtu) else { throw ParentLink.wrong(mtu, nil) }
+        // ETH_MIN_MTU, linux/if_ether.h.
+        guard let octets = UInt32(exactly: mtu), octets == 0 || octets >= 68 else { throw ParentLink.wrong(mtu, nil) }
         self.mtu = octets == 0 ? nil : octets
         if let name, !Invocation.isInterfaceName(name) {
             throw CNIError(
@@ -39,7 +40,9 @@ struct ParentLink {
 
     private static func wrong(_ mtu: Int, _ parent: Link?) -> CNIError {
         let limit = parent.map { "\($0.mtu)" } ?? "its own"
-        return CNIError(.invalidConfiguration, "invalid MTU \(mtu), must be [0, master MTU(\(limit))]", details: "mtu")
+        return CNIError(
+            .invalidConfiguration, "invalid MTU \(mtu), must be [0, master MTU(\(limit))]",
+            details: "mtu: 0, or from 68 on")
     }
 
     /// - Parameter socket: in the namespace that it is in.
@@ -81,9 +84,12 @@ struct ParentLink {
     func check(
         _ link: Link, _ kind: LinkKind, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws {
-        let parent = try find(&host, &inside)
-        guard link.peer == parent.index else {
-            throw CNIError(deviation: "\(link.name) does not sit on \(parent.name)")
+        // One without a name was looked for by ADD; the default route may lead elsewhere by now.
+        if name != nil {
+            let parent = try find(&host, &inside)
+            guard link.peer == parent.index else {
+                throw CNIError(deviation: "\(link.name) does not sit on \(parent.name)")
+            }
         }
         try link.check(kind)
         if let mtu, mtu != link.mtu { throw CNIError(deviation: "\(link.name) has MTU \(link.mtu), not \(mtu)") }
@@ -126,6 +132,7 @@ extension InterfacePlugin where Settings == SubLink {
     ) throws { try settings.parent.check(link, settings.kind, &host, &inside) }
 
     func requireReady(_ settings: SubLink, _ host: inout NetlinkSocket) throws {
+        try requireKind(&host)
         try settings.parent.requireReady(&host)
     }
 }
@@ -150,6 +157,7 @@ extension NetlinkSocket {
 
     /// Tells apart what EEXIST does not: the name may be taken, or something else of which there can be one only.
     mutating func explain(_ error: KernelError, _ link: NewLink, in path: String) throws -> any Error {
+        if error.isAnswerLost { withdraw(link.name) }
         guard error.errno == .fileExists else { return error }
         if try self.link(.name(link.name)) != nil {
             return PodInterface.taken(link.name, kind: link.kind.name, in: path)
@@ -157,12 +165,21 @@ extension NetlinkSocket {
         return CNIError(.conflict, error.summary, details: "another link has what was asked for: \(link.kind)")
     }
 
-    mutating func present(_ link: NewLink, in path: String) throws -> Link {
-        guard let made = try self.link(.name(link.name)) else {
-            throw KernelError("look up \(link.name) in \(path)", .noSuchDevice)
+    /// - Throws: when the link cannot be seen; it is taken away again then.
+    mutating func present(_ link: NewLink, in path: String) throws(KernelError) -> Link {
+        do throws(KernelError) {
+            guard let made = try self.link(.name(link.name)) else {
+                throw KernelError("look up \(link.name) in \(path)", .noSuchDevice)
+            }
+            return made
+        } catch {
+            withdraw(link.name)
+            throw error
         }
-        return made
     }
+
+    /// Takes a link away that ADD has made and cannot use.
+    mutating func withdraw(_ name: String) { try? execute("delete link \(name)") { $0.deleteLink(.name(name)) } }
 
     /// The link by which packets leave that no other route leads anywhere: IPv4's if there is one, else IPv6's.
     mutating func linkOfDefaultRoute() throws(KernelError) -> Link? {

@@ -6,6 +6,8 @@ internal import Wire
 /// The interface by which a pod is on a network, whatever its kind: parameters, addresses, routes.
 struct PodInterface {
     let name: String
+    /// Says whose it is; nil leaves it as it is.
+    var alias: String?
     /// Whether what is attached here may listen to routers on the link, or gets from IPAM all that it has.
     var hearsRouters = false
     /// Whether IPv6 addresses wait until nobody else claims them.
@@ -26,6 +28,7 @@ struct PodInterface {
         var changes = Changes()
         var announcing = LinkChange()
         announcing.announcesAddresses = true
+        announcing.alias = alias
         changes.append("set arp_notify of \(name)") { $0.changeLink(.index(index), announcing) }
         for ip in result.ips {
             changes.append("add address \(ip.address) to \(name)") {

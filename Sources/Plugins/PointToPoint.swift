@@ -9,8 +9,7 @@ struct PointToPoint: Plugin {
     static let type = "ptp"
 
     enum Keys {
-        static let mtu = ConfigurationKey<Int>.number(
-            "mtu", default: 0, in: 0...65535, "MTU of the veth in octets, from 68 on; 0 leaves it to the kernel.")
+        static let mtu = ConfigurationKey.mtu("MTU of the veth in octets, 68 to 65535; 0 leaves it to the kernel.")
         static let everything: [any AnyConfigurationKey] = [
             BridgeSettings.Keys.ipMasq, BridgeSettings.Keys.ipMasqBackend, mtu,
         ]

@@ -25,8 +25,7 @@ struct Tap: InterfacePlugin {
     enum Keys {
         static let multiQueue = ConfigurationKey<Bool>.flag(
             "multiQueue", "Let a program open it several times, for a queue each.")
-        static let mtu = ConfigurationKey<Int>.number(
-            "mtu", default: 0, in: 0...65535, "MTU in octets, from 68 on; 0 leaves it to the kernel.")
+        static let mtu = ConfigurationKey.mtu("MTU in octets, 68 to 65535; 0 leaves it to the kernel.")
         static let owner = id("owner", "User ID that may open it without privileges; anybody's by default.")
         static let group = id("group", "Group ID that may open it without privileges; any by default.")
         static let bridge = ConfigurationKey<String>.text(
@@ -85,7 +84,7 @@ struct Tap: InterfacePlugin {
             }
             return link
         } catch {
-            try? inside.execute("delete tap \(name)") { $0.deleteLink(.name(name)) }
+            inside.withdraw(name)
             throw error
         }
     }
