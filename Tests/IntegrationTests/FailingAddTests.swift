@@ -163,33 +163,15 @@ import Testing
         ])
     func anySystemCallThatFails(_ type: String, _ failing: String, _ errorName: String) throws {
         let node = try Node()
-        let (neighbour, pod) = (try node.pod(), try node.pod())
-        let list = try node.network(Self.plugin(node, type))
-        let strace = Strace(node)
         // The store's directory is there; bridge and gateway are not, so that there is most to do and most to leave behind.
-        _ = try node.runtime(wrapper: strace.tracing(failing)).add(list, neighbour.attachment)
-        let calls = try strace.count(failing)
-        try node.runtime().del(list, neighbour.attachment)
-        try #require(calls > 0)
-        let before = try Snapshot(node, [pod]).without("cbr0")
-        for number in 1...calls {
-            _ = try? node.set("link", "del", "cbr0")
-            let wrapper = strace.failing(failing, errorName, number)
-            var hasFailed = false
-            do {
-                _ = try node.runtime(wrapper: wrapper).add(list, pod.attachment)
-                // Not every call is needed; what was made then is whole.
-                try node.runtime().check(list, pod.attachment)
-                try node.runtime().del(list, pod.attachment)
-            } catch is PluginError { hasFailed = true }
-            expectSame(
-                try Snapshot(node, [pod]).without("cbr0"), as: before, "\(failing) number \(number) of \(calls)")
+        let ordeal = Ordeal(
+            node: node, pod: try node.pod(), list: try node.network(Self.plugin(node, type)),
+            reset: { _ = try? node.set("link", "del", "cbr0") }, ignoring: ["cbr0"])
+        try ordeal.fail(failing, with: errorName) { description, hasFailed in
             let addresses = (try? node.addresses("cbr0")) ?? []
             // Once all is done and only the answer is lost, the gateway stays like the bridge itself.
-            let isAnswer = try strace.lines().contains { $0.contains("write(1,") && $0.contains("INJECTED") }
-            #expect(
-                !hasFailed || isAnswer || addresses.isEmpty, "\(failing) number \(number) of \(calls) left \(addresses)"
-            )
+            let isAnswer = try Strace(node).lines().contains { $0.contains("write(1,") && $0.contains("INJECTED") }
+            #expect(!hasFailed || isAnswer || addresses.isEmpty, "\(description) left \(addresses)")
         }
     }
 

@@ -13,48 +13,14 @@ import Testing
     ) throws {
         let node = try Node()
         let pod = try node.pod()
-        let list = try node.network(node.swiftlet(Node.dualStack))
-        let (runtime, strace) = (node.runtime(), Strace(node))
-        func perform(_ runtime: CNIRuntime) throws {
-            if command == .add {
-                _ = try runtime.add(list, pod.attachment)
-            } else {
-                try runtime.del(list, pod.attachment)
-            }
+        var ordeal = Ordeal(node: node, pod: pod, list: try node.network(node.swiftlet(Node.dualStack)))
+        if withoutBridge {
+            ordeal.reset = { _ = try? node.set("link", "del", "cbr0") }
+            // The bridge and its gateway stay, as after any ADD and DEL.
+            ordeal.ignoring = ["cbr0"]
         }
-        func prepare() throws {
-            if withoutBridge { _ = try? node.set("link", "del", "cbr0") }
-            if command == .del { _ = try runtime.add(list, pod.attachment) }
-        }
-        _ = try runtime.add(list, pod.attachment)
-        try runtime.del(list, pod.attachment)
-        try prepare()
-        try perform(node.runtime(wrapper: strace.tracing(call)))
-        let count = try strace.count(call)
-        if command == .add { try runtime.del(list, pod.attachment) }
-        // The bridge and its gateway stay, as after any ADD and DEL.
-        func snapshot() throws -> Snapshot {
-            let snapshot = try Snapshot(node, [pod])
-            return withoutBridge ? snapshot.without("cbr0") : snapshot
-        }
-        let before = try snapshot()
-        try #require(count > 0)
-        for number in 1...count {
-            try prepare()
-            do {
-                try perform(node.runtime(wrapper: strace.killing(at: call, number)))
-                // Another of its processes has made that many calls, not this one.
-                #expect(number > 1)
-            } catch let error as PluginError {
-                #expect(error.code == nil, "not killed, but: \(error)")
-            }
-            try cleaning(runtime, list, pod)
-            expectSame(try snapshot(), as: before, "\(call) number \(number) of \(count)")
-        }
-        // And it still works.
-        _ = try runtime.add(list, pod.attachment)
+        try ordeal.kill(command, at: call, cleaning: cleaning)
         try pod.ping("10.44.0.1")
-        try runtime.check(list, pod.attachment)
     }
 
     @Test(arguments: calls) func addThenDel(_ call: String) throws {

@@ -21,7 +21,12 @@ extension Node {
 
     /// The plugin object of `bridge`; with `ipam`, host-local's keys.
     func bridge(_ keys: [String: JSONValue] = [:], ipam: [String: JSONValue]?) -> JSONValue {
-        var object: [String: JSONValue] = ["type": "bridge"]
+        plugin("bridge", keys, ipam: ipam)
+    }
+
+    /// The plugin object of one that makes interfaces; with `ipam`, host-local's keys.
+    func plugin(_ type: String, _ keys: [String: JSONValue] = [:], ipam: [String: JSONValue]?) -> JSONValue {
+        var object: [String: JSONValue] = ["type": .string(type)]
         if let ipam {
             object["ipam"] = .object(["type": "host-local", "dataDir": .string(data)].merging(ipam) { _, own in own })
         }

@@ -108,6 +108,11 @@ final class Node: Namespace {
         return names.filter { $0 != "lock" && !$0.hasPrefix("last_reserved_ip") && !$0.hasPrefix(".") }.sorted()
     }
 
+    /// What stands in a reservation's file: whose it is.
+    func reservation(_ address: String, network: String = "net") throws -> String {
+        try String(contentsOfFile: "\(data)/\(network)/\(address)", encoding: .utf8)
+    }
+
     /// Writes a reservation's file as another program might.
     func reserve(_ address: String, _ content: String, network: String = "net") throws {
         let file = open("\(data)/\(network)/\(address)", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)

@@ -1,3 +1,4 @@
+import ContainerRuntime
 import Foundation
 
 /// The world beyond a node: another host, on a cable to the node's `uplink`. The node's default routes lead there, and
@@ -32,9 +33,29 @@ final class Outside: Namespace {
     /// The first, which is the one that is spoken from.
     static func host(_ family: Family) -> String { hosts(family)[0] }
 
+    /// For host-local: addresses for pods on the cable itself, IPv4 from 192.0.2.100, IPv6 from 2001:db8::100.
+    static var neighbours: [String: JSONValue] {
+        let ranges = Family.allCases.map { family -> JSONValue in
+            let subnet = family == .v4 ? "192.0.2.0/24" : "2001:db8::/64"
+            let start = family == .v4 ? "192.0.2.100" : "2001:db8::100"
+            return [["subnet": .string(subnet), "rangeStart": .string(start), "gateway": .string(host(family))]]
+        }
+        return ["ranges": .array(ranges), "routes": [["dst": "0.0.0.0/0"], ["dst": "::/0"]]]
+    }
+
     /// From now on this host can answer the addresses of pods too.
     func learnRoutes(to subnets: String...) throws {
         for subnet in subnets { try set("route", "add", subnet, "via", Outside.node(Family(of: subnet))) }
+    }
+}
+
+extension Node {
+    /// An `uplink` like that to an ``Outside``, with nobody at its other end.
+    func addUplink() throws {
+        try set("link", "add", "uplink", "type", "veth", "peer", "name", "unplugged")
+        try configure("uplink", Family.allCases.flatMap(Outside.nodes))
+        try set("link", "set", "unplugged", "up")
+        for family in Family.allCases { try set("route", "add", "default", "via", Outside.host(family)) }
     }
 }
 

@@ -46,6 +46,13 @@ struct Snapshot: Equatable, CustomStringConvertible {
         return copy
     }
 
+    /// Without what an address store keeps for itself: directories, locks, indices.
+    var withoutStore: Snapshot {
+        var copy = self
+        copy.lines.removeAll { $0.hasPrefix("file ") && ($0.hasSuffix(" \"\"") || $0.contains(".swiftlet")) }
+        return copy
+    }
+
     /// Without the lines about a thing that is allowed to differ.
     func without(_ words: String...) -> Snapshot { without(words) }
 
