@@ -77,12 +77,12 @@ struct BridgeNetwork {
             if !settings.dns.isEmpty { result.dns = settings.dns }
             return result
         } catch {
-            if addressing.needsInterface { try? addressing.release(request) }
-            if veth != nil { try? NodeRules.remove(RulesOwner(request, type)) }
-            if let ifb { try? host.execute("undo") { $0.deleteLink(.index(ifb.index)) } }
-            try? veth?.remove(&host)
-            if let (bridge, gateways) = changed { try? gateways.undo(bridge, &host) }
-            addresses.undo()
+            addresses.undo {
+                if veth != nil { try? NodeRules.remove(RulesOwner(request, type)) }
+                if let ifb { try? host.execute("undo") { $0.deleteLink(.index(ifb.index)) } }
+                try? veth?.remove(&host)
+                if let (bridge, gateways) = changed { try? gateways.undo(bridge, &host) }
+            }
             throw error
         }
     }

@@ -104,10 +104,13 @@ enum DeviceSelector: CustomStringConvertible {
     /// - Parameter name: what it was called in its pod; nil where nobody knows. People give aliases too, so that without it
     ///   only an alias counts that the configuration bears out.
     func findRenamed(from name: String?, _ host: inout NetlinkSocket) throws -> Link? {
-        try host.links().first { link in
-            guard Invocation.isInterfaceName(link.alias), link.alias != link.name else { return false }
+        let links = try host.links()
+        return links.first { link in
+            guard Invocation.isInterfaceName(link.alias), !links.contains(where: { $0.name == link.alias }) else {
+                return false
+            }
             // Where the node had that name already, the kernel makes one up (default_device_exit_net, net/core/dev.c).
-            let isFromPod = name != nil && [name, "dev\(link.index)"].contains(link.name)
+            let isFromPod = !link.isUp && name != nil && [name, "dev\(link.index)"].contains(link.name)
             return switch self {
             case .name(let own): link.alias == own
             case .mac(let mac): isFromPod && link.mac == mac

@@ -106,8 +106,9 @@ extension InterfacePlugin {
             return result
         } catch {
             var socket: NetlinkSocket? = consume inside
-            if let link { try? remove(link, request, &host, &socket) }
-            addresses.undo()
+            addresses.undo {
+                if let link { try? remove(link, request, &host, &socket) }
+            }
             throw error
         }
     }

@@ -158,6 +158,11 @@ extension NetlinkSocket {
     /// Tells apart what EEXIST does not: the name may be taken, or something else of which there can be one only.
     mutating func explain(_ error: KernelError, _ link: NewLink, in path: String) throws -> any Error {
         if error.isAnswerLost { withdraw(link.name) }
+        if link.parent != nil, error.errno == .busy || error.errno == .invalidArgument {
+            return CNIError(
+                .kernel, error.summary,
+                details: "a link that is a port of a bridge, or has pods of another kind or passthru, is no master")
+        }
         guard error.errno == .fileExists else { return error }
         if try self.link(.name(link.name)) != nil {
             return PodInterface.taken(link.name, kind: link.kind.name, in: path)

@@ -44,9 +44,10 @@ struct PointToPoint: Plugin {
             if !settings.dns.isEmpty { result.dns = settings.dns }
             return result
         } catch {
-            if veth != nil { try? NodeRules.remove(RulesOwner(request, PointToPoint.type)) }
-            try? veth?.remove(&host)
-            addresses.undo()
+            addresses.undo {
+                if veth != nil { try? NodeRules.remove(RulesOwner(request, PointToPoint.type)) }
+                try? veth?.remove(&host)
+            }
             throw error
         }
     }

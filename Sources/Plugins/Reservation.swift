@@ -17,8 +17,14 @@ struct Reservation {
         isMade = true
     }
 
-    /// Gives them back, if they were had.
-    func undo() {
+    /// Gives them back, if they were had, and takes the rest of a failed ADD away: in the order in which both work.
+    func undo(removingInterface: () -> Void) {
+        if addressing.needsInterface { release() }
+        removingInterface()
+        if !addressing.needsInterface { release() }
+    }
+
+    private func release() {
         if isMade { try? addressing.release(request) }
     }
 }

@@ -136,6 +136,19 @@ import Testing
         }
     }
 
+    @Test func aLinkWhoseAliasIsTheDevicesNameIsLeftAlone() throws {
+        let scene = try Scene()
+        let (node, pod) = (scene.node, try scene.node.pod())
+        try node.set("link", "add", "lan", "type", "bridge")
+        try node.set("link", "set", "lan", "up", "alias", "dev0")
+        let list = try scene.network()
+        _ = try node.runtime().add(list, pod.attachment)
+        #expect(try node.isUp("lan"))
+        #expect(try pod.link("eth0")?["address"]?.string == Self.mac)
+        try node.runtime().del(list, pod.attachment)
+        #expect(try node.isUp("lan") && node.link("dev0") != nil)
+    }
+
     @Test func aNameThatIsTakenOnTheNodeKeepsTheDeviceInThePod() throws {
         let scene = try Scene()
         let (node, pod) = (scene.node, try scene.node.pod())

@@ -15,9 +15,12 @@ import Testing
             nsenter --net=$CNI_NETNS ip link show $CNI_IFNAME >/dev/null ||
                 { echo '{"cniVersion":"1.1.0","code":99,"msg":"no interface"}'; exit 1; } ;;
         esac
+        [ $CNI_COMMAND != DEL ] || echo released >>\(node.directory)/calls
         [ $CNI_COMMAND = ADD ] || exit 0
         [ ! -e \(node.directory)/refuse ] || { echo '{"cniVersion":"1.1.0","code":98,"msg":"no offer"}'; exit 1; }
-        echo '{"cniVersion":"1.1.0","ips":[{"address":"10.44.0.9/24","gateway":"10.44.0.1"}]}'
+        # The kernel takes no route by a gateway that is not on the link.
+        [ ! -e \(node.directory)/mislead ] || routes='"routes":[{"dst":"10.9.0.0/16","gw":"172.31.0.1"}],'
+        echo '{"cniVersion":"1.1.0",'"$routes"'"ips":[{"address":"10.44.0.9/24","gateway":"10.44.0.1"}]}'
         """
     }
 
@@ -42,7 +45,12 @@ import Testing
         let error = try failure { _ = try runtime.add(list, pod.attachment) }
         #expect(error.code == 98 && error.msg.contains("no offer"))
         expectSame(try snapshot(), as: before, "IPAM has failed")
+        try FileManager.default.removeItem(atPath: node.directory + "/refuse")
+        try node.write("mislead", "")
+        #expect(try failure { _ = try runtime.add(list, pod.attachment) }.msg.contains("add route"))
+        expectSame(try snapshot(), as: before, "the plugin has failed")
+        // Each time the lease is given back while there is an interface to give it back by.
         let calls = try String(contentsOfFile: node.directory + "/calls", encoding: .utf8).split(separator: "\n")
-        #expect(calls.prefix(4) == ["ADD", "CHECK", "DEL", "ADD"])
+        #expect(calls == ["ADD", "CHECK", "DEL", "released", "ADD", "DEL", "released", "ADD", "DEL", "released"])
     }
 }

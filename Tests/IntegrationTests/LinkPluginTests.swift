@@ -58,6 +58,21 @@ import Testing
         try runtime.status(list)
     }
 
+    @Test(arguments: [LinkPlugin.ptp, .macvlan, .tap]) func manyPodsAtOnceGetOneEach(_ plugin: LinkPlugin) throws {
+        let scene = try Scene(plugin, ipam: ["subnet": "10.44.0.0/24"])
+        let (node, list) = (scene.node, scene.list)
+        let before = try Snapshot(node).withoutStore.without("forward")
+        let pods = try node.pods(8)
+        let results = inParallel(pods.count) { try node.runtime().add(list, pods[$0].attachment).result.hosts[0] }
+        #expect(try Set(results.map { try $0.get() }).count == pods.count)
+        for pod in pods { try node.runtime().check(list, pod.attachment) }
+        for result in inParallel(pods.count, { try node.runtime().del(list, pods[$0].attachment).count }) {
+            _ = try result.get()
+        }
+        for pod in pods { #expect(try isUntouched(pod)) }
+        expectSame(try Snapshot(node).withoutStore.without("forward"), as: before)
+    }
+
     // DEL
 
     enum Way: String, CaseIterable, Sendable, CustomTestStringConvertible {

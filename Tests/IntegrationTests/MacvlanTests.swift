@@ -42,7 +42,7 @@ import Testing
         #expect(try result.interface("eth0")?["mac"] == node.link("uplink")?["address"])
         try expectConnected(pods[0], result.hosts[1], outside, Outside.host(.v6))
         try node.runtime().check(list, pods[0].attachment)
-        try expectRefused(list, pods[1], code: 100, "create macvlan eth0 on uplink")
+        try expectRefused(list, pods[1], code: 100, "passthru, is no master")
         try node.runtime().del(list, pods[0].attachment)
         _ = try node.runtime().add(list, pods[1].attachment)
         try pods[1].ping(Outside.host(.v4))
