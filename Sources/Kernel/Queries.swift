@@ -69,8 +69,9 @@ extension NetlinkSocket {
 
     /// Whether the kernel can make links of a kind, found out without making one.
     ///
-    /// The kernel looks the kind up first (EOPNOTSUPP) and checks the MTU next, before anything is registered, so an
-    /// impossible MTU tells the two apart (rtnl_newlink and dev_validate_mtu, net/core/rtnetlink.c).
+    /// The kernel looks the kind up first (EOPNOTSUPP) and counts the queues next, before anything is registered, so a
+    /// link without any tells the two apart (rtnl_newlink and rtnl_create_link, net/core/rtnetlink.c). An MTU would not:
+    /// to ifb and dummy any will do.
     public mutating func requireSupport(of kind: String) throws(KernelError) {
         do throws(KernelError) {
             try execute("make links of kind \(kind)") { $0.probeLinkKind(kind) }

@@ -12,8 +12,10 @@ extension NetlinkSocket {
             }
             return qdisc.isDefault ? nil : qdisc
         } catch {
-            // The second stands for `noqueue` and its like, before 6.8.
-            guard error.errno == .noSuchFile || error.errno == .invalidArgument else { throw error }
+            // No error at all is the acknowledgement of an answer that did not come; before 6.8 it is the third.
+            guard error.errno.rawValue == 0 || error.errno == .noSuchFile || error.errno == .invalidArgument else {
+                throw error
+            }
             return nil
         }
     }

@@ -38,8 +38,15 @@ extension LinkOwner {
                 }
                 continue
             }
-            guard let link = try host.link(.name(name)) else { throw KernelError("look up \(name)", .noSuchDevice) }
-            return link
+            do throws(KernelError) {
+                guard let link = try host.link(.name(name)) else {
+                    throw KernelError("look up \(name)", .noSuchDevice)
+                }
+                return link
+            } catch {
+                try? host.execute("delete link \(name)") { $0.deleteLink(.name(name)) }
+                throw error
+            }
         }
         throw conflict(ifbNames[1])
     }

@@ -32,13 +32,15 @@ struct VethDetachment {
     private func removeLinks() throws {
         var host = try NetlinkSocket(linkNotifications: true)
         let ifb = try removesLimits ? owner.ifb(&host) : nil
-        if let link = try host.link(.name(owner.hostName)) {
-            guard link.alias.isEmpty || link.alias == owner.alias else {
-                throw CNIError(.conflict, "link \(link.name) belongs to \(link.alias), not to \(owner.alias)")
+        let veth = try host.link(.name(owner.hostName))
+        let isOthers = veth.map { !$0.alias.isEmpty && $0.alias != owner.alias } ?? false
+        try host.removeLinks([isOthers ? nil : veth, ifb].compactMap(\.self).map { ($0.index, $0.name) })
+        if let veth {
+            guard !isOthers else {
+                throw CNIError(.conflict, "link \(veth.name) belongs to \(veth.alias), not to \(owner.alias)")
             }
-            return try host.removeLinks([link, ifb].compactMap(\.self).map { ($0.index, $0.name) })
+            return
         }
-        if let ifb { try host.removeLink(ifb.index, named: ifb.name) }
         // Made by another plugin, before the node was switched to this one: its own end is known by name.
         guard case .present(let pod) = try PodPresence(request) else { return }
         var inside = try pod.run { try NetlinkSocket(linkNotifications: true) }

@@ -68,6 +68,7 @@ enum IFLA {
     static let netNsFD: UInt16 = 28
     static let extMask: UInt16 = 29
     static let promiscuity: UInt16 = 30
+    static let transmitQueues: UInt16 = 31
 
     static let infoKind: UInt16 = 1
     static let infoData: UInt16 = 2

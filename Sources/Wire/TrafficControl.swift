@@ -229,10 +229,12 @@ extension MessageBuilder {
         }
     }
 
-    /// Asks for the queueing discipline at one place of a link; kernels before 6.8 answer only to whoever wants an echo.
+    /// Asks for the queueing discipline at one place of a link. Kernels before 6.8 answer only to whoever wants an echo;
+    /// where there is none but what is never shown, all that comes is the acknowledgement.
     public mutating func getQdisc(_ place: QdiscPlace, of index: UInt32) {
         trafficControl(
-            RouteMessageType.getQdisc, flags: MessageFlag.echo, on: index, handle: 0, parent: place.parent
+            RouteMessageType.getQdisc, flags: MessageFlag.echo | MessageFlag.acknowledge, on: index, handle: 0,
+            parent: place.parent
         ) { _ in }
     }
 

@@ -81,7 +81,7 @@ import Testing
             built { $0.getQdisc(.ingress, of: 3) }
                 == hex(
                     """
-                    24000000 2600 0900 07000000 00000000  // RTM_GETQDISC, REQUEST | ECHO
+                    24000000 2600 0d00 07000000 00000000  // RTM_GETQDISC, REQUEST | ACK | ECHO
                     00000000 03000000 00000000 f1ffffff 00000000
                     """))
         #expect(
