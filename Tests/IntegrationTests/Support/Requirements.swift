@@ -25,6 +25,8 @@ enum Requirements {
         let tools = [
             "ip", "nsenter", "unshare", "ping", "strace", "readelf", "make", "gcc", "nft", "iptables-nft", "conntrack",
             "dnsmasq",
+            "tc",
+            "iperf3",
         ]
         let missing = tools.filter { tool in
             !["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/bin"].contains { isExecutable("\($0)/\(tool)") }
