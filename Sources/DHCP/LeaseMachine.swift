@@ -187,7 +187,7 @@ public struct LeaseMachine: Sendable {
         var message = compose(.request, at: now)
         message.options[.serverIdentifier] = offer.server.bytes
         message.options[.requestedAddress] = offer.address.address.bytes
-        began = now
+        if attempts == 0 { began = now }
         backOff(at: now)
         return [.broadcast(message)]
     }

@@ -133,6 +133,17 @@ import Testing
         #expect(world.lost.isEmpty)
     }
 
+    /// A server that hears the first request, but whose answer is lost, counts from then.
+    @Test func aLeaseIsCountedFromTheFirstRequestForIt() {
+        let world = World { $0 != 2 && $0 != 4 }
+        world.run(until: 100_000)
+        #expect(world.sent.map(\.kind) == [.discover, .request, .request])
+        #expect(world.gained.map(\.expiry) == [1_000_000])
+        // Likewise a renewal, which is answered at its second sending.
+        world.run(until: 750_000)
+        #expect(world.gained.last?.expiry == 1_500_000 && world.now > 600_000)
+    }
+
     @Test func anotherServerMayRebind() {
         let world = World()
         world.step()
