@@ -29,8 +29,9 @@ import Testing
     }
 
     @Test func leasesAreReadBackAsTheyWereWritten() throws {
-        let path = NSTemporaryDirectory() + "swiftlet-leases-\(UUID().uuidString)/a/b"
-        defer { try? FileManager.default.removeItem(atPath: path) }
+        let top = NSTemporaryDirectory() + "swiftlet-leases-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: top) }
+        let path = top + "/a/b"
         let directory = try LeaseDirectory(path)
         try directory.write(Self.owner, "/run/netns/x", LeaseMachineTests.identity, [1, 2, 3, 4, 5, 6], Self.lease())
         var records = try directory.records()
