@@ -23,8 +23,8 @@ struct ReservationDirectory: ~Copyable {
     /// Opens it, and makes it and what is above it first if need be.
     static func create(_ path: String) throws(StoreError) -> ReservationDirectory {
         if let directory = try open(path) { return directory }
-        do throws(Errno) { try FileDescriptor.makeDirectories(path) } catch {
-            throw StoreError(.storage(error), "make directory \(path): \(error)")
+        do throws(PathError) { try FileDescriptor.makeDirectories(path) } catch {
+            throw StoreError(.storage(error.errno), "make directory \(error.path): \(error.errno)")
         }
         guard let directory = try open(path) else {
             throw StoreError(.storage(.noSuchFile), "open directory \(path): it was removed after it had been made")

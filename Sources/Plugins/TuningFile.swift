@@ -48,8 +48,11 @@ struct TuningFile {
 
     /// Writes it, whole or not at all.
     func write(_ content: Content) throws(CNIError) {
+        do throws(PathError) { try FileDescriptor.makeDirectories(directory, mode: 0o700) } catch {
+            throw CNIError(
+                .storage, "make directory \(error.path): \(error.errno)", details: "dataDir is \(directory)")
+        }
         do throws(Errno) {
-            try FileDescriptor.makeDirectories(directory, mode: 0o700)
             let directory = try FileDescriptor.open(directory, .directory)
             try directory.open(name + TuningFile.unfinished, [.writeOnly, .create, .truncate, .noFollow])
                 .writeAll(content.json.serialized())

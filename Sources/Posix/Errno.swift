@@ -45,6 +45,12 @@ public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
     public static var last: Errno { Errno(rawValue: errno) }
 }
 
+/// What failed at one of several paths.
+public struct PathError: Error, Sendable {
+    public let path: String
+    public let errno: Errno
+}
+
 /// Runs a system call that reports failure by -1, again while a signal interrupts it.
 @discardableResult
 func retrying<Result: FixedWidthInteger>(_ call: () -> Result) throws(Errno) -> Result {

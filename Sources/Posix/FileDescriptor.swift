@@ -109,10 +109,13 @@ public struct FileDescriptor: ~Copyable, Sendable {
     }
 
     /// mkdir(2) of a directory and of those above it that are missing.
-    public static func makeDirectories(_ path: String, mode: UInt32 = 0o755) throws(Errno) {
+    public static func makeDirectories(_ path: String, mode: UInt32 = 0o755) throws(PathError) {
         for end in path.utf8.indices.dropFirst() + [path.utf8.endIndex]
         where end == path.utf8.endIndex || path.utf8[end] == UInt8(ascii: "/") {
-            do throws(Errno) { try makeDirectory(String(path[..<end]), mode: mode) } catch .fileExists { continue }
+            let prefix = String(path[..<end])
+            do throws(Errno) { try makeDirectory(prefix, mode: mode) } catch {
+                guard error == .fileExists else { throw PathError(path: prefix, errno: error) }
+            }
         }
     }
 
