@@ -39,10 +39,13 @@ public enum ConfigurationReference {
                 "static", "The keys of the `ipam` object; it hands out just these addresses.",
                 StaticSettings.Keys.everything),
             section(
-                "tuning", "Chained, behind the plugin that makes the interface; `args.cni` takes these keys too.",
+                "tuning",
+                "Chained, behind the plugin that makes the interface; `args.cni` takes all but `dataDir` too.",
                 TuningSettings.Keys.everything),
             section(
                 "sbr", "Chained, behind the plugin that makes the interface.", SBRSettings.Keys.everything),
+            section(
+                "vrf", "Chained, behind the plugin that makes the interface.", VRFSettings.Keys.everything),
             section(
                 "swiftlet",
                 "All of `bridge` with these defaults, the keys of `host-local`, `portmap` and `bandwidth`, `ingressPolicy`, and its own.",

@@ -47,21 +47,8 @@ struct PodInterface {
         }
         do throws(KernelError) { try inside.execute(changes) } catch {
             guard error.errno == .fileExists, error.step >= changes.count - routes.count else { throw error }
-            for route in routes { try add(route, beside: index, &inside) }
+            for route in routes { try inside.addRoute(route, of: index, named: name) }
         }
-    }
-
-    /// Adds a route even if another interface of the pod has one to the same destination: as a second choice then, so
-    /// that the network that came first keeps its flows.
-    private func add(_ route: Route, beside index: UInt32, _ inside: inout NetlinkSocket) throws {
-        let present = try inside.routes(route.destination.family)
-        guard !present.contains(where: { $0.serves(route) }) else { return }
-        var route = route
-        if route.priority == nil, present.contains(where: { $0.competes(with: route) }) {
-            // IPv6's own default metric is 1024.
-            route.priority = 2048 + index
-        }
-        try inside.execute("add route \(route) to \(name)") { $0.addRoute(route) }
     }
 
     /// What only /proc/sys can say, before the link is up and could hear a router.

@@ -21,5 +21,6 @@ public enum Registry {
         "static": Static(),
         "tuning": Tuning(),
         "sbr": SBR(),
+        "vrf": VRF(),
     ]
 }

@@ -48,3 +48,18 @@ extension Route {
             }
     }
 }
+
+extension NetlinkSocket {
+    /// Adds a route even if another interface of the pod has one to the same destination: as a second choice then, so
+    /// that the network that came first keeps its flows.
+    mutating func addRoute(_ route: Route, of index: UInt32, named ifname: String) throws {
+        let present = try routes(route.destination.family)
+        guard !present.contains(where: { $0.serves(route) }) else { return }
+        var route = route
+        if route.priority == nil, present.contains(where: { $0.competes(with: route) }) {
+            // IPv6's own default metric is 1024.
+            route.priority = 2048 + index
+        }
+        try execute("add route \(route) to \(ifname)") { $0.addRoute(route) }
+    }
+}

@@ -14,6 +14,7 @@ private func readEverything(_ message: Message) {
     if let link = Link(message) { _ = (link.name, link.isUp, link.mac?.description) }
     if let address = InterfaceAddress(message) { _ = (address.address.description, address.isUsable) }
     if let route = Route(message) { _ = route.description }
+    if let rule = RoutingRule(message) { _ = rule.source?.network }
     if let neighbour = Neighbour(message) { _ = neighbour.address.description }
     if let port = PortVLANs(message) { _ = port.vlans }
     if let qdisc = Qdisc(message) { _ = qdisc.serves(TokenBucket(rate: 1, burst: .max, limit: 1)) }

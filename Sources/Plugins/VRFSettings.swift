@@ -1,0 +1,41 @@
+internal import CNI
+internal import JSON
+
+/// What `vrf` is told.
+struct VRFSettings {
+    let name: String
+    /// Nil for the one that the VRF has, or the first that is free.
+    let table: UInt32?
+
+    enum Keys {
+        static let vrfname = ConfigurationKey<String>.text(
+            "vrfname", default: "", "Name of the VRF in the pod; made when it is missing. Required.")
+        static let table = ConfigurationKey<UInt32?>(
+            "table", default: nil, "Its routing table; 0 or nothing for the one it has, or the first that is free."
+        ) { reader throws(JSONTypeError) in
+            let number = try reader.uint32()
+            guard !RoutingTables.reserved.contains(number) else {
+                throw reader.wrong("none of the kernel's own tables")
+            }
+            return number == 0 ? nil : number
+        }
+
+        static let everything: [any AnyConfigurationKey] = [vrfname, table]
+    }
+
+    /// - Throws: code 6 or 7, naming key and value.
+    init(_ request: Request) throws(CNIError) {
+        name = try request.configuration[Keys.vrfname]
+        table = try request.configuration[Keys.table]
+        guard !name.isEmpty else {
+            throw CNIError(
+                .invalidConfiguration, "configuration is expected to have a valid vrf name",
+                details: "vrfname is missing")
+        }
+        guard Invocation.isInterfaceName(name), name != request.attachment.ifname else {
+            throw CNIError(
+                .invalidConfiguration, "vrfname \"\(name)\" is no name for a VRF",
+                details: "at most 15 octets, without / : % and blanks, and not the pod's interface")
+        }
+    }
+}
