@@ -79,8 +79,11 @@ struct HostDevice: InterfacePlugin {
         _ link: Link?, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket?
     ) throws {
         let selector = try? settings(request)
-        // Without a name to go back to it is none that ADD has moved here; another one is another attachment's.
-        if let link, Invocation.isInterfaceName(link.alias), selector?.selects(link) ?? true {
+        // Without a name to go back to it is none that ADD has moved here; one that neither the configuration means nor
+        // ADD has told of is another attachment's.
+        if let link, Invocation.isInterfaceName(link.alias),
+            selector?.selects(link) ?? true || hasAttached(link.name, request)
+        {
             // Tried all the same, it would be on the node under its name in the pod.
             guard try host.link(.name(link.alias)) == nil else {
                 throw CNIError(
@@ -91,6 +94,12 @@ struct HostDevice: InterfacePlugin {
         } else if let selector {
             try restoreName(of: selector, lastCalled: request.attachment.ifname, &host)
         }
+    }
+
+    /// Whether the runtime says that ADD has succeeded; an unreadable prevResult says nothing.
+    private func hasAttached(_ name: String, _ request: Request) -> Bool {
+        let result = try? request.configuration.previousResult()
+        return result?.interfaces.contains { $0.name == name && $0.sandbox != nil } ?? false
     }
 
     /// A device that the kernel has brought back, because the pod's namespace has ended, still has its name from there.

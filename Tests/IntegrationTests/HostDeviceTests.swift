@@ -177,6 +177,15 @@ import Testing
         try node.runtime().check(list, pod.attachment)
     }
 
+    @Test func aConfigurationThatHasChangedSinceDoesNotKeepTheDevice() throws {
+        let scene = try Scene()
+        let (node, pod) = (scene.node, try scene.node.pod())
+        _ = try node.runtime().add(scene.network(), pod.attachment)
+        try node.runtime().del(scene.network(["device": "dev1"]), pod.attachment)
+        #expect(try node.link("dev0")?["address"]?.string == Self.mac)
+        #expect(try isUntouched(pod))
+    }
+
     @Test func anAddThatFailsBringsTheDeviceBack() throws {
         for route in [#"{"dst":"10.9.0.0/16","gw":"172.31.0.1"}"#] {
             let scene = try Scene()
