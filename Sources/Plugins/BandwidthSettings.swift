@@ -103,13 +103,14 @@ struct BandwidthSettings {
 extension BandwidthSettings.Limit {
     /// The bucket for an interface of that MTU.
     ///
-    /// Its rate is of whole frames. A burst that holds no frame would let none through, so it holds one at least. What may
-    /// wait is 25 ms worth, as with the reference, and room for a TCP connection to begin: 16 frames.
+    /// Its rate is of whole frames. A burst that holds no frame would let none through, and one that is filled faster than
+    /// timers fire would not let the rate through: it is one frame and 1 ms worth at least. What may wait is 25 ms worth, as
+    /// with the reference, and room for a TCP connection to begin: 16 frames.
     func bucket(mtu: UInt32) -> TokenBucket {
         let octets = rate / 8
         // ETH_HLEN and a VLAN tag; a smaller MTU changes nothing, so that a later plugin may set one.
         let frame = UInt64(max(mtu, 1500)) + 18
-        let size = min(max(burst.map { $0 / 8 } ?? octets / 50, frame), UInt64(UInt32.max))
+        let size = min(max(burst.map { $0 / 8 } ?? octets / 50, octets / 1000, frame), UInt64(UInt32.max))
         let queue = min(max(octets / 40, 16 * frame), UInt64(UInt32.max) - size)
         return TokenBucket(rate: octets, burst: UInt32(size), limit: UInt32(size + queue))
     }

@@ -62,8 +62,8 @@ extension LinkOwner {
         try host.execute("delete link \(link.name)") { $0.deleteLink(.index(link.index)) }
     }
 
-    /// Spells out its owner and sets it up, without any protocol on it.
-    func setUp(_ ifb: Link, _ host: inout NetlinkSocket) throws(KernelError) {
+    /// It passes packets on and has none of its own.
+    func keepIPv6Off(_ ifb: Link, _ host: inout NetlinkSocket) throws(KernelError) {
         var quiet = LinkChange()
         quiet.makesLinkLocalAddress = false
         do throws(KernelError) {
@@ -72,10 +72,6 @@ extension LinkOwner {
             // Off already: a node without IPv6, or an MTU below IPv6's least.
             guard error.errno == .addressFamilyNotSupported else { throw error }
         }
-        var change = LinkChange()
-        change.alias = alias
-        change.isUp = true
-        try host.execute("set \(ifb.name) up") { $0.changeLink(.index(ifb.index), change) }
     }
 
     /// The one of this attachment, whoever made it: the reference gives its own no alias.

@@ -18,7 +18,7 @@ struct Shaper {
         try requireUnused(port, &host)
         let ifb = try settings.egress == nil ? nil : owner.makeIFB(mtu: port.mtu, &host)
         do {
-            try ifb.map { try owner.setUp($0, &host) }
+            try ifb.map { try owner.keepIPv6Off($0, &host) }
             try host.execute(changes(port, ifb))
             return ifb
         } catch {
@@ -53,6 +53,11 @@ struct Shaper {
         changes.append("limit what goes out by \(ifb.name)") {
             $0.addTokenBucket(limit.bucket(mtu: port.mtu), on: ifb.index)
         }
+        // Only now: the queueing discipline of a link that is up is not changed without waiting for RCU.
+        var ready = LinkChange()
+        ready.alias = owner.alias
+        ready.isUp = true
+        changes.append("set \(ifb.name) up") { $0.changeLink(.index(ifb.index), ready) }
         changes.append("take filters for what comes in by \(port.name)") { $0.addIngress(on: port.index) }
         changes.append("lead what comes in by \(port.name) out by \(ifb.name)") {
             $0.redirectIngress(of: port.index, to: ifb.index)
