@@ -6,65 +6,55 @@ internal import Wire
 /// Rules that a reference plugin has made for an attachment which this program takes away in its stead, after a node has
 /// been switched over. They would outlive the pod, and lead its host ports into the void.
 ///
-/// Only what iptables-nft has written can be reached; tables of iptables-legacy are not nf_tables'.
+/// What iptables-nft has written can be reached, and what the plugins write themselves where they use nftables (since
+/// 1.6); tables of iptables-legacy are not nf_tables'.
 public enum ReferenceRules: Sendable, Hashable {
-    /// Of `bridge` and `ptp` with ipMasq: chain `CNI-...` of table nat.
+    /// Of `bridge` and `ptp` with ipMasq.
     case masquerade
-    /// Of `portmap`: chain `CNI-DN-...` of table nat.
+    /// Of `portmap`.
     case hostPorts
-    /// Of `firewall`: rules of chain CNI-FORWARD of table filter, which bear no owner but the pod's addresses.
+    /// Of `firewall`: they bear no owner but the pod's addresses.
     case passage([IPAddress])
-
-    /// A chain of the attachment, and the one that jumps to it.
-    fileprivate struct Detour {
-        let beginning: String
-        let parent: String
-        /// What the jump's comment says before the network's name.
-        let remark: String
-
-        static let masquerade = Detour(beginning: "CNI-", parent: "POSTROUTING", remark: "name: ")
-        static let hostPorts = Detour(beginning: "CNI-DN-", parent: "CNI-HOSTPORT-DNAT", remark: "dnat name: ")
-
-        /// 28 characters, which is all that iptables takes. The interface counts for nothing.
-        func chain(_ network: String, _ containerID: String) -> String {
-            String((beginning + base16(sha512(network + containerID))).prefix(28))
-        }
-
-        /// The container that a jump's comment names, if it is of this network.
-        func containerID(_ comment: String, _ network: String) -> String? {
-            let (before, after) = ("\(remark)\"\(network)\" id: \"", "\"")
-            guard comment.hasPrefix(before), comment.hasSuffix(after) else { return nil }
-            return String(comment.dropFirst(before.count).dropLast(after.count))
-        }
-    }
-
-    fileprivate static func tables(_ name: String) -> [NftTable] { [NftTable(.ip, name), NftTable(.ip6, name)] }
 }
 
 extension NodeRules {
-    /// Takes away what the reference plugin has made for the attachment. Where there is nothing of it, that costs one
-    /// question to the kernel.
-    public static func remove(_ rules: ReferenceRules, network: String, containerID: String) throws {
+    /// Takes away what the reference plugin has made for the attachment. Where there is nothing of it, that costs two
+    /// questions to the kernel.
+    public static func remove(_ rules: ReferenceRules, of owner: RulesOwner) throws {
         guard var socket = try netfilterSocket() else { return }
         switch rules {
-        case .masquerade: try socket.remove(.masquerade, of: [containerID], network)
-        case .hostPorts: try socket.remove(.hostPorts, of: [containerID], network)
-        case .passage(let addresses): try socket.removePassage(addresses)
+        case .masquerade:
+            try socket.remove(.masquerade, of: [owner.containerID], owner.network)
+            try socket.remove([.masquerade { $0.hasPrefix(RuleList.mark(owner)) }])
+        case .hostPorts:
+            try socket.remove(.hostPorts, of: [owner.containerID], owner.network)
+            try socket.remove(RuleList.hostPorts(of: owner.containerID))
+        case .passage(let addresses): try socket.remove(RuleList.passage(addresses))
         }
     }
 
-    /// Takes away what reference plugins have made for containers of the network that are not kept.
-    public static func collectReferenceRules(network: String, keeping kept: Set<String>) throws {
+    /// Takes away what reference plugins have made for attachments to the network that are not kept: as far as it names
+    /// the network.
+    public static func collectReferenceRules(
+        network: String, keeping kept: [(containerID: String, ifname: String)]
+    ) throws {
         guard var socket = try netfilterSocket() else { return }
-        for detour in [ReferenceRules.Detour.masquerade, .hostPorts] {
+        for detour in [Detour.masquerade, .hostPorts] {
             var stale: Set<String> = []
-            for table in ReferenceRules.tables("nat") where try !socket.presentChains([(detour.parent, table)]).isEmpty
-            {
-                let rules = try socket.rules(of: detour.parent, in: table)
+            for (parent, table) in try socket.presentChains(Detour.tables.map { (detour.parent, $0) }) {
+                let rules = try socket.rules(of: parent, in: table)
                 stale.formUnion(rules.compactMap { detour.containerID($0.comment, network) })
             }
-            try socket.remove(detour, of: stale.subtracting(kept), network)
+            try socket.remove(detour, of: stale.subtracting(kept.map(\.containerID)), network)
         }
+        let marks = kept.map {
+            RuleList.mark(RulesOwner(network: network, containerID: $0.containerID, ifname: $0.ifname, plugin: ""))
+        }
+        try socket.remove([
+            .masquerade { comment in
+                comment.hasPrefix(RuleList.mark(network)) && !marks.contains(where: comment.hasPrefix)
+            }
+        ])
     }
 
     /// Nil where the kernel has no netfilter.
@@ -74,6 +64,70 @@ extension NodeRules {
             return nil
         }
     }
+}
+
+/// A chain of the attachment in table nat of iptables, and the one that jumps to it.
+private struct Detour {
+    let beginning: String
+    let parent: String
+    /// What the jump's comment says before the network's name.
+    let remark: String
+
+    static let masquerade = Detour(beginning: "CNI-", parent: "POSTROUTING", remark: "name: ")
+    static let hostPorts = Detour(beginning: "CNI-DN-", parent: "CNI-HOSTPORT-DNAT", remark: "dnat name: ")
+
+    static let tables = [NftTable(.ip, "nat"), NftTable(.ip6, "nat")]
+
+    /// 28 characters, which is all that iptables takes. The interface counts for nothing.
+    func chain(_ network: String, _ containerID: String) -> String {
+        String((beginning + base16(sha512(network + containerID))).prefix(28))
+    }
+
+    /// The container that a jump's comment names, if it is of this network.
+    func containerID(_ comment: String, _ network: String) -> String? {
+        let (before, after) = ("\(remark)\"\(network)\" id: \"", "\"")
+        guard comment.hasPrefix(before), comment.hasSuffix(after) else { return nil }
+        return String(comment.dropFirst(before.count).dropLast(after.count))
+    }
+}
+
+/// Rules for attachments in a chain that is everybody's.
+private struct RuleList {
+    let chain: String
+    let table: NftTable
+    let isMeant: (NftListedRule) -> Bool
+
+    /// Those of the plugins' own nftables.
+    static func masquerade(_ isMeant: @escaping (String) -> Bool) -> RuleList {
+        RuleList(chain: "masq_checks", table: NftTable(.inet, "cni_plugins_masquerade")) { isMeant($0.comment) }
+    }
+
+    static func hostPorts(of containerID: String) -> [RuleList] {
+        [NftFamily.ip, .ip6].flatMap { family in
+            ["hostports", "hostip_hostports", "masquerading"].map { chain in
+                RuleList(chain: chain, table: NftTable(family, "cni_hostport")) { $0.comment == containerID }
+            }
+        }
+    }
+
+    /// Those in iptables' table filter.
+    static func passage(_ addresses: [IPAddress]) -> [RuleList] {
+        IPFamily.allCases.map { family in
+            let matches = addresses.filter { $0.family == family }.flatMap(\.asSourceOrDestination)
+            return RuleList(chain: "CNI-FORWARD", table: NftTable(family == .v4 ? .ip : .ip6, "filter")) {
+                matches.contains(where: $0.begins)
+            }
+        }
+    }
+
+    /// What the comments of a network's masquerade rules begin with.
+    static func mark(_ network: String) -> String { hash(network) + "-" }
+
+    static func mark(_ owner: RulesOwner) -> String {
+        mark(owner.network) + hash("\(owner.ifname):\(owner.containerID)")
+    }
+
+    private static func hash(_ text: String) -> String { String(base16(sha512(text)).prefix(16)) }
 }
 
 extension NetlinkSocket {
@@ -88,10 +142,10 @@ extension NetlinkSocket {
     }
 
     fileprivate mutating func remove(
-        _ detour: ReferenceRules.Detour, of containerIDs: Set<String>, _ network: String
+        _ detour: Detour, of containerIDs: Set<String>, _ network: String
     ) throws(KernelError) {
         let chains = containerIDs.flatMap { containerID in
-            ReferenceRules.tables("nat").map { (detour.chain(network, containerID), $0) }
+            Detour.tables.map { (detour.chain(network, containerID), $0) }
         }
         for (chain, table) in try presentChains(chains) {
             try change { socket, changes throws(KernelError) in
@@ -107,15 +161,13 @@ extension NetlinkSocket {
         }
     }
 
-    fileprivate mutating func removePassage(_ addresses: [IPAddress]) throws(KernelError) {
-        let chain = "CNI-FORWARD"
-        for (_, table) in try presentChains(ReferenceRules.tables("filter").map { (chain, $0) }) {
-            let matches = addresses.filter { NftTable($0.family == .v4 ? .ip : .ip6, "filter") == table }
-                .flatMap(\.asSourceOrDestination)
+    fileprivate mutating func remove(_ lists: [RuleList]) throws(KernelError) {
+        let chains = try presentChains(lists.map { ($0.chain, $0.table) })
+        for list in lists where chains.contains(where: { $0 == (list.chain, list.table) }) {
             try change { socket, changes throws(KernelError) in
-                for rule in try socket.rules(of: chain, in: table) where matches.contains(where: rule.begins) {
-                    changes.append("delete a pod's rule from chain \(chain) of table \(table)") {
-                        $0.deleteRule(rule.handle, of: chain, in: table)
+                for rule in try socket.rules(of: list.chain, in: list.table) where list.isMeant(rule) {
+                    changes.append("delete a pod's rule from chain \(list.chain) of table \(list.table)") {
+                        $0.deleteRule(rule.handle, of: list.chain, in: list.table)
                     }
                 }
             }

@@ -32,10 +32,11 @@ extension Request {
     /// Takes away a plugin's rules for the attachment: ours, or those that the reference plugin made before the node was
     /// switched over.
     func removeRules(as plugin: String, orTheirs theirs: ReferenceRules) throws {
-        try NodeRules.remove(RulesOwner(self, plugin)) {
+        let owner = RulesOwner(self, plugin)
+        try NodeRules.remove(owner) {
             // A prevResult that cannot be read says nothing.
             guard !((try? isAttachedByUs()) ?? false) else { return }
-            try NodeRules.remove(theirs, network: configuration.name, containerID: attachment.containerID)
+            try NodeRules.remove(theirs, of: owner)
         }
     }
 
@@ -50,7 +51,8 @@ extension Request {
         try NodeRules.collectGarbage(network: configuration.name) { containerID, ifname in
             kept.contains(Attachment(containerID: containerID, ifname: ifname))
         }
-        try NodeRules.collectReferenceRules(network: configuration.name, keeping: Set(kept.map(\.containerID)))
+        try NodeRules.collectReferenceRules(
+            network: configuration.name, keeping: kept.map { ($0.containerID, $0.ifname) })
     }
 
     /// - Throws: code 50 when the kernel has no nf_tables, or does not let us use it.

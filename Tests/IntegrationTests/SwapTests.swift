@@ -77,6 +77,23 @@ import Testing
         #expect(try scene.node.veths() == ["uplink"])
     }
 
+    @Test(arguments: [true, false]) func loopbackGoesOn(_ oursFirst: Bool) throws {
+        let node = try Node()
+        let pod = try node.pod()
+        let list = try node.network(["type": "loopback"], version: "1.0.0")
+        let attachment = PodAttachment(containerID: pod.id, netns: pod.path, ifname: "lo")
+        let directories = [Requirements.bin, Requirements.referenceBin]
+        for directory in oursFirst ? directories : directories.reversed() {
+            try node.install(pluginsOf: directory)
+            let runtime = node.runtime(path: [try node.pluginDirectory()])
+            if try !pod.isUp("lo") { _ = try runtime.add(list, attachment) }
+            try pod.ping("127.0.0.1")
+            try runtime.check(list, attachment)
+        }
+        try node.runtime(path: [try node.pluginDirectory()]).del(list, attachment)
+        #expect(try !pod.isUp("lo"))
+    }
+
     @Test func rulesOfTheReferenceGoWithNeitherNamespaceNorResult() throws {
         let scene = try SwapScene(.dualStack)
         try scene.node.install(pluginsOf: Requirements.referenceBin)
@@ -112,5 +129,62 @@ import Testing
         #expect(try scene.detours() == [3, 3])
         try scene.forget(dead)
         try scene.expectServing(alive, "after GC")
+    }
+
+    /// Those that the reference writes by itself since 1.6, where it has no iptables: newer than Debian's.
+    @Test(arguments: ["DEL", "GC"]) func rulesOfTheReferencesNftablesGoToo(_ command: String) throws {
+        let node = try Node()
+        let pods = try node.pods(2)
+        func hash(_ text: String) throws -> String {
+            String(try run(["sha512sum"], stdin: text).prefix(16))
+        }
+        func comments(_ pod: Pod) throws -> (masquerade: String, port: String) {
+            let mark = "\(try hash("net"))-\(try hash("eth0:\(pod.id)"))"
+            return ("\"\(mark), net: net, if: eth0, id: \(pod.id)\"", "\"\(pod.id)\"")
+        }
+        let (first, second) = (try comments(pods[0]), try comments(pods[1]))
+        try node.nft(
+            """
+            table inet cni_plugins_masquerade {
+                chain masq_checks {
+                    ip saddr == 10.44.0.2 ip daddr != 10.44.0.0/24 masquerade comment \(first.masquerade)
+                    ip saddr == 10.44.0.3 ip daddr != 10.44.0.0/24 masquerade comment \(second.masquerade)
+                    ip saddr == 10.55.0.3 ip daddr != 10.55.0.0/24 masquerade comment "0123456789abcdef-0, net: other"
+                }
+                chain postrouting {
+                    type nat hook postrouting priority 100
+                    goto masq_checks
+                }
+            }
+            table ip cni_hostport {
+                chain hostports {
+                    tcp dport 8080 dnat to 10.44.0.2:80 comment \(first.port)
+                    tcp dport 8081 dnat to 10.44.0.3:80 comment \(second.port)
+                }
+                chain masquerading {
+                    type nat hook postrouting priority 100
+                    ip saddr 127.0.0.1 ip daddr 10.44.0.2 masquerade comment \(first.port)
+                }
+            }
+            table ip6 cni_hostport {
+                chain hostip_hostports {
+                    ip6 daddr 2001:db8::1 tcp dport 8080 dnat to [fd00:44::2]:80 comment \(first.port)
+                }
+            }
+            """)
+        let list = try node.network(
+            node.gatewayBridge(["ipMasq": true]), ["type": "portmap", "capabilities": ["portMappings": true]])
+        let before = try node.ruleset().objects
+        let masquerade = try before.filter { $0.contains(try hash("eth0:\(pods[0].id)")) }
+        let ports = before.filter { $0.contains(#""comment":\#(first.port)"#) }
+        #expect(masquerade.count == 1 && ports.count == 3)
+        if command == "DEL" {
+            try node.runtime().del(list, pods[0].attachment)
+            #expect(try Set(node.ruleset().objects) == Set(before).subtracting(masquerade + ports))
+        } else {
+            // Those of ports do not say of which network they are.
+            try node.runtime().gc(list, valid: [pods[1].valid])
+            #expect(try Set(node.ruleset().objects) == Set(before).subtracting(masquerade))
+        }
     }
 }

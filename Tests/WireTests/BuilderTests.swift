@@ -131,6 +131,18 @@ private let macOfPod = MACAddress("02:00:00:00:00:21")!
                     """))
     }
 
+    @Test func getChain() {
+        #expect(
+            built { $0.getChain("CNI-1", of: NftTable(.ip, "nat")) }
+                == hex(
+                    """
+                    28000000 040a 0100 07000000 00000000  // NFT_MSG_GETCHAIN, REQUEST
+                    02 00 0000
+                    0800 0100 6e617400                     // NFTA_CHAIN_TABLE "nat"
+                    0a00 0300 434e492d31 00 0000           // NFTA_CHAIN_NAME "CNI-1"
+                    """))
+    }
+
     @Test func probeLinkKind() {
         #expect(
             built { $0.probeLinkKind("vxlan") }
