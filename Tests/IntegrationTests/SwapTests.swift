@@ -21,10 +21,10 @@ import Testing
 
         try scene.node.install(pluginsOf: Requirements.bin)
         for pod in old {
-            try scene.ask(.check, of: pod)
+            try scene.runtime().check(scene.list, pod.attachment)
             try scene.expectServing(pod, "after the swap")
         }
-        try scene.ask(.status)
+        try scene.runtime().status(chain.network(scene.node, version: "1.1.0"))
         let new = try scene.attach(hostPort: 8082)
         try scene.expectServing(new, "a pod of ours")
         for pod in old { try scene.expectServing(pod, "beside a pod of ours") }

@@ -38,12 +38,6 @@ enum Requirements {
         return nil
     }()
 
-    /// Whether all plugins of a configuration are built, those of addresses among them.
-    static func hasPlugins(of file: String) -> Bool {
-        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { return false }
-        return text.matches(of: /"type": "([a-z0-9-]+)"/).allSatisfy { isExecutable("\(bin)/\($0.1)") }
-    }
-
     static func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
 }
 

@@ -109,16 +109,6 @@ final class SwapScene {
         return member
     }
 
-    /// Asks those plugins of the chain that are ours: Debian's know no STATUS, and do not bear each other's changes.
-    func ask(_ command: Command, of member: Member? = nil) throws {
-        let list = try chain.network(node, version: command == .status ? "1.1.0" : "1.0.0")
-        for plugin in list.plugins {
-            let types = [plugin, plugin["ipam"]].compactMap { $0?["type"]?.string }
-            guard types.allSatisfy({ Requirements.isExecutable("\(Requirements.bin)/\($0)") }) else { continue }
-            _ = try runtime().run(command, plugin, in: list, member?.attachment, prevResult: member?.result)
-        }
-    }
-
     /// DEL, and the end of its namespace.
     func detach(_ member: Member) throws {
         try runtime().del(list, member.attachment)
