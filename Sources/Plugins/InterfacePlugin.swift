@@ -27,7 +27,7 @@ protocol InterfacePlugin: Plugin {
 
     /// Makes the interface in the pod, or moves it there, still down.
     ///
-    /// - Parameter mac: one that follows from the pod's address or owner, where the configuration says nothing.
+    /// - Parameter mac: one that follows from the owner, where the configuration says nothing.
     /// - Throws: when it cannot be had; nothing is left of it then.
     func make(
         _ name: String, _ settings: Settings, mac: MACAddress, in pod: borrowing NetworkNamespace,
@@ -88,7 +88,8 @@ extension InterfacePlugin {
         var link: Link?
         do {
             if !addressing.needsInterface { try addresses.make() }
-            let mac = LinkOwner(request).podMAC((given ?? addresses.result).ips.first?.address.address)
+            // Not from the address: a parent has each MAC once, and a namespace may outlive the address that was its pod's.
+            let mac = LinkOwner(request).podMAC(nil)
             let made = try make(name, settings, mac: mac, in: pod, &host, &inside)
             link = made
             let podInterface = podInterface(request, settings)

@@ -31,11 +31,13 @@ extension Request {
 
     /// Takes away a plugin's rules for the attachment: ours, or those that the reference plugin made before the node was
     /// switched over.
-    func removeRules(as plugin: String, orTheirs theirs: ReferenceRules) throws {
+    ///
+    /// - Parameter theirs: nil for a plugin that the reference set does not have.
+    func removeRules(as plugin: String, orTheirs theirs: ReferenceRules?) throws {
         let owner = RulesOwner(self, plugin)
         try NodeRules.remove(owner) {
             // A prevResult that cannot be read says nothing.
-            guard !((try? isAttachedByUs()) ?? false) else { return }
+            guard let theirs, !((try? isAttachedByUs()) ?? false) else { return }
             try NodeRules.remove(theirs, of: owner)
         }
     }

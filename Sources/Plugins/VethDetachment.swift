@@ -22,7 +22,9 @@ struct VethDetachment {
 
     func del() throws {
         var cleanup = Cleanup()
-        cleanup.attempt { try request.removeRules(as: type, orTheirs: .masquerade) }
+        cleanup.attempt {
+            try request.removeRules(as: type, orTheirs: type == Swiftlet.type ? nil : .masquerade)
+        }
         cleanup.attempt(Result { try addressing() }, { try $0.release(request) }) { try removeLinks() }
         try cleanup.finish()
     }

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// The rate that is asked for is the rate that is had: from the first second, in both directions and families.
-@Suite(.realKernel) struct BandwidthRateTests {
+@Suite(.realKernel, .alone) struct BandwidthRateTests {
     enum Direction: String, Sendable, CaseIterable {
         case ingress, egress
     }

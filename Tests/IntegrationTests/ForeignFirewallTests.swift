@@ -310,7 +310,7 @@ import Testing
 
     /// The two nodes take turns in going first, and all times are printed. TCP only: for UDP ports the kernel's table of
     /// connections is gone through as soon as the node has one, which takes longer than all the rest.
-    @Test func tenThousandRulesOfOthersCostNothing() throws {
+    @Test(.alone) func tenThousandRulesOfOthersCostNothing() throws {
         let (crowded, empty) = (try Node(), try Node())
         try Self.crowd(crowded)
         func round(_ node: Node) throws -> (add: Duration, del: Duration) {

@@ -58,7 +58,8 @@ import Testing
         let link = try #require(try pod.link("eth0"))
         #expect(link["mtu"] == 1400 && link["linkinfo"]?["info_kind"] == "macvlan")
         #expect(link["linkinfo"]?["info_data"]?["bcqueuelen"] == 77)
-        #expect(link["address"] == "0a:58:c0:00:02:64", "it follows 192.0.2.100")
+        // Not the address: another pod may get it while this one's namespace is still there.
+        #expect(link["address"]?.string?.hasPrefix("0a:58") == false)
         #expect(result["interfaces"]?.array?.count == 1)
         #expect(result.interface("eth0")?["mac"] == link["address"])
         #expect(result.interface("eth0")?["sandbox"]?.string == pod.path)

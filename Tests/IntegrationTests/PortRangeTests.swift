@@ -37,7 +37,7 @@ import Testing
     }
 
     /// The numbers differ, so that no shortcut for equal ones helps.
-    @Test func tenThousandPortsCostNoMoreThanFiftyMilliseconds() throws {
+    @Test(.alone) func tenThousandPortsCostNoMoreThanFiftyMilliseconds() throws {
         let target: Int64 = 30_000
         let node = try Node()
         let outside = try Outside(node)

@@ -44,6 +44,12 @@ enum Requirements {
 extension Trait where Self == ConditionTrait {
     /// For every suite here; ``RequirementTests`` says once what is wrong where it is not met.
     static var realKernel: Self { .enabled(if: Requirements.problem == nil, "see RequirementTests") }
+
+    /// For what measures rates and times: scripts/test runs these again, one at a time and with nothing beside them.
+    static var alone: Self {
+        .enabled(
+            if: ProcessInfo.processInfo.environment["SWIFTLET_ALONE"] == "1", "measures; scripts/test runs it alone")
+    }
 }
 
 @Suite struct RequirementTests {
