@@ -87,7 +87,7 @@ struct SBR: Plugin {
         var inside = try pod.run { try NetlinkSocket() }
         let ifname = request.attachment.ifname
         guard let link = try inside.link(.name(ifname)) else {
-            throw CNIError(.checkFailed, "interface \(ifname) is missing in \(pod.path)")
+            throw CNIError(deviation: "interface \(ifname) is missing in \(pod.path)")
         }
         var rules: [RoutingRule] = []
         var routes: [Route] = []
@@ -99,7 +99,7 @@ struct SBR: Plugin {
             let found = rules.contains { rule in
                 rule.isOnly(from: ip.address.address) && (settings.table == nil || rule.table == settings.table)
             }
-            guard found else { throw missing("rule from \(ip.address.address)", pod.path) }
+            guard found else { throw CNIError(deviation: "rule from \(ip.address.address) is missing in \(pod.path)") }
         }
         guard settings.table == nil else { return }
         let expected = SourceRouting(
@@ -109,17 +109,15 @@ struct SBR: Plugin {
             // Beside gateways that are configured, default routes have metrics that only ADD has seen.
             if !settings.gateways.isEmpty, route.destination.prefixLength == 0 { route.priority = nil }
             guard routes.contains(where: { $0.serves(route) }) else {
-                throw missing("route \(route) of \(ifname) in table \(route.table)", pod.path)
+                throw CNIError(
+                    deviation: "route \(route) of \(ifname) in table \(route.table) is missing in \(pod.path)")
             }
         }
         for route in expected.added
         where !routes.contains(where: { $0.serves(route) && $0.source == route.source }) {
-            throw missing("route \(route) with source \(route.source.map { "\($0)" } ?? "none")", pod.path)
+            let source = route.source.map { "\($0)" } ?? "none"
+            throw CNIError(deviation: "route \(route) with source \(source) is missing in \(pod.path)")
         }
-    }
-
-    private func missing(_ what: String, _ path: String) -> CNIError {
-        CNIError(.checkFailed, "\(what) is missing in \(path)", details: "DEL and ADD set it up anew")
     }
 
     private func chainedResult(_ request: Request) throws(CNIError) -> CNIResult {
