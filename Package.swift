@@ -10,6 +10,19 @@ let strict: [SwiftSetting] = [
 // Tests and what they are made of may use Foundation, whose interfaces are not marked for memory safety.
 let tested: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
 
+// The targets of Tests/FuzzTests run as ordinary tests, and with `make fuzz` under libFuzzer, as one executable.
+let fuzzed: [Target.Dependency] = [
+    "CNI", "DBus", "DHCP", "IPAM", "JSON", "Net", "Netfilter", "NftSyntax", "Plugins", "TestSupport", "Wire",
+]
+let fuzzing: Target =
+    Context.environment["SWIFTLET_FUZZ"] == nil
+    ? .testTarget(
+        name: "FuzzTests", dependencies: fuzzed, exclude: ["Engine", "Corpora", "dictionary"], swiftSettings: tested)
+    : .executableTarget(
+        name: "fuzz", dependencies: fuzzed, path: "Tests/FuzzTests",
+        exclude: ["Corpora", "dictionary", "HostileOctetsTests.swift"],
+        sources: ["Engine", "Targets"], swiftSettings: tested)
+
 let package = Package(
     name: "swiftlet",
     products: [
@@ -108,6 +121,7 @@ let package = Package(
             swiftSettings: tested),
         .testTarget(name: "CNITests", dependencies: ["CNI", "JSON", "Net", "TestSupport"], swiftSettings: tested),
         .testTarget(name: "TidyTests", swiftSettings: tested),
+        fuzzing,
         .testTarget(name: "ContainerRuntimeTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
         // The built executable against the real kernel, in namespaces of their own.
         .testTarget(

@@ -38,8 +38,14 @@ struct HostLocalSettings {
             "ranges", default: [],
             "Lists of ranges: one address from each outer list, tried range by range; a range has the five keys above."
         ) { reader throws(JSONTypeError) in
-            try reader.elements().map { set throws(JSONTypeError) in try set.elements() }
+            let sets = try reader.elements().map { set throws(JSONTypeError) in try set.elements() }
+            // Each is compared with all others.
+            guard max(sets.count, sets.joined().count) <= maximumRanges else {
+                throw reader.tooLong(limit: maximumRanges)
+            }
+            return sets
         }
+        private static let maximumRanges = 1024
 
         private static func address(_ name: String, _ summary: String) -> ConfigurationKey<IPAddress?> {
             ConfigurationKey(name, default: nil, summary) { reader throws(JSONTypeError) in

@@ -107,7 +107,7 @@ struct PointToPoint: Plugin {
     }
 }
 
-private struct PointToPointSettings {
+struct PointToPointSettings {
     let addressing: Addressing
     /// Octets; nil leaves it to the kernel.
     let mtu: UInt32?

@@ -7,6 +7,9 @@ struct RequestedAddresses {
     /// A text and where it stands, for messages.
     typealias Entry = (place: String, text: String)
 
+    /// Longer lists are refused.
+    private static let maximumCount = 1024
+
     /// `CNI_ARGS` IP.
     let arguments: [Entry]
     /// `args.cni.ips`.
@@ -28,7 +31,10 @@ struct RequestedAddresses {
     }
 
     private static func entries(_ list: JSONReader?) throws(JSONTypeError) -> [Entry] {
-        try (list?.elements() ?? []).map { element throws(JSONTypeError) in (element.path, try element.string()) }
+        guard let list else { return [] }
+        let elements = try list.elements()
+        guard elements.count <= maximumCount else { throw list.tooLong(limit: maximumCount) }
+        return try elements.map { element throws(JSONTypeError) in (element.path, try element.string()) }
     }
 
     /// The elements of a list with commas, without the blanks around them.

@@ -18,7 +18,8 @@ enum ResolvConf {
         var dns = CNIResult.DNS()
         for line in String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline) {
             guard let first = line.first, first != "#", first != ";" else { continue }
-            let fields = line.split(whereSeparator: \.isWhitespace).map(String.init)
+            // The C library sees no more of a line than what is before a NUL, and no reader of the result takes one.
+            let fields = line.prefix { $0 != "\0" }.split(whereSeparator: \.isWhitespace).map(String.init)
             guard let keyword = fields.first, fields.count > 1 else { continue }
             switch keyword {
             case "nameserver": dns.nameservers.append(fields[1])

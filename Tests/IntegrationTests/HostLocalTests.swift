@@ -206,6 +206,7 @@ import Testing
         (#"{"subnet":"10.1.0.0/24","gateway":"here"}"#, "gateway"),
         (#"{"subnet":"10.1.0.0/24","routes":[{"gw":"10.1.0.1"}]}"#, "routes[0].dst"),
         (#"{"subnet":"10.1.0.0/24","routes":[{"dst":"10.0.0.0/8","mtu":-1}]}"#, "routes[0].mtu"),
+        (manyRanges, "at most 1024"),
     ])
     func aWrongValueIsNamedAndChangesNothing(_ ipam: String, _ text: String) throws {
         let node = try Node()
@@ -215,6 +216,11 @@ import Testing
         #expect(error.msg.contains(text), "\(error)")
         #expect(!FileManager.default.fileExists(atPath: node.data))
     }
+
+    /// More than anybody has, each of which would have to be compared with all others.
+    static let manyRanges =
+        #"{"ranges":["# + (0..<1025).map { #"[{"subnet":"10.\#($0 / 256).\#($0 % 256).0/24"}]"# }.joined(separator: ",")
+        + "]}"
 
     @Test func withoutAnIpamKeyItSaysSo() throws {
         let node = try Node()

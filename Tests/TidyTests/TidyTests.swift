@@ -70,7 +70,7 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
     @Test func linksInDocumentsLeadSomewhere() throws {
         let documents =
             try files("docs", ".md") + files("cni-conf", ".md") + files("Benchmarks", ".md")
-            + ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map {
+            + ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md"].map {
                 ($0, try String(contentsOf: root.appending(path: $0), encoding: .utf8))
             }
         for document in documents {
