@@ -29,6 +29,8 @@
 const int ck_clone_newnet = CLONE_NEWNET;
 const int ck_clone_newns = CLONE_NEWNS;
 
+const char *ck_invoked_name(void) { return program_invocation_short_name; }
+
 int ck_setns(int fd, int type) { return setns(fd, type); }
 int ck_unshare(int flags) { return unshare(flags); }
 

@@ -2,10 +2,7 @@ internal import Posix
 
 extension Dispatcher {
     /// The last component of the name that this process was started with: a multi-call binary's plugin type.
-    public static var invokedName: String {
-        let name = ProcessEnvironment.arguments.first ?? ""
-        return name.split(separator: "/").last.map(String.init) ?? name
-    }
+    public static var invokedName: String { ProcessEnvironment.invokedName }
 
     /// Answers one call with this process's environment and standard streams.
     ///

@@ -17,6 +17,11 @@ public enum ProcessEnvironment {
     /// The command line, with the name that this process was started by in front.
     public static var arguments: [String] { CommandLine.arguments }
 
+    /// The last component of the name that this process was started by.
+    ///
+    /// libc has it in memory; for ``arguments`` the language reads /proc/self/cmdline, and crashes where it cannot.
+    public static var invokedName: String { unsafe String(cString: ck_invoked_name()) }
+
     /// geteuid(2): the user in whose name this process acts.
     public static var effectiveUser: UInt32 { geteuid() }
 

@@ -12,6 +12,9 @@
 extern const int ck_clone_newnet;
 extern const int ck_clone_newns;
 
+/// program_invocation_short_name(3).
+const char *ck_invoked_name(void);
+
 int ck_setns(int fd, int type);
 int ck_unshare(int flags);
 
