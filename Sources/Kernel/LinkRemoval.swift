@@ -51,14 +51,14 @@ extension NetlinkSocket {
             children.append(child)
             sequences[sequence] = link.index
         }
-        try awaitRemoval(of: sequences, attempt)
+        try awaitRemoval(of: sequences, by: children, attempt)
         // What was promised is what was seen. The children are left to the kernel; they end by themselves.
         for link in links {
             guard try self.link(.index(link.index)) == nil else {
                 throw KernelError(attempt, .busy, kernelText: "\(link.name) is still there")
             }
         }
-        for child in children { reap(child) }
+        for child in children { _ = hasEnded(child) }
     }
 
     /// - Returns: the child that sends the request, and the request's number.
@@ -79,22 +79,32 @@ extension NetlinkSocket {
 
     private static let removalLimitMilliseconds: Int32 = 5000
 
-    /// How often to look for ourselves once notifications have been dropped.
-    private static let lookIntervalMilliseconds: Int32 = 2
+    /// How often to look for ourselves: where notifications have been dropped, and where none comes, which is many times
+    /// as long as a removal takes.
+    private static let lookIntervalMilliseconds: (whenDeaf: Int32, otherwise: Int32) = (2, 100)
 
-    /// - Parameter requests: the index of the link that each request, by its sequence number, is to remove.
-    private mutating func awaitRemoval(of requests: [UInt32: UInt32], _ attempt: String) throws(KernelError) {
+    /// - Parameters:
+    ///   - requests: the index of the link that each request, by its sequence number, is to remove.
+    ///   - children: who send them. Nothing is to be waited for once they have ended.
+    private mutating func awaitRemoval(
+        of requests: [UInt32: UInt32], by children: [Int32], _ attempt: String
+    ) throws(KernelError) {
         let start = MonotonicClock.milliseconds
+        var children = children
         var isDeaf = false
         var left = Set(requests.values)
         while !left.isEmpty {
             let time = NetlinkSocket.removalLimitMilliseconds - Int32(clamping: MonotonicClock.milliseconds - start)
             guard time > 0 else { throw KernelError(attempt, .timedOut) }
             var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            let ready = unsafe poll(&waiting, 1, isDeaf ? min(time, NetlinkSocket.lookIntervalMilliseconds) : time)
+            let interval = NetlinkSocket.lookIntervalMilliseconds
+            let ready = unsafe poll(&waiting, 1, min(time, isDeaf ? interval.whenDeaf : interval.otherwise))
             guard ready >= 0 || Errno.last == .interrupted else { throw KernelError(attempt, .last) }
-            if isDeaf {
+            if isDeaf || ready == 0 {
+                // Asked before the links are looked at: a child may be killed, or have nothing to send with.
+                children.removeAll { hasEnded($0) }
                 for index in left where try link(.index(index)) == nil { left.remove(index) }
+                guard !children.isEmpty || left.isEmpty else { throw KernelError(attempt, .brokenPipe) }
             }
             guard ready > 0 else { continue }
             let messages: [Message]
@@ -118,8 +128,9 @@ extension NetlinkSocket {
         }
     }
 
-    private func reap(_ child: Int32) {
+    /// Whether a child of ours runs no more; it is reaped then.
+    private func hasEnded(_ child: Int32) -> Bool {
         var status: Int32 = 0
-        _ = unsafe waitpid(child, &status, WNOHANG)
+        return unsafe waitpid(child, &status, WNOHANG) != 0
     }
 }
