@@ -27,8 +27,7 @@ extension Session {
         if let failure { throw failure }
         if slots > 0 {
             willChange()
-            // An entry without a reservation harms nobody.
-            try? index?.remove(0..<slots, of: owner)
+            forget(0..<slots, of: owner)
         }
         return freed
     }

@@ -79,9 +79,9 @@ struct ReservationDirectory: ~Copyable {
         } catch .noSuchFile {
             return .none
         } catch {
-            guard [.tooManySymlinks, .isDirectory, .noSuchDeviceOrAddress, .tryAgain].contains(error) else {
-                throw error
-            }
+            guard [.tooManySymlinks, .isDirectory, .noSuchDeviceOrAddress, .tryAgain].contains(error),
+                try descriptor.status(of: unit.reservationName).kind != .file
+            else { throw error }
             return .stranger
         }
     }

@@ -123,7 +123,7 @@ extension Session {
         willChange()
         try index?.add(unit, of: owner, slot: slot)
         do throws(Errno) { try directory.create(unit, for: owner) } catch {
-            try? index?.remove(slot..<slot + 1, of: owner)
+            forget(slot..<slot + 1, of: owner)
             if error == .fileExists { return false }
             mistrust()
             throw StoreError(.storage(error), "create reservation \(path): \(error)")
@@ -136,7 +136,7 @@ extension Session {
     private mutating func undo(_ units: [CIDR], of owner: Owner) {
         for (slot, unit) in units.enumerated().reversed() {
             guard (try? directory.remove(unit)) != nil else { return }
-            try? index?.remove(slot..<slot + 1, of: owner)
+            forget(slot..<slot + 1, of: owner)
         }
     }
 }

@@ -113,6 +113,11 @@ struct Session: ~Copyable {
     /// Something was left behind that could not be removed: the next session shall look at everything.
     mutating func mistrust() { isIndexed = false }
 
+    /// Removes index entries that have no reservation. One that stays harms nobody, but it must not stay for ever.
+    mutating func forget(_ slots: Range<Int>, of owner: Owner) {
+        do throws(StoreError) { try index?.remove(slots, of: owner) } catch { mistrust() }
+    }
+
     /// Says that the index is right. If it cannot be said, the next session reads everything again.
     consuming func seal() {
         guard isIndexed, !isSealed else { return }
