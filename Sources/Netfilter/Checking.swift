@@ -19,7 +19,7 @@ extension NodeRules {
         for table in OwnTable.allCases where rules.uses(table) {
             found += try table.ruleset.deviations(&socket)
         }
-        if records.record(of: owner)?.rules != rules {
+        if try records.record(of: owner)?.rules != rules {
             found.append("the record of \(owner.name) is missing or different")
         }
         let own = rules.elements(of: owner).filter { !$0.isShared }

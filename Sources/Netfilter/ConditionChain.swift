@@ -50,20 +50,24 @@ extension NodeRules {
         try socket.execute(changes)
     }
 
-    mutating func removeIfUnused(_ chain: ConditionChain) { removeIfUnused(conditionChain: chain.name) }
+    mutating func removeIfUnused(_ chain: ConditionChain) throws(KernelError) {
+        try removeIfUnused(conditionChain: chain.name)
+    }
 
-    private mutating func removeIfUnused(conditionChain name: String) {
+    private mutating func removeIfUnused(conditionChain name: String) throws(KernelError) {
         var changes = Changes.batch()
         changes.append("empty chain \(name)") { $0.deleteRule(of: name, in: MainTable.table) }
         changes.append("delete chain \(name)") { $0.deleteChain(name, of: MainTable.table) }
-        // In use the kernel keeps it, with its rules: a batch is done as a whole or not at all.
-        try? socket.execute(changes)
+        do throws(KernelError) { try socket.execute(changes) } catch {
+            // In use the kernel keeps it, with its rules: a batch is done as a whole or not at all.
+            guard [.busy, .noSuchFile].contains(error.errno) else { throw error }
+        }
     }
 
     mutating func removeUnusedConditionChains() throws(KernelError) {
         for listed in try socket.chains(MainTable.table.family)
         where listed.table.name == MainTable.table.name && listed.chain.name.hasPrefix(ConditionChain.prefix) {
-            removeIfUnused(conditionChain: listed.chain.name)
+            try removeIfUnused(conditionChain: listed.chain.name)
         }
     }
 

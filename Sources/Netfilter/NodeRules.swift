@@ -32,18 +32,21 @@ public struct NodeRules: ~Copyable {
         let record = Record(rules, try NamespaceIdentity(netns))
         for _ in 0..<NodeRules.attempts {
             guard let locked = try records.lock(owner.network, owner.plugin, create: true) else { continue }
-            let isRepeated = locked.has(owner)
-            if isRepeated, records.record(of: owner) != record { try removeElements(owner, locked) }
+            let isRepeated = try locked.has(owner)
+            if isRepeated, try records.record(of: owner) != record { try removeElements(owner, locked) }
+            do { try locked.write(record, owner) } catch {
+                if !isRepeated { try? locked.remove(owner) }
+                throw error
+            }
             let dead: RulesOwner
             do {
-                try locked.write(record, owner)
                 try add(rules, owner)
                 return try settle(rules, owner)
             } catch let error as DeadOwner {
                 dead = error.owner
             } catch {
                 if !isRepeated {
-                    try? removeElements(owner, locked)
+                    try? remove(rules, of: owner, locked)
                     try? locked.remove(owner)
                 }
                 throw error
@@ -135,7 +138,7 @@ public struct NodeRules: ~Copyable {
         guard let named = RulesOwner(name: comment) else { return nil }
         let known = try records.owners(network: named.network)
             .filter { $0.containerID == named.containerID && $0.ifname == named.ifname }
-        let isAlive = known.contains { records.record(of: $0)?.namespace.isAlive ?? true }
+        let isAlive = try known.contains { try records.record(of: $0)?.namespace.isAlive ?? true }
         return isAlive ? nil : named
     }
 

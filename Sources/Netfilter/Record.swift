@@ -164,8 +164,10 @@ public struct NamespaceIdentity: Sendable, Hashable {
 
     /// Whether it is still the namespace that its path leads to.
     var isAlive: Bool {
-        guard let status = try? FileStatus.of(path) else { return false }
-        return NamespaceIdentity(path, status) == self
+        do throws(Errno) { return NamespaceIdentity(path, try FileStatus.of(path)) == self } catch {
+            // That it cannot be looked at does not say that it is gone.
+            return error != .noSuchFile
+        }
     }
 
     var json: JSON.Object {

@@ -32,7 +32,11 @@ struct RecordDirectory: Sendable {
         let path = directory(network, plugin)
         for _ in 0..<16 {
             guard let descriptor = try RecordDirectory.open(path) else {
-                guard create else { return nil }
+                guard create else {
+                    // Whoever has removed it may have been killed before it came to those above it.
+                    RecordDirectory.removeEmpty(RecordDirectory.parent(of: path))
+                    return nil
+                }
                 try makeDirectory(path)
                 continue
             }
@@ -62,7 +66,7 @@ struct RecordDirectory: Sendable {
             switch error {
             case .fileExists: return
             case .noSuchFile where path.hasPrefix("\(RecordDirectory.root)/"):
-                try makeDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
+                try makeDirectory(RecordDirectory.parent(of: path))
                 try? FileDescriptor.makeDirectory(path, mode: 0o700)
             default: throw RulesError(.storage, "make directory \(path): \(error)")
             }
@@ -104,16 +108,39 @@ struct RecordDirectory: Sendable {
         for plugin in try RecordDirectory.names("\(path)/\(network)") {
             try lock(network, plugin, create: false)?.tidy()
         }
-        try? FileDescriptor.removeDirectory("\(path)/\(network)")
+        RecordDirectory.removeEmpty("\(path)/\(network)")
     }
 
-    /// The record of an owner; nil when there is none, or none that can be read.
-    func record(of owner: RulesOwner) -> Record? {
+    private static func parent(of path: String) -> String {
+        String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+    }
+
+    /// Removes a directory and those above it, as far as they are empty or gone already.
+    private static func removeEmpty(_ path: String) {
+        var directory = path
+        while directory.hasPrefix("\(root)/") {
+            do throws(Errno) { try FileDescriptor.removeDirectory(directory) } catch {
+                guard error == .noSuchFile else { return }
+            }
+            directory = parent(of: directory)
+        }
+    }
+
+    /// The record of an owner; nil when there is none, or something that is no record.
+    ///
+    /// - Throws: when it cannot be looked at, which says nothing about what it asks for.
+    func record(of owner: RulesOwner) throws(RulesError) -> Record? {
         let path = "\(directory(owner.network, owner.plugin))/\(RecordDirectory.name(owner))"
-        guard let file = try? FileDescriptor.open(path, [.noFollow, .nonBlocking]),
-            let content = try? file.readAll(limit: Record.maximumSize)
-        else { return nil }
-        return try? Record(content)
+        do throws(Errno) {
+            let content = try FileDescriptor.open(path, [.noFollow, .nonBlocking]).readAll(limit: Record.maximumSize)
+            return try? Record(content)
+        } catch {
+            let isNone: [Errno] = [
+                .noSuchFile, .tooManySymlinks, .isDirectory, .noSuchDeviceOrAddress, .messageTooLarge,
+            ]
+            guard isNone.contains(error) else { throw RulesError(.storage, "read \(path): \(error)") }
+            return nil
+        }
     }
 
     /// Records under the lock.
@@ -131,8 +158,12 @@ struct RecordDirectory: Sendable {
             }
         }
 
-        func has(_ owner: RulesOwner) -> Bool {
-            (try? descriptor.status(of: RecordDirectory.name(owner))) != nil
+        func has(_ owner: RulesOwner) throws(RulesError) -> Bool {
+            let name = RecordDirectory.name(owner)
+            return try recording("look at \(path)/\(name)") { () throws(Errno) in
+                do throws(Errno) { _ = try descriptor.status(of: name) } catch .noSuchFile { return false }
+                return true
+            }
         }
 
         /// Whether nobody else has a record here.
@@ -155,10 +186,7 @@ struct RecordDirectory: Sendable {
         /// mounted, and a mount goes with the directory below it.
         func tidy() {
             try? descriptor.unlink(".new")
-            var directory = path
-            while directory != RecordDirectory.root, (try? FileDescriptor.removeDirectory(directory)) != nil {
-                directory = String(directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)])
-            }
+            RecordDirectory.removeEmpty(path)
         }
     }
 }

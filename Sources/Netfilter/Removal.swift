@@ -21,7 +21,7 @@ extension NodeRules {
     public static func remove(_ owner: RulesOwner, otherwise: () throws -> Void = {}) throws {
         let records = try RecordDirectory()
         guard let locked = try records.lock(owner.network, owner.plugin, create: false) else { return try otherwise() }
-        guard locked.has(owner) else {
+        guard try locked.has(owner) else {
             locked.tidy()
             return try otherwise()
         }
@@ -44,13 +44,21 @@ extension NodeRules {
 
     /// Removes the owner's elements, and the network's with the last owner. The record stays.
     mutating func removeElements(_ owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords) throws {
-        guard let rules = records.record(of: owner)?.rules else {
+        guard let rules = try records.record(of: owner)?.rules else {
             // Nobody knows what it had: everything is looked at.
             try sweep { $0 == owner.name }
             guard try locked.isLast(owner) else { return }
             try rebuildShared(except: owner)
             return try stopLettingThrough(network: owner.network)
         }
+        try remove(rules, of: owner, locked)
+    }
+
+    /// Removes what the owner has of these rules, and the network's with the last owner. Other plugins may have made rules
+    /// for the same attachment: those stay.
+    mutating func remove(
+        _ rules: PodRules, of owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords
+    ) throws {
         try delete(rules.elements(of: owner).filter { !$0.isShared }, of: owner)
         // Others who have left before may have wanted more of the network than this one.
         if try locked.isLast(owner) {
@@ -60,10 +68,15 @@ extension NodeRules {
         try forget(rules)
     }
 
+    /// Goes on past errors; the first of them is thrown, so that the record stays and all is done again.
     private mutating func forget(_ rules: PodRules) throws {
-        for chain in rules.conditionChains { removeIfUnused(chain) }
-        if let ports = rules.ports { try forgetConnections(to: ports) }
-        if let passage = rules.passage { try leaveZone(passage) }
+        var failures: [any Error] = []
+        for chain in rules.conditionChains {
+            do { try removeIfUnused(chain) } catch { failures.append(error) }
+        }
+        do { if let ports = rules.ports { try forgetConnections(to: ports) } } catch { failures.append(error) }
+        do { if let passage = rules.passage { try leaveZone(passage) } } catch { failures.append(error) }
+        if let failure = failures.first { throw failure }
     }
 
     /// Deletes those that are there and bear the owner's name: a port may have found another owner since.

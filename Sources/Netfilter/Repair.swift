@@ -32,7 +32,7 @@ extension NodeRules {
         var report = RepairReport()
         for owner in try records.owners() {
             let title = "\(owner.name) (\(owner.plugin))"
-            guard let record = records.record(of: owner) else {
+            guard let record = try? records.record(of: owner) else {
                 report.failed.append("\(title): its record cannot be read")
                 continue
             }

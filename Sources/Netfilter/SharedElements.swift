@@ -14,7 +14,7 @@ extension NodeRules {
             let generation = try socket.generation()
             var wanted: [OwnedElement] = []
             for owner in try records.owners() where owner != leaving {
-                for element in records.record(of: owner)?.rules.sharedElements(of: owner.network) ?? []
+                for element in try records.record(of: owner)?.rules.sharedElements(of: owner.network) ?? []
                 where !wanted.contains(where: { $0.isSamePlace(as: element) }) { wanted.append(element) }
             }
             wanted = SharedElements.disjoint(wanted)
