@@ -70,7 +70,7 @@ public struct Dispatcher: Sendable {
                 try streams.write(try result.json(version: version).serialized())
             } catch {
                 // A result that nobody gets is a failed ADD, and a failed ADD leaves nothing.
-                try? plugin.del(request.asDEL)
+                try? plugin.withdraw(request.asDEL)
                 throw error
             }
             return 0

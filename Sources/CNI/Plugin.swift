@@ -14,9 +14,11 @@ public protocol Plugin: Sendable {
     func add(_ request: Request) throws -> CNIResult
 
     /// Undoes ADD. Must succeed when there is nothing to undo, with the namespace gone, and go on past errors.
-    ///
-    /// It is also called after an ADD whose result could not be written.
     func del(_ request: Request) throws
+
+    /// Undoes an ADD whose result could not be written. By default that is `del`; for plugins that leave some of it to the
+    /// DEL of an earlier one in the chain, which may not come, it is more.
+    func withdraw(_ request: Request) throws
 
     /// Compares what ADD set up with what is there now. Must not change anything.
     ///
@@ -36,6 +38,8 @@ public protocol Plugin: Sendable {
 
 extension Plugin {
     public var supportedVersions: [SpecVersion] { SpecVersion.allCases }
+
+    public func withdraw(_ request: Request) throws { try del(request) }
 }
 
 /// One call of a plugin.

@@ -23,6 +23,15 @@ struct Bandwidth: Plugin {
         try host.removeLink(ifb.index, named: ifb.name)
     }
 
+    /// The veth stays: its maker's ADD has not failed.
+    func withdraw(_ request: Request) throws {
+        let settings = try BandwidthSettings(request)
+        var host = try NetlinkSocket()
+        let port = try port(request, request.chainedResult(), &host) { CNIError(.notAvailable, $0, details: $1) }
+        let owner = LinkOwner(request)
+        Shaper(owner: owner, settings: settings).undo(on: port, try owner.ifb(&host), &host)
+    }
+
     func check(_ request: Request) throws {
         let settings = try BandwidthSettings(request)
         let result = try request.chainedResult()

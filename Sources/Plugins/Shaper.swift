@@ -22,10 +22,15 @@ struct Shaper {
             try host.execute(changes(port, ifb))
             return ifb
         } catch {
-            for place in places { try? host.execute("undo") { $0.deleteQdisc(place, on: port.index) } }
-            if let ifb { try? host.execute("undo") { $0.deleteLink(.index(ifb.index)) } }
+            undo(on: port, ifb, &host)
             throw error
         }
+    }
+
+    /// Takes away what ``add(to:_:)`` made.
+    func undo(on port: Link, _ ifb: Link?, _ host: inout NetlinkSocket) {
+        for place in places { try? host.execute("undo") { $0.deleteQdisc(place, on: port.index) } }
+        if let ifb { try? host.execute("undo") { $0.deleteLink(.index(ifb.index)) } }
     }
 
     /// Where it needs to be alone.
