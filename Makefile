@@ -1,6 +1,7 @@
 # make                build/bin: swiftlet, its other names, swiftletctl (LINK=portable: fully static)
 # make LINK=system    the same, dynamic against libc and libmnl, in build/system/bin
 # make demo           see it work, in network namespaces that are gone afterwards
+# make test-faults    killed and failed at every system call: docs/faults.md
 # make fuzz           libFuzzer with AddressSanitizer on every parser, FUZZ_SECONDS=60 each
 # make test lint bench test-vm install uninstall clean
 
@@ -22,7 +23,7 @@ else
   $(error LINK must be portable or system)
 endif
 
-.PHONY: all tools demo test test-vm fuzz lint bench install uninstall clean setup-build setup-demo setup-test
+.PHONY: all tools demo test test-vm test-faults fuzz lint bench install uninstall clean setup-build setup-demo setup-test
 
 all: setup-build
 	@mkdir -p $(BIN)
@@ -53,6 +54,9 @@ test: setup-test
 
 test-vm: setup-test
 	scripts/test-vm
+
+test-faults: setup-test all
+	scripts/test-faults
 
 fuzz: setup-build
 	scripts/fuzz

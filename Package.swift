@@ -123,9 +123,11 @@ let package = Package(
         .testTarget(name: "TidyTests", swiftSettings: tested),
         fuzzing,
         .testTarget(name: "ContainerRuntimeTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
+        // Lets a system call of a plugin go wrong.
+        .executableTarget(name: "fault-injector", path: "Tests/Support/FaultInjector"),
         // The built executable against the real kernel, in namespaces of their own.
         .testTarget(
-            name: "IntegrationTests", dependencies: ["CBench", "ContainerRuntime", "TestSupport"], swiftSettings: tested
-        ),
+            name: "IntegrationTests", dependencies: ["CBench", "ContainerRuntime", "TestSupport", "fault-injector"],
+            swiftSettings: tested),
     ]
 )

@@ -28,12 +28,12 @@ import Testing
 
         static func network(
             _ node: Node, _ way: Way, name: String = "net", bridge: String = "cbr0",
-            ranges: [JSONValue] = Scene.oneAddress
+            ranges: [JSONValue] = Scene.oneAddress, isLimited: Bool = false
         ) throws -> NetworkList {
             let ipam: [String: JSONValue] = ["ranges": .array(ranges)]
             let portmap: [String: JSONValue] = [
                 "masqAll": true, "conditionsV4": ["ip", "saddr", "!=", "10.9.0.0/16"],
-                "capabilities": ["portMappings": true],
+                "capabilities": ["portMappings": true, "bandwidth": .bool(isLimited)],
             ]
             let common: [String: JSONValue] = [
                 "bridge": .string(bridge), "isDefaultGateway": true, "ipMasq": true, "macspoofchk": true,
@@ -46,10 +46,12 @@ import Testing
                 let keys = [ipam, portmap, own].reduce(common) { $0.merging($1) { $1 } }
                 return try node.network(node.swiftlet(keys), name: name)
             case .chained:
-                return try node.network(
-                    node.bridge(common.merging(["hairpinMode": false]) { $1 }, ipam: ipam),
-                    .object(portmap.merging(["type": "portmap"]) { $1 }),
-                    ["type": "firewall", "ingressPolicy": "same-bridge"], name: name)
+                let bridge = node.bridge(common.merging(["hairpinMode": false]) { $1 }, ipam: ipam)
+                let mapper: JSONValue = .object(portmap.merging(["type": "portmap"]) { $1 })
+                let firewall: JSONValue = ["type": "firewall", "ingressPolicy": "same-bridge"]
+                guard isLimited else { return try node.network(bridge, mapper, firewall, name: name) }
+                let limiter: JSONValue = ["type": "bandwidth", "capabilities": ["bandwidth": true]]
+                return try node.network(bridge, mapper, firewall, limiter, name: name)
             }
         }
 

@@ -153,28 +153,6 @@ import Testing
         }
     }
 
-    // What the kernel or the disk might refuse, one call after the other.
-
-    @Test(
-        arguments: [
-            ("swiftlet", "sendto", "ENOBUFS"), ("swiftlet", "recvmsg", "ENOBUFS"), ("swiftlet", "setns", "EPERM"),
-            ("swiftlet", "socket", "EMFILE"), ("swiftlet", "write", "ENOSPC"), ("swiftlet", "openat", "EIO"),
-            ("bridge", "sendto", "EPERM"), ("bridge", "recvmsg", "EIO"),
-        ])
-    func anySystemCallThatFails(_ type: String, _ failing: String, _ errorName: String) throws {
-        let node = try Node()
-        // The store's directory is there; bridge and gateway are not, so that there is most to do and most to leave behind.
-        let ordeal = Ordeal(
-            node: node, pod: try node.pod(), list: try node.network(Self.plugin(node, type)),
-            reset: { _ = try? node.set("link", "del", "cbr0") }, ignoring: ["cbr0"])
-        try ordeal.fail(failing, with: errorName) { description, hasFailed in
-            let addresses = (try? node.addresses("cbr0")) ?? []
-            // Once all is done and only the answer is lost, the gateway stays like the bridge itself.
-            let isAnswer = try Strace(node).lines().contains { $0.contains("write(1,") && $0.contains("INJECTED") }
-            #expect(!hasFailed || isAnswer || addresses.isEmpty, "\(description) left \(addresses)")
-        }
-    }
-
     /// ADD fails with this code and text, and everything is as before.
     func expectNothingIsLeft(
         _ node: Node, _ pod: Pod, _ plugin: JSONValue, version: String = "1.1.0", wrapper: [String] = [], code: Int,

@@ -31,7 +31,7 @@ struct Snapshot: Equatable, CustomStringConvertible {
         lines.sort()
     }
 
-    private static let loopback = [" link lo ", " address lo ", #""dev":"lo""#]
+    private static let loopback = [" link lo ", " address lo ", " qdisc lo ", #""dev":"lo""#]
 
     private static let table = "node table "
 
@@ -62,32 +62,60 @@ struct Snapshot: Equatable, CustomStringConvertible {
         return copy
     }
 
+    /// Asked for all at once: there are many snapshots.
+    private static let questions = [
+        "ip -d -j addr show", "ip -j -4 route show table all", "ip -j -6 route show table all",
+        "ip -4 rule; ip -6 rule", "ip -4 neigh show nud permanent; ip -6 neigh show nud permanent",
+        "tc qdisc show; tc filter show", "cd /proc/sys/net/ipv4/conf && grep . */route_localnet",
+    ]
+
     private static func kernel(_ namespace: some Namespace, _ name: String) throws -> [String] {
-        var lines: [String] = []
-        for link in try namespace.ip("addr", "show") {
-            let ifname = link["ifname"]?.string ?? "?"
-            let flags = (link["flags"]?.array ?? []).compactMap(\.string).filter { ["UP", "PROMISC"].contains($0) }
-                .sorted()
-            let attributes = ["ifindex", "mtu", "address", "master", "ifalias", "promiscuity"].map { key in
-                "\(key)=\(link[key].map { String(decoding: $0.bytes, as: UTF8.self) } ?? "-")"
-            }
-            if link["linkinfo"]?["info_kind"] == "bridge" {
-                lines.append(
-                    "\(name) route_localnet \(ifname) \(try namespace.sysctl("ipv4/conf/\(ifname)/route_localnet"))")
-            }
-            lines.append("\(name) link \(ifname) \(flags) \(attributes.joined(separator: " "))")
-            lines += (link["addr_info"]?.array ?? []).compactMap(\.ownAddress).map { "\(name) address \(ifname) \($0)" }
+        let script = questions.joined(separator: "; echo @; ") + "; true"
+        let answers = try namespace.exec("sh", "-c", script).split(separator: "@\n", omittingEmptySubsequences: false)
+            .map { $0.split(separator: "\n") }
+        guard answers.count == questions.count else { throw CommandError(description: "\(script): \(answers)") }
+        func objects(_ answer: Int) throws -> [JSONValue] {
+            guard !answers[answer].isEmpty else { return [] }
+            return try JSONValue(parsing: answers[answer].joined(separator: "\n")).array?.filter { $0 != [:] } ?? []
         }
-        for route in try namespace.routes() {
-            let text = String(
-                decoding: JSONValue.object((route.object ?? [:]).filter { !["flags", "expires"].contains($0.key) })
-                    .bytes,
-                as: UTF8.self)
-            // The kernel makes and removes these by itself, when it gets round to it.
-            guard !text.contains("fe80:"), !text.contains("ff00::/8") else { continue }
-            lines.append("\(name) route \(text)")
+        let links = try objects(0)
+        return links.flatMap { self.lines(about: $0, name) }
+            + (try objects(1) + objects(2)).compactMap { self.line(aboutRoute: $0, name) }
+            + answers[3].map { "\(name) rule \($0)" } + answers[4].map { "\(name) neighbour \($0)" }
+            + answers[5].compactMap { self.line(aboutQdisc: String($0), name) }
+            + answers[6].compactMap { line in
+                let parts = line.split(separator: /[\/:]/).map(String.init)
+                let isBridge = links.contains {
+                    $0["ifname"]?.string == parts[0] && $0["linkinfo"]?["info_kind"] == "bridge"
+                }
+                return isBridge ? "\(name) route_localnet \(parts[0]) \(parts[2])" : nil
+            }
+    }
+
+    private static func lines(about link: JSONValue, _ name: String) -> [String] {
+        let ifname = link["ifname"]?.string ?? "?"
+        let flags = (link["flags"]?.array ?? []).compactMap(\.string).filter { ["UP", "PROMISC"].contains($0) }.sorted()
+        let attributes = ["ifindex", "mtu", "address", "master", "ifalias", "promiscuity"].map { key in
+            "\(key)=\(link[key].map { String(decoding: $0.bytes, as: UTF8.self) } ?? "-")"
         }
-        return lines
+        return ["\(name) link \(ifname) \(flags) \(attributes.joined(separator: " "))"]
+            + (link["addr_info"]?.array ?? []).compactMap(\.ownAddress).map { "\(name) address \(ifname) \($0)" }
+    }
+
+    private static func line(aboutRoute route: JSONValue, _ name: String) -> String? {
+        let object = (route.object ?? [:]).filter { !["flags", "expires"].contains($0.key) }
+        let text = JSONValue.object(object).text
+        // The kernel makes and removes these by itself, when it gets round to it.
+        return text.contains("fe80:") || text.contains("ff00::/8") ? nil : "\(name) route \(text)"
+    }
+
+    /// `DEVICE KIND HANDLE ...`; what every device has by itself is left out.
+    private static func line(aboutQdisc line: String, _ name: String) -> String? {
+        let words = line.split(separator: " ")
+        guard words.count > 4, let dev = words.firstIndex(of: "dev"), dev + 1 < words.count else {
+            return "\(name) qdisc \(line)"
+        }
+        return words[1] == "noqueue" ? nil : "\(name) qdisc \(words[dev + 1]) \(line)"
     }
 
     private static func files(_ directory: String, _ kind: String) -> [String] {

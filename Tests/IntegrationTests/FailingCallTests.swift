@@ -1,0 +1,19 @@
+import ContainerRuntime
+import Foundation
+import Testing
+
+/// Whatever system call fails: a plugin succeeds rightly, or says so in one CNI error. An ADD that has failed leaves nothing;
+/// a DEL or GC that has failed can be run again.
+@Suite(.realKernel) struct FailingCallTests {
+    static let sweeps = FaultScene.everyPlugin.flatMap { way, plugin, name in
+        [.add, .del, .blindDel, .gc].flatMap { (deed: FaultScene.Deed) in
+            (Fault.errors + [.truncate, .halve]).map {
+                FaultSweep(way: way, plugin: plugin, name: name, deed: deed, fault: $0, remedy: .del)
+            }
+        }
+    }.filter(\.isWanted)
+
+    @Test(arguments: sweeps) func anyCallMayFail(_ sweep: FaultSweep) throws {
+        for finding in try sweep.run() { Issue.record("\(finding)") }
+    }
+}
