@@ -14,6 +14,9 @@ public enum ProcessEnvironment {
         return result
     }
 
+    /// Whether a variable is there, be it empty.
+    public static func hasVariable(_ name: String) -> Bool { unsafe getenv(name) != nil }
+
     /// The command line, with the name that this process was started by in front.
     public static var arguments: [String] { CommandLine.arguments }
 

@@ -5,8 +5,10 @@ import Posix
 
 // A multi-call binary: the name that it is called with says which plugin it is.
 let type = Dispatcher.invokedName
-let words = ProcessEnvironment.arguments.dropFirst(type == "dhcp" ? 1 : 2)
-if words.first == "daemon", type == "dhcp" || ProcessEnvironment.arguments.dropFirst().first == "dhcp" {
-    ProcessEnvironment.exit(Daemon.main(Array(words.dropFirst())))
+if !ProcessEnvironment.hasVariable("CNI_COMMAND") {
+    // Not a runtime has started it: perhaps a service, as `dhcp daemon` or `swiftlet dhcp daemon`.
+    let words = ProcessEnvironment.arguments.dropFirst()
+    let rest = type == "dhcp" ? words : words.first == "dhcp" ? words.dropFirst() : []
+    if rest.first == "daemon" { ProcessEnvironment.exit(Daemon.main(Array(rest.dropFirst()))) }
 }
 ProcessEnvironment.exit(Dispatcher(Registry.plugins).runProcess(as: type))
