@@ -310,15 +310,10 @@ import Testing
         let node = try Node()
         let tiny: [String: JSONValue] = ["subnet": "10.1.2.0/30"]
         let list = try node.network(plugin(node, tiny))
-        func runtime(boot: String) throws -> CNIRuntime {
-            try node.write("boot_id", boot + "\n")
-            let script = #"mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@""#
-            return node.runtime(wrapper: ["unshare", "--mount", "sh", "-c", script, node.directory + "/boot_id"])
-        }
-        let before = try runtime(boot: "11111111-1111-1111-1111-111111111111")
+        let before = try node.runtime(boot: 1)
         _ = try before.add(list, container("a"))
         #expect(try failure { _ = try before.add(list, container("b")) }.code == 102)
-        let after = try runtime(boot: "22222222-2222-2222-2222-222222222222")
+        let after = try node.runtime(boot: 2)
         #expect(try after.add(list, container("b")).result.hosts == ["10.1.2.2"])
         #expect(FileManager.default.contents(atPath: node.data + "/net/10.1.2.2") == Data("b\r\neth0".utf8))
         #expect(try failure { _ = try after.add(list, container("c")) }.code == 102)

@@ -44,6 +44,13 @@ final class Node: Namespace {
         return runtime
     }
 
+    /// A runtime whose plugins see the machine in that boot of it; what is on the disk stays.
+    func runtime(path: [String] = [Requirements.bin], boot: Int) throws -> CNIRuntime {
+        try write("boot_id.\(boot)", "\(boot)1111111-1111-1111-1111-111111111111\n")
+        let script = #"mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@""#
+        return runtime(path: path, wrapper: ["unshare", "--mount", "sh", "-c", script, directory + "/boot_id.\(boot)"])
+    }
+
     /// Runs a command in the shell on this node.
     @discardableResult
     func shell(_ script: String, _ arguments: String...) throws -> String {
