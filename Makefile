@@ -1,7 +1,7 @@
 # make                build/bin: swiftlet, its other names, swiftletctl (LINK=portable: fully static)
 # make LINK=system    the same, dynamic against libc and libmnl, in build/system/bin
 # make demo           see it work, in network namespaces that are gone afterwards
-# make test-faults    killed and failed at every system call: docs/faults.md
+# make test-faults    killed and failed at every system call, and under load: docs/faults.md
 # make fuzz           libFuzzer with AddressSanitizer on every parser, FUZZ_SECONDS=60 each
 # make test lint bench test-vm install uninstall clean
 
