@@ -20,16 +20,17 @@ extension BridgeNetwork {
 
     private func checkBridge(_ result: CNIResult, _ host: inout NetlinkSocket) throws -> Link {
         guard let bridge = try host.link(.name(settings.bridge)), bridge.kind == "bridge" else {
-            throw failed("bridge \(settings.bridge) is missing")
+            throw CNIError(deviation: "bridge \(settings.bridge) is missing")
         }
-        guard bridge.isUp else { throw failed("bridge \(bridge.name) is down") }
+        guard bridge.isUp else { throw CNIError(deviation: "bridge \(bridge.name) is down") }
         if let mac = result.interfaces.first(where: { $0.name == bridge.name && $0.sandbox == nil })?.mac {
             guard mac.lowercased() == bridge.mac?.description else {
-                throw failed("bridge \(bridge.name) has MAC \(bridge.mac?.description ?? "none"), not \(mac)")
+                throw CNIError(
+                    deviation: "bridge \(bridge.name) has MAC \(bridge.mac?.description ?? "none"), not \(mac)")
             }
         }
         if settings.promiscuous, bridge.flags & InterfaceFlag.promiscuous == 0, bridge.promiscuity == 0 {
-            throw failed("bridge \(bridge.name) is not promiscuous")
+            throw CNIError(deviation: "bridge \(bridge.name) is not promiscuous")
         }
         // ADD has filled in every gateway; an address without one is another plugin's.
         var own = result
@@ -38,16 +39,18 @@ extension BridgeNetwork {
         if !gateways.addresses.isEmpty {
             let name = settings.vlan.map { "\(bridge.name).\($0)" } ?? bridge.name
             guard let interface = try host.link(.name(name)) else {
-                throw failed("gateway interface \(name) is missing")
+                throw CNIError(deviation: "gateway interface \(name) is missing")
             }
             let present = try host.addresses(of: interface.index).map(\.address)
             for address in gateways.addresses where !present.contains(address) {
-                throw failed("gateway address \(address) is missing from \(name)")
+                throw CNIError(deviation: "gateway address \(address) is missing from \(name)")
             }
         }
         for family in IPFamily.allCases where gateways.addresses.contains(where: { $0.family == family }) {
             let switchedOn = Gateways.forwarding(family)
-            guard try switchedOn.read() != "0" else { throw failed("forwarding is off: \(switchedOn) is 0") }
+            guard try switchedOn.read() != "0" else {
+                throw CNIError(deviation: "forwarding is off: \(switchedOn) is 0")
+            }
         }
         return bridge
     }
@@ -56,24 +59,28 @@ extension BridgeNetwork {
     private func checkPort(of bridge: Link, _ host: inout NetlinkSocket) throws -> Link {
         let names = [LinkOwner(request).hostName] + (try request.requiredPreviousResult().hostVethNames(bridge.name))
         guard let port = try names.lazy.compactMap({ try host.link(.name($0)) }).first else {
-            throw failed("host interface \(names[0]) is missing")
+            throw CNIError(deviation: "host interface \(names[0]) is missing")
         }
-        guard port.isUp else { throw failed("host interface \(port.name) is down") }
-        guard port.master == bridge.index else { throw failed("\(port.name) is no port of bridge \(bridge.name)") }
+        guard port.isUp else { throw CNIError(deviation: "host interface \(port.name) is down") }
+        guard port.master == bridge.index else {
+            throw CNIError(deviation: "\(port.name) is no port of bridge \(bridge.name)")
+        }
         guard port.isActivePort || settings.disablesContainerInterface else {
-            throw failed("bridge port \(port.name) has no carrier")
+            throw CNIError(deviation: "bridge port \(port.name) has no carrier")
         }
-        guard port.isHairpin || !settings.hairpin else { throw failed("hairpin mode of \(port.name) is off") }
-        guard port.isIsolated || !settings.isolatesPort else { throw failed("isolation of \(port.name) is off") }
+        guard port.isHairpin || !settings.hairpin else {
+            throw CNIError(deviation: "hairpin mode of \(port.name) is off")
+        }
+        guard port.isIsolated || !settings.isolatesPort else {
+            throw CNIError(deviation: "isolation of \(port.name) is off")
+        }
         guard settings.usesVLANs else { return port }
         let present = try host.vlans(ofPort: port.index)
         for vlan in settings.portVLANs where !present.contains(where: { $0.covers(vlan) }) {
-            throw failed("VLAN \(vlan.first) is missing from \(port.name)")
+            throw CNIError(deviation: "VLAN \(vlan.first) is missing from \(port.name)")
         }
         return port
     }
-
-    private func failed(_ text: String) -> CNIError { CNIError(deviation: text) }
 }
 
 extension CNIResult {

@@ -102,19 +102,19 @@ struct VRF: Plugin {
         var inside = try pod.run { try NetlinkSocket() }
         let ifname = request.attachment.ifname
         guard let vrf = try inside.link(.name(settings.name)), let table = vrf.vrfTable else {
-            throw failed("VRF \(settings.name) is missing in \(pod.path)")
+            throw CNIError(deviation: "VRF \(settings.name) is missing in \(pod.path)")
         }
-        guard vrf.isUp else { throw failed("VRF \(vrf.name) in \(pod.path) is down") }
+        guard vrf.isUp else { throw CNIError(deviation: "VRF \(vrf.name) in \(pod.path) is down") }
         guard settings.table == nil || settings.table == table else {
-            throw failed("VRF \(vrf.name) has the routing table \(table), not \(settings.table ?? 0)")
+            throw CNIError(deviation: "VRF \(vrf.name) has the routing table \(table), not \(settings.table ?? 0)")
         }
         guard let link = try inside.link(.name(ifname)), link.master == vrf.index else {
-            throw failed("Failed to find \(ifname) associated to vrf \(vrf.name) in \(pod.path)")
+            throw CNIError(deviation: "Failed to find \(ifname) associated to vrf \(vrf.name) in \(pod.path)")
         }
         let ips = result.ips(of: ifname)
         let present = try inside.addresses(of: link.index).map(\.address)
         for ip in ips where !present.contains(ip.address) {
-            throw failed("address \(ip.address) is missing from \(ifname) in \(pod.path)")
+            throw CNIError(deviation: "address \(ip.address) is missing from \(ifname) in \(pod.path)")
         }
         var routes: [Route] = []
         for family in IPFamily.allCases where ips.contains(where: { $0.address.family == family }) {
@@ -123,13 +123,9 @@ struct VRF: Plugin {
         for var route in Route.expected(after: result, ips, link.index) {
             route.table = table
             guard routes.contains(where: { $0.serves(route) }) else {
-                throw failed("route \(route) of \(ifname) is missing from table \(table) in \(pod.path)")
+                throw CNIError(deviation: "route \(route) of \(ifname) is missing from table \(table) in \(pod.path)")
             }
         }
-    }
-
-    private func failed(_ text: String) -> CNIError {
-        CNIError(.checkFailed, text, details: "DEL and ADD set it up anew")
     }
 
     private func chainedResult(_ request: Request) throws(CNIError) -> CNIResult {

@@ -17,7 +17,6 @@ enum NfnlAttribute {
 enum NftMessageType {
     static let newTable: UInt16 = 0
     static let getTable: UInt16 = 1
-    static let deleteTable: UInt16 = 2
     static let newChain: UInt16 = 3
     static let getChain: UInt16 = 4
     static let deleteChain: UInt16 = 5

@@ -46,10 +46,6 @@ extension MessageBuilder {
         }
     }
 
-    public mutating func deleteTable(_ table: NftTable) {
-        nft(NftMessageType.deleteTable, flags: 0, table.family) { $0.attribute(NFTA.tableName, text: table.name) }
-    }
-
     public mutating func getTable(_ table: NftTable) {
         nft(NftMessageType.getTable, flags: 0, table.family) { $0.attribute(NFTA.tableName, text: table.name) }
     }

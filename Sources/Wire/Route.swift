@@ -109,7 +109,12 @@ extension MessageBuilder {
 
     /// Asks for all routes of a family.
     public mutating func dumpRoutes(_ family: IPFamily) {
-        message(RouteMessageType.getRoute, flags: MessageFlag.request | MessageFlag.dump) {
+        dumpOfFamily(RouteMessageType.getRoute, family)
+    }
+
+    /// Asks for all routes, or all rules, of a family: rtmsg and fib_rule_hdr (linux/fib_rules.h) are laid out alike.
+    mutating func dumpOfFamily(_ type: UInt16, _ family: IPFamily) {
+        message(type, flags: MessageFlag.request | MessageFlag.dump) {
             $0.append(family.code)
             for _ in 0..<7 { $0.append(UInt8(0)) }
             $0.append(UInt32(0))

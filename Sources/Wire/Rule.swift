@@ -90,10 +90,6 @@ extension MessageBuilder {
 
     /// Asks for all rules of a family.
     public mutating func dumpRules(_ family: IPFamily) {
-        message(RouteMessageType.getRule, flags: MessageFlag.request | MessageFlag.dump) {
-            $0.append(family.code)
-            for _ in 0..<7 { $0.append(UInt8(0)) }
-            $0.append(UInt32(0))
-        }
+        dumpOfFamily(RouteMessageType.getRule, family)
     }
 }
