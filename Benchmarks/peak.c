@@ -1,4 +1,4 @@
-// peak FILE PROGRAM [ARGUMENT...]: runs the program and writes its peak resident set in KiB to FILE.
+// peak FILE PROGRAM [ARGUMENT...]: runs the program and adds a line to FILE: its peak resident set in KiB.
 //
 // The kernel counts the memory that exec replaces as the new program's, so a large parent hides the peak of a small child.
 // This parent is as small as they come. Build: gcc -O2 -static -o peak peak.c
@@ -19,7 +19,7 @@ int main(int argc, char **argv) {
     int status;
     struct rusage usage;
     if (wait4(child, &status, 0, &usage) < 0) return 125;
-    FILE *file = fopen(argv[1], "w");
+    FILE *file = fopen(argv[1], "a");
     if (!file) return 125;
     fprintf(file, "%ld\n", usage.ru_maxrss);
     if (fclose(file) != 0) return 125;

@@ -7,7 +7,9 @@ struct Subject: Hashable {
     /// The name of the configuration.
     var conf: String
     /// Reservations of other pods, and in the growth run what else they leave.
-    var pods: Int
+    var pods = 0
+    /// Their interfaces on the node's bridge.
+    var veths = 0
 }
 
 /// All that have a turn in each round of a session, each with its own data directory, and what is missing of them.
@@ -32,16 +34,24 @@ struct Contenders {
         self.machine = machine
     }
 
+    /// The configuration that has nothing but lo.
+    static let loopback = "loopback"
+    /// What stands beside it for `swiftlet`, which sees to lo itself: a network in which it finds lo up, as behind a
+    /// runtime that has called `loopback`. No table of its own, but what it spares.
+    static let loopbackUp = "lo-up"
+
     /// All systems with one configuration.
-    mutating func add(conf directory: String, pods: Int, crowd: Crowd? = nil, reference: Bool = true) {
+    mutating func add(conf directory: String, pods: Int = 0, crowd: Crowd? = nil) {
         let conf = URL(fileURLWithPath: directory).lastPathComponent
-        func subject(_ system: String) -> Subject { Subject(system: system, conf: conf, pods: pods) }
-        let bench = bench  // while this changes
-        let kinds =
-            [
-                (Contenders.swiftlet, bench.swiftlet, "swiftlet", "swiftlet"),
-                (Contenders.chain, bench.dropIn, "bridge", "bridge"),
-            ] + (reference ? [(Contenders.reference, bench.reference, "bridge", "bridge")] : [])
+        let veths = crowd?.veths ?? 0
+        func subject(_ system: String) -> Subject {
+            Subject(system: system, conf: conf, pods: pods, veths: veths)
+        }
+        let kinds = [
+            (Contenders.swiftlet, bench.swiftlet, "swiftlet", "swiftlet"),
+            (Contenders.chain, bench.dropIn, "bridge", "plugins"),
+            (Contenders.reference, bench.reference, "bridge", "plugins"),
+        ]
         for (system, bin, executable, file) in kinds {
             add(subject(system), crowd, bin.map { "\($0)/\(executable)" }) { data in
                 try PluginSystem(
@@ -49,9 +59,13 @@ struct Contenders {
             }
         }
         // There is one floor, whatever the plugins have to do above it.
-        if entries.contains(where: { $0.subject.system == Contenders.floor && $0.subject.pods == pods }) { return }
-        add(subject(Contenders.floor), crowd, bench.floor) { data in
-            try FloorSystem(program: bench.floor, data: data, reservations: pods)
+        let hasFloor = entries.contains {
+            $0.subject.system == Contenders.floor && $0.subject.pods == pods && $0.subject.veths == veths
+        }
+        if hasFloor { return }
+        let program = bench.floor
+        add(subject(Contenders.floor), crowd, program) { data in
+            try FloorSystem(program: program, data: data, reservations: pods)
         }
     }
 
@@ -66,6 +80,8 @@ struct Contenders {
         let data = "\(machine.directory)/data-\(UUID().uuidString.lowercased())"
         do {
             let system = try make(data)
+            var subject = subject
+            if subject.conf == Contenders.loopback, system.promise.attaches { subject.conf = Contenders.loopbackUp }
             try Reservations.fill(system.store, count: subject.pods)
             entries.append(Entry(subject: subject, system: system, crowd: crowd))
         } catch {

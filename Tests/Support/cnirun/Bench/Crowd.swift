@@ -20,12 +20,14 @@ struct Crowd {
     func settle(on node: Node, _ machine: Machine, _ system: any System, model: Pod, _ address: String) throws {
         guard pods > 0 || foreignRules > 0 else { return }
         try plugIn(node, machine)
-        if system.publishesPorts {
+        if system.name == Contenders.reference {
+            try IptablesCrowd(pods: pods, model: model, address: address).settle(on: node, machine)
+        } else if system.promise.publishesPorts {
             try publishPorts(node, machine)
             try writeRecords(node, machine, system, model, address)
         }
         guard foreignRules > 0 else { return }
-        try machine.run("nft", "-f", foreignTable, in: node.netns)
+        try machine.run("nft", "-f", reading: foreignTable, in: node.netns)
     }
 
     /// In chains of a hundred that a map leads to, as programs with so many rules do it. In a single chain every packet
@@ -78,7 +80,8 @@ struct Crowd {
         }
         try machine.run(
             "nft", "-f",
-            "add element inet swiftlet hostports_v4 { \(elements.joined(separator: ",\n")) }\n", in: node.netns)
+            reading: "add element inet swiftlet hostports_v4 { \(elements.joined(separator: ",\n")) }\n",
+            in: node.netns)
     }
 
     /// What the model's ADD has written down, under other names, with other addresses and ports.
@@ -100,7 +103,7 @@ struct Crowd {
         }
     }
 
-    private static func hostPort(_ pod: Int, _ index: Int) -> Int {
+    static func hostPort(_ pod: Int, _ index: Int) -> Int {
         firstPort + pod * Pod.containerPorts.count + index
     }
 }

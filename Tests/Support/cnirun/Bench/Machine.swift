@@ -6,7 +6,7 @@ import Foundation
 ///
 /// They are bind mounts in a mount namespace of this process, so nothing of them can outlive it, not even after SIGKILL.
 /// The plugins see paths like any other runtime's.
-final class Machine {
+final class Machine: Sendable {
     /// Where swiftlet writes down what attachments want of nf_tables.
     static let records = "/run/swiftlet"
 
@@ -22,16 +22,15 @@ final class Machine {
         try require(cbench_unshare_mounts() == 0, "get a mount namespace of our own")
         try FileManager.default.createDirectory(atPath: namespaces, withIntermediateDirectories: true)
         try require(mount("tmpfs", namespaces, "tmpfs", 0, nil) == 0, "mount \(namespaces)")
-        // In memory, as /run is where systemd is, and gone with this process.
-        try FileManager.default.createDirectory(atPath: Machine.records, withIntermediateDirectories: true)
-        try require(mount("tmpfs", Machine.records, "tmpfs", 0, nil) == 0, "mount \(Machine.records)")
+        // In memory, as it is where systemd is, and gone with this process. All of /run, which nobody removes: a mount
+        // on /run/swiftlet would go with that directory when somebody outside of this mount namespace removes it.
+        try require(mount("tmpfs", "/run", "tmpfs", 0, nil) == 0, "mount /run")
     }
 
     /// To be called last: afterwards the directory can be removed.
     func dispose() {
         _ = umount2(namespaces, Int32(MNT_DETACH))
-        _ = umount2(Machine.records, Int32(MNT_DETACH))
-        rmdir(Machine.records)  // if it was made for this, or else it is not empty
+        _ = umount2("/run", Int32(MNT_DETACH))
     }
 
     /// A new, empty network namespace; returns its path.

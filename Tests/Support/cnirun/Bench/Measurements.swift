@@ -3,16 +3,19 @@ import Foundation
 /// All samples of a run, and what can be asked of them.
 struct Measurements {
     private(set) var samples: [Sample] = []
+    private(set) var footprints: [Footprint] = []
+    private(set) var bursts: [Burst] = []
     private var subjects: [Subject] = []
-    private(set) var peaks: [(subject: Subject, verb: Verb, kib: Int)] = []
 
     mutating func add(_ session: Session) {
         samples += session.samples
-        peaks += session.peaks
+        footprints += session.footprints
         subjects += session.subjects.filter { subject in session.samples.contains { $0.subject == subject } }
     }
 
     mutating func add(_ sample: Sample) { samples.append(sample) }
+
+    mutating func add(_ more: Bursts) { bursts += more.bursts }
 
     func of(_ subject: Subject, _ verb: Verb) -> [Sample] {
         samples.filter { $0.subject == subject && $0.verb == verb }
@@ -36,18 +39,45 @@ struct Measurements {
         return differences.isEmpty ? nil : quantile(differences, 0.5)
     }
 
-    func peak(_ subject: Subject, _ verb: Verb) -> Int? {
-        peaks.filter { $0.subject == subject && $0.verb == verb }.map(\.kib).max()
+    /// Means of processor time. The sum is exact. How it is divided the kernel finds out by looking at each tick of its
+    /// timer; a process that no tick meets is called all user time. So each that was met in the kernel stands for a
+    /// tick's worth.
+    func processor(_ subject: Subject, _ verb: Verb) -> (user: Duration, kernel: Duration)? {
+        let mine = of(subject, verb)
+        if mine.isEmpty { return nil }
+        let total = mine.reduce(Duration.zero) { $0 + $1.user + $1.kernel }
+        let tick = Measurements.tick
+        let kernel = mine.filter { $0.kernel > .zero }.reduce(Duration.zero) { $0 + max($1.kernel, tick) }
+        return ((total - min(kernel, total)) / mine.count, min(kernel, total) / mine.count)
     }
 
-    /// Of all rounds together: within a single short process the division between user and kernel is a guess.
-    func kernelShare(_ subject: Subject, _ verb: Verb) -> Int? {
-        let mine = of(subject, verb)
-        guard mine.count >= 10 else { return nil }
-        let kernel = mine.reduce(0) { $0 + $1.kernel.microseconds }
-        let user = mine.reduce(0) { $0 + $1.user.microseconds }
-        return Int(100 * kernel / max(kernel + user, 1))
+    private static let tick: Duration = {
+        var resolution = timespec()
+        clock_getres(CLOCK_MONOTONIC_COARSE, &resolution)
+        return .seconds(resolution.tv_sec) + .nanoseconds(resolution.tv_nsec)
+    }()
+
+    /// In MB (1,000,000 bytes), the largest that was seen; of any verb without one named.
+    func peak(_ subject: Subject, _ verb: Verb? = nil) -> Double? {
+        footprints.filter { $0.subject == subject && (verb == nil || $0.verb == verb) }.compactMap(\.peakKiB).max()
+            .map { Double($0) * 1024 / 1_000_000 }
     }
+
+    /// The median of something that was counted.
+    func count(_ part: KeyPath<Footprint, Int?>, _ subject: Subject, _ verb: Verb) -> Int? {
+        let counts = footprints.filter { $0.subject == subject && $0.verb == verb }.compactMap { $0[keyPath: part] }
+        return counts.isEmpty ? nil : counts.sorted()[counts.count / 2]
+    }
+
+    /// Pods per second, the median of all bursts.
+    func podsPerSecond(_ system: String, _ verb: Verb, inFlight: Int) -> Double? {
+        let walls = bursts.filter { $0.system == system && $0.verb == verb && $0.inFlight == inFlight }
+            .map(\.podsPerSecond).sorted()
+        return walls.isEmpty ? nil : walls[walls.count / 2]
+    }
+
+    /// Those of the tables, in order.
+    var configurations: [String] { unique(\.conf) { $0.pods == 0 && $0.conf != Contenders.loopbackUp } }
 
     /// Something of those subjects that have samples, each once, in order.
     func unique<T: Hashable>(_ part: (Subject) -> T, where isMeant: (Subject) -> Bool = { _ in true }) -> [T] {
@@ -64,6 +94,8 @@ func quantile(_ values: [Duration], _ share: Double) -> Duration {
 }
 
 extension Duration {
+    var inMilliseconds: Double { Double(microseconds) / 1000 }
+
     /// Milliseconds with two places, for a table.
-    var cell: String { String(format: "%.2f", Double(microseconds) / 1000) }
+    var cell: String { String(format: "%.2f", inMilliseconds) }
 }

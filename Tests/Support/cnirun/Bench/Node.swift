@@ -55,20 +55,25 @@ struct Node {
 extension Machine {
     /// Runs lines of `ip -batch` in a namespace.
     func configure(_ netns: String, _ lines: [String]) throws {
-        try run("ip", "-batch", lines.joined(separator: "\n") + "\n", in: netns)
+        try run("ip", "-batch", reading: lines.joined(separator: "\n") + "\n", in: netns)
     }
 
     /// Runs a program of the system, which is not measured, in a namespace, with a file to read.
-    func run(_ program: String, _ option: String, _ content: String, in netns: String) throws {
-        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
+    func run(_ program: String, _ options: String..., reading content: String, in netns: String) throws {
         let file = directory + "/input"
         try content.write(toFile: file, atomically: false, encoding: .utf8)
+        _ = try output(of: program, options + [file], in: netns)
+    }
+
+    func output(of program: String, _ arguments: [String], in netns: String) throws -> String {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
         let outcome = try inside(netns) {
-            try Launcher().run(program, arguments: [option, file], environment: ["PATH": path])
+            try Launcher().run(program, arguments: arguments, environment: ["PATH": path])
         }
         guard outcome.exit.isSuccess else {
             let reason = String(decoding: outcome.stderr.prefix(500), as: UTF8.self)
-            throw VerificationError("\(program) \(option): \(outcome.exit): \(reason)")
+            throw VerificationError("\(program) \(arguments.joined(separator: " ")): \(outcome.exit): \(reason)")
         }
+        return String(decoding: outcome.stdout, as: UTF8.self)
     }
 }

@@ -1,42 +1,63 @@
 import Foundation
 
-/// The samples as tables for people and as CSV for machines.
+/// The samples as tables for people, as plots, and as CSV for machines.
 struct Report {
     let rounds: Int
+    /// What the names of its files begin with.
+    let kind: String
+    /// In bytes.
+    let executable: Int?
     var missing: Set<String> = []
     private(set) var failures: [String] = []
     private var unable: [String] = []
     private var measurements = Measurements()
     private var starts: Starts?
+    private var burstPlan: Bursts.Plan?
 
-    init(rounds: Int) { self.rounds = rounds }
+    init(rounds: Int, kind: String, executable: Int?) {
+        self.rounds = rounds
+        self.kind = kind
+        self.executable = executable
+    }
 
     mutating func add(_ session: Session) {
         measurements.add(session)
         failures += session.failures.map { failure in
-            let beside = failure.subject.pods > 0 ? ", beside \(failure.subject.pods) pods" : ""
-            return "\(failure.subject.system), \(failure.subject.conf)\(beside): \(failure.reason)"
+            let subject = failure.subject
+            let beside = subject.pods > 0 ? ", beside \(subject.pods) pods and \(subject.veths) veths" : ""
+            return "\(subject.system), \(subject.conf)\(beside): \(failure.reason)"
         }
         unable += session.unable.map { "\($0.verb.rawValue) of \($0.subject.system), \($0.subject.conf): \($0.reason)" }
+    }
+
+    mutating func add(_ bursts: Bursts) {
+        measurements.add(bursts)
+        burstPlan = bursts.plan
+        failures += bursts.failures.map { "\($0.system), \($0.reason)" }
     }
 
     mutating func add(_ starts: Starts) { self.starts = starts }
 
     var markdown: String {
+        let tables = Tables(measurements)
         var lines = [
-            "Whole processes as a runtime starts them, the sum of a chain's, \(rounds) rounds,",
-            "all systems interleaved in one run. Wall time from before posix_spawn until the process is reaped;",
-            "processor time is the median of user and kernel time together.",
-            "Peak is the largest resident set of a process.",
+            "Whole processes as a runtime starts them, the sum of a chain's; at most \(rounds) rounds, n says how many;",
+            "all systems interleaved in one run. Wall time from before posix_spawn until the process is reaped; user",
+            "and system time are means. Peak is the largest resident set of a process, in MB (10⁶ bytes).",
             "\(host), \(Date().formatted(.iso8601.year().month().day())).", "",
         ]
-        for pods in measurements.unique(\.pods) {
-            for conf in measurements.unique(\.conf, where: { $0.pods == pods }) {
-                lines += ["Configuration `\(conf)`\(pods > 0 ? ", beside \(pods) pods" : ""):", ""]
-                lines += table(conf, pods) + [""]
-            }
+        lines += Aims(measurements, executable: executable).markdown
+        for conf in measurements.configurations {
+            lines += ["Configuration `\(conf)`:", ""] + tables.commands(conf) + [""]
         }
-        lines += differences + Aims(measurements).markdown
+        lines += tables.differences
+        if kind == "reservations" {
+            lines += tables.growth("Beside so many reserved addresses", veths: false)
+        } else {
+            lines += tables.growth("Beside so many pods' reservations, rules and records", veths: false)
+            lines += tables.growth("The same with their veths", veths: true)
+        }
+        if let burstPlan { lines += tables.concurrency(burstPlan) }
         lines += starts?.markdown ?? []
         lines += missing.sorted().map { "Missing: \($0)." }
         lines += unable.map { "Not in the table, because it fails: \($0)." }
@@ -44,79 +65,46 @@ struct Report {
         return lines.joined(separator: "\n")
     }
 
-    func write(to directory: String) throws {
+    func write(to directory: String, plots: String) throws {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         let stamp = Date().formatted(
             .iso8601.year().month().day().timeSeparator(.omitted).time(includingFractionalSeconds: false))
-        let names = measurements.unique(\.conf).joined(separator: "+")
-        let kind = measurements.unique(\.pods).contains(0) ? "bench" : "growth"
-        let base = "\(directory)/\(kind)-\(names)-\(stamp)"
-        try (markdown + "\n").write(toFile: base + ".md", atomically: true, encoding: .utf8)
-        var csv = ["round,configuration,pods,system,verb,wall_us,user_us,kernel_us,peak_kib"]
+        let base = "\(directory)/\(kind)-\(stamp)"
+        func save(_ lines: [String], _ path: String) throws {
+            try (lines.joined(separator: "\n") + "\n").write(toFile: path, atomically: true, encoding: .utf8)
+        }
+        try save([markdown], base + ".md")
+        try save(samples, base + ".csv")
+        if !measurements.bursts.isEmpty { try save(burstSamples, base + "-bursts.csv") }
+        let drawn = kind == "reservations" ? [] : Plots(measurements).all
+        if drawn.isEmpty { return }
+        try FileManager.default.createDirectory(atPath: plots, withIntermediateDirectories: true)
+        for (name, svg) in drawn { try save([svg], "\(plots)/\(name).svg") }
+    }
+
+    /// A line for each command, then one for each that was counted in a turn of its own.
+    private var samples: [String] {
         func key(_ subject: Subject, _ verb: Verb) -> String {
-            "\"\(subject.conf)\",\(subject.pods),\"\(subject.system)\",\"\(verb.rawValue)\""
+            "\"\(subject.conf)\",\(subject.pods),\(subject.veths),\"\(subject.system)\",\"\(verb.rawValue)\""
         }
-        csv += (measurements.samples + (starts?.samples ?? [])).map {
+        let times = (measurements.samples + (starts?.samples ?? [])).map {
             "\($0.round),\(key($0.subject, $0.verb)),\($0.wall.microseconds),\($0.user.microseconds),"
-                + "\($0.kernel.microseconds),"
+                + "\($0.kernel.microseconds),,,"
         }
-        csv += measurements.peaks.map { ",\(key($0.subject, $0.verb)),,,,\($0.kib)" }
-        try (csv.joined(separator: "\n") + "\n").write(toFile: base + ".csv", atomically: true, encoding: .utf8)
+        let counts = measurements.footprints.map { footprint in
+            let numbers = [footprint.peakKiB, footprint.calls, footprint.programs].map { $0.map(String.init) ?? "" }
+            return ",\(key(footprint.subject, footprint.verb)),,,,\(numbers.joined(separator: ","))"
+        }
+        let columns = "round,configuration,pods,veths,system,verb,wall_us,user_us,kernel_us,peak_kib,calls,programs"
+        return [columns] + times + counts
     }
 
-    private func table(_ conf: String, _ pods: Int) -> [String] {
-        var lines = [
-            "| verb | system | n | least ms | median ms | p95 ms | × floor | × reference "
-                + "| processor ms | of it kernel % | peak MiB |",
-            "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-        ]
-        let subjects = measurements.unique(\.self) { $0.conf == conf && $0.pods == pods }
-        // The floor stays the plain one, whatever is measured beside it.
-        let floor = measurements.unique(\.self) { $0.system == Contenders.floor && $0.pods == pods }.first
-        let reference = Subject(system: Contenders.reference, conf: conf, pods: pods)
-        for verb in Verb.allCases {
-            for subject in subjects {
-                let mine = measurements.of(subject, verb)
-                if mine.isEmpty { continue }
-                func ratio(to other: Subject?) -> String {
-                    let value = other.flatMap { measurements.ratio(subject, to: $0, verb) }
-                    return value.map { String(format: "%.3g", $0) } ?? ""
-                }
-                let walls = mine.map(\.wall)
-                let cells = [
-                    verb.rawValue, subject.system, "\(mine.count)", quantile(walls, 0).cell, quantile(walls, 0.5).cell,
-                    quantile(walls, 0.95).cell, ratio(to: floor), ratio(to: reference),
-                    quantile(mine.map { $0.user + $0.kernel }, 0.5).cell,
-                    measurements.kernelShare(subject, verb).map { "\($0)" } ?? "",
-                    measurements.peak(subject, verb).map { String(format: "%.1f", Double($0) / 1024) } ?? "",
-                ]
-                lines.append("| " + cells.joined(separator: " | ") + " |")
+    private var burstSamples: [String] {
+        ["repetition,system,verb,in_flight,pods,wall_us"]
+            + measurements.bursts.map {
+                "\($0.repetition),\"\($0.system)\",\"\($0.verb.rawValue)\",\($0.inFlight),\($0.pods),"
+                    + "\($0.wall.microseconds)"
             }
-        }
-        return lines
-    }
-
-    /// What the other configurations cost more than the first.
-    private var differences: [String] {
-        let confs = measurements.unique(\.conf, where: { $0.pods == 0 })
-        guard let base = confs.first, confs.count > 1 else { return [] }
-        var lines = [
-            "More than `\(base)` in ms, medians of the differences within a round:", "",
-            "| verb | system |" + confs.dropFirst().map { " \($0) |" }.joined(),
-            "|---|---|" + confs.dropFirst().map { _ in "--:|" }.joined(),
-        ]
-        for verb in [Verb.add, .check, .del] {
-            for system in measurements.unique(\.system, where: { $0.pods == 0 && $0.system != Contenders.floor }) {
-                let cells = confs.dropFirst().map { conf in
-                    measurements.difference(
-                        Subject(system: system, conf: conf, pods: 0),
-                        minus: Subject(system: system, conf: base, pods: 0),
-                        verb)?.cell ?? ""
-                }
-                lines.append("| \(verb.rawValue) | \(system) | " + cells.joined(separator: " | ") + " |")
-            }
-        }
-        return lines + [""]
     }
 
     private var host: String {

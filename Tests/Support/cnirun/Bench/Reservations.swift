@@ -4,6 +4,7 @@ import Foundation
 /// A host-local data directory that other pods have filled already.
 enum Reservations {
     static let gateway = "10.88.0.1"
+    static let gateway6 = "fd00:88::1"
 
     /// The n-th address of 10.88.0.0/16 behind the gateway.
     static func address(_ n: Int) -> String {

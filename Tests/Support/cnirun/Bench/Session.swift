@@ -13,15 +13,20 @@ struct Sample {
 
 /// All contenders on one machine: rounds in which each has its turn.
 struct Session {
+    /// What a session measures.
+    struct Plan {
+        var rounds: Int
+        /// Pause after each turn, in ms.
+        var settle: Int
+        var onlyAddAndDel = false
+        var probes: [Probe] = []
+    }
+
     let machine: Machine
-    let rounds: Int
-    let settle: Int
-    let onlyAddAndDel: Bool
-    let peak: String
+    let plan: Plan
 
     private(set) var samples: [Sample] = []
-    /// Peak memory in KiB.
-    private(set) var peaks: [(subject: Subject, verb: Verb, kib: Int)] = []
+    private(set) var footprints: [Footprint] = []
     /// Verbs that the reference cannot do; it stays in the table with the others.
     private(set) var unable: [(subject: Subject, verb: Verb, reason: String)] = []
     private(set) var failures: [(subject: Subject, reason: String)] = []
@@ -29,24 +34,25 @@ struct Session {
     let subjects: [Subject]
     private var contenders: [Contender] = []
 
+    /// A turn that takes longer, in seconds, makes its system sit out so many rounds more: a run is to end.
+    private static let patience = 0.5
+
     private struct Contender {
         var entry: Contenders.Entry
         var node: Node
         var resident: Pod?
-        var residentAddress = ""
+        var residentAddresses: [String] = []
+        /// It has a turn in the first of so many rounds.
+        var every = 1
 
         var system: any System { entry.system }
         var subject: Subject { entry.subject }
+        var promise: Promise { entry.system.promise }
     }
 
-    init(
-        _ entries: [Contenders.Entry], machine: Machine, rounds: Int, settle: Int, onlyAddAndDel: Bool, peak: String
-    ) throws {
+    init(_ entries: [Contenders.Entry], machine: Machine, plan: Plan) throws {
         self.machine = machine
-        self.rounds = rounds
-        self.settle = settle
-        self.onlyAddAndDel = onlyAddAndDel
-        self.peak = peak
+        self.plan = plan
         subjects = entries.map(\.subject)
         contenders = try entries.map { Contender(entry: $0, node: try Node(machine)) }
     }
@@ -58,21 +64,27 @@ struct Session {
         }
         // The kernel is still busy with what filling has left.
         if contenders.contains(where: { $0.entry.crowd != nil }) { sleep(3) }
-        for round in 1...max(rounds, 1) {
-            attempt { session, contender in try session.turn(round, contender) }
+        for round in 1...max(plan.rounds, 1) {
+            attempt(round) { session, contender in
+                let took = try ContinuousClock().measure { try session.turn(round, contender) }
+                guard round == 1 else { return }
+                // At least some three turns for the slowest.
+                let fair = (took / .seconds(Session.patience)).rounded(.up)
+                contender.every = max(1, min(Int(fair), session.plan.rounds / 3))
+            }
         }
         attempt { session, contender in
-            try session.measurePeaks(contender)
+            for probe in session.plan.probes where probe.isThere { try session.measure(probe, contender) }
             try session.leave(contender)
         }
     }
 
     /// Gives each contender its turn; one that throws is out, with all that it had measured.
-    private mutating func attempt(_ body: (inout Session, inout Contender) throws -> Void) {
+    private mutating func attempt(_ round: Int = 1, _ body: (inout Session, inout Contender) throws -> Void) {
         var remaining: [Contender?] = contenders
         // Drawn anew each time, so that nobody always follows the same neighbour.
         for index in remaining.indices.shuffled() {
-            guard var contender = remaining[index] else { continue }
+            guard var contender = remaining[index], (round - 1) % contender.every == 0 else { continue }
             let subject = contender.subject
             do {
                 try body(&self, &contender)
@@ -80,10 +92,10 @@ struct Session {
             } catch {
                 failures.append((subject, "\(error)"))
                 samples.removeAll { $0.subject == subject }
-                peaks.removeAll { $0.subject == subject }
+                footprints.removeAll { $0.subject == subject }
                 remaining[index] = nil
             }
-            usleep(UInt32(settle) * 1000)
+            usleep(UInt32(plan.settle) * 1000)
         }
         contenders = remaining.compactMap(\.self)
     }
@@ -91,69 +103,69 @@ struct Session {
     /// The pod that stays, so that the bridge always has a port, as on a node in use.
     /// Its ADD creates the bridge and is a row of its own.
     private mutating func settleResident(_ contender: inout Contender) throws {
-        var pod = try newPod()
+        guard contender.promise.attaches else { return }
+        var pod = try newPod(contender)
         pod.hostPorts = [30080, 30443]
-        contender.residentAddress = try attach(pod, contender, round: 0, as: .firstAdd)
+        contender.residentAddresses = try attach(pod, contender, round: 0, as: .firstAdd)
         contender.resident = pod
         try contender.entry.crowd?.settle(
-            on: contender.node, machine, contender.system, model: pod, contender.residentAddress)
+            on: contender.node, machine, contender.system, model: pod, contender.residentAddresses[0])
     }
 
     private mutating func turn(_ round: Int, _ contender: Contender) throws {
-        let pod = try newPod()
+        let pod = try newPod(contender)
         defer { machine.remove(pod.netns) }
         let links = try machine.inside(contender.node.netns) { try Verify.linkCount() }
-        let address = try attach(pod, contender, round: round, as: .add)
+        let addresses = try attach(pod, contender, round: round, as: .add)
         for verb in otherVerbs(of: contender) { try measureOther(verb, pod, contender, round) }
         try measure(.del, pod, contender, round)
-        try machine.inside(pod.netns) {
-            try Verify.detached(pod, reservation: contender.system.store + "/" + address)
-        }
+        try machine.inside(pod.netns) { try Verify.detached(pod, contender.system, addresses) }
         try Verify.portsClosed(contender.system, pod, contender.node, machine)
         let left = try machine.inside(contender.node.netns) { try Verify.linkCount() }
         if left != links { throw VerificationError("the node had \(links) links before ADD and has \(left) after DEL") }
     }
 
     private mutating func leave(_ contender: Contender) throws {
+        defer { contender.node.dispose() }
         guard let pod = contender.resident else { return }
         // The last pod still has its network after all that its neighbours went through.
         try machine.inside(pod.netns) { try Ping.reach(Reservations.gateway) }
-        try Verify.rules(of: contender.system, pod, contender.residentAddress, contender.node, machine)
+        try Verify.rules(of: contender.system, pod, contender.residentAddresses[0], contender.node, machine)
         _ = try machine.inside(contender.node.netns) { try contender.system.run(.del, pod) }
         machine.remove(pod.netns)
-        contender.node.dispose()
     }
 
-    /// A few more turns, not timed, through the small program that can see the peak.
-    private mutating func measurePeaks(_ contender: Contender) throws {
-        guard FileManager.default.isExecutableFile(atPath: peak) else { return }
-        let file = machine.directory + "/peak"
+    /// A few more turns, not timed, through a small program that sees what this process cannot.
+    private mutating func measure(_ probe: Probe, _ contender: Contender) throws {
         var system = contender.system
-        system.prefix = [peak, file]
         defer { system.prefix = [] }
-        func record(_ verb: Verb) throws {
-            let text = try String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .newlines)
-            peaks.append((contender.subject, verb, Int(text) ?? 0))
-        }
-        for _ in 1...3 {
-            let pod = try newPod()
+        for _ in 1...(contender.every > 1 ? 1 : 3) {
+            let pod = try newPod(contender)
             defer { machine.remove(pod.netns) }
             for verb in [.add] + otherVerbs(of: contender) + [.del] {
-                _ = try machine.inside(contender.node.netns) { try system.run(verb, pod) }
-                try record(verb)
+                footprints.append(
+                    try probe.measure(contender.subject, verb, directory: machine.directory) { prefix in
+                        system.prefix = prefix
+                        _ = try machine.inside(contender.node.netns) { try system.run(verb, pod) }
+                    })
             }
         }
     }
 
-    @discardableResult
-    private mutating func attach(_ pod: Pod, _ contender: Contender, round: Int, as verb: Verb) throws -> String {
+    private mutating func attach(_ pod: Pod, _ contender: Contender, round: Int, as verb: Verb) throws -> [String] {
         let (result, outcomes) = try machine.inside(contender.node.netns) { try contender.system.add(pod) }
         // Verified before it is counted.
-        let address = try machine.inside(pod.netns) { try Verify.attached(pod, result) }
-        if round <= 1 { try machine.inside(pod.netns) { try Ping.reach(Reservations.gateway) } }
-        try Verify.rules(of: contender.system, pod, address, contender.node, machine)
+        let addresses = try machine.inside(pod.netns) { try Verify.attached(pod, result, contender.promise) }
+        if round <= 1, contender.promise.attaches {
+            try machine.inside(pod.netns) {
+                try Ping.reach(Reservations.gateway)
+                if contender.promise.families > 1 { try Ping.reach(Reservations.gateway6) }
+            }
+        }
+        try Verify.rules(of: contender.system, pod, addresses[0], contender.node, machine)
+        if contender.promise.limits { try Verify.limits(of: round == 0 ? 1 : 2, contender.node, machine) }
         record(outcomes, verb, contender, round)
-        return address
+        return addresses
     }
 
     private mutating func measure(_ verb: Verb, _ pod: Pod, _ contender: Contender, _ round: Int) throws {
@@ -161,7 +173,7 @@ struct Session {
     }
 
     private func otherVerbs(of contender: Contender) -> [Verb] {
-        if onlyAddAndDel { return [] }
+        if plan.onlyAddAndDel { return [] }
         return contender.system.verbs.filter { verb in
             !unable.contains { $0.subject == contender.subject && $0.verb == verb }
         }
@@ -186,8 +198,10 @@ struct Session {
                 kernel: total(\.system)))
     }
 
-    private func newPod() throws -> Pod {
-        let id = UUID().uuidString.lowercased()
-        return Pod(id: id, netns: try machine.create("cni-\(id)"))
+    private func newPod(_ contender: Contender) throws -> Pod {
+        var pod = try Pod(on: machine)
+        if !contender.promise.attaches { pod.ifname = "lo" }
+        if contender.subject.conf == Contenders.loopbackUp { try machine.configure(pod.netns, ["link set lo up"]) }
+        return pod
     }
 }

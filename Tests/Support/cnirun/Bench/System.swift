@@ -14,11 +14,17 @@ enum Verb: String, CaseIterable {
 struct Pod {
     var id: String
     var netns: String
-    let ifname = "eth0"
+    var ifname = "eth0"
     /// Ports of the node that lead to `containerPorts`, where the configuration has host ports.
     var hostPorts: [UInt16] = [31080, 31443]
 
     static let containerPorts: [UInt16] = [8080, 8443]
+
+    /// With a new namespace.
+    init(on machine: Machine) throws {
+        id = UUID().uuidString.lowercased()
+        netns = try machine.create("cni-\(id)")
+    }
 
     var attachment: Attachment {
         let mappings = zip(hostPorts, Pod.containerPorts).map { host, container -> JSONValue in
@@ -26,6 +32,28 @@ struct Pod {
         }
         return Attachment(
             containerID: id, netns: netns, ifname: ifname, capabilityArgs: ["portMappings": .array(mappings)])
+    }
+}
+
+/// What a configuration asks for, and so what is verified.
+struct Promise: Sendable {
+    /// An interface with an address and a default route, on a bridge; else nothing but lo.
+    var attaches = true
+    /// Addresses that a pod gets, of one family each.
+    var families = 1
+    var masquerades = false
+    var publishesPorts = false
+    /// Token buckets towards the pod and from it.
+    var limits = false
+}
+
+extension Promise {
+    init(_ plugins: [JSONValue]) {
+        attaches = plugins.contains { $0["type"]?.string != "loopback" }
+        families = plugins.map { ($0["ranges"] ?? $0["ipam"]?["ranges"])?.array?.count ?? 1 }.max() ?? 1
+        masquerades = plugins.contains { $0["ipMasq"]?.bool == true }
+        publishesPorts = plugins.contains { $0["capabilities"]?["portMappings"]?.bool == true }
+        limits = plugins.contains { $0["ingressRate"] != nil }
     }
 }
 
@@ -38,9 +66,7 @@ protocol System {
     var store: String { get }
     /// Where peak memory is measured, the program is started through this.
     var prefix: [String] { get set }
-    /// What the configuration asks for, and so what is verified.
-    var masquerades: Bool { get }
-    var publishesPorts: Bool { get }
+    var promise: Promise { get }
 
     /// Attaches, and returns the result beside the processes that it took.
     func add(_ pod: Pod) throws -> (JSONValue, [ProcessOutcome])
@@ -48,11 +74,10 @@ protocol System {
 }
 
 /// A chain of CNI plugins, run as a runtime does.
-struct PluginSystem: System {
+struct PluginSystem: System, Sendable {
     let name: String
     let store: String
-    let masquerades: Bool
-    let publishesPorts: Bool
+    let promise: Promise
     private var runtime: CNIRuntime
     private let list: NetworkList
 
@@ -63,8 +88,7 @@ struct PluginSystem: System {
         runtime = CNIRuntime(path: [bin], cacheDirectory: data + "/cache")
         list = try runtime.negotiate(NetworkList(parsing: Array(text.utf8), file: conf))
         store = data + "/" + list.name
-        masquerades = list.plugins.contains { $0["ipMasq"]?.bool == true }
-        publishesPorts = list.plugins.contains { $0["capabilities"]?["portMappings"]?.bool == true }
+        promise = Promise(list.plugins)
     }
 
     var verbs: [Verb] { list.version == "1.1.0" ? [.check, .status, .version] : [.check, .version] }
@@ -95,8 +119,7 @@ final class FloorSystem: System {
     let name = "floor (C, raw netlink)"
     let store: String
     let verbs: [Verb] = []
-    let masquerades = false
-    let publishesPorts = false
+    let promise = Promise()
     private var launcher = Launcher()
     private let program: String
     private var addresses: [String: String] = [:]

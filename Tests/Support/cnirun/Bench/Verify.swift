@@ -11,13 +11,13 @@ enum Verify {
     /// What the configuration asks of rules is there, by connections: from the node through each of its ports to the
     /// pod, and from the pod to a host outside, which is to see the node's address.
     static func rules(of system: any System, _ pod: Pod, _ address: String, _ node: Node, _ machine: Machine) throws {
-        if system.publishesPorts {
+        if system.promise.publishesPorts {
             for (hostPort, containerPort) in zip(pod.hostPorts, Pod.containerPorts) {
                 _ = try Dial.connect(
                     machine, from: node.netns, to: Node.address, hostPort, listening: pod.netns, on: containerPort)
             }
         }
-        if system.masquerades {
+        if system.promise.masquerades {
             let source = try Dial.connect(
                 machine, from: pod.netns, to: Node.outsideAddress, outsidePort, listening: node.outside,
                 on: outsidePort)
@@ -31,37 +31,75 @@ enum Verify {
 
     /// Nothing leads on from the ports that the pod had.
     static func portsClosed(_ system: any System, _ pod: Pod, _ node: Node, _ machine: Machine) throws {
-        guard system.publishesPorts else { return }
+        guard system.promise.publishesPorts else { return }
         for port in pod.hostPorts { try Dial.isRefused(machine, from: node.netns, by: Node.address, port) }
     }
 
-    /// Runs in the pod's namespace. The result has an address, the interface bears it, and there is a default route.
+    /// Runs in the pod's namespace. The result has an address of each family, the interface bears them, and there is a
+    /// default route for each.
     ///
-    /// - Returns: the address.
-    static func attached(_ pod: Pod, _ result: JSONValue) throws -> String {
-        guard let text = result["ips"]?[0]?["address"]?.string, let address = text.split(separator: "/").first else {
+    /// - Returns: the addresses.
+    static func attached(_ pod: Pod, _ result: JSONValue, _ promise: Promise) throws -> [String] {
+        let reported = (result["ips"]?.array ?? []).compactMap { $0["address"]?.string?.split(separator: "/").first }
+            .map(String.init)
+        guard reported.count >= promise.families else {
             throw VerificationError(
-                "the result of ADD has no address: \(String(decoding: result.bytes, as: UTF8.self))")
+                "the result of ADD has too few addresses: \(String(decoding: result.bytes, as: UTF8.self))")
         }
         let present = try addresses(of: pod.ifname)
-        guard present.contains(String(address)) else {
+        for address in reported where !present.contains(address) {
             throw VerificationError("ADD reports \(address), but \(pod.ifname) has \(present)")
         }
-        // /proc/net shows the main thread's namespace, and it is this thread's that counts.
-        let routes = try String(contentsOfFile: "/proc/thread-self/net/route", encoding: .utf8)
-        // Columns: interface, destination, gateway, flags, counters, metric, mask; numbers in hexadecimal.
-        let hasDefault = routes.split(separator: "\n").contains { line in
-            let column = line.split(separator: "\t")
-            return column.count > 7 && column[0] == pod.ifname && column[1] == "00000000" && column[7] == "00000000"
+        guard promise.attaches else { return reported }
+        for address in reported {
+            let isThere = try address.contains(":") ? hasDefaultRoute6(pod.ifname) : hasDefaultRoute4(pod.ifname)
+            guard isThere else {
+                throw VerificationError("\(address) has no default route by \(pod.ifname) after ADD")
+            }
         }
-        guard hasDefault else { throw VerificationError("after ADD there is no default route by \(pod.ifname)") }
-        return String(address)
+        return reported
     }
 
-    /// Runs in the pod's namespace. The interface is gone, and so is the reservation.
-    static func detached(_ pod: Pod, reservation: String) throws {
+    // /proc/net shows the main thread's namespace, and it is this thread's that counts.
+    private static func routes(_ file: String) throws -> [[Substring]] {
+        try String(contentsOfFile: "/proc/thread-self/net/\(file)", encoding: .utf8).split(separator: "\n")
+            .map { $0.split(whereSeparator: \.isWhitespace) }
+    }
+
+    /// Columns: interface, destination, gateway, flags, counters, metric, mask; numbers in hexadecimal.
+    private static func hasDefaultRoute4(_ interface: String) throws -> Bool {
+        try routes("route").contains {
+            $0.count > 7 && $0[0] == interface && $0[1] == "00000000" && $0[7] == "00000000"
+        }
+    }
+
+    /// Columns: destination and its length, source and its length, gateway, numbers, interface.
+    private static func hasDefaultRoute6(_ interface: String) throws -> Bool {
+        try routes("ipv6_route").contains { $0.count > 9 && $0[9] == interface && $0[1] == "00" }
+    }
+
+    /// Runs in the pod's namespace. The interface is gone, or lo down, and the addresses are free.
+    static func detached(_ pod: Pod, _ system: any System, _ addresses: [String]) throws {
+        guard system.promise.attaches else {
+            let lo = try interfaces().first { $0.name == pod.ifname }
+            guard let lo, lo.flags & UInt32(IFF_UP) == 0 else {
+                throw VerificationError("after DEL \(pod.ifname) is still up")
+            }
+            return
+        }
         guard if_nametoindex(pod.ifname) == 0 else { throw VerificationError("after DEL \(pod.ifname) is still there") }
-        guard access(reservation, F_OK) != 0 else { throw VerificationError("after DEL the address is still reserved") }
+        for address in addresses where access(system.store + "/" + address, F_OK) == 0 {
+            throw VerificationError("after DEL \(address) is still reserved")
+        }
+    }
+
+    /// Each of so many pods is held to a rate in both directions.
+    static func limits(of pods: Int, _ node: Node, _ machine: Machine) throws {
+        let buckets = try machine.output(of: "tc", ["qdisc", "show"], in: node.netns).split(separator: "\n")
+            .count { $0.hasPrefix("qdisc tbf") }
+        guard buckets == 2 * pods else {
+            throw VerificationError("\(pods) pods have \(buckets) token buckets instead of two each")
+        }
     }
 
     /// How many links a node has: as many after DEL as before ADD. Runs in the node's namespace.
@@ -73,20 +111,26 @@ enum Verify {
     }
 
     private static func addresses(of interface: String) throws -> [String] {
+        try interfaces().filter { $0.name == interface }.compactMap(\.address)
+    }
+
+    /// What getifaddrs(3) knows: an entry for each interface and each address.
+    private static func interfaces() throws -> [(name: String, flags: UInt32, address: String?)] {
         var list: UnsafeMutablePointer<ifaddrs>?
         try require(getifaddrs(&list) == 0, "list addresses")
         defer { freeifaddrs(list) }
-        var found: [String] = []
-        for entry in sequence(first: list, next: { $0?.pointee.ifa_next }) {
-            guard let entry, String(cString: entry.pointee.ifa_name) == interface,
-                let address = entry.pointee.ifa_addr, address.pointee.sa_family == sa_family_t(AF_INET)
-            else { continue }
-            var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-            let length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            if getnameinfo(address, length, &host, socklen_t(host.count), nil, 0, NI_NUMERICHOST) == 0 {
-                found.append(String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
-            }
+        return sequence(first: list, next: { $0?.pointee.ifa_next }).compactMap { entry in
+            entry.map { (String(cString: $0.pointee.ifa_name), $0.pointee.ifa_flags, text(of: $0.pointee.ifa_addr)) }
         }
-        return found
+    }
+
+    private static func text(of address: UnsafeMutablePointer<sockaddr>?) -> String? {
+        let sizes = [AF_INET: MemoryLayout<sockaddr_in>.size, AF_INET6: MemoryLayout<sockaddr_in6>.size]
+        guard let address, let size = sizes[Int32(address.pointee.sa_family)] else { return nil }
+        var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        guard getnameinfo(address, socklen_t(size), &host, socklen_t(host.count), nil, 0, NI_NUMERICHOST) == 0 else {
+            return nil
+        }
+        return String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }
