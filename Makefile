@@ -3,42 +3,42 @@
 # make demo           see it work, in network namespaces that are gone afterwards
 # make test-faults    killed and failed at every system call, and under load: docs/faults.md
 # make fuzz           libFuzzer with AddressSanitizer on every parser, FUZZ_SECONDS=60 each
+# make bench-data     what pods have of their network, against the reference: docs/data-path.md
 # make test lint bench test-vm install uninstall clean
 
 LINK ?= portable
 NAMES := $(shell cat scripts/plugin-names)
 SWIFT_BUILD := swift build -c release --static-swift-stdlib
 
+# What Embedded Swift does not link by itself (Package.swift).
+EMBEDDED := -Xlinker --gc-sections -Xlinker -ljansson -Xlinker -lm \
+    -Xlinker $(shell scripts/swift-resources)/libswiftUnicodeDataTables.a
+
 ifeq ($(LINK),portable)
   BIN := build/bin
-  SCRATCH := .build
-  PLUGIN_FLAGS := -Xswiftc -static-executable
+  SCRATCH := .build-plugin
+  PLUGIN_FLAGS := $(EMBEDDED) -Xswiftc -Xclang-linker -Xswiftc -static
 else ifeq ($(LINK),system)
   BIN := build/system/bin
   SCRATCH := .build-system
-  # A folder with the static C++ runtime first in the search path: what is left dynamic is libc, libm, libmnl, jansson.
-  PLUGIN_FLAGS := --traits SystemLibmnl -Xswiftc -L$(CURDIR)/build/system/lib -Xswiftc -Xclang-linker -Xswiftc -static-libgcc
-  CTL_FLAGS := --traits SystemLibmnl
+  # What is dynamic: libc, libm, libmnl, jansson.
+  PLUGIN_FLAGS := $(EMBEDDED) --traits SystemLibmnl
 else
   $(error LINK must be portable or system)
 endif
 
-.PHONY: all tools demo test test-vm test-faults fuzz lint bench install uninstall clean setup-build setup-demo setup-test
+.PHONY: all tools demo test test-vm test-faults fuzz lint bench bench-data install uninstall clean setup-build setup-demo setup-test
 
 all: setup-build
 	@mkdir -p $(BIN)
-ifeq ($(LINK),system)
-	@mkdir -p build/system/lib
-	@for library in libstdc++.a libgcc_eh.a; do ln -sf $$(gcc -print-file-name=$$library) build/system/lib/; done
-endif
-	$(SWIFT_BUILD) --scratch-path $(SCRATCH) $(PLUGIN_FLAGS) --product swiftlet
+	SWIFTLET_EMBEDDED=1 swift build -c release --scratch-path $(SCRATCH) $(PLUGIN_FLAGS) --product swiftlet
 	@# Copied at the end: strip writes page by page, and a start from such small pieces of page cache takes 0.2 ms more.
 	@strip -o $(BIN)/.swiftlet.stripped $(SCRATCH)/release/swiftlet
 	@cp $(BIN)/.swiftlet.stripped $(BIN)/.swiftlet.new && chmod 0755 $(BIN)/.swiftlet.new
 	@mv -f $(BIN)/.swiftlet.new $(BIN)/swiftlet && rm -f $(BIN)/.swiftlet.stripped
 	@for name in $(NAMES); do ln -sf swiftlet $(BIN)/$$name; done
-	$(SWIFT_BUILD) --scratch-path $(SCRATCH) $(CTL_FLAGS) --product swiftletctl
-	@install -s -m 0755 $(SCRATCH)/release/swiftletctl $(BIN)/.swiftletctl.new && mv -f $(BIN)/.swiftletctl.new $(BIN)/swiftletctl
+	$(SWIFT_BUILD) --product swiftletctl
+	@install -s -m 0755 .build/release/swiftletctl $(BIN)/.swiftletctl.new && mv -f $(BIN)/.swiftletctl.new $(BIN)/swiftletctl
 
 # The runtime of the tests' own, for demo and benchmarks.
 tools: setup-build
@@ -66,7 +66,11 @@ lint:
 	scripts/lint
 
 bench: setup-test all tools
-	build/tools/cnirun bench --swiftlet build/bin --drop-in build/bin --floor build/tools/floor --peak build/tools/peak $(BENCH_FLAGS)
+	build/tools/cnirun bench --swiftlet build/bin --drop-in build/bin --floor build/tools/floor --peak build/tools/peak \
+		--calls build/tools/calls $(BENCH_FLAGS)
+
+bench-data: setup-test all tools
+	build/tools/cnirun bench-data $(BENCH_FLAGS)
 
 install:
 	@test -x build/bin/swiftlet || { echo "run make first" >&2; exit 1; }
@@ -76,7 +80,7 @@ uninstall:
 	@scripts/install uninstall build/bin
 
 clean:
-	rm -rf build .build .build-system .build-fuzz
+	rm -rf build .build .build-plugin .build-system .build-fuzz
 
 setup-build:
 	@scripts/setup build

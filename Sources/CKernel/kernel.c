@@ -18,6 +18,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -28,6 +29,23 @@
 
 const int ck_clone_newnet = CLONE_NEWNET;
 const int ck_clone_newns = CLONE_NEWNS;
+
+int ck_errno(void) { return errno; }
+void ck_set_errno(int number) { errno = number; }
+char *const *ck_environment(void) { return environ; }
+int ck_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+int ck_openat(int directory, const char *path, int flags, mode_t mode) { return openat(directory, path, flags, mode); }
+int ck_set_nonblocking(int fd) { return fcntl(fd, F_SETFL, O_NONBLOCK); }
+
+void (*ck_ignore_signal(int number))(int) { return signal(number, SIG_IGN); }
+void (*ck_default_signal(int number))(int) { return signal(number, SIG_DFL); }
+
+int ck_raise_file_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1) return -1;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 const char *ck_invoked_name(void) { return program_invocation_short_name; }
 

@@ -1,4 +1,5 @@
 public import JSON
+public import Posix
 
 /// One key of a plugin's configuration: the decoder, the documentation and the validator read this same table.
 public struct ConfigurationKey<Value: Sendable>: Sendable {
@@ -9,12 +10,12 @@ public struct ConfigurationKey<Value: Sendable>: Sendable {
     /// What people read: meaning, range and unit.
     public let summary: String
     /// Reads a value that is there.
-    public let decode: @Sendable (JSONReader) throws(JSONTypeError) -> Value
+    public let decode: @Sendable (JSONReader) throws(Failure) -> Value
 
     /// - Parameter decode: reads the value; ``JSONReader/wrong(_:)`` makes the error for one that does not fit.
     public init(
         _ name: String, default fallback: Value, _ summary: String,
-        decode: @escaping @Sendable (JSONReader) throws(JSONTypeError) -> Value
+        decode: @escaping @Sendable (JSONReader) throws(Failure) -> Value
     ) {
         self.name = name
         self.fallback = fallback
@@ -23,38 +24,55 @@ public struct ConfigurationKey<Value: Sendable>: Sendable {
     }
 
     /// The value in an object, such as the document itself or one of its parts.
-    public func read(_ reader: JSONReader) throws(JSONTypeError) -> Value {
+    public func read(_ reader: JSONReader) throws(Failure) -> Value {
         guard let member = try reader.member(name) else { return fallback }
         return try decode(member)
     }
 }
 
 /// A key without its type, for lists of keys.
-public protocol AnyConfigurationKey: Sendable {
-    var name: String { get }
-    var summary: String { get }
-    var fallbackText: String { get }
+public struct KeyDescription: Sendable {
+    public let name: String
+    public let summary: String
+    /// Empty where a missing key means that there is none.
+    public let fallback: String
+    /// Says what is wrong with a value that is there.
+    public let validate: @Sendable (JSONReader) throws(Failure) -> Void
 }
 
-extension ConfigurationKey: AnyConfigurationKey {
-    /// Empty where a missing key means that there is none.
-    public var fallbackText: String {
-        let text = "\(fallback)"
-        return text == "nil" || text == "[]" ? "" : text
+/// Lists keys of several types: `@KeyList var keys: [KeyDescription] { mtu; mode }`, a line each.
+@resultBuilder
+public enum KeyList {
+    public static func buildExpression<Value>(_ key: ConfigurationKey<Value>) -> [KeyDescription] { [key.described] }
+    public static func buildExpression(_ keys: [KeyDescription]) -> [KeyDescription] { keys }
+    public static func buildBlock(_ parts: [KeyDescription]...) -> [KeyDescription] { parts.flatMap { $0 } }
+}
+
+extension ConfigurationKey {
+    public var described: KeyDescription {
+        #if hasFeature(Embedded)
+            // Values of any type have no text there; only the documentation wants it.
+            let text = ""
+        #else
+            let text = "\(fallback)"
+        #endif
+        return KeyDescription(
+            name: name, summary: summary, fallback: text == "nil" || text == "[]" ? "" : text,
+            validate: { reader throws(Failure) in _ = try decode(reader) })
     }
 }
 
 extension ConfigurationKey where Value == Bool {
     /// True or false.
     public static func flag(_ name: String, default fallback: Bool = false, _ summary: String) -> Self {
-        Self(name, default: fallback, summary) { reader throws(JSONTypeError) in try reader.bool() }
+        Self(name, default: fallback, summary) { reader throws(Failure) in try reader.bool() }
     }
 }
 
 extension ConfigurationKey where Value == String {
     /// A text; an empty one counts as absent.
     public static func text(_ name: String, default fallback: String, _ summary: String) -> Self {
-        Self(name, default: fallback, summary) { reader throws(JSONTypeError) in
+        Self(name, default: fallback, summary) { reader throws(Failure) in
             let text = try reader.string()
             return text.isEmpty ? fallback : text
         }
@@ -66,7 +84,7 @@ extension ConfigurationKey where Value == Int {
     public static func number(
         _ name: String, default fallback: Int, in range: ClosedRange<Int>, _ summary: String
     ) -> Self {
-        Self(name, default: fallback, summary) { reader throws(JSONTypeError) in
+        Self(name, default: fallback, summary) { reader throws(Failure) in
             guard let number = Int(exactly: try reader.integer()), range.contains(number) else {
                 throw reader.wrong("from \(range.lowerBound) to \(range.upperBound)")
             }
@@ -80,6 +98,6 @@ extension Configuration {
     ///
     /// - Throws: code 6 for a wrong type, 7 for a wrong value; the message names the key.
     public subscript<Value>(key: ConfigurationKey<Value>) -> Value {
-        get throws(CNIError) { try decoding { (reader) throws(JSONTypeError) in try key.read(reader) } }
+        get throws(Failure) { try decoding { (reader) throws(Failure) in try key.read(reader) } }
     }
 }

@@ -4,18 +4,18 @@ internal import Posix
 /// Finds and runs other plugins (CNI spec 1.1.0, section 4).
 struct Delegation: Sendable {
     /// The plugins that this executable answers to itself.
-    let builtIn: KeyValuePairs<String, any Plugin>
+    let builtIn: [PluginEntry]
     let log: @Sendable (String) -> Void
 
     /// Results larger than this are refused, in octets.
     static let maximumResultSize = 1 << 20
 
-    func run(_ type: String, _ request: Request) throws -> CNIResult? {
+    func run(_ type: String, _ request: Request) throws(Failure) -> CNIResult? {
         let executable = try find(type, in: request.invocation.path)
         if let plugin = builtIn.plugin(type), isThisExecutable(executable) {
             return try plugin.run(request)
         }
-        do {
+        do throws(Failure) {
             return try execute(executable, type, request)
         } catch {
             if request.invocation.command == .add { _ = try? execute(executable, type, request.asDEL) }
@@ -26,15 +26,15 @@ struct Delegation: Sendable {
     /// The first regular file of that name along `CNI_PATH`.
     ///
     /// - Throws: code 7 for a type that is no file name, 4 where `CNI_PATH` is not set or does not hold it.
-    func find(_ type: String, in path: [String]) throws(CNIError) -> String {
+    func find(_ type: String, in path: [String]) throws(Failure) -> String {
         guard Invocation.isIdentifier(type) else {
-            throw CNIError(.invalidConfiguration, "invalid plugin name: \"\(type)\"")
+            throw Failure(.invalidConfiguration, "invalid plugin name: \"\(type)\"")
         }
         for directory in path {
             let candidate = "\(directory)/\(type)"
             if let status = try? FileStatus.of(candidate), status.kind == .file { return candidate }
         }
-        throw CNIError(
+        throw Failure(
             .invalidEnvironment, "failed to find plugin \"\(type)\" in path [\(path.joined(separator: " "))]",
             details: "CNI_PATH must name the directory that holds it")
     }
@@ -46,49 +46,34 @@ struct Delegation: Sendable {
         return this.isSameFile(as: other)
     }
 
-    private func execute(_ executable: String, _ type: String, _ request: Request) throws(CNIError) -> CNIResult? {
+    private func execute(_ executable: String, _ type: String, _ request: Request) throws(Failure) -> CNIResult? {
         let output: ChildProcess.Output
         do throws(Errno) {
             output = try ChildProcess.run(
                 executable, environment: request.invocation.environment.variables, input: request.configuration.raw,
                 outputLimit: Delegation.maximumResultSize)
         } catch {
-            throw CNIError(
+            throw Failure(
                 .inputOutput, "run plugin \(executable) for \(request.invocation.command.rawValue): \(error)")
         }
         let command = request.invocation.command.rawValue
         guard output.status == 0 else {
-            if let value = try? JSON(parsing: output.standardOutput), let error = CNIError(value) {
+            if let value = try? JSON(parsing: output.standardOutput), let error = Failure(value) {
                 throw error.during("plugin type=\"\(type)\" failed (\(command))")
             }
             // A NUL would make our own error one that many readers refuse.
             let text = String(decoding: output.standardOutput.prefix(500).filter { $0 != 0 }, as: UTF8.self)
-            throw CNIError(
+            throw Failure(
                 .internal, "plugin type=\"\(type)\" failed (\(command)) with status \(output.status)",
                 details: text.isEmpty ? "it printed no error" : "it printed: \(text)")
         }
         guard request.invocation.command == .add else { return nil }
         let value: JSON
-        do throws(JSONSyntaxError) { value = try JSON(parsing: output.standardOutput) } catch {
-            throw CNIError(error, in: "the result of plugin \"\(type)\"")
+        do throws(Failure) { value = try JSON(parsing: output.standardOutput) } catch {
+            throw error.during("the result of plugin \"\(type)\" is not JSON")
         }
         // Some print no version of their own: it is the configuration's then, as in libcni.
         return try CNIResult(
             JSONReader(value, path: "result of \(type)"), assuming: request.configuration.version)
-    }
-}
-
-extension Plugin {
-    /// Runs the verb that the request asks for.
-    func run(_ request: Request) throws -> CNIResult? {
-        switch request.invocation.command {
-        case .add: return try add(request)
-        case .del: try del(request)
-        case .check: try check(request)
-        case .gc: try gc(request)
-        case .status: try status(request)
-        case .version: break
-        }
-        return nil
     }
 }

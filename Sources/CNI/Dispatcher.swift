@@ -1,31 +1,31 @@
 internal import JSON
-internal import Posix
+public import Posix
 
 /// Runs the plugin that a call is for and speaks the protocol around it.
 ///
 /// ```swift
-/// exit(Dispatcher(["my-plugin": MyPlugin()]).runProcess(as: "my-plugin"))
+/// exit(Dispatcher([PluginEntry("my-plugin", MyPlugin())]).runProcess(as: "my-plugin"))
 /// ```
 public struct Dispatcher: Sendable {
-    private let plugins: KeyValuePairs<String, any Plugin>
+    private let plugins: [PluginEntry]
 
     /// - Parameter plugins: every plugin that this executable answers to, by type.
-    public init(_ plugins: KeyValuePairs<String, any Plugin>) { self.plugins = plugins }
+    public init(_ plugins: [PluginEntry]) { self.plugins = plugins }
 
     /// Everything that a call takes from and gives to the outside, so that a test can make it up.
     public struct Streams: Sendable {
         /// Standard input to its end.
         ///
         /// - Throws: code 5 where it cannot be read, 6 where it is too large.
-        public var read: @Sendable () throws(CNIError) -> [UInt8]
+        public var read: @Sendable () throws(Failure) -> [UInt8]
         /// Standard output, written once.
-        public var write: @Sendable ([UInt8]) throws(CNIError) -> Void
+        public var write: @Sendable ([UInt8]) throws(Failure) -> Void
         /// A line on standard error.
         public var log: @Sendable (String) -> Void
 
         public init(
-            read: @escaping @Sendable () throws(CNIError) -> [UInt8],
-            write: @escaping @Sendable ([UInt8]) throws(CNIError) -> Void,
+            read: @escaping @Sendable () throws(Failure) -> [UInt8],
+            write: @escaping @Sendable ([UInt8]) throws(Failure) -> Void,
             log: @escaping @Sendable (String) -> Void
         ) {
             self.read = read
@@ -44,12 +44,12 @@ public struct Dispatcher: Sendable {
             return 0
         }
         var version = SpecVersion.latest
-        do {
+        do throws(Failure) {
             let invocation = try Dispatcher.keepingOut(ofOwnNamespace: Invocation(environment))
             guard let plugin = plugins.plugin(type) else {
-                throw CNIError(
+                throw Failure(
                     .invalidEnvironment, "no plugin is called \"\(type)\" here",
-                    details: "it answers to \(plugins.map(\.key).sorted().joined(separator: ", "))")
+                    details: "it answers to \(plugins.map { $0.type }.sorted().joined(separator: ", "))")
             }
             let input = try streams.read()
             if invocation.command == .version {
@@ -60,13 +60,13 @@ public struct Dispatcher: Sendable {
             version = try Configuration.version(of: reader, supporting: plugin.supportedVersions)
             let configuration = try Configuration(input, reader, version)
             guard version.allows(invocation.command) else {
-                throw CNIError(
+                throw Failure(
                     .incompatibleVersion, "config version does not allow \(invocation.command.rawValue)",
                     details: "cniVersion is \(version.rawValue)")
             }
             let request = Request(invocation, configuration, Delegation(builtIn: plugins, log: streams.log))
             guard let result = try plugin.run(request) else { return 0 }
-            do {
+            do throws(Failure) {
                 try streams.write(try result.json(version: version).serialized())
             } catch {
                 // A result that nobody gets is a failed ADD, and a failed ADD leaves nothing.
@@ -75,20 +75,20 @@ public struct Dispatcher: Sendable {
             }
             return 0
         } catch {
-            try? streams.write(CNIError(wrapping: error).json(version: version).serialized())
+            try? streams.write(error.json(version: version).serialized())
             return 1
         }
     }
 
     private func about(_ type: String) -> String {
         """
-        CNI plugin \(type); CNI protocol versions \(SpecVersion.allCases.map(\.rawValue).joined(separator: ", ")).
+        CNI plugin \(type); CNI protocol versions \(SpecVersion.allCases.map { $0.rawValue }.joined(separator: ", ")).
         A container runtime runs it with CNI_COMMAND and a network configuration on standard input.
         """
     }
 
     /// The answer to VERSION; input is optional and may name any version.
-    private static func versions(of plugin: any Plugin, asked input: [UInt8]) throws(CNIError) -> JSON {
+    private static func versions(of plugin: PluginEntry, asked input: [UInt8]) throws(Failure) -> JSON {
         let isBlank = input.allSatisfy { $0 <= 0x20 }
         let asked = isBlank ? nil : try Configuration.text("cniVersion", in: Configuration.decode(input))
         return [
@@ -99,19 +99,14 @@ public struct Dispatcher: Sendable {
 
     /// The pod's namespace must not be the plugin's own: it would change the host's interfaces. For DEL, which must always
     /// succeed, a path that has come to mean the plugin's own namespace is one that is gone.
-    private static func keepingOut(ofOwnNamespace invocation: Invocation) throws(CNIError) -> Invocation {
+    private static func keepingOut(ofOwnNamespace invocation: Invocation) throws(Failure) -> Invocation {
         guard let netns = invocation.netns, !invocation.mayUseOwnNamespace,
             let pod = try? FileStatus.of(netns), let own = try? FileStatus.of("/proc/self/ns/net"),
             pod.isSameFile(as: own)
         else { return invocation }
         guard invocation.command != .del else { return invocation.withoutNamespace }
-        throw CNIError(
+        throw Failure(
             .invalidNamespace, "plugin's netns and netns from CNI_NETNS should not be the same",
             details: "CNI_NETNS is \(netns); CNI_NETNS_OVERRIDE=1 allows it")
     }
-}
-
-extension KeyValuePairs<String, any Plugin> {
-    /// The plugin of that type. There are few, and each process asks for one or two: no reason to hash.
-    func plugin(_ type: String) -> (any Plugin)? { first { $0.key == type }?.value }
 }

@@ -1,3 +1,5 @@
+public import Posix
+
 /// What the runtime says by environment variables, checked.
 public struct Invocation: Sendable {
     public let command: Command
@@ -15,16 +17,16 @@ public struct Invocation: Sendable {
     public let environment: Environment
 
     /// - Throws: code 4, naming every variable that is missing, or the one that is malformed.
-    public init(_ environment: Environment) throws(CNIError) {
+    public init(_ environment: Environment) throws(Failure) {
         let name = environment["CNI_COMMAND"] ?? ""
         guard let command = Command(rawValue: name) else {
-            throw CNIError(
+            throw Failure(
                 .invalidEnvironment, "unknown CNI_COMMAND: \(name)",
-                details: "it must be one of \(Command.allCases.map(\.rawValue).joined(separator: ", "))")
+                details: "it must be one of \(Command.allCases.map { $0.rawValue }.joined(separator: ", "))")
         }
         let missing = command.requiredVariables.filter { environment[$0] == nil }
         guard missing.isEmpty else {
-            throw CNIError(
+            throw Failure(
                 .invalidEnvironment, "required env variables [\(missing.joined(separator: ","))] missing",
                 details: "for CNI_COMMAND=\(name)")
         }
@@ -68,16 +70,16 @@ public struct Invocation: Sendable {
     /// Longest interface name: IFNAMSIZ without its NUL, linux/if.h.
     public static let maximumIfnameLength = 15
 
-    static func validate(_ attachment: Attachment) throws(CNIError) {
+    static func validate(_ attachment: Attachment) throws(Failure) {
         let id = attachment.containerID
         guard isIdentifier(id), id.utf8.count <= maximumContainerIDLength else {
-            throw CNIError(
+            throw Failure(
                 .invalidEnvironment, "invalid characters in CNI_CONTAINERID \"\(id)\"",
                 details: "it must match [a-zA-Z0-9][a-zA-Z0-9_.-]* and be at most \(maximumContainerIDLength) long")
         }
         let name = attachment.ifname
         guard isInterfaceName(name) else {
-            throw CNIError(
+            throw Failure(
                 .invalidEnvironment, "invalid interface name in CNI_IFNAME \"\(name)\"",
                 details: "it must be at most \(maximumIfnameLength) octets, not . or .., without / : % and blanks")
         }

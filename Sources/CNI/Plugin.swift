@@ -1,8 +1,9 @@
 internal import JSON
+public import Posix
 
 /// A CNI plugin: what happens for each verb of the protocol.
 ///
-/// Any error may be thrown; what is no ``CNIError`` and not convertible to one reaches the runtime with code 999.
+/// What it throws is what the runtime gets, with its code.
 public protocol Plugin: Sendable {
     /// Configurations of other versions are refused with code 1. All of them by default.
     var supportedVersions: [SpecVersion] { get }
@@ -11,35 +12,35 @@ public protocol Plugin: Sendable {
     ///
     /// In a chain, what an earlier plugin has done is in ``Configuration/previousResult()``, and is to be handed on.
     /// - Returns: what is there now; it is written in the configuration's version.
-    func add(_ request: Request) throws -> CNIResult
+    func add(_ request: Request) throws(Failure) -> CNIResult
 
     /// Undoes ADD. Must succeed when there is nothing to undo, with the namespace gone, and go on past errors.
-    func del(_ request: Request) throws
+    func del(_ request: Request) throws(Failure)
 
     /// Undoes an ADD whose result could not be written. By default that is `del`; for plugins that leave some of it to the
     /// DEL of an earlier one in the chain, which may not come, it is more.
-    func withdraw(_ request: Request) throws
+    func withdraw(_ request: Request) throws(Failure)
 
     /// Compares what ADD set up with what is there now. Must not change anything.
     ///
     /// Only for configurations of 0.4.0 and newer, as ``SpecVersion/allows(_:)`` says.
-    func check(_ request: Request) throws
+    func check(_ request: Request) throws(Failure)
 
     /// Frees what belongs to this network but to none of ``Configuration/validAttachments()``. Goes on past errors.
     ///
     /// There is no attachment in the request; only for configurations of 1.1.0 and newer.
-    func gc(_ request: Request) throws
+    func gc(_ request: Request) throws(Failure)
 
-    /// Succeeds when ADD can be served; throws ``CNIError/Code/notAvailable`` or ``CNIError/Code/limitedConnectivity``.
+    /// Succeeds when ADD can be served; throws(Failure) ``Failure/Code/notAvailable`` or ``Failure/Code/limitedConnectivity``.
     ///
     /// There is no attachment in the request; only for configurations of 1.1.0 and newer.
-    func status(_ request: Request) throws
+    func status(_ request: Request) throws(Failure)
 }
 
 extension Plugin {
     public var supportedVersions: [SpecVersion] { SpecVersion.allCases }
 
-    public func withdraw(_ request: Request) throws { try del(request) }
+    public func withdraw(_ request: Request) throws(Failure) { try del(request) }
 }
 
 /// One call of a plugin.
@@ -66,12 +67,12 @@ public struct Request: Sendable {
     /// only undo an earlier ADD that succeeded.
     /// - Returns: the delegate's result; nil for commands without one.
     @discardableResult
-    public func delegate(to type: String) throws -> CNIResult? {
+    public func delegate(to type: String) throws(Failure) -> CNIResult? {
         try delegation.run(type, self)
     }
 
     /// Runs the delegate's DEL, whatever the command at hand: for undoing an ADD that failed after the delegate's.
-    public func undoDelegate(_ type: String) throws {
+    public func undoDelegate(_ type: String) throws(Failure) {
         _ = try delegation.run(type, replacing(.del))
     }
 

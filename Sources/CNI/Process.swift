@@ -15,23 +15,23 @@ extension Dispatcher {
 extension Dispatcher.Streams {
     /// This process's own standard streams.
     public static let process = Dispatcher.Streams(
-        read: { () throws(CNIError) in
+        read: { () throws(Failure) in
             do throws(Errno) {
                 return try StandardStream.input.readAll(limit: Configuration.maximumSize)
             } catch {
                 guard error != .messageTooLarge else {
-                    throw CNIError(
+                    throw Failure(
                         .decodingFailure,
                         "the network configuration on standard input is larger than \(Configuration.maximumSize) octets"
                     )
                 }
-                throw CNIError(.inputOutput, "read the network configuration from standard input: \(error)")
+                throw Failure(.inputOutput, "read the network configuration from standard input: \(error)")
             }
         },
-        write: { (text: [UInt8]) throws(CNIError) in
+        write: { (text: [UInt8]) throws(Failure) in
             do throws(Errno) {
                 try StandardStream.output.writeAll(text + [UInt8(ascii: "\n")])
-            } catch { throw CNIError(.inputOutput, "write to standard output: \(error)") }
+            } catch { throw Failure(.inputOutput, "write to standard output: \(error)") }
         },
         log: { line in try? StandardStream.error.writeAll("\(line)\n".utf8) })
 }

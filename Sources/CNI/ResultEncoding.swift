@@ -1,17 +1,18 @@
 public import JSON
 internal import Net
+public import Posix
 
 extension CNIResult {
     /// The result in the terms of an older or the same version.
     ///
     /// - Throws: code 1 when 0.1.0 or 0.2.0 is asked for and there is no address: those versions cannot say so.
-    public func json(version: SpecVersion) throws(CNIError) -> JSON {
+    public func json(version: SpecVersion) throws(Failure) -> JSON {
         var object = JSON.Object()
         object["cniVersion"] = .string(version.rawValue)
         if version < .v0_3_0 {
             for (key, family) in [("ip4", IPFamily.v4), ("ip6", .v6)] { object[key] = legacy(family) }
             guard object["ip4"] != nil || object["ip6"] != nil else {
-                throw CNIError(
+                throw Failure(
                     .incompatibleVersion, "cannot convert: no valid IP addresses",
                     details: "a result of version \(version.rawValue) must have one; ask for 0.3.0 or newer")
             }

@@ -1,3 +1,5 @@
+internal import Posix
+
 /// A version of the CNI specification that this library speaks.
 public enum SpecVersion: String, Sendable, Hashable, Comparable, CaseIterable {
     case v0_1_0 = "0.1.0"
@@ -13,10 +15,10 @@ public enum SpecVersion: String, Sendable, Hashable, Comparable, CaseIterable {
     /// Reads a `cniVersion`; an absent one means 0.1.0.
     ///
     /// - Throws: code 1.
-    init(decoding text: String?, supported: [SpecVersion] = SpecVersion.allCases) throws(CNIError) {
+    init(decoding text: String?, supported: [SpecVersion] = SpecVersion.allCases) throws(Failure) {
         guard let version = SpecVersion(rawValue: text ?? "0.1.0"), supported.contains(version) else {
-            let list = supported.map(\.rawValue).joined(separator: " ")
-            throw CNIError(
+            let list = supported.map { $0.rawValue }.joined(separator: " ")
+            throw Failure(
                 .incompatibleVersion, "incompatible CNI versions",
                 details: "config is \"\(text ?? "0.1.0")\", plugin supports [\(list)]")
         }

@@ -1,6 +1,7 @@
 public import CNI
 internal import JSON
 internal import Net
+public import Posix
 
 /// What `ipam` says for `dhcp`: read by the plugin, to refuse it early, and by the daemon.
 public struct ClientSettings: Sendable {
@@ -18,26 +19,32 @@ public struct ClientSettings: Sendable {
         static let provide = ConfigurationKey<[JSONReader]>(
             "provide", default: [],
             "Options to send: `{\"option\", \"value\", \"fromArg\"}`; `fromArg` names a key of `CNI_ARGS` whose value is sent instead, if there is one."
-        ) { reader throws(JSONTypeError) in try limited(reader) }
+        ) { reader throws(Failure) in try limited(reader) }
         static let request = ConfigurationKey<[JSONReader]>(
             "request", default: [],
             "Options to ask for: `{\"option\", \"skipDefault\"}`; `skipDefault` leaves out those that are asked for anyway (1, 121, 3, 33, 6, 15)."
-        ) { reader throws(JSONTypeError) in try limited(reader) }
+        ) { reader throws(Failure) in try limited(reader) }
         static let priority = ConfigurationKey<UInt32?>(
             "priority", default: nil, "Metric of the routes that the server gives."
-        ) { reader throws(JSONTypeError) in try reader.uint32() }
+        ) { reader throws(Failure) in try reader.uint32() }
         static let suppress = ConfigurationKey<[String]>(
             "suppress", default: [], "What to leave out of the result: `gateway`, which is the default route, too."
-        ) { reader throws(JSONTypeError) in
-            try reader.elements().map { element throws(JSONTypeError) in
+        ) { reader throws(Failure) in
+            try reader.elements().map { element throws(Failure) in
                 guard try element.string() == "gateway" else { throw element.wrong("gateway") }
                 return "gateway"
             }
         }
 
-        public static let everything: [any AnyConfigurationKey] = [socket, provide, request, priority, suppress]
+        @KeyList public static var everything: [KeyDescription] {
+            socket
+            provide
+            request
+            priority
+            suppress
+        }
 
-        private static func limited(_ reader: JSONReader) throws(JSONTypeError) -> [JSONReader] {
+        private static func limited(_ reader: JSONReader) throws(Failure) -> [JSONReader] {
             let elements = try reader.elements()
             guard elements.count <= maximumOptions else { throw reader.tooLong(limit: maximumOptions) }
             return elements
@@ -58,21 +65,21 @@ public struct ClientSettings: Sendable {
     ]
 
     /// Where the daemon listens: all that DEL and GC need to know.
-    public static func socket(_ configuration: Configuration) throws(CNIError) -> String {
-        try configuration.decoding { (reader) throws(JSONTypeError) in
-            try reader.member("ipam").map { ipam throws(JSONTypeError) in try Keys.socket.read(ipam) }
+    public static func socket(_ configuration: Configuration) throws(Failure) -> String {
+        try configuration.decoding { (reader) throws(Failure) in
+            try reader.member("ipam").map { ipam throws(Failure) in try Keys.socket.read(ipam) }
                 ?? Keys.socket.fallback
         }
     }
 
     /// - Throws: code 6 or 7, naming the key.
-    public init(_ configuration: Configuration, _ arguments: Arguments) throws(CNIError) {
-        self = try configuration.decoding { (reader) throws(JSONTypeError) in
+    public init(_ configuration: Configuration, _ arguments: Arguments) throws(Failure) {
+        self = try configuration.decoding { (reader) throws(Failure) in
             try ClientSettings(reader.required("ipam"), arguments)
         }
     }
 
-    private init(_ ipam: JSONReader, _ arguments: Arguments) throws(JSONTypeError) {
+    private init(_ ipam: JSONReader, _ arguments: Arguments) throws(Failure) {
         socket = try Keys.socket.read(ipam)
         priority = try Keys.priority.read(ipam)
         suppressesGateway = try !Keys.suppress.read(ipam).isEmpty
@@ -86,7 +93,7 @@ public struct ClientSettings: Sendable {
             let given = try entry.nonEmpty("value")
             guard let value = argument ?? given else { continue }
             guard value.utf8.count <= 255 else {
-                throw JSONTypeError(
+                throw Failure(
                     .value, path: entry.path, expected: "at most 255 octets",
                     found: "longer: value too long for option \(code.rawValue)")
             }
@@ -104,10 +111,10 @@ public struct ClientSettings: Sendable {
         requested = anyway + asked.filter { !anyway.contains($0) }
     }
 
-    private static func code(_ reader: JSONReader) throws(JSONTypeError) -> OptionCode {
+    private static func code(_ reader: JSONReader) throws(Failure) -> OptionCode {
         guard let code = OptionCode(name: try reader.string()) else {
             throw reader.wrong(
-                "a number from 1 to 254 or one of \(OptionCode.names.map(\.key).joined(separator: ", ")) "
+                "a number from 1 to 254 or one of \(OptionCode.names.map { $0.key }.joined(separator: ", ")) "
                     + "(Can not parse option)")
         }
         return code
@@ -123,6 +130,6 @@ extension CNIResult {
         routes = lease.routes.filter { keepsGateway || $0.destination.prefixLength > 0 }.map {
             Route(destination: $0.destination, gateway: $0.gateway, priority: settings.priority)
         }
-        dns = DNS(nameservers: lease.nameServers.map(\.description), domain: lease.domain)
+        dns = DNS(nameservers: lease.nameServers.map { $0.description }, domain: lease.domain)
     }
 }

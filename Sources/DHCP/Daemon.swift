@@ -1,6 +1,6 @@
 internal import CNI
 internal import Net
-internal import Posix
+public import Posix
 
 /// Keeps the leases of a node's pods: one thread that waits for whatever comes next.
 public final class Daemon {
@@ -21,7 +21,7 @@ public final class Daemon {
     private static let maximumLeases = 4096
 
     /// Takes the socket, and up the leases that an earlier daemon has left.
-    public init(_ options: DaemonOptions) throws {
+    public init(_ options: DaemonOptions) throws(Failure) {
         self.options = options
         let socket = options.hostPrefix + options.socket
         let leases = options.leaseDirectory ?? LeaseDirectory.path(besideSocket: socket)
@@ -29,19 +29,20 @@ public final class Daemon {
             directory = try LeaseDirectory(leases)
             lock = try directory.lock()
         } catch {
-            throw CNIError(
+            throw Failure(
                 .inputOutput, "use lease directory \(leases): \(error)",
                 details: error == .tryAgain ? "another dhcp daemon is running" : "")
         }
         let inherited = try DaemonSocket.inherited()
         ownsSocket = !inherited
         listener = try inherited ? DaemonSocket.takeInherited() : DaemonSocket.open(socket)
-        termination = try ProcessEnvironment.termination()
+        termination = try attempting("watch for SIGTERM") { () throws(Errno) in try ProcessEnvironment.termination() }
         try DaemonSocket.writeProcessID(options.pidFile)
         // A server that is silent makes every lease have its socket open at once.
-        try ProcessEnvironment.raiseFileLimit()
+        try attempting("raise the limit of open files") { () throws(Errno) in try ProcessEnvironment.raiseFileLimit() }
         let now = BootClock.milliseconds
-        for (owner, record) in try directory.records() {
+        let records = try attempting("read lease directory \(leases)") { () throws(Errno) in try directory.records() }
+        for (owner, record) in records {
             sessions[owner] = LeaseSession(owner, record, directory, options, at: now)
         }
         Daemon.log("listening at \(socket), \(sessions.count) leases in \(leases)")
@@ -51,7 +52,7 @@ public final class Daemon {
     static func log(_ text: String) { try? StandardStream.error.writeAll("dhcp: \(text)\n".utf8) }
 
     /// Works until SIGTERM or SIGINT comes. Leases stay: whoever is started next takes them up.
-    public func run() throws {
+    public func run() throws(Failure) {
         while try turn() {}
         if ownsSocket { DaemonSocket.remove(options.hostPrefix + options.socket) }
         if !options.pidFile.isEmpty { DaemonSocket.remove(options.pidFile) }
@@ -61,7 +62,7 @@ public final class Daemon {
     /// Waits for what comes next and does it.
     ///
     /// - Returns: false when it is time to stop.
-    private func turn() throws(Errno) -> Bool {
+    private func turn() throws(Failure) -> Bool {
         var interests = [Polling.Interest(termination.rawValue, .reading)]
         let accepts = connections.count < Daemon.maximumConnections
         if accepts { interests.append(.init(listener.rawValue, .reading)) }
@@ -70,7 +71,9 @@ public final class Daemon {
         let listening = sessions.values.filter { $0.link.descriptor != nil }
         interests += listening.map { .init($0.link.descriptor ?? -1, .reading) }
 
-        let ready = try Polling.wait(for: interests, milliseconds: patience())
+        let ready = try attempting("wait for something to come") { () throws(Errno) in
+            try Polling.wait(for: interests, milliseconds: patience())
+        }
         guard !ready[0] else { return false }
         let now = BootClock.milliseconds
         var next = ready.dropFirst()
@@ -95,7 +98,7 @@ public final class Daemon {
 
     /// Milliseconds until something is due.
     private func patience() -> Int {
-        let deadlines = sessions.values.map(\.deadline) + connections.values.map(\.deadline)
+        let deadlines = sessions.values.map { $0.deadline } + connections.values.map { $0.deadline }
         guard let first = deadlines.min(), first < Int.max else { return -1 }
         // Longer ones are looked at again after an hour.
         return min(max(first - BootClock.milliseconds, 0) + 1, 3_600_000)
@@ -176,23 +179,24 @@ extension Daemon {
     private func allocate(
         _ owner: LeaseOwner, _ configuration: Configuration, _ call: ServerConversation.Call, _ number: Int,
         _ connection: DaemonConnection, at now: Int
-    ) throws {
+    ) throws(Failure) {
         let settings = try ClientSettings(configuration, Arguments(call.arguments.arguments))
         let netns = options.hostPrefix + call.arguments.netns
         let link = PodLink(netns: netns, ifname: owner.attachment.ifname)
         switch try link.open(settingUp: true) {
         case .present: break
-        case .namespaceGone: throw LeaseProblem("failed to Statfs \"\(netns)\": no network namespace is there")
+        case .namespaceGone: throw Failure(.inputOutput, "failed to Statfs \"\(netns)\": no network namespace is there")
         case .interfaceMissing:
-            throw LeaseProblem("error looking up \"\(owner.attachment.ifname)\": Link not found in \(netns)")
+            throw Failure(.inputOutput, "error looking up \"\(owner.attachment.ifname)\": Link not found in \(netns)")
         }
         guard let hardware = link.hardwareAddress, !hardware.isZero else {
-            throw LeaseProblem("\(owner.attachment.ifname) in \(netns) has no Ethernet address")
+            throw Failure(.inputOutput, "\(owner.attachment.ifname) in \(netns) has no Ethernet address")
         }
+        var provided = settings.provided
+        if provided[.clientIdentifier] == nil { provided[.clientIdentifier] = owner.clientIdentifier }
         let identity = ClientIdentity(
             hardwareAddress: hardware,
-            provided: [.clientIdentifier: owner.clientIdentifier].merging(settings.provided) { $1 },
-            requested: settings.requested, wantsBroadcast: options.broadcast)
+            provided: provided, requested: settings.requested, wantsBroadcast: options.broadcast)
         if let present = sessions[owner] {
             if let lease = present.lease, present.identity == identity, present.link.netns == netns {
                 return connection.answer(call, CNIResult(lease, settings))
@@ -203,7 +207,7 @@ extension Daemon {
             refuseWaiter(owner, "another ADD for the same attachment has come")
         }
         guard sessions.count < Daemon.maximumLeases else {
-            throw LeaseProblem("this daemon has \(Daemon.maximumLeases) leases already")
+            throw Failure(.inputOutput, "this daemon has \(Daemon.maximumLeases) leases already")
         }
         Daemon.log("\(owner): acquiring lease")
         let session = LeaseSession(owner, link, identity, directory, options, at: now)
@@ -211,16 +215,16 @@ extension Daemon {
         waiting[owner] = (number, call, settings)
     }
 
-    private func check(_ owner: LeaseOwner, _ configuration: Configuration) throws -> CNIResult {
-        guard let session = sessions[owner] else { throw LeaseProblem("no lease is held for \(owner)") }
+    private func check(_ owner: LeaseOwner, _ configuration: Configuration) throws(Failure) -> CNIResult {
+        guard let session = sessions[owner] else { throw Failure(.inputOutput, "no lease is held for \(owner)") }
         guard let lease = session.lease else {
-            throw LeaseProblem("the lease of \(owner) is lost: \(session.problem)")
+            throw Failure(.inputOutput, "the lease of \(owner) is lost: \(session.problem)")
         }
         return CNIResult(lease, try ClientSettings(configuration, Arguments("")))
     }
 
     /// Those that are being acquired are not looked at: the runtime does not know of them yet.
-    private func collectGarbage(_ configuration: Configuration) throws {
+    private func collectGarbage(_ configuration: Configuration) throws(Failure) {
         let valid = try configuration.validAttachments()
         for (owner, session) in sessions
         where owner.network == configuration.name && waiting[owner] == nil && !valid.contains(owner.attachment) {

@@ -7,7 +7,7 @@ public struct DaemonClient: Sendable {
     public static let defaultSocket = "/run/cni/dhcp.sock"
 
     /// Why there is no answer.
-    public enum Failure: Error, Sendable {
+    public enum Problem: Error, Sendable {
         /// Nobody listens there.
         case absent(String)
         /// The daemon's own words.
@@ -23,23 +23,23 @@ public struct DaemonClient: Sendable {
     public init(socket path: String) { self.path = path }
 
     /// A new lease, or the one that the attachment has. The daemon limits the time; the reference's may take minutes.
-    public func allocate(_ arguments: CallArguments) throws(Failure) -> CNIResult {
+    public func allocate(_ arguments: CallArguments) throws(Problem) -> CNIResult {
         try call(.allocate, arguments, seconds: 600)
     }
 
-    public func release(_ arguments: CallArguments) throws(Failure) { try call(.release, arguments) }
+    public func release(_ arguments: CallArguments) throws(Problem) { try call(.release, arguments) }
 
     /// What the attachment's lease says now.
-    public func check(_ arguments: CallArguments) throws(Failure) -> CNIResult { try call(.check, arguments) }
+    public func check(_ arguments: CallArguments) throws(Problem) -> CNIResult { try call(.check, arguments) }
 
-    public func collectGarbage(_ arguments: CallArguments) throws(Failure) { try call(.collectGarbage, arguments) }
+    public func collectGarbage(_ arguments: CallArguments) throws(Problem) { try call(.collectGarbage, arguments) }
 
-    public func status() throws(Failure) { try call(.status, CallArguments()) }
+    public func status() throws(Problem) { try call(.status, CallArguments()) }
 
     @discardableResult
     private func call(
         _ method: RPC.Method, _ arguments: CallArguments, seconds: Int = 30
-    ) throws(Failure) -> CNIResult {
+    ) throws(Problem) -> CNIResult {
         var connection = try ClientConnection(path, deadline: MonotonicClock.milliseconds + seconds * 1000)
         return try connection.call(method, arguments)
     }
@@ -51,7 +51,7 @@ private struct ClientConnection: ~Copyable {
     private var received: [UInt8] = []
     private var decoder = GobDecoder()
 
-    init(_ path: String, deadline: Int) throws(DaemonClient.Failure) {
+    init(_ path: String, deadline: Int) throws(DaemonClient.Problem) {
         do throws(Errno) {
             let socket = try FileDescriptor.unixStreamSocket()
             try socket.setSendTimeout(milliseconds: 10_000)
@@ -63,33 +63,42 @@ private struct ClientConnection: ~Copyable {
 
     mutating func call(
         _ method: RPC.Method, _ arguments: CallArguments
-    ) throws(DaemonClient.Failure) -> CNIResult {
-        do {
-            try send(RPC.greeting)
-            var line = try RPC.takeGreeting(&received)
-            while line == nil {
-                try receive()
-                line = try RPC.takeGreeting(&received)
-            }
-            guard line?.hasSuffix("200 Connected to Go RPC") == true else {
-                throw GobError("\(line.debugDescription) for a welcome")
-            }
-            var encoder = GobEncoder()
-            try send(
-                encoder.encode(.fields(["ServiceMethod": .text(method.rawValue), "Seq": .uint(0)]), as: RPC.request)
-                    + encoder.encode(arguments.gob, as: RPC.arguments))
-            let header = try next()
-            let error = header["Error"]?.text ?? ""
-            guard error.isEmpty else {
-                let isUnknown = error.hasPrefix("rpc: can't find")
-                throw isUnknown ? DaemonClient.Failure.unknownMethod : .refused(error)
-            }
-            let value = try next()
-            return method.hasResult ? try CNIResult(value) : CNIResult()
-        } catch let error as DaemonClient.Failure { throw error } catch { throw .broken("\(error)") }
+    ) throws(DaemonClient.Problem) -> CNIResult {
+        let answer: Answer
+        do throws(Failure) { answer = try ask(method, arguments) } catch { throw .broken("\(error)") }
+        switch answer {
+        case .result(let result): return result
+        case .refusal(let words): throw words.hasPrefix("rpc: can't find") ? .unknownMethod : .refused(words)
+        }
     }
 
-    private mutating func next() throws -> GobValue {
+    private enum Answer {
+        case result(CNIResult)
+        case refusal(String)
+    }
+
+    private mutating func ask(_ method: RPC.Method, _ arguments: CallArguments) throws(Failure) -> Answer {
+        try send(RPC.greeting)
+        var line = try RPC.takeGreeting(&received)
+        while line == nil {
+            try receive()
+            line = try RPC.takeGreeting(&received)
+        }
+        guard let line, line.hasSuffix("200 Connected to Go RPC") else {
+            throw Failure(.decodingFailure, "\"\(line ?? "")\" for a welcome")
+        }
+        var encoder = GobEncoder()
+        try send(
+            encoder.encode(.fields(["ServiceMethod": .text(method.rawValue), "Seq": .uint(0)]), as: RPC.request)
+                + encoder.encode(arguments.gob, as: RPC.arguments))
+        let header = try next()
+        let error = header["Error"]?.text ?? ""
+        guard error.isEmpty else { return .refusal(error) }
+        let value = try next()
+        return .result(method.hasResult ? try CNIResult(value) : CNIResult())
+    }
+
+    private mutating func next() throws(Failure) -> GobValue {
         while true {
             if let value = try decoder.next(&received, limit: RPC.maximumMessage) { return value }
             try receive()
@@ -102,23 +111,25 @@ private struct ClientConnection: ~Copyable {
         try socket.wait(for: readiness, milliseconds: Int32(clamping: left))
     }
 
-    private func send(_ octets: [UInt8]) throws(Errno) {
-        var rest = octets[...]
-        while !rest.isEmpty {
-            try wait(for: .writing)
-            do throws(Errno) { rest = rest.dropFirst(try socket.send(rest)) } catch .tryAgain { continue }
-        }
+    private func send(_ octets: [UInt8]) throws(Failure) {
+        do throws(Errno) {
+            var rest = octets[...]
+            while !rest.isEmpty {
+                try wait(for: .writing)
+                do throws(Errno) { rest = rest.dropFirst(try socket.send(rest)) } catch .tryAgain { continue }
+            }
+        } catch { throw Failure("write to it", error) }
     }
 
-    private mutating func receive() throws(Errno) {
-        while true {
-            try wait(for: .reading)
-            do throws(Errno) {
-                let chunk = try socket.receive(atMost: 65536)
-                guard !chunk.isEmpty else { throw .connectionReset }
-                received += chunk
-                return
-            } catch .tryAgain { continue }
-        }
+    private mutating func receive() throws(Failure) {
+        do throws(Errno) {
+            var chunk: [UInt8]?
+            while chunk == nil {
+                try wait(for: .reading)
+                do throws(Errno) { chunk = try socket.receive(atMost: 65536) } catch .tryAgain { continue }
+            }
+            guard let chunk, !chunk.isEmpty else { throw .connectionReset }
+            received += chunk
+        } catch { throw Failure("read from it", error) }
     }
 }

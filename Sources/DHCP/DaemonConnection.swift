@@ -27,24 +27,33 @@ final class DaemonConnection {
     var deadline: Int { pending > 0 && output.isEmpty ? .max : patience }
 
     func receive(at now: Int) -> [ServerConversation.Call] {
-        do {
-            let chunk = try socket.receive(atMost: 65536)
-            guard !chunk.isEmpty else {
-                isClosed = true
-                return []
-            }
-            let (calls, answer) = try conversation.receive(chunk)
-            patience = now + DaemonConnection.longestPause
-            pending += calls.count
-            guard pending <= DaemonConnection.maximumPending else { throw GobError("too many calls at once") }
-            send(answer)
-            return calls
-        } catch {
-            if let error = error as? Errno, error == .tryAgain { return [] }
-            Daemon.log("connection closed: \(error)")
+        let chunk: [UInt8]
+        do throws(Errno) { chunk = try socket.receive(atMost: 65536) } catch {
+            if error != .tryAgain { close(because: "\(error)") }
+            return []
+        }
+        guard !chunk.isEmpty else {
             isClosed = true
             return []
         }
+        do throws(Failure) {
+            let (calls, answer) = try conversation.receive(chunk)
+            patience = now + DaemonConnection.longestPause
+            pending += calls.count
+            guard pending <= DaemonConnection.maximumPending else {
+                throw Failure(.decodingFailure, "too many calls at once")
+            }
+            send(answer)
+            return calls
+        } catch {
+            close(because: "\(error)")
+            return []
+        }
+    }
+
+    private func close(because reason: String) {
+        Daemon.log("connection closed: \(reason)")
+        isClosed = true
     }
 
     func answer(_ call: ServerConversation.Call, _ result: CNIResult? = nil) {

@@ -1,4 +1,5 @@
-public import CNI
+internal import CNI
+public import Posix
 
 /// How the daemon is started: the flags of the reference's, and our own. Written `-name value`, `-name=value`, or with two
 /// hyphens, as Go's package flag reads them.
@@ -35,12 +36,12 @@ public struct DaemonOptions: Sendable, Hashable {
     public init() {}
 
     /// - Throws: code 7 for flags that are none.
-    public init(_ arguments: [String]) throws(CNIError) {
+    public init(_ arguments: [String]) throws(Failure) {
         var rest = arguments[...]
         while let word = rest.popFirst() {
             let hyphens = word.prefix { $0 == "-" }.count
             guard (1...2).contains(hyphens), word.count > hyphens else {
-                throw CNIError(.invalidConfiguration, "\(word.debugDescription) is no flag")
+                throw Failure(.invalidConfiguration, "\(word.debugDescription) is no flag")
             }
             let parts = word.dropFirst(hyphens).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = String(parts[0])
@@ -50,18 +51,18 @@ public struct DaemonOptions: Sendable, Hashable {
                 continue
             }
             guard let value = given ?? rest.popFirst() else {
-                throw CNIError(.invalidConfiguration, "flag needs an argument: -\(name)")
+                throw Failure(.invalidConfiguration, "flag needs an argument: -\(name)")
             }
             try set(name, value)
         }
         for (name, path) in [("pidfile", pidFile), ("socketpath", socket), ("leasedir", leaseDirectory ?? "")] {
             guard path.isEmpty || path.hasPrefix("/") else {
-                throw CNIError(.invalidConfiguration, "-\(name) \(path): path not absolute")
+                throw Failure(.invalidConfiguration, "-\(name) \(path): path not absolute")
             }
         }
     }
 
-    private mutating func set(_ name: String, _ value: String) throws(CNIError) {
+    private mutating func set(_ name: String, _ value: String) throws(Failure) {
         switch name {
         case "pidfile": pidFile = value
         case "hostprefix": hostPrefix = value
@@ -70,22 +71,22 @@ public struct DaemonOptions: Sendable, Hashable {
         case "timeout": timeout = try DaemonOptions.milliseconds(value)
         case "resendmax": resendMaximum = try DaemonOptions.milliseconds(value)
         case "resendtimeout": resendTimeout = try DaemonOptions.milliseconds(value)
-        default: throw CNIError(.invalidConfiguration, "flag provided but not defined: -\(name)")
+        default: throw Failure(.invalidConfiguration, "flag provided but not defined: -\(name)")
         }
     }
 
-    private static func flag(_ text: String) throws(CNIError) -> Bool {
+    private static func flag(_ text: String) throws(Failure) -> Bool {
         switch text.lowercased() {
         case "true", "t", "1": return true
         case "false", "f", "0": return false
-        default: throw CNIError(.invalidConfiguration, "-broadcast must be true or false, but is \(text)")
+        default: throw Failure(.invalidConfiguration, "-broadcast must be true or false, but is \(text)")
         }
     }
 
     private static let longest = 24 * 3_600_000
 
     /// Go's durations: whole numbers with units, one after the other.
-    private static func milliseconds(_ text: String) throws(CNIError) -> Int {
+    private static func milliseconds(_ text: String) throws(Failure) -> Int {
         var total = 0
         var rest = text[...]
         repeat {
@@ -93,7 +94,7 @@ public struct DaemonOptions: Sendable, Hashable {
             let unit = rest.dropFirst(digits.count).prefix { $0.isLetter }
             let factor = ["ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000][String(unit)]
             guard let number = Int(digits), let factor, number <= longest / factor, total <= longest else {
-                throw CNIError(
+                throw Failure(
                     .invalidConfiguration, "\(text.debugDescription) is no duration of at most 24 h",
                     details: "write it like 10s, 1m30s or 500ms")
             }
@@ -115,7 +116,7 @@ extension Daemon {
             return 0
         }
         let options: DaemonOptions
-        do throws(CNIError) { options = try DaemonOptions(arguments) } catch {
+        do throws(Failure) { options = try DaemonOptions(arguments) } catch {
             log("\(error)\n\(DaemonOptions.usage)")
             return 2
         }

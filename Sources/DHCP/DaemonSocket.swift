@@ -4,12 +4,12 @@ internal import Posix
 /// Where the daemon is called.
 enum DaemonSocket {
     /// Whether systemd has handed over a socket (sd_listen_fds(3)); its file is not ours to remove.
-    static func inherited() throws(CNIError) -> Bool {
+    static func inherited() throws(Failure) -> Bool {
         let environment = Environment(ProcessEnvironment.variables)
         guard environment["LISTEN_PID"] == "\(ProcessEnvironment.processID)" else { return false }
         let count = environment["LISTEN_FDS"] ?? ""
         guard count == "1" else {
-            throw CNIError(.invalidEnvironment, "Too many (\(count)) FDs passed through socket activation")
+            throw Failure(.invalidEnvironment, "Too many (\(count)) FDs passed through socket activation")
         }
         return true
     }
@@ -17,7 +17,7 @@ enum DaemonSocket {
     /// SD_LISTEN_FDS_START, systemd/sd-daemon.h.
     static func takeInherited() -> FileDescriptor { FileDescriptor(owning: 3) }
 
-    static func open(_ path: String) throws(CNIError) -> FileDescriptor {
+    static func open(_ path: String) throws(Failure) -> FileDescriptor {
         do throws(Errno) {
             if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
                 try LeaseDirectory.make(String(path[..<slash]))
@@ -27,7 +27,7 @@ enum DaemonSocket {
             try socket.listen(at: .path(path))
             return socket
         } catch {
-            throw CNIError(
+            throw Failure(
                 .inputOutput, "Error getting listener: listen at \(path): \(error)",
                 details: error == .addressInUse ? "another daemon listens there" : "")
         }
@@ -50,11 +50,11 @@ enum DaemonSocket {
         try? FileDescriptor.open(directory, .directory).unlink(String(path[path.index(after: slash)...]))
     }
 
-    static func writeProcessID(_ path: String) throws(CNIError) {
+    static func writeProcessID(_ path: String) throws(Failure) {
         guard !path.isEmpty else { return }
         do throws(Errno) {
             try FileDescriptor.open(path, [.writeOnly, .create, .truncate], mode: 0o644)
                 .writeAll("\(ProcessEnvironment.processID)".utf8)
-        } catch { throw CNIError(.inputOutput, "Error writing pidfile \"\(path)\": \(error)") }
+        } catch { throw Failure(.inputOutput, "Error writing pidfile \"\(path)\": \(error)") }
     }
 }

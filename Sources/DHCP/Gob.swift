@@ -28,13 +28,6 @@ enum GobValue: Sendable, Hashable {
     }
 }
 
-/// What gob cannot be.
-struct GobError: Error, Sendable, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) { self.description = description }
-}
-
 /// Numbers of types: those that gob has, and the first of a sender's own.
 enum GobTypeID {
     static let bool = 1
@@ -88,7 +81,7 @@ struct GobEncoder: Sendable {
             parts = [element]
             description += [2] + common("") + [1] + GobEncoder.int(Int64(element.id)) + [0, 0]
         case .structure(_, let name, let fields):
-            parts = fields.map(\.value)
+            parts = fields.map { $0.value }
             description += [3] + common(name)
             if !fields.isEmpty {
                 description += [1] + GobEncoder.uint(UInt64(fields.count))

@@ -1,3 +1,5 @@
+internal import Posix
+
 /// Reads values of a stream, and keeps the types that it describes. Whatever comes: an error, never more memory than a few
 /// times what came in.
 struct GobDecoder: Sendable {
@@ -17,29 +19,29 @@ struct GobDecoder: Sendable {
     ///
     /// - Parameter limit: the longest message, in octets.
     /// - Returns: nil when more is needed.
-    mutating func next(_ received: inout [UInt8], limit: Int) throws(GobError) -> GobValue? {
+    mutating func next(_ received: inout [UInt8], limit: Int) throws(Failure) -> GobValue? {
         while true {
             var cursor = Cursor(received[...])
             guard let size = try cursor.uintIfWhole() else { return nil }
-            guard size <= UInt64(limit) else { throw GobError("a message of \(size) octets") }
+            guard size <= UInt64(limit) else { throw Failure(.decodingFailure, "a message of \(size) octets") }
             guard cursor.rest.count >= Int(size) else { return nil }
             var content = Cursor(cursor.rest.prefix(Int(size)))
             received.removeFirst(received.count - cursor.rest.count + Int(size))
             let id = try content.int()
             if id >= 0 {
                 // What is no structure has a zero before it.
-                guard case .structure = types[Int(id)] else { throw GobError("a value of type \(id)") }
+                guard case .structure = types[Int(id)] else { throw Failure(.decodingFailure, "a value of type \(id)") }
                 return try value(Int(id), &content, depth: 0)
             }
             guard id > -Int64(Int32.max), types.count < GobDecoder.maximumTypes, types[Int(-id)] == nil else {
-                throw GobError("a description of type \(-id)")
+                throw Failure(.decodingFailure, "a description of type \(-id)")
             }
             types[Int(-id)] = try GobDecoder.description(&content)
         }
     }
 
-    private func value(_ type: Int, _ cursor: inout Cursor, depth: Int) throws(GobError) -> GobValue {
-        guard depth < GobDecoder.maximumDepth else { throw GobError("values nested too deep") }
+    private func value(_ type: Int, _ cursor: inout Cursor, depth: Int) throws(Failure) -> GobValue {
+        guard depth < GobDecoder.maximumDepth else { throw Failure(.decodingFailure, "values nested too deep") }
         switch type {
         case GobTypeID.bool: return .bool(try cursor.uint() != 0)
         case GobTypeID.int: return .int(try cursor.int())
@@ -58,7 +60,9 @@ struct GobDecoder: Sendable {
             var values: [String: GobValue] = [:]
             var position = -1
             while let step = try cursor.step() {
-                guard step <= fields.count, position + step < fields.count else { throw GobError("a field too many") }
+                guard step <= fields.count, position + step < fields.count else {
+                    throw Failure(.decodingFailure, "a field too many")
+                }
                 position += step
                 values[fields[position].name] = try value(fields[position].type, &cursor, depth: depth + 1)
             }
@@ -74,12 +78,12 @@ struct GobDecoder: Sendable {
             }
             return .other
         case .opaque: return .bytes(try cursor.bytes())
-        case nil: throw GobError("a value of type \(type), which nobody has described")
+        case nil: throw Failure(.decodingFailure, "a value of type \(type), which nobody has described")
         }
     }
 
     /// A wireType: one of seven pointers is set.
-    private static func description(_ cursor: inout Cursor) throws(GobError) -> Description {
+    private static func description(_ cursor: inout Cursor) throws(Failure) -> Description {
         var result: Description?
         var kind = -1
         while let step = try cursor.step() {
@@ -95,15 +99,15 @@ struct GobDecoder: Sendable {
                     case 3: .map(numbers[1] ?? 0, numbers[2] ?? 0)
                     default: .opaque
                     }
-            default: throw GobError("a description of kind \(kind)")
+            default: throw Failure(.decodingFailure, "a description of kind \(kind)")
             }
         }
-        guard let result else { throw GobError("an empty description") }
+        guard let result else { throw Failure(.decodingFailure, "an empty description") }
         return result
     }
 
     /// A structure of a common part and numbers, by the field's position.
-    private static func numbers(_ cursor: inout Cursor) throws(GobError) -> [Int: Int] {
+    private static func numbers(_ cursor: inout Cursor) throws(Failure) -> [Int: Int] {
         var numbers: [Int: Int] = [:]
         var position = -1
         while let step = try cursor.step() {
@@ -117,7 +121,7 @@ struct GobDecoder: Sendable {
         return numbers
     }
 
-    private static func common(_ cursor: inout Cursor) throws(GobError) {
+    private static func common(_ cursor: inout Cursor) throws(Failure) {
         var position = -1
         while let step = try cursor.step() {
             position += step
@@ -125,7 +129,7 @@ struct GobDecoder: Sendable {
         }
     }
 
-    private static func fields(_ cursor: inout Cursor) throws(GobError) -> [(name: String, type: Int)] {
+    private static func fields(_ cursor: inout Cursor) throws(Failure) -> [(name: String, type: Int)] {
         var fields: [(name: String, type: Int)] = []
         var position = -1
         while let step = try cursor.step() {
@@ -158,41 +162,41 @@ private struct Cursor {
     init(_ octets: ArraySlice<UInt8>) { rest = octets }
 
     /// - Returns: nil when there is not all of it yet.
-    mutating func uintIfWhole() throws(GobError) -> UInt64? {
+    mutating func uintIfWhole() throws(Failure) -> UInt64? {
         guard let first = rest.first else { return nil }
         let size = first < 128 ? 0 : 256 - Int(first)
-        guard size <= 8 else { throw GobError("a number of \(size) octets") }
+        guard size <= 8 else { throw Failure(.decodingFailure, "a number of \(size) octets") }
         guard rest.count > size else { return nil }
         let number: UInt64 = size == 0 ? UInt64(first) : rest.dropFirst().prefix(size).number()
         rest = rest.dropFirst(1 + size)
         return number
     }
 
-    mutating func uint() throws(GobError) -> UInt64 {
-        guard let number = try uintIfWhole() else { throw GobError("a message that is cut off") }
+    mutating func uint() throws(Failure) -> UInt64 {
+        guard let number = try uintIfWhole() else { throw Failure(.decodingFailure, "a message that is cut off") }
         return number
     }
 
-    mutating func int() throws(GobError) -> Int64 {
+    mutating func int() throws(Failure) -> Int64 {
         let number = try uint()
         return number & 1 == 1 ? ~Int64(bitPattern: number >> 1) : Int64(bitPattern: number >> 1)
     }
 
     /// How far the next field is from the last one; nil at the end of the structure.
-    mutating func step() throws(GobError) -> Int? {
+    mutating func step() throws(Failure) -> Int? {
         let number = try uint()
-        guard number <= 1024 else { throw GobError("a field too many") }
+        guard number <= 1024 else { throw Failure(.decodingFailure, "a field too many") }
         return number == 0 ? nil : Int(number)
     }
 
     /// How many elements follow: each has one octet at least.
-    mutating func count() throws(GobError) -> Int {
+    mutating func count() throws(Failure) -> Int {
         let number = try uint()
-        guard number <= UInt64(rest.count) else { throw GobError("more elements than octets") }
+        guard number <= UInt64(rest.count) else { throw Failure(.decodingFailure, "more elements than octets") }
         return Int(number)
     }
 
-    mutating func bytes() throws(GobError) -> [UInt8] {
+    mutating func bytes() throws(Failure) -> [UInt8] {
         let size = try count()
         defer { rest = rest.dropFirst(size) }
         return Array(rest.prefix(size))

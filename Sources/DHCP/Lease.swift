@@ -1,4 +1,5 @@
 public import Net
+internal import Posix
 
 /// What a server has granted, with its times in milliseconds of the clock of whoever asks.
 public struct Lease: Sendable, Hashable {
@@ -28,24 +29,25 @@ public struct Lease: Sendable, Hashable {
     ///
     /// - Parameter start: when the request for it was sent.
     /// - Throws: what is wrong with it, in words.
-    init(_ message: Message, since start: Int) throws(LeaseProblem) {
+    init(_ message: Message, since start: Int) throws(Failure) {
         let options = message.options
         guard let server = options.address(.serverIdentifier), !server.isUnspecified else {
-            throw LeaseProblem("a DHCP server that does not say who it is has answered")
+            throw Failure(.inputOutput, "a DHCP server that does not say who it is has answered")
         }
         guard !message.offeredAddress.isUnspecified, !message.offeredAddress.isMulticast,
             !message.offeredAddress.isLoopback, message.offeredAddress.value != UInt128(UInt32.max)
-        else { throw LeaseProblem("DHCP server \(server) offers \(message.offeredAddress)") }
+        else { throw Failure(.inputOutput, "DHCP server \(server) offers \(message.offeredAddress)") }
         guard let mask = options[.subnetMask], mask.count == 4 else {
-            throw LeaseProblem("DHCP option Subnet Mask not found in DHCPACK of \(server)")
+            throw Failure(.inputOutput, "DHCP option Subnet Mask not found in DHCPACK of \(server)")
         }
         let bits: UInt32 = mask.number()
         guard (~bits).leadingZeroBitCount + (~bits).nonzeroBitCount == 32 else {
-            throw LeaseProblem(
+            throw Failure(
+                .inputOutput,
                 "DHCP server \(server) gives the subnet mask \(mask.map { "\($0)" }.joined(separator: "."))")
         }
         guard let seconds = options.seconds(.leaseTime), seconds > 0 else {
-            throw LeaseProblem("DHCP server \(server) does not say how long its lease lasts")
+            throw Failure(.inputOutput, "DHCP server \(server) does not say how long its lease lasts")
         }
         address = CIDR(message.offeredAddress, bits.nonzeroBitCount)
         self.server = server
@@ -139,13 +141,6 @@ public struct Lease: Sendable, Hashable {
         let name = octets.prefix { $0 != 0 }
         return name.isEmpty || !name.allSatisfy { $0 > 0x20 && $0 < 0x7f } ? nil : String(decoding: name, as: UTF8.self)
     }
-}
-
-/// Why there is no lease, in words.
-public struct LeaseProblem: Error, Sendable, Hashable, CustomStringConvertible {
-    public let description: String
-
-    public init(_ description: String) { self.description = description }
 }
 
 extension [OptionCode: [UInt8]] {

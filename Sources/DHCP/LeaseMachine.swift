@@ -1,4 +1,5 @@
 public import Net
+public import Posix
 
 /// Who asks for a lease, and what for.
 public struct ClientIdentity: Sendable, Hashable {
@@ -50,7 +51,7 @@ public struct LeaseMachine: Sendable {
     /// When ``timer(at:)`` is due.
     public private(set) var deadline: Int
     /// What has last stood in the way.
-    public private(set) var problem = LeaseProblem("no DHCP server has answered")
+    public private(set) var problem = Failure(.inputOutput, "no DHCP server has answered")
     private let identity: ClientIdentity
     private let longestDelay: Int
     private var wanted: IPAddress?
@@ -100,7 +101,7 @@ public struct LeaseMachine: Sendable {
         case .selecting: return discover(at: now)
         case .requesting(let offer):
             guard attempts < LeaseMachine.requestAttempts else {
-                problem = LeaseProblem("DHCP server \(offer.server) does not acknowledge its own offer")
+                problem = Failure(.inputOutput, "DHCP server \(offer.server) does not acknowledge its own offer")
                 return discover(at: now, anew: true)
             }
             return request(offer, at: now)
@@ -121,7 +122,7 @@ public struct LeaseMachine: Sendable {
         case (.requesting(let offer), .acknowledge): return take(message, insteadOf: offer, at: now)
         case (.requesting(let offer), .refuse):
             guard message.isFrom(offer.server) else { return [] }
-            problem = LeaseProblem("DHCP server \(offer.server) NACK'd own offer\(message.reason)")
+            problem = Failure(.inputOutput, "DHCP server \(offer.server) NACK'd own offer\(message.reason)")
             return again(at: now)
         case (.renewing(let lease), .acknowledge), (.rebinding(let lease), .acknowledge):
             return take(message, insteadOf: lease, at: now)
@@ -170,12 +171,13 @@ public struct LeaseMachine: Sendable {
 
     private mutating func consider(_ message: Message, at now: Int) -> [Action] {
         let offer: Lease
-        do throws(LeaseProblem) { offer = try Lease(message, since: now) } catch {
+        do throws(Failure) { offer = try Lease(message, since: now) } catch {
             problem = error
             return []
         }
         if let wanted, offer.address.address != wanted {
-            problem = LeaseProblem("DHCP server \(offer.server) offers \(offer.address.address) instead of \(wanted)")
+            problem = Failure(
+                .inputOutput, "DHCP server \(offer.server) offers \(offer.address.address) instead of \(wanted)")
             return []
         }
         attempts = 0
@@ -211,12 +213,13 @@ public struct LeaseMachine: Sendable {
     private mutating func take(_ message: Message, insteadOf present: Lease, at now: Int) -> [Action] {
         let lease: Lease
         // From when it was asked for, so that ours never lasts longer than the server's.
-        do throws(LeaseProblem) { lease = try Lease(message, since: began) } catch {
+        do throws(Failure) { lease = try Lease(message, since: began) } catch {
             problem = error
             return []
         }
         guard lease.address.address == present.address.address else {
-            problem = LeaseProblem(
+            problem = Failure(
+                .inputOutput,
                 "DHCP server \(lease.server) gives \(lease.address.address) instead of \(present.address.address)")
             return []
         }
@@ -228,7 +231,7 @@ public struct LeaseMachine: Sendable {
     }
 
     private mutating func lose(_ lease: Lease, at now: Int, because reason: String) -> [Action] {
-        problem = LeaseProblem(reason)
+        problem = Failure(.inputOutput, reason)
         return [.lost(lease)] + discover(at: now, anew: true)
     }
 
@@ -236,8 +239,8 @@ public struct LeaseMachine: Sendable {
 
     private func compose(_ kind: Message.Kind, at now: Int) -> Message {
         var message = Message(kind, transaction: transaction, from: identity.hardwareAddress)
-        message.options.merge(identity.provided) { own, _ in own }
-        message.options[.parameterRequestList] = identity.requested.map(\.rawValue)
+        for (code, value) in identity.provided where message.options[code] == nil { message.options[code] = value }
+        message.options[.parameterRequestList] = identity.requested.map { $0.rawValue }
         // What fits into an Ethernet frame.
         message.options[.maximumMessageSize] = UInt16(1472).octets
         message.seconds = UInt16(clamping: (now - began) / 1000)

@@ -1,6 +1,7 @@
 public import CNI
 internal import JSON
 internal import Net
+public import Posix
 
 /// To whom a lease belongs.
 public struct LeaseOwner: Sendable, Hashable, CustomStringConvertible {
@@ -8,11 +9,11 @@ public struct LeaseOwner: Sendable, Hashable, CustomStringConvertible {
     public let attachment: Attachment
 
     /// - Throws: code 4 for names that cannot be one's.
-    public init(network: String, _ attachment: Attachment) throws(CNIError) {
+    public init(network: String, _ attachment: Attachment) throws(Failure) {
         guard Invocation.isIdentifier(attachment.containerID), Invocation.isInterfaceName(attachment.ifname),
             attachment.containerID.utf8.count <= Invocation.maximumContainerIDLength
         else {
-            throw CNIError(
+            throw Failure(
                 .invalidEnvironment,
                 "invalid container ID \"\(attachment.containerID)\" or interface name \"\(attachment.ifname)\"")
         }
@@ -70,7 +71,7 @@ extension LeaseRecord {
                 object["gw"] = route.gateway.map { .string("\($0)") }
                 return .object(object)
             })
-        object["nameservers"] = list(lease.nameServers.map(\.description))
+        object["nameservers"] = list(lease.nameServers.map { $0.description })
         object["domain"] = lease.domain.map { .string($0) }
         for (key, time) in [("renewal", lease.renewal), ("rebinding", lease.rebinding), ("expiry", lease.expiry)] {
             object[key] = .integer(Int64(time))
@@ -79,12 +80,12 @@ extension LeaseRecord {
         return .object(object)
     }
 
-    init(_ reader: JSONReader) throws(JSONTypeError) {
-        let octet = { (reader: JSONReader) throws(JSONTypeError) -> UInt8 in
+    init(_ reader: JSONReader) throws(Failure) {
+        let octet = { (reader: JSONReader) throws(Failure) -> UInt8 in
             guard let octet = UInt8(exactly: try reader.integer()) else { throw reader.wrong("an octet") }
             return octet
         }
-        let time = { (key: String) throws(JSONTypeError) -> Int in
+        let time = { (key: String) throws(Failure) -> Int in
             let member = try reader.required(key)
             let number = try member.integer()
             guard (0...Int64(Lease.never)).contains(number) else { throw member.wrong("a time") }
@@ -108,11 +109,11 @@ extension LeaseRecord {
         lease = Lease(
             address: try reader.required("address").cidr(), server: try reader.required("server").ipAddress(),
             gateway: try reader.member("gateway")?.ipAddress(),
-            routes: try reader.list("routes") { route throws(JSONTypeError) in
+            routes: try reader.list("routes") { route throws(Failure) in
                 Lease.Route(
                     destination: try route.required("dst").cidr(), gateway: try route.member("gw")?.ipAddress())
             },
-            nameServers: try reader.list("nameservers") { server throws(JSONTypeError) in try server.ipAddress() },
+            nameServers: try reader.list("nameservers") { server throws(Failure) in try server.ipAddress() },
             domain: try reader.nonEmpty("domain"), renewal: try time("renewal"), rebinding: try time("rebinding"),
             expiry: try time("expiry"))
     }

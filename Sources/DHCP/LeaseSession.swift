@@ -24,7 +24,7 @@ final class LeaseSession {
         /// The first lease is there.
         case granted(Lease)
         /// Time is over for it.
-        case failed(LeaseProblem)
+        case failed(Failure)
         /// The pod is gone.
         case gone
     }
@@ -62,7 +62,7 @@ final class LeaseSession {
     /// The lease that may be used now.
     var lease: Lease? { isWithdrawn ? nil : machine.lease }
 
-    var problem: LeaseProblem { machine.problem }
+    var problem: Failure { machine.problem }
 
     /// When there is something to do next.
     var deadline: Int { min(machine.deadline, limit ?? .max, listensUntil) }

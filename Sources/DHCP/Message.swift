@@ -87,7 +87,7 @@ extension Message {
         let overload = options[.overload]?.first ?? 0
         for (bit, field) in [(1, octets[108..<236]), (2, octets[44..<108])] where Int(overload) & bit != 0 {
             guard let more = Message.options(field) else { return nil }
-            options.merge(more, uniquingKeysWith: +)
+            for (code, value) in more { options[code, default: []] += value }
         }
         isReply = octets[0] == 2
         transaction = octets[4..<8].number()

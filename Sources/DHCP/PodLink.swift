@@ -32,14 +32,14 @@ final class PodLink {
     ///
     /// - Parameter settingUp: whether an interface that is down is set up; later on it is down because somebody wants it so.
     /// - Parameter expected: the interface's MAC; another one is another pod's interface in a namespace of the same path.
-    func open(expecting expected: MACAddress? = nil, settingUp: Bool = false) throws -> Presence {
+    func open(expecting expected: MACAddress? = nil, settingUp: Bool = false) throws(Failure) -> Presence {
         guard socket == nil else { return .present }
         let namespace: NetworkNamespace
-        do throws(KernelError) { namespace = try NetworkNamespace(netns) } catch {
+        do throws(Failure) { namespace = try NetworkNamespace(netns) } catch {
             guard [.noSuchFile, .invalidArgument].contains(error.errno) else { throw error }
             return .namespaceGone
         }
-        return try namespace.run {
+        return try namespace.run { () throws(Failure) in
             var route = try NetlinkSocket()
             guard let link = try route.link(.name(ifname)) else { return .interfaceMissing }
             guard expected == nil || link.mac == expected else { return .namespaceGone }
@@ -53,7 +53,7 @@ final class PodLink {
             do throws(Errno) {
                 socket = try FileDescriptor.packetSocket(
                     interface: index, etherType: PodLink.etherType, filter: PodLink.filter)
-            } catch { throw KernelError("open a packet socket on \(self.ifname) in \(self.netns)", error) }
+            } catch { throw Failure("open a packet socket on \(self.ifname) in \(self.netns)", error) }
             return .present
         }
     }
@@ -90,9 +90,9 @@ final class PodLink {
     }
 
     /// Takes the lease's address from the interface, and with it the routes: it may be another's by now.
-    func withdraw(_ lease: Lease) throws {
-        try inside { route in
-            do throws(KernelError) {
+    func withdraw(_ lease: Lease) throws(Failure) {
+        try inside { route throws(Failure) in
+            do throws(Failure) {
                 try route.execute("remove address \(lease.address) from \(self.ifname) in \(self.netns)") {
                     $0.deleteAddress(lease.address, from: index)
                 }
@@ -101,29 +101,29 @@ final class PodLink {
     }
 
     /// Gives the address back, with the lease's routes.
-    func restore(_ lease: Lease) throws {
-        try inside { route in
+    func restore(_ lease: Lease) throws(Failure) {
+        try inside { route throws(Failure) in
             let address = lease.address
-            try PodLink.ignoringPresent { () throws(KernelError) in
+            try PodLink.ignoringPresent { () throws(Failure) in
                 try route.execute("add address \(address) to \(self.ifname) in \(self.netns)") {
                     $0.addAddress(address, to: index)
                 }
             }
             for entry in lease.routes {
                 let wanted = Route(to: entry.destination, via: entry.gateway, interface: index)
-                try PodLink.ignoringPresent { () throws(KernelError) in
+                try PodLink.ignoringPresent { () throws(Failure) in
                     try route.execute("add route \(wanted) in \(self.netns)") { $0.addRoute(wanted) }
                 }
             }
         }
     }
 
-    private static func ignoringPresent(_ change: () throws(KernelError) -> Void) throws(KernelError) {
-        do throws(KernelError) { try change() } catch { guard error.errno == .fileExists else { throw error } }
+    private static func ignoringPresent(_ change: () throws(Failure) -> Void) throws(Failure) {
+        do throws(Failure) { try change() } catch { guard error.errno == .fileExists else { throw error } }
     }
 
-    private func inside(_ body: (inout NetlinkSocket) throws -> Void) throws {
-        try NetworkNamespace(netns).run {
+    private func inside(_ body: (inout NetlinkSocket) throws(Failure) -> Void) throws(Failure) {
+        try NetworkNamespace(netns).run { () throws(Failure) in
             var route = try NetlinkSocket()
             try body(&route)
         }

@@ -1,5 +1,6 @@
 internal import CNI
 internal import Net
+internal import Posix
 
 /// What is said on the daemon's socket: remote procedure calls of Go's net/rpc, as the reference's plugin and daemon speak
 /// it. A line of HTTP and its answer, and then gob values: a header and arguments there, a header and a reply back.
@@ -46,7 +47,7 @@ enum RPC {
     /// Takes what comes before the first value off the front.
     ///
     /// - Returns: its first line; nil when there is not all of it yet.
-    static func takeGreeting(_ received: inout [UInt8]) throws(GobError) -> String? {
+    static func takeGreeting(_ received: inout [UInt8]) throws(Failure) -> String? {
         let lineFeed = UInt8(ascii: "\n")
         var start = 0
         while let end = received[start...].firstIndex(of: lineFeed), end < maximumGreeting {
@@ -57,7 +58,7 @@ enum RPC {
             received.removeFirst(start)
             return String(decoding: first, as: UTF8.self)
         }
-        guard received.count < maximumGreeting else { throw GobError("a greeting without an end") }
+        guard received.count < maximumGreeting else { throw Failure(.decodingFailure, "a greeting without an end") }
         return nil
     }
 }
@@ -133,21 +134,21 @@ extension CNIResult {
     }
 
     /// Reads what a daemon, ours or the reference's, has answered.
-    init(_ value: GobValue) throws(GobError) {
+    init(_ value: GobValue) throws(Failure) {
         self.init()
         for ip in value["IPs"]?.elements ?? [] {
-            guard let address = CIDR(ip["Address"]) else { throw GobError("an address that is none") }
+            guard let address = CIDR(ip["Address"]) else { throw Failure(.decodingFailure, "an address that is none") }
             ips.append(IP(address: address, gateway: IPAddress(gob: ip["Gateway"])))
         }
         for route in value["Routes"]?.elements ?? [] {
-            guard let destination = CIDR(route["Dst"]) else { throw GobError("a route to nowhere") }
+            guard let destination = CIDR(route["Dst"]) else { throw Failure(.decodingFailure, "a route to nowhere") }
             let priority = UInt32(clamping: route["Priority"]?.number ?? 0)
             routes.append(
                 Route(
                     destination: destination, gateway: IPAddress(gob: route["GW"]),
                     priority: priority == 0 ? nil : priority))
         }
-        dns.nameservers = (value["DNS"]?["Nameservers"]?.elements ?? []).map(\.text)
+        dns.nameservers = (value["DNS"]?["Nameservers"]?.elements ?? []).map { $0.text }
         dns.domain = (value["DNS"]?["Domain"]?.text).flatMap { $0.isEmpty ? nil : $0 }
     }
 }

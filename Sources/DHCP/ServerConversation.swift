@@ -1,4 +1,5 @@
 internal import CNI
+internal import Posix
 
 /// The daemon's side of one connection, without the connection: octets in, calls out, answers back to octets.
 struct ServerConversation: Sendable {
@@ -19,12 +20,14 @@ struct ServerConversation: Sendable {
     var isMidway: Bool { !isGreeted || header != nil || !received.isEmpty }
 
     /// - Returns: the calls that are complete now, and what is to be sent before any answer.
-    mutating func receive(_ octets: [UInt8]) throws(GobError) -> (calls: [Call], output: [UInt8]) {
+    mutating func receive(_ octets: [UInt8]) throws(Failure) -> (calls: [Call], output: [UInt8]) {
         received += octets
         var output: [UInt8] = []
         if !isGreeted {
             guard let line = try RPC.takeGreeting(&received) else { return ([], []) }
-            guard line.hasPrefix("CONNECT /_goRPC_ HTTP/") else { throw GobError("a greeting of another protocol") }
+            guard line.hasPrefix("CONNECT /_goRPC_ HTTP/") else {
+                throw Failure(.decodingFailure, "a greeting of another protocol")
+            }
             isGreeted = true
             output = RPC.welcome
         }

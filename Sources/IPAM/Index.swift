@@ -18,14 +18,14 @@ struct Index: ~Copyable {
     static func name(bootID: String) -> String { prefix + bootID }
 
     /// Nil when this boot has none yet.
-    static func open(_ name: String, in directory: borrowing ReservationDirectory) throws(StoreError) -> Index? {
+    static func open(_ name: String, in directory: borrowing ReservationDirectory) throws(Failure) -> Index? {
         let path = "\(directory.path)/\(name)"
         do throws(Errno) {
             return Index(descriptor: try directory.descriptor.open(name, [.directory, .noFollow]), path: path)
         } catch .noSuchFile {
             return nil
         } catch {
-            throw StoreError(.storage(error), "open directory \(path): \(error)")
+            throw Failure.storage(error, "open directory \(path): \(error)")
         }
     }
 
@@ -42,20 +42,20 @@ struct Index: ~Copyable {
     }
 
     /// What an owner's slots point to, from slot 0 upwards.
-    func entries(of owner: Owner) throws(StoreError) -> [CIDR?] {
+    func entries(of owner: Owner) throws(Failure) -> [CIDR?] {
         let key = owner.key
         var units: [CIDR?] = []
         while units.count < Index.maximumSlots {
             do throws(Errno) { units.append(try unit(at: Index.entry(key, units.count))) } catch .noSuchFile {
                 break
             } catch {
-                throw StoreError(.storage(error), "read \(path)/\(Index.entry(key, units.count)): \(error)")
+                throw Failure.storage(error, "read \(path)/\(Index.entry(key, units.count)): \(error)")
             }
         }
         return units
     }
 
-    func add(_ unit: CIDR, of owner: Owner, slot: Int) throws(StoreError) {
+    func add(_ unit: CIDR, of owner: Owner, slot: Int) throws(Failure) {
         let entry = Index.entry(owner.key, slot)
         try attempt("make symbolic link \(path)/\(entry)") { () throws(Errno) in
             try descriptor.makeSymbolicLink(entry, to: Index.target(unit))
@@ -63,14 +63,14 @@ struct Index: ~Copyable {
     }
 
     /// Removes an owner's slots, the highest first, so that a kill leaves no gap.
-    func remove(_ slots: Range<Int>, of owner: Owner) throws(StoreError) {
+    func remove(_ slots: Range<Int>, of owner: Owner) throws(Failure) {
         let key = slots.isEmpty ? "" : owner.key
         for slot in slots.reversed() {
             let entry = Index.entry(key, slot)
             do throws(Errno) { try descriptor.unlink(entry) } catch .noSuchFile {
                 continue
             } catch {
-                throw StoreError(.storage(error), "remove \(path)/\(entry): \(error)")
+                throw Failure.storage(error, "remove \(path)/\(entry): \(error)")
             }
         }
     }
@@ -98,7 +98,7 @@ struct Index: ~Copyable {
             for name in found.keys { try descriptor.unlink(name) }
             for (name, target) in wanted { try descriptor.makeSymbolicLink(name, to: target) }
         }
-        for name in present.values.joined().map(\.key) { try descriptor.unlink(name) }
+        for name in present.values.joined().map({ $0.key }) { try descriptor.unlink(name) }
     }
 
     /// Frees what the index knows, as its owners ended with their boot, and empties it.

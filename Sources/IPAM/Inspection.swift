@@ -1,5 +1,5 @@
 public import Net
-internal import Posix
+public import Posix
 
 /// A file of the store, as it stands there.
 public struct Reservation: Sendable, Hashable {
@@ -21,7 +21,7 @@ public struct Usage: Sendable, Hashable {
 extension Store {
     /// The addresses and blocks that an owner has: those under its own name or else, from old releases of the reference
     /// plugin, under the container's.
-    public func reservations(of owner: Owner) throws(StoreError) -> [CIDR] {
+    public func reservations(of owner: Owner) throws(Failure) -> [CIDR] {
         try checkNames()
         guard let directory = try ReservationDirectory.open(path) else { return [] }
         for name in [owner, owner.legacy] {
@@ -38,7 +38,7 @@ extension Store {
     /// Where to look: into the index if it is right, else everywhere.
     private func candidates(
         of owner: Owner, in directory: borrowing ReservationDirectory
-    ) throws(StoreError) -> [CIDR] {
+    ) throws(Failure) -> [CIDR] {
         if let index = (try? Index.open(Index.name(bootID: bootID), in: directory)) ?? nil,
             let time = index.modificationTime(), directory.census(sealedAt: time) != nil
         {
@@ -48,7 +48,7 @@ extension Store {
     }
 
     /// Every reservation of the network, by address.
-    public func all() throws(StoreError) -> [Reservation] {
+    public func all() throws(Failure) -> [Reservation] {
         try checkNames()
         guard let directory = try ReservationDirectory.open(path) else { return [] }
         var found: [Reservation] = []
@@ -63,7 +63,7 @@ extension Store {
     }
 
     /// How much of each set is in use.
-    public func usage(of sets: [RangeSet]) throws(StoreError) -> [Usage] {
+    public func usage(of sets: [RangeSet]) throws(Failure) -> [Usage] {
         try checkNames()
         let units = try ReservationDirectory.open(path)?.units() ?? []
         return sets.map { set in
@@ -74,7 +74,7 @@ extension Store {
     /// Whether one of the sets has nothing left, so that a reservation from all of them would fail.
     ///
     /// As a rule this looks at a single name; only a set that is nearly full has the directory listed.
-    public func isFull(_ sets: [RangeSet]) throws(StoreError) -> Bool {
+    public func isFull(_ sets: [RangeSet]) throws(Failure) -> Bool {
         try checkNames()
         guard let directory = try ReservationDirectory.open(path) else { return sets.contains { $0.capacity == 0 } }
         for (position, set) in sets.enumerated() {
@@ -86,7 +86,7 @@ extension Store {
 
     private func hasRoom(
         _ set: RangeSet, _ position: Int, in directory: borrowing ReservationDirectory
-    ) throws(StoreError) -> Bool {
+    ) throws(Failure) -> Bool {
         let last = Cursor(set: position, in: directory).last
         let census = (try? directory.descriptor.status().modified).flatMap { Seal.census(at: $0) }
         if let census {

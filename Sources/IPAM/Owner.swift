@@ -1,5 +1,5 @@
 /// Who holds a reservation: one interface of one container.
-public struct Owner: Sendable, Hashable {
+public struct Owner: Sendable, Hashable, CustomStringConvertible {
     public let containerID: String
     /// Empty in files of old releases of the reference plugin, which knew the container only.
     public let ifname: String
@@ -8,6 +8,8 @@ public struct Owner: Sendable, Hashable {
         self.containerID = containerID
         self.ifname = ifname
     }
+
+    public var description: String { "\(containerID) \(ifname)" }
 
     /// The most that a reservation file may hold, in octets.
     static let maximumRecordSize = 4096

@@ -1,11 +1,5 @@
 public import Net
-
-/// Why a pool or a range set cannot be used, in the reference plugin's words.
-public struct RangeError: Error, Sendable, Hashable, CustomStringConvertible {
-    public let description: String
-
-    init(_ description: String) { self.description = description }
-}
+public import Posix
 
 /// Part of a subnet, from which single addresses or whole blocks are handed out.
 ///
@@ -30,32 +24,39 @@ public struct Pool: Sendable, Hashable {
     public init(
         subnet: CIDR, rangeStart: IPAddress? = nil, rangeEnd: IPAddress? = nil, gateway: IPAddress? = nil,
         blockLength: Int? = nil
-    ) throws(RangeError) {
+    ) throws(Failure) {
         if blockLength == nil {
-            guard subnet.hostBits >= 2 else { throw RangeError("Network \(subnet) too small to allocate from") }
+            guard subnet.hostBits >= 2 else {
+                throw Failure(.invalidConfiguration, "Network \(subnet) too small to allocate from")
+            }
         }
         guard subnet.isNetwork else {
-            throw RangeError(
+            throw Failure(
+                .invalidConfiguration,
                 "Network has host bits set. For a subnet mask of length \(subnet.prefixLength) "
                     + "the network address is \(subnet.first)")
         }
         let width = subnet.family.bitWidth
         if let blockLength, !(max(subnet.prefixLength, 1)...width).contains(blockLength) {
-            throw RangeError("block length \(blockLength) not between \(subnet.prefixLength) of \(subnet) and \(width)")
+            throw Failure(
+                .invalidConfiguration,
+                "block length \(blockLength) not between \(subnet.prefixLength) of \(subnet) and \(width)")
         }
         let inset: UInt128 = blockLength == nil ? 1 : 0
         let first = rangeStart ?? IPAddress(subnet.family, subnet.first.value + inset)
         let last = rangeEnd ?? IPAddress(subnet.family, subnet.last.value - (subnet.family == .v4 ? inset : 0))
         guard subnet.contains(first), first <= last || rangeStart == nil else {
-            throw RangeError(
+            throw Failure(
+                .invalidConfiguration,
                 "RangeStart \(first) not in network \(subnet)\(subnet.contains(first) ? " up to \(last)" : "")")
         }
         guard subnet.contains(last), first <= last else {
-            throw RangeError(
+            throw Failure(
+                .invalidConfiguration,
                 "RangeEnd \(last) not in network \(subnet)\(subnet.contains(last) ? " from \(first)" : "")")
         }
         if let gateway, gateway.family != subnet.family {
-            throw RangeError("gateway \(gateway) is not of the address family of \(subnet)")
+            throw Failure(.invalidConfiguration, "gateway \(gateway) is not of the address family of \(subnet)")
         }
         self.subnet = subnet
         self.range = AddressRange(first, last)
@@ -67,7 +68,9 @@ public struct Pool: Sendable, Hashable {
             let lowest = (first.value >> bits) + (first.value & inside == 0 ? 0 : 1)
             let end = (last.value >> bits) + (last.value & inside == inside ? 1 : 0)
             guard lowest < end else {
-                throw RangeError("Network \(subnet) too small to allocate from: no /\(blockLength) in \(range)")
+                throw Failure(
+                    .invalidConfiguration,
+                    "Network \(subnet) too small to allocate from: no /\(blockLength) in \(range)")
             }
             firstUnit = lowest << bits
             unitCount = end - lowest

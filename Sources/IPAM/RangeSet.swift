@@ -1,16 +1,19 @@
 internal import Net
+public import Posix
 
 /// Pools of one address family; whoever asks gets one unit of it, from the first pool that has one left.
 public struct RangeSet: Sendable, Hashable, CustomStringConvertible {
     public let pools: [Pool]
 
     /// - Throws: when there is no pool, or pools of both families, or two that overlap.
-    public init(_ pools: [Pool]) throws(RangeError) {
-        guard let family = pools.first?.subnet.family else { throw RangeError("empty range set") }
-        guard pools.allSatisfy({ $0.subnet.family == family }) else { throw RangeError("mixed address families") }
+    public init(_ pools: [Pool]) throws(Failure) {
+        guard let family = pools.first?.subnet.family else { throw Failure(.invalidConfiguration, "empty range set") }
+        guard pools.allSatisfy({ $0.subnet.family == family }) else {
+            throw Failure(.invalidConfiguration, "mixed address families")
+        }
         for (position, pool) in pools.enumerated() {
             for other in pools[(position + 1)...] where pool.range.overlaps(other.range) {
-                throw RangeError("subnets \(pool.range) and \(other.range) overlap")
+                throw Failure(.invalidConfiguration, "subnets \(pool.range) and \(other.range) overlap")
             }
         }
         self.pools = pools
@@ -20,11 +23,11 @@ public struct RangeSet: Sendable, Hashable, CustomStringConvertible {
     public var description: String { pools.map { $0.range.description }.joined(separator: ",") }
 
     /// Refuses sets that share addresses: one owner would get the same address from either.
-    public static func validate(_ sets: [RangeSet]) throws(RangeError) {
-        guard !sets.isEmpty else { throw RangeError("no IP ranges specified") }
+    public static func validate(_ sets: [RangeSet]) throws(Failure) {
+        guard !sets.isEmpty else { throw Failure(.invalidConfiguration, "no IP ranges specified") }
         for (position, set) in sets.enumerated() {
             for (distance, other) in sets[(position + 1)...].enumerated() where set.overlaps(other) {
-                throw RangeError("range set \(position) overlaps with \(position + 1 + distance)")
+                throw Failure(.invalidConfiguration, "range set \(position) overlaps with \(position + 1 + distance)")
             }
         }
     }

@@ -10,24 +10,24 @@ struct ReservationDirectory: ~Copyable {
     static let maximumNames = 1 << 22
 
     /// Nil when it does not exist.
-    static func open(_ path: String) throws(StoreError) -> ReservationDirectory? {
+    static func open(_ path: String) throws(Failure) -> ReservationDirectory? {
         do throws(Errno) {
             return ReservationDirectory(path: path, descriptor: try .open(path, [.directory, .noFollow]))
         } catch .noSuchFile {
             return nil
         } catch {
-            throw StoreError(.storage(error), "open directory \(path): \(error)")
+            throw Failure.storage(error, "open directory \(path): \(error)")
         }
     }
 
     /// Opens it, and makes it and what is above it first if need be.
-    static func create(_ path: String) throws(StoreError) -> ReservationDirectory {
+    static func create(_ path: String) throws(Failure) -> ReservationDirectory {
         if let directory = try open(path) { return directory }
         do throws(PathError) { try FileDescriptor.makeDirectories(path) } catch {
-            throw StoreError(.storage(error.errno), "make directory \(error.path): \(error.errno)")
+            throw Failure.storage(error.errno, "make directory \(error.path): \(error.errno)")
         }
         guard let directory = try open(path) else {
-            throw StoreError(.storage(.noSuchFile), "open directory \(path): it was removed after it had been made")
+            throw Failure.storage(.noSuchFile, "open directory \(path): it was removed after it had been made")
         }
         return directory
     }
@@ -35,15 +35,15 @@ struct ReservationDirectory: ~Copyable {
     /// Takes the lock that all who change the directory take, the reference plugin included.
     ///
     /// - Returns: nil when the lock file has been deleted while we waited for it, perhaps with the whole directory.
-    func lock(milliseconds: UInt32) throws(StoreError) -> FileDescriptor? {
+    func lock(milliseconds: UInt32) throws(Failure) -> FileDescriptor? {
         let lock = try attempt("open \(path)/lock") { () throws(Errno) in
             try descriptor.open("lock", [.create, .noFollow, .nonBlocking])
         }
         do throws(Errno) { try lock.lockExclusively(milliseconds: milliseconds) } catch .tryAgain {
-            throw StoreError(
-                .busy, "lock \(path): another process has held it for \(milliseconds) ms; try again later")
+            throw Failure(
+                .tryAgainLater, "lock \(path): another process has held it for \(milliseconds) ms; try again later")
         } catch {
-            throw StoreError(.storage(error), "lock \(path): \(error)")
+            throw Failure.storage(error, "lock \(path): \(error)")
         }
         let status = try attempt("stat \(path)/lock") { () throws(Errno) in try lock.status() }
         if status.linkCount == 0 { return nil }
@@ -51,9 +51,9 @@ struct ReservationDirectory: ~Copyable {
     }
 
     /// The units that have a file, in no order.
-    func units() throws(StoreError) -> [CIDR] { try names().compactMap { CIDR(reservationName: $0) } }
+    func units() throws(Failure) -> [CIDR] { try names().compactMap { CIDR(reservationName: $0) } }
 
-    func names() throws(StoreError) -> [String] {
+    func names() throws(Failure) -> [String] {
         try attempt("list \(path)") { () throws(Errno) in
             try descriptor.names(limit: ReservationDirectory.maximumNames)
         }

@@ -7,15 +7,15 @@ extension Session {
     /// - Parameter wishes: for each set, the address that its unit shall contain, or nil.
     mutating func reserve(
         _ owner: Owner, from sets: [RangeSet], wishes: [IPAddress?]
-    ) throws(StoreError) -> [Allocation] {
+    ) throws(Failure) -> [Allocation] {
         if let indexFailure { throw indexFailure }
         try refuseDuplicate(of: owner)
         var allocations: [Allocation] = []
         var taken: [CIDR] = []
         var moves: [(Cursor, IPAddress)] = []
-        do throws(StoreError) {
+        do throws(Failure) {
             for (position, set) in sets.enumerated() {
-                do throws(StoreError) {
+                do throws(Failure) {
                     let cursor = Cursor(set: position, in: directory)
                     let unit =
                         if let wish = wishes[position] {
@@ -39,14 +39,14 @@ extension Session {
     }
 
     /// Entries without a reservation of the owner's are leftovers, and make room.
-    private mutating func refuseDuplicate(of owner: Owner) throws(StoreError) {
+    private mutating func refuseDuplicate(of owner: Owner) throws(Failure) {
         for name in [owner, owner.legacy] {
             let (slots, units) = try candidates(of: name)
             for unit in units where try isHeld(unit, by: name) {
-                throw StoreError(
-                    .duplicate,
+                throw Failure(
+                    .conflict,
                     "\(unit.hostBits == 0 ? unit.address.description : unit.description) has been allocated to "
-                        + "\(owner.containerID), duplicate allocation is not allowed")
+                        + "\(owner.containerID), duplicate allocation is not allowed", details: "DEL it first")
             }
             guard slots > 0 else { continue }
             willChange()
@@ -57,13 +57,13 @@ extension Session {
     /// The unit that somebody asked for.
     private mutating func take(
         _ address: IPAddress, from set: RangeSet, for owner: Owner, slot: Int
-    ) throws(StoreError) -> CIDR {
-        let unavailable = StoreError(
-            .unavailable, "requested IP address \(address) is not available in range set \(set)")
+    ) throws(Failure) -> CIDR {
+        let unavailable = Failure(
+            .addressNotAvailable, "requested IP address \(address) is not available in range set \(set)")
         guard let place = set.place(of: address) else { throw unavailable }
         let unit = set.unit(at: place)
         guard !set.holdsGateway(unit) else {
-            throw StoreError(.unavailable, "requested ip \(address) is subnet's gateway")
+            throw Failure(.addressNotAvailable, "requested ip \(address) is subnet's gateway")
         }
         if !census.isFlat(for: unit) {
             let taken = TakenRanges(try directory.units(), family: unit.family)
@@ -78,7 +78,7 @@ extension Session {
         throw unavailable
     }
 
-    private func isNobodys(_ unit: CIDR) throws(StoreError) -> Bool {
+    private func isNobodys(_ unit: CIDR) throws(Failure) -> Bool {
         try attempt("read \(directory.path)/\(unit.reservationName)") { () throws(Errno) in
             try directory.holder(of: unit) == .nobody
         }
@@ -89,7 +89,7 @@ extension Session {
 
     private mutating func takeFree(
         from set: RangeSet, after last: IPAddress?, for owner: Owner, slot: Int
-    ) throws(StoreError) -> CIDR {
+    ) throws(Failure) -> CIDR {
         var probes = 0
         for unit in set.units(after: last) {
             guard probes < Session.maximumProbes, census.isFlat(for: unit) else { break }
@@ -102,22 +102,22 @@ extension Session {
             if let unit = set.firstFree(after: last, avoiding: taken) {
                 census = Census(units)
                 if try take(unit, for: owner, slot: slot) { return unit }
-                throw StoreError(
-                    .busy,
+                throw Failure(
+                    .tryAgainLater,
                     "reserve \(unit) in \(directory.path): somebody who does not hold the lock was faster; try again")
             }
             // The last resort, once: files that are nobody's.
             guard owners == nil else { break }
             try recover()
         }
-        throw StoreError(.exhausted, "no IP addresses available in range set: \(set)")
+        throw Failure.exhausted("no IP addresses available in range set: \(set)")
     }
 
     /// Makes the index entry and then the file: after a power failure that has lost the later of the two, nothing is
     /// reserved that the next boot would not free.
     ///
     /// - Returns: whether the unit was free.
-    private mutating func take(_ unit: CIDR, for owner: Owner, slot: Int) throws(StoreError) -> Bool {
+    private mutating func take(_ unit: CIDR, for owner: Owner, slot: Int) throws(Failure) -> Bool {
         let path = "\(directory.path)/\(unit.reservationName)"
         guard try !attempt("stat \(path)", { () throws(Errno) in try directory.exists(unit) }) else { return false }
         willChange()
@@ -126,7 +126,7 @@ extension Session {
             forget(slot..<slot + 1, of: owner)
             if error == .fileExists { return false }
             mistrust()
-            throw StoreError(.storage(error), "create reservation \(path): \(error)")
+            throw Failure.storage(error, "create reservation \(path): \(error)")
         }
         census.add(unit)
         return true

@@ -42,7 +42,7 @@ extension RangeSet {
     }
 
     /// The units of a pool that no one gets as a gateway lies in them.
-    func gatewayNumbers(in pool: Pool) -> Set<UInt128> { Set(pools.compactMap(\.gateway).compactMap(pool.number)) }
+    func gatewayNumbers(in pool: Pool) -> Set<UInt128> { Set(pools.compactMap { $0.gateway }.compactMap(pool.number)) }
 
     /// How many units can be handed out at all; `UInt128.max` also when it is one more.
     var capacity: UInt128 {

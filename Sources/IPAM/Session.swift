@@ -7,13 +7,13 @@ struct Session: ~Copyable {
     private let lock: FileDescriptor
     let index: Index?
     /// Why there is no index, when there is none: the disk is full or read-only, or something is in its place.
-    let indexFailure: StoreError?
+    let indexFailure: Failure?
     /// The sizes of the units in the directory.
     var census = Census()
     /// Everybody's reservations, if they had to be read in this session.
     private(set) var owners: [Owner: [CIDR]]?
     /// What could not be read or removed then.
-    private(set) var failures: [StoreError] = []
+    private(set) var failures: [Failure] = []
     /// Whether the index holds every reservation; changes of ours keep it so.
     private var isIndexed = true
     private var isSealed = false
@@ -21,7 +21,7 @@ struct Session: ~Copyable {
     /// Opens and locks the directory, and sees to it that every reservation can be found by its owner.
     ///
     /// - Returns: nil when the directory does not exist and is not to be made.
-    static func open(_ store: Store, create: Bool) throws(StoreError) -> Session? {
+    static func open(_ store: Store, create: Bool) throws(Failure) -> Session? {
         for _ in 0..<8 {
             guard let directory = create ? try .create(store.path) : try ReservationDirectory.open(store.path) else {
                 return nil
@@ -30,14 +30,14 @@ struct Session: ~Copyable {
             guard let lock = try directory.lock(milliseconds: store.lockTimeoutMilliseconds) else { continue }
             return try Session(directory, lock, bootID: store.bootID)
         }
-        throw StoreError(.busy, "lock \(store.path): the lock file is being deleted again and again")
+        throw Failure(.tryAgainLater, "lock \(store.path): the lock file is being deleted again and again")
     }
 
     private init(
         _ directory: consuming ReservationDirectory, _ lock: consuming FileDescriptor, bootID: String
-    ) throws(StoreError) {
-        var failure: StoreError?
-        do throws(StoreError) { index = try Session.openIndex(Index.name(bootID: bootID), in: directory) } catch {
+    ) throws(Failure) {
+        var failure: Failure?
+        do throws(Failure) { index = try Session.openIndex(Index.name(bootID: bootID), in: directory) } catch {
             index = nil
             failure = error
         }
@@ -56,7 +56,7 @@ struct Session: ~Copyable {
     /// that a kill half-way is made up for by the next session.
     private static func openIndex(
         _ name: String, in directory: borrowing ReservationDirectory
-    ) throws(StoreError) -> Index {
+    ) throws(Failure) -> Index {
         if let index = try Index.open(name, in: directory) { return index }
         for old in try directory.names() where old.hasPrefix(Index.prefix) && old != name {
             // What cannot be freed now stays in use; a person is told by the next thing that fails.
@@ -69,7 +69,7 @@ struct Session: ~Copyable {
             try directory.descriptor.makeDirectory(name)
         }
         guard let index = try Index.open(name, in: directory) else {
-            throw StoreError(.storage(.noSuchFile), "open directory \(directory.path)/\(name): it was removed at once")
+            throw Failure.storage(.noSuchFile, "open directory \(directory.path)/\(name): it was removed at once")
         }
         return index
     }
@@ -80,7 +80,7 @@ struct Session: ~Copyable {
     }
 
     /// Reads every reservation, removes those that are nobody's, and rebuilds the index. Costs time for each of them.
-    mutating func recover() throws(StoreError) {
+    mutating func recover() throws(Failure) {
         willChange()
         failures = []
         var owners: [Owner: [CIDR]] = [:]
@@ -98,7 +98,7 @@ struct Session: ~Copyable {
                 }
             } catch {
                 // One bad file must not stop everybody. It stays in use, and the next session looks again.
-                failures.append(StoreError(.storage(error), "read \(directory.path)/\(unit.reservationName): \(error)"))
+                failures.append(Failure.storage(error, "read \(directory.path)/\(unit.reservationName): \(error)"))
             }
             census.add(unit)
         }
@@ -115,7 +115,7 @@ struct Session: ~Copyable {
 
     /// Removes index entries that have no reservation. One that stays harms nobody, but it must not stay for ever.
     mutating func forget(_ slots: Range<Int>, of owner: Owner) {
-        do throws(StoreError) { try index?.remove(slots, of: owner) } catch { mistrust() }
+        do throws(Failure) { try index?.remove(slots, of: owner) } catch { mistrust() }
     }
 
     /// Says that the index is right. If it cannot be said, the next session reads everything again.
@@ -127,7 +127,7 @@ struct Session: ~Copyable {
     }
 
     /// Where an owner's reservations may be: the index's entries, and what reading everything has shown.
-    func candidates(of owner: Owner) throws(StoreError) -> (slots: Int, units: [CIDR]) {
+    func candidates(of owner: Owner) throws(Failure) -> (slots: Int, units: [CIDR]) {
         let entries = try index?.entries(of: owner) ?? []
         var units = entries.compactMap { $0 }
         for unit in owners?[owner] ?? [] where !units.contains(unit) { units.append(unit) }
@@ -135,7 +135,7 @@ struct Session: ~Copyable {
     }
 
     /// Whether the unit is reserved for just this owner.
-    func isHeld(_ unit: CIDR, by owner: Owner) throws(StoreError) -> Bool {
+    func isHeld(_ unit: CIDR, by owner: Owner) throws(Failure) -> Bool {
         try attempt("read \(directory.path)/\(unit.reservationName)") { () throws(Errno) in
             try directory.holder(of: unit) == .owner(owner)
         }

@@ -1,5 +1,5 @@
 public import Net
-internal import Posix
+public import Posix
 
 /// The addresses and blocks of one network that are in use on this node: a directory that the reference plugin
 /// `host-local` can use as well, before, after or in between.
@@ -33,16 +33,16 @@ public struct Store: Sendable, Hashable {
     /// - Returns: What was reserved, in the order of the sets.
     public func reserve(
         _ owner: Owner, from sets: [RangeSet], requested: [IPAddress] = []
-    ) throws(StoreError) -> [Allocation] {
+    ) throws(Failure) -> [Allocation] {
         try checkNames()
         guard owner.isRecordable else {
-            throw StoreError(.invalid, "container ID or interface name cannot be stored: \(owner)")
+            throw Failure(.invalidConfiguration, "container ID or interface name cannot be stored: \(owner)")
         }
         let wishes = try Store.assign(requested, to: sets)
         guard var session = try Session.open(self, create: true) else {
-            throw StoreError(.storage(.noSuchFile), "open directory \(path): it is being removed again and again")
+            throw Failure.storage(.noSuchFile, "open directory \(path): it is being removed again and again")
         }
-        do throws(StoreError) {
+        do throws(Failure) {
             let allocations = try session.reserve(owner, from: sets, wishes: wishes)
             session.seal()
             return allocations
@@ -55,10 +55,10 @@ public struct Store: Sendable, Hashable {
     /// Frees whatever an owner has; that it has nothing is no error.
     ///
     /// - Parameter hints: Addresses that it is known to have had. They are looked at even if the index does not know them.
-    public func release(_ owner: Owner, hints: [IPAddress] = []) throws(StoreError) {
+    public func release(_ owner: Owner, hints: [IPAddress] = []) throws(Failure) {
         try checkNames()
         guard var session = try Session.open(self, create: false) else { return }
-        do throws(StoreError) { try session.release(owner, hints: hints) } catch {
+        do throws(Failure) { try session.release(owner, hints: hints) } catch {
             session.seal()
             throw error
         }
@@ -69,10 +69,10 @@ public struct Store: Sendable, Hashable {
     ///
     /// - Returns: What was freed, by address.
     /// - Throws: All that went wrong, after everything has been tried.
-    public func collectGarbage(keeping owners: Set<Owner>) throws(StoreError) -> [Reservation] {
+    public func collectGarbage(keeping owners: Set<Owner>) throws(Failure) -> [Reservation] {
         try checkNames()
         guard var session = try Session.open(self, create: false) else { return [] }
-        do throws(StoreError) {
+        do throws(Failure) {
             let freed = try session.collectGarbage(keeping: owners)
             session.seal()
             return freed
@@ -82,25 +82,25 @@ public struct Store: Sendable, Hashable {
         }
     }
 
-    private static func assign(_ requested: [IPAddress], to sets: [RangeSet]) throws(StoreError) -> [IPAddress?] {
+    private static func assign(_ requested: [IPAddress], to sets: [RangeSet]) throws(Failure) -> [IPAddress?] {
         var left: [IPAddress] = []
         for address in requested where !left.contains(address) { left.append(address) }
         let wishes = sets.map { set in
             left.firstIndex { set.place(of: $0) != nil }.map { left.remove(at: $0) }
         }
         guard left.isEmpty else {
-            let list = left.map(\.description).joined(separator: " ")
-            throw StoreError(.unavailable, "failed to allocate all requested IPs: \(list)")
+            let list = left.map { $0.description }.joined(separator: " ")
+            throw Failure(.addressNotAvailable, "failed to allocate all requested IPs: \(list)")
         }
         return wishes
     }
 
     /// Both names become part of a path: one component each, and no other.
-    func checkNames() throws(StoreError) {
+    func checkNames() throws(Failure) {
         for (name, what) in [(network, "network name"), (Index.name(bootID: bootID), "boot ID")] {
             guard !name.isEmpty, name != ".", name != "..", name.utf8.count <= 255, !bootID.isEmpty,
                 !name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == 0 })
-            else { throw StoreError(.invalid, "\(what) \"\(name)\" is not the name of a directory") }
+            else { throw Failure(.invalidConfiguration, "\(what) \"\(name)\" is not the name of a directory") }
         }
     }
 }

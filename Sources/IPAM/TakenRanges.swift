@@ -5,7 +5,7 @@ struct TakenRanges: Sendable {
     private(set) var ranges: [AddressRange] = []
 
     init(_ units: some Sequence<CIDR>, family: IPFamily) {
-        for range in units.filter({ $0.family == family }).map(\.range).sorted(by: { $0.first < $1.first }) {
+        for range in units.filter({ $0.family == family }).map({ $0.range }).sorted(by: { $0.first < $1.first }) {
             if let last = ranges.last, range.first <= last.last {
                 ranges[ranges.count - 1] = AddressRange(last.first, max(last.last, range.last))
             } else {

@@ -1,3 +1,5 @@
+public import Posix
+
 /// A value together with where it stands, so that an error can name its key path.
 ///
 /// Keys are matched exactly first and then without regard to ASCII case, as encoding/json in Go does, because
@@ -13,67 +15,67 @@ public struct JSONReader: Sendable {
     }
 
     /// The member of an object, or nil when it is absent or null.
-    public func member(_ key: String) throws(JSONTypeError) -> JSONReader? {
+    public func member(_ key: String) throws(Failure) -> JSONReader? {
         guard let value = try object().firstMatch(key), value != .null else { return nil }
         return JSONReader(value, path: path.isEmpty ? key : "\(path).\(key)")
     }
 
     /// The value as an object. Each of these throws where the value is of another type.
-    public func object() throws(JSONTypeError) -> JSON.Object {
+    public func object() throws(Failure) -> JSON.Object {
         guard case .object(let object) = value else { throw mismatch("an object") }
         return object
     }
 
     /// The elements of an array.
-    public func elements() throws(JSONTypeError) -> [JSONReader] {
+    public func elements() throws(Failure) -> [JSONReader] {
         guard case .array(let values) = value else { throw mismatch("an array") }
         return values.enumerated().map { JSONReader($0.element, path: "\(path)[\($0.offset)]") }
     }
 
-    public func string() throws(JSONTypeError) -> String {
+    public func string() throws(Failure) -> String {
         guard case .string(let text) = value else { throw mismatch("a string") }
         return text
     }
 
-    public func bool() throws(JSONTypeError) -> Bool {
+    public func bool() throws(Failure) -> Bool {
         guard case .bool(let flag) = value else { throw mismatch("true or false") }
         return flag
     }
 
     /// A number written without fraction and exponent.
-    public func integer() throws(JSONTypeError) -> Int64 {
+    public func integer() throws(Failure) -> Int64 {
         guard case .integer(let number) = value else { throw mismatch("an integer") }
         return number
     }
 
-    private func mismatch(_ expected: String) -> JSONTypeError {
-        JSONTypeError(.type, path: path, expected: expected, found: value.kind)
+    private func mismatch(_ expected: String) -> Failure {
+        Failure(.type, path: path, expected: expected, found: value.kind)
     }
 }
 
 extension JSONReader {
     /// A member that must be there.
-    public func required(_ key: String) throws(JSONTypeError) -> JSONReader {
+    public func required(_ key: String) throws(Failure) -> JSONReader {
         guard let member = try member(key) else { throw missing(key) }
         return member
     }
 
     /// The error for a member that must be there and is not.
-    public func missing(_ key: String) -> JSONTypeError {
-        JSONTypeError(.missing, path: path.isEmpty ? key : "\(path).\(key)", expected: "it is required")
+    public func missing(_ key: String) -> Failure {
+        Failure(.missing, path: path.isEmpty ? key : "\(path).\(key)", expected: "it is required")
     }
 
     /// The elements of a list that may be absent.
     public func list<Element>(
-        _ key: String, _ decode: (JSONReader) throws(JSONTypeError) -> Element
-    ) throws(JSONTypeError) -> [Element] {
+        _ key: String, _ decode: (JSONReader) throws(Failure) -> Element
+    ) throws(Failure) -> [Element] {
         var elements: [Element] = []
         for element in try member(key)?.elements() ?? [] { elements.append(try decode(element)) }
         return elements
     }
 
     /// A text in which empty means absent, as in Go.
-    public func nonEmpty(_ key: String) throws(JSONTypeError) -> String? {
+    public func nonEmpty(_ key: String) throws(Failure) -> String? {
         let text = try member(key)?.string() ?? ""
         return text.isEmpty ? nil : text
     }
@@ -81,9 +83,9 @@ extension JSONReader {
     /// One of a few words; an empty text is the fallback, as in Go.
     ///
     /// - Parameter unknown: what to say of any other word.
-    public func choice<Value>(
+    public func choice<Value: CustomStringConvertible>(
         _ values: [Value], or fallback: Value, _ unknown: String
-    ) throws(JSONTypeError) -> Value {
+    ) throws(Failure) -> Value {
         let text = try string()
         guard !text.isEmpty else { return fallback }
         guard let value = values.first(where: { "\($0)" == text }) else {
@@ -94,20 +96,20 @@ extension JSONReader {
     }
 
     /// 0...4294967295.
-    public func uint32() throws(JSONTypeError) -> UInt32 {
+    public func uint32() throws(Failure) -> UInt32 {
         let number = try integer()
         guard let value = UInt32(exactly: number) else { throw wrong("from 0 to \(UInt32.max)") }
         return value
     }
 
     /// The error for a list with too many elements.
-    public func tooLong(limit: Int) -> JSONTypeError {
-        JSONTypeError(.value, path: path, expected: "a list of at most \(limit) elements", found: "longer")
+    public func tooLong(limit: Int) -> Failure {
+        Failure(.value, path: path, expected: "a list of at most \(limit) elements", found: "longer")
     }
 
     /// The error for a value of the right type that does not fit; it shows the value.
-    public func wrong(_ expected: String) -> JSONTypeError {
-        JSONTypeError(
+    public func wrong(_ expected: String) -> Failure {
+        Failure(
             .value, path: path, expected: expected,
             found: String(decoding: value.serialized(pretty: false), as: UTF8.self))
     }
@@ -129,9 +131,9 @@ extension JSON.Object {
     }
 }
 
-/// A value that is not what belongs at its place.
-public struct JSONTypeError: Error, Sendable, Hashable, CustomStringConvertible {
-    public enum Kind: Sendable, Hashable {
+extension Failure {
+    /// Why a value is not what belongs at its place.
+    public enum Mismatch: Sendable, Hashable {
         /// Another JSON type than the one that belongs there.
         case type
         /// The right type, but a value that makes no sense.
@@ -139,25 +141,16 @@ public struct JSONTypeError: Error, Sendable, Hashable, CustomStringConvertible 
         case missing
     }
 
-    public let kind: Kind
-    public let path: String
-    public let expected: String
-    /// The type or the value found; empty if nothing was.
-    public let found: String
-
-    public init(_ kind: Kind, path: String, expected: String, found: String = "") {
-        self.kind = kind
-        self.path = path
-        self.expected = expected
-        self.found = found
-    }
-
-    public var description: String {
+    /// A value of the wrong type cannot be decoded (6); a wrong or missing one is an invalid configuration (7).
+    ///
+    /// - Parameter found: the type or the value found; empty if nothing was.
+    public init(_ mismatch: Mismatch, path: String, expected: String, found: String = "") {
         let subject = path.isEmpty ? "the document" : path
-        return switch kind {
-        case .type: "\(subject) must be \(expected), but is \(found)"
-        case .value: "\(subject) must be \(expected), but is \(found)"
-        case .missing: "\(subject) is missing: \(expected)"
-        }
+        let message =
+            switch mismatch {
+            case .type, .value: "\(subject) must be \(expected), but is \(found)"
+            case .missing: "\(subject) is missing: \(expected)"
+            }
+        self.init(mismatch == .type ? .decodingFailure : .invalidConfiguration, message)
     }
 }

@@ -1,14 +1,7 @@
 import CJansson
+public import Posix
 
 // The one file that talks to jansson; everything behind it is a Swift value.
-
-/// A text that is not the JSON that was asked for.
-public struct JSONSyntaxError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What is wrong, and where (line, column) if it is a matter of syntax.
-    public let description: String
-
-    public init(description: String) { self.description = description }
-}
 
 extension JSON {
     /// Containers nested deeper than this are refused.
@@ -16,19 +9,20 @@ extension JSON {
 
     /// Reads one JSON document.
     ///
-    /// - Throws: where the text is empty, truncated, not UTF-8, not JSON, followed by something else, contains a
-    ///   NUL character in a string or a number out of range, or is nested more than ``maximumDepth`` deep.
-    public init(parsing text: [UInt8]) throws(JSONSyntaxError) {
-        guard !text.isEmpty else { throw JSONSyntaxError(description: "the text is empty") }
+    /// - Throws: code 6, with what is wrong and where (line, column): the text is empty, truncated, not UTF-8, not JSON,
+    ///   followed by something else, has a NUL character in a string or a number out of range, or is nested more than
+    ///   ``maximumDepth`` deep.
+    public init(parsing text: [UInt8]) throws(Failure) {
+        guard !text.isEmpty else { throw Failure(.decodingFailure, "the text is empty") }
         // Jansson overlooks one behind a number.
-        guard !text.contains(0) else { throw JSONSyntaxError(description: "there is a NUL character in it") }
+        guard !text.contains(0) else { throw Failure(.decodingFailure, "there is a NUL character in it") }
         var problem = json_error_t()
         let root = unsafe text.withUnsafeBytes { buffer in
             unsafe json_loadb(buffer.baseAddress, buffer.count, Int(JSON_DECODE_ANY), &problem)
         }
         guard let root = unsafe root else {
-            throw JSONSyntaxError(
-                description: "\(JSON.text(of: problem)) (line \(problem.line), column \(problem.column))")
+            throw Failure(
+                .decodingFailure, "\(JSON.text(of: problem)) (line \(problem.line), column \(problem.column))")
         }
         defer { unsafe json_decref(root) }
         try unsafe self.init(root, depth: 0)
@@ -41,10 +35,10 @@ extension JSON {
         }
     }
 
-    private init(_ node: UnsafeMutablePointer<json_t>, depth: Int) throws(JSONSyntaxError) {
+    private init(_ node: UnsafeMutablePointer<json_t>, depth: Int) throws(Failure) {
         let type = unsafe node.pointee.type
         guard depth < JSON.maximumDepth || (type != JSON_OBJECT && type != JSON_ARRAY) else {
-            throw JSONSyntaxError(description: "nested more than \(JSON.maximumDepth) deep")
+            throw Failure(.decodingFailure, "nested more than \(JSON.maximumDepth) deep")
         }
         switch type {
         case JSON_OBJECT:

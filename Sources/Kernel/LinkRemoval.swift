@@ -1,6 +1,5 @@
 internal import CKernel
-internal import Glibc
-internal import Posix
+public import Posix
 internal import Wire
 
 extension NetlinkSocket {
@@ -15,7 +14,7 @@ extension NetlinkSocket {
     /// Early only by a socket that hears link notifications; else with the kernel's answer.
     ///
     /// - Throws: the kernel's refusal.
-    public mutating func removeLink(_ index: UInt32, named name: String) throws(KernelError) {
+    public mutating func removeLink(_ index: UInt32, named name: String) throws(Failure) {
         try removeLinks([(index, name)])
     }
 
@@ -23,17 +22,17 @@ extension NetlinkSocket {
     ///
     /// - Precondition: the socket hears link notifications.
     /// - Throws: the first of the kernel's refusals; the others are gone then all the same.
-    public mutating func removeLinks(_ links: [(index: UInt32, name: String)]) throws(KernelError) {
+    public mutating func removeLinks(_ links: [(index: UInt32, name: String)]) throws(Failure) {
         if (try? removeLinksEarly(links)) != nil { return }
-        var failure: KernelError?
+        var failure: Failure?
         for link in links {
-            do throws(KernelError) { try removeLinkLate(link.index, link.name) } catch { failure = failure ?? error }
+            do throws(Failure) { try removeLinkLate(link.index, link.name) } catch { failure = failure ?? error }
         }
         if let failure { throw failure }
     }
 
-    private mutating func removeLinkLate(_ index: UInt32, _ name: String) throws(KernelError) {
-        do throws(KernelError) {
+    private mutating func removeLinkLate(_ index: UInt32, _ name: String) throws(Failure) {
+        do throws(Failure) {
             try execute("delete link \(name)") { $0.deleteLink(.index(index)) }
         } catch {
             guard error.errno != .noSuchDevice else { return }
@@ -42,7 +41,7 @@ extension NetlinkSocket {
         }
     }
 
-    private mutating func removeLinksEarly(_ links: [(index: UInt32, name: String)]) throws(KernelError) {
+    private mutating func removeLinksEarly(_ links: [(index: UInt32, name: String)]) throws(Failure) {
         let attempt = "delete links"
         var children: [Int32] = []
         var sequences: [UInt32: UInt32] = [:]
@@ -55,14 +54,14 @@ extension NetlinkSocket {
         // What was promised is what was seen. The children are left to the kernel; they end by themselves.
         for link in links {
             guard try self.link(.index(link.index)) == nil else {
-                throw KernelError(attempt, .busy, kernelText: "\(link.name) is still there")
+                throw Failure(attempt, .busy, kernelText: "\(link.name) is still there")
             }
         }
         for child in children { _ = hasEnded(child) }
     }
 
     /// - Returns: the child that sends the request, and the request's number.
-    private mutating func sendRemoval(of index: UInt32, _ attempt: String) throws(KernelError) -> (Int32, UInt32) {
+    private mutating func sendRemoval(of index: UInt32, _ attempt: String) throws(Failure) -> (Int32, UInt32) {
         var builder = builder()
         builder.deleteLink(.index(index))
         builder.addFlagsToLast(MessageFlag.acknowledge)
@@ -88,29 +87,29 @@ extension NetlinkSocket {
     ///   - children: who send them. Nothing is to be waited for once they have ended.
     private mutating func awaitRemoval(
         of requests: [UInt32: UInt32], by children: [Int32], _ attempt: String
-    ) throws(KernelError) {
+    ) throws(Failure) {
         let start = MonotonicClock.milliseconds
         var children = children
         var isDeaf = false
         var left = Set(requests.values)
         while !left.isEmpty {
             let time = NetlinkSocket.removalLimitMilliseconds - Int32(clamping: MonotonicClock.milliseconds - start)
-            guard time > 0 else { throw KernelError(attempt, .timedOut) }
+            guard time > 0 else { throw Failure(attempt, .timedOut) }
             var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             let interval = NetlinkSocket.lookIntervalMilliseconds
             let ready = unsafe poll(&waiting, 1, min(time, isDeaf ? interval.whenDeaf : interval.otherwise))
-            guard ready >= 0 || Errno.last == .interrupted else { throw KernelError(attempt, .last) }
+            guard ready >= 0 || Errno.last == .interrupted else { throw Failure(attempt, .last) }
             if isDeaf || ready == 0 {
                 // Asked before the links are looked at: a child may be killed, or have nothing to send with.
                 children.removeAll { hasEnded($0) }
                 for index in left where try link(.index(index)) == nil { left.remove(index) }
-                guard !children.isEmpty || left.isEmpty else { throw KernelError(attempt, .brokenPipe) }
+                guard !children.isEmpty || left.isEmpty else { throw Failure(attempt, .brokenPipe) }
             }
             guard ready > 0 else { continue }
             let messages: [Message]
             do throws(Errno) { messages = try receive() } catch {
                 if error == .noBufferSpace { isDeaf = true }
-                guard error == .noBufferSpace || error == .tryAgain else { throw KernelError(attempt, error) }
+                guard error == .noBufferSpace || error == .tryAgain else { throw Failure(attempt, error) }
                 continue
             }
             for message in messages {
@@ -121,7 +120,7 @@ extension NetlinkSocket {
                     let answer = Acknowledgement(message)
                 else { continue }
                 guard answer.errorNumber == 0 || answer.errorNumber == ENODEV else {
-                    throw KernelError(attempt, Errno(rawValue: answer.errorNumber), kernelText: answer.text)
+                    throw Failure(attempt, Errno(rawValue: answer.errorNumber), kernelText: answer.text)
                 }
                 left.remove(index)
             }

@@ -1,6 +1,5 @@
 internal import CKernel
-internal import Glibc
-internal import Posix
+public import Posix
 
 /// Network namespaces with names, as ip-netns(8) keeps them: files in /run/netns that a namespace is mounted on.
 public struct NamedNamespaces: Sendable {
@@ -14,15 +13,15 @@ public struct NamedNamespaces: Sendable {
     /// Makes a namespace that lives until ``delete(_:)``, whatever processes are in it.
     ///
     /// - Throws: `EINVAL` for what is no file name, `EEXIST` for a name that is taken.
-    public func create(_ name: String) throws(KernelError) {
+    public func create(_ name: String) throws(Failure) {
         let attempt = "create network namespace \(name)"
         try requireFileName(name, attempt)
         try prepareDirectory(attempt)
         let path = path(of: name)
-        try attempting(attempt, advice: "delete it first, or choose another name") { () throws(Errno) in
+        try attempting(attempt, details: "delete it first, or choose another name") { () throws(Errno) in
             try FileDescriptor.open(path, [.readOnly, .create, .exclusive], mode: 0o444).close()
         }
-        do throws(KernelError) {
+        do throws(Failure) {
             try attempting(attempt) { () throws(Errno) in
                 let home = try FileDescriptor.open("/proc/thread-self/ns/net", .readOnly)
                 guard ck_unshare(ck_clone_newnet) == 0 else { throw .last }
@@ -40,7 +39,7 @@ public struct NamedNamespaces: Sendable {
     /// Takes the name away; the namespace goes with its last process.
     ///
     /// - Throws: `ENOENT` when there is no such name.
-    public func delete(_ name: String) throws(KernelError) {
+    public func delete(_ name: String) throws(Failure) {
         let attempt = "delete network namespace \(name)"
         try requireFileName(name, attempt)
         let path = path(of: name)
@@ -52,23 +51,23 @@ public struct NamedNamespaces: Sendable {
     }
 
     /// The names, sorted. None when the directory is not there.
-    public func list() throws(KernelError) -> [String] {
+    public func list() throws(Failure) -> [String] {
         do throws(Errno) {
             return try FileDescriptor.open(directory, [.readOnly, .directory]).names(limit: 1 << 20).sorted()
         } catch {
             guard error != .noSuchFile else { return [] }
-            throw KernelError("list \(directory)", error)
+            throw Failure("list \(directory)", error)
         }
     }
 
-    private func requireFileName(_ name: String, _ attempt: String) throws(KernelError) {
+    private func requireFileName(_ name: String, _ attempt: String) throws(Failure) {
         guard !name.isEmpty, name != ".", name != "..", !name.utf8.contains(UInt8(ascii: "/")), name.utf8.count <= 255
-        else { throw KernelError(attempt, .invalidArgument, kernelText: "\"\(name)\" is no file name") }
+        else { throw Failure(attempt, .invalidArgument, kernelText: "\"\(name)\" is no file name") }
     }
 
     /// The directory is a shared mount, so that every mount namespace sees a name come and go. One at a time: two that
     /// make it one at once would mount it twice.
-    private func prepareDirectory(_ attempt: String) throws(KernelError) {
+    private func prepareDirectory(_ attempt: String) throws(Failure) {
         try attempting("\(attempt): prepare \(directory)") { () throws(Errno) in
             do throws(Errno) { try FileDescriptor.makeDirectory(directory) } catch {
                 guard error == .fileExists else { throw error }
@@ -85,8 +84,8 @@ extension NetworkNamespace {
     ///
     /// - Parameter arguments: the program, looked for in PATH, and what it is given. Not empty.
     /// - Throws: when it cannot be run; the process is in the namespace then.
-    public func execute(_ arguments: [String]) throws(KernelError) -> Never {
+    public func execute(_ arguments: [String]) throws(Failure) -> Never {
         try enter()
-        throw KernelError("run \(arguments[0]) in \(path)", ProcessImage.replace(with: arguments))
+        throw Failure("run \(arguments[0]) in \(path)", ProcessImage.replace(with: arguments))
     }
 }

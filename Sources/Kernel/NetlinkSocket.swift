@@ -1,6 +1,5 @@
 internal import CKernel
-internal import Glibc
-internal import Posix
+public import Posix
 public import Wire
 
 /// A netlink socket, bound to the network namespace in which it was opened, wherever its process goes afterwards.
@@ -33,7 +32,7 @@ public struct NetlinkSocket: ~Copyable {
     /// Opens a socket in the caller's current network namespace.
     ///
     /// - Parameter linkNotifications: whether it also hears of every change of a link (RTNLGRP_LINK).
-    public init(_ subsystem: Subsystem = .route, linkNotifications: Bool = false) throws(KernelError) {
+    public init(_ subsystem: Subsystem = .route, linkNotifications: Bool = false) throws(Failure) {
         let socket = try unsafe attempting("open a netlink socket") { () throws(Errno) in
             let flags = Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
             guard let socket = unsafe mnl_socket_open2(subsystem.rawValue, flags) else { throw .last }
@@ -71,7 +70,7 @@ public struct NetlinkSocket: ~Copyable {
     /// Takes the numbers that a builder has used out of circulation.
     mutating func consume(_ builder: MessageBuilder) { sequence &+= UInt32(builder.sequences.count) }
 
-    private mutating func send(_ builder: MessageBuilder, _ attempt: @autoclosure () -> String) throws(KernelError) {
+    private mutating func send(_ builder: MessageBuilder, _ attempt: @autoclosure () -> String) throws(Failure) {
         consume(builder)
         try attempting(attempt()) { () throws(Errno) in
             while true {
@@ -111,7 +110,7 @@ public struct NetlinkSocket: ~Copyable {
     /// anyway. Outside of a batch it does not stop at one: later changes have been tried too, and the caller undoes the
     /// whole.
     /// - Throws: the first failure.
-    public mutating func execute(_ changes: borrowing Changes) throws(KernelError) {
+    public mutating func execute(_ changes: borrowing Changes) throws(Failure) {
         guard changes.count > 0 else { return }
         var builder = changes.builder.renumbered(from: sequence)
         builder.addFlagsToLast(MessageFlag.acknowledge)
@@ -124,14 +123,14 @@ public struct NetlinkSocket: ~Copyable {
             let messages: [Message]
             do throws(Errno) { messages = try receive() } catch {
                 // Nobody knows what has been done: perhaps all of it.
-                throw KernelError(
+                throw Failure(
                     changes.describe(last), error, kernelText: "no answer from netlink", step: last,
                     isAnswerLost: true)
             }
             for message in messages where message.type == Message.errorType {
                 guard let position = builder.sequences.firstIndex(of: message.sequence) else { continue }
                 guard let answer = Acknowledgement(message) else {
-                    throw KernelError(changes.describe(position), .badMessage, step: position)
+                    throw Failure(changes.describe(position), .badMessage, step: position)
                 }
                 if answer.errorNumber != 0, position < firstFailure?.position ?? .max {
                     firstFailure = (position, answer)
@@ -139,7 +138,7 @@ public struct NetlinkSocket: ~Copyable {
                 // A batch that cannot be begun or committed is answered for as a whole, by its first message.
                 guard position == last || (changes.isBatch && position == 0) else { continue }
                 guard let (failed, answer) = firstFailure else { return }
-                throw KernelError(
+                throw Failure(
                     changes.describe(failed), Errno(rawValue: answer.errorNumber), kernelText: answer.text, step: failed
                 )
             }
@@ -147,7 +146,7 @@ public struct NetlinkSocket: ~Copyable {
     }
 
     /// Lets the socket take a message of that size, which may be larger than the limit for everybody (wmem_max).
-    private func makeRoom(for size: Int) throws(KernelError) {
+    private func makeRoom(for size: Int) throws(Failure) {
         guard size > NetlinkSocket.usualSendSize else { return }
         try attempting("make room for a message of \(size) octets") { () throws(Errno) in
             // The kernel counts its own overhead as well.
@@ -165,14 +164,14 @@ public struct NetlinkSocket: ~Copyable {
     /// Asks for one thing; again when notifications have crowded the answer out.
     public mutating func request(
         _ attempt: @autoclosure () -> String, _ build: (inout MessageBuilder) -> Void
-    ) throws(KernelError) -> Message {
+    ) throws(Failure) -> Message {
         for _ in 0..<NetlinkSocket.questionAttempts {
             var builder = builder()
             build(&builder)
             try send(builder, attempt())
             if let answer = try answer(to: builder.sequences.last, attempt()) { return answer }
         }
-        throw KernelError(attempt(), .noBufferSpace, kernelText: "notifications keep crowding the answer out")
+        throw Failure(attempt(), .noBufferSpace, kernelText: "notifications keep crowding the answer out")
     }
 
     /// Asks several things at once.
@@ -180,7 +179,7 @@ public struct NetlinkSocket: ~Copyable {
     /// - Returns: the answers in order; nil for what is not there (`ENOENT`).
     mutating func requests(
         _ count: Int, _ attempt: @autoclosure () -> String, _ build: (inout MessageBuilder, Int) -> Void
-    ) throws(KernelError) -> [Message?] {
+    ) throws(Failure) -> [Message?] {
         var builder = builder()
         for position in 0..<count { build(&builder, position) }
         guard !builder.isEmpty else { return [] }
@@ -189,7 +188,7 @@ public struct NetlinkSocket: ~Copyable {
         var open = count
         while open > 0 {
             let messages: [Message]
-            do throws(Errno) { messages = try receive() } catch { throw KernelError(attempt(), error) }
+            do throws(Errno) { messages = try receive() } catch { throw Failure(attempt(), error) }
             for message in messages {
                 guard let position = builder.sequences.firstIndex(of: message.sequence) else { continue }
                 open -= 1
@@ -197,9 +196,9 @@ public struct NetlinkSocket: ~Copyable {
                     answers[position] = message
                     continue
                 }
-                guard let answer = Acknowledgement(message) else { throw KernelError(attempt(), .badMessage) }
+                guard let answer = Acknowledgement(message) else { throw Failure(attempt(), .badMessage) }
                 guard answer.errorNumber == Errno.noSuchFile.rawValue else {
-                    throw KernelError(attempt(), Errno(rawValue: answer.errorNumber), kernelText: answer.text)
+                    throw Failure(attempt(), Errno(rawValue: answer.errorNumber), kernelText: answer.text)
                 }
             }
         }
@@ -207,12 +206,12 @@ public struct NetlinkSocket: ~Copyable {
     }
 
     /// Reads up to the answer; nil when it may have been lost.
-    private func answer(to sequence: UInt32?, _ attempt: @autoclosure () -> String) throws(KernelError) -> Message? {
+    private func answer(to sequence: UInt32?, _ attempt: @autoclosure () -> String) throws(Failure) -> Message? {
         while let messages = try receiveUnlessOverrun(attempt()) {
             for message in messages where message.sequence == sequence {
                 guard message.type == Message.errorType else { return message }
-                guard let answer = Acknowledgement(message) else { throw KernelError(attempt(), .badMessage) }
-                throw KernelError(attempt(), Errno(rawValue: answer.errorNumber), kernelText: answer.text)
+                guard let answer = Acknowledgement(message) else { throw Failure(attempt(), .badMessage) }
+                throw Failure(attempt(), Errno(rawValue: answer.errorNumber), kernelText: answer.text)
             }
         }
         return nil
@@ -220,15 +219,15 @@ public struct NetlinkSocket: ~Copyable {
 
     /// Receives one datagram; nil when the kernel had to drop some for want of room (netlink(7)), which happens only to
     /// sockets that hear notifications. What was queued is dropped too, so that there is room again.
-    private func receiveUnlessOverrun(_ attempt: @autoclosure () -> String) throws(KernelError) -> [Message]? {
+    private func receiveUnlessOverrun(_ attempt: @autoclosure () -> String) throws(Failure) -> [Message]? {
         do throws(Errno) { return try receive() } catch {
             // Congested, the kernel says so once, and drops answers silently after that: no answer is a lost one.
             guard error != .tryAgain else { return nil }
-            guard error == .noBufferSpace else { throw KernelError(attempt(), error) }
+            guard error == .noBufferSpace else { throw Failure(attempt(), error) }
         }
         for _ in 0..<NetlinkSocket.maximumDatagrams {
             do throws(Errno) { _ = try receive() } catch .tryAgain { break } catch {
-                guard error == .noBufferSpace else { throw KernelError(attempt(), error) }
+                guard error == .noBufferSpace else { throw Failure(attempt(), error) }
             }
         }
         return nil
@@ -238,20 +237,20 @@ public struct NetlinkSocket: ~Copyable {
     public mutating func dump<Element>(
         _ attempt: @autoclosure () -> String, _ element: (Message) -> Element?,
         _ build: (inout MessageBuilder) -> Void
-    ) throws(KernelError) -> [Element] {
+    ) throws(Failure) -> [Element] {
         for _ in 0..<NetlinkSocket.questionAttempts {
             var builder = builder()
             build(&builder)
             try send(builder, attempt())
             if let list = try collect(builder.sequences[0], element, attempt()) { return list }
         }
-        throw KernelError(attempt(), .interrupted, kernelText: "the list kept changing while it was read")
+        throw Failure(attempt(), .interrupted, kernelText: "the list kept changing while it was read")
     }
 
     /// Reads a dump to its end; nil when it was inconsistent or incomplete.
     private func collect<Element>(
         _ sequence: UInt32, _ element: (Message) -> Element?, _ attempt: @autoclosure () -> String
-    ) throws(KernelError) -> [Element]? {
+    ) throws(Failure) -> [Element]? {
         var list: [Element] = []
         var isConsistent = true
         for _ in 0..<NetlinkSocket.maximumDatagrams {
@@ -260,9 +259,9 @@ public struct NetlinkSocket: ~Copyable {
                 if message.flags & MessageFlag.dumpInterrupted != 0 { isConsistent = false }
                 switch message.type {
                 case Message.doneType, Message.errorType:
-                    guard let answer = Acknowledgement(message) else { throw KernelError(attempt(), .badMessage) }
+                    guard let answer = Acknowledgement(message) else { throw Failure(attempt(), .badMessage) }
                     guard answer.errorNumber == 0 else {
-                        throw KernelError(attempt(), Errno(rawValue: answer.errorNumber), kernelText: answer.text)
+                        throw Failure(attempt(), Errno(rawValue: answer.errorNumber), kernelText: answer.text)
                     }
                     return isConsistent ? list : nil
                 default:
@@ -270,6 +269,6 @@ public struct NetlinkSocket: ~Copyable {
                 }
             }
         }
-        throw KernelError(attempt(), .messageTooLarge)
+        throw Failure(attempt(), .messageTooLarge)
     }
 }

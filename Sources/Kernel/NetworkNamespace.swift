@@ -1,6 +1,5 @@
 internal import CKernel
-internal import Glibc
-internal import Posix
+public import Posix
 
 /// A network namespace, held open: its path may vanish or be replaced, this stays the one that was checked.
 public struct NetworkNamespace: ~Copyable {
@@ -14,14 +13,14 @@ public struct NetworkNamespace: ~Copyable {
     /// Opens a namespace file.
     ///
     /// - Throws: `ENOENT` when there is none; `EINVAL` when the file is no network namespace.
-    public init(_ path: String) throws(KernelError) {
+    public init(_ path: String) throws(Failure) {
         let file = try attempting("open network namespace \(path)") { () throws(Errno) in
             // A FIFO of that name must not make us wait.
             try FileDescriptor.open(path, [.readOnly, .nonBlocking])
         }
         let isNamespace = ck_is_namespace_file(file.rawValue)
         guard isNamespace == 1, ck_namespace_type(file.rawValue) == ck_clone_newnet else {
-            throw KernelError(
+            throw Failure(
                 "open network namespace \(path)", .invalidArgument,
                 kernelText: isNamespace == 1 ? "it is a namespace of another kind" : "it is no namespace file")
         }
@@ -30,7 +29,7 @@ public struct NetworkNamespace: ~Copyable {
     }
 
     /// The namespace that the calling thread is in.
-    public static func current() throws(KernelError) -> NetworkNamespace {
+    public static func current() throws(Failure) -> NetworkNamespace {
         // What the kernel puts there need not be checked.
         let path = "/proc/thread-self/ns/net"
         let file = try attempting("open network namespace \(path)") { () throws(Errno) in
@@ -45,20 +44,20 @@ public struct NetworkNamespace: ~Copyable {
     }
 
     /// The inode number, which no other namespace has as long as this one exists.
-    public func inode() throws(KernelError) -> UInt64 {
+    public func inode() throws(Failure) -> UInt64 {
         try attempting("look at \(path)") { () throws(Errno) in try file.status() }.inode
     }
 
     /// Keeps others out who lock the namespace's file too (flock(2)), as long as this value lives.
     ///
     /// - Throws: `EAGAIN` when the time is over.
-    public func lock(milliseconds: UInt32) throws(KernelError) {
+    public func lock(milliseconds: UInt32) throws(Failure) {
         try attempting("lock network namespace \(path)") { () throws(Errno) in
             try file.lockExclusively(milliseconds: milliseconds)
         }
     }
 
-    public func isSame(as other: borrowing NetworkNamespace) throws(KernelError) -> Bool {
+    public func isSame(as other: borrowing NetworkNamespace) throws(Failure) -> Bool {
         let mine = try attempting("look at \(path)") { () throws(Errno) in try file.status() }
         let its = try attempting("look at \(other.path)") { () throws(Errno) in try other.file.status() }
         return mine.isSameFile(as: its)
@@ -67,11 +66,11 @@ public struct NetworkNamespace: ~Copyable {
     /// Runs the body with the calling thread in this namespace, and goes back.
     ///
     /// - Precondition: the process has one thread: a namespace belongs to a thread, not to a process.
-    public func run<Value: ~Copyable>(_ body: () throws -> Value) throws -> Value {
+    public func run<Value: ~Copyable>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
         let home = try NetworkNamespace.current()
         try enter()
         let value: Value
-        do { value = try body() } catch {
+        do throws(Failure) { value = try body() } catch {
             try? home.enter()
             throw error
         }
@@ -80,14 +79,14 @@ public struct NetworkNamespace: ~Copyable {
     }
 
     /// Moves the calling thread into this namespace for good.
-    public func enter() throws(KernelError) {
+    public func enter() throws(Failure) {
         try attempting("enter network namespace \(path)") { () throws(Errno) in
             guard ck_setns(descriptor, ck_clone_newnet) == 0 else { throw .last }
         }
     }
 
     /// Moves the calling thread into a namespace that nobody else is in, for good.
-    public static func enterNew() throws(KernelError) {
+    public static func enterNew() throws(Failure) {
         try attempting("make a network namespace") { () throws(Errno) in
             guard ck_unshare(ck_clone_newnet) == 0 else { throw .last }
         }

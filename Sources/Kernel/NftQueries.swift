@@ -1,18 +1,18 @@
-internal import Posix
+public import Posix
 public import Wire
 
 extension NetlinkSocket {
     /// The number of the ruleset as it is now.
-    public mutating func generation() throws(KernelError) -> NftGeneration {
+    public mutating func generation() throws(Failure) -> NftGeneration {
         let message = try request("ask for the generation of the ruleset") { $0.getGeneration() }
         guard let generation = NftGeneration(message) else {
-            throw KernelError("ask for the generation of the ruleset", .badMessage)
+            throw Failure("ask for the generation of the ruleset", .badMessage)
         }
         return generation
     }
 
-    public mutating func hasTable(_ table: NftTable) throws(KernelError) -> Bool {
-        do throws(KernelError) {
+    public mutating func hasTable(_ table: NftTable) throws(Failure) -> Bool {
+        do throws(Failure) {
             _ = try request("look up table \(table)") { $0.getTable(table) }
             return true
         } catch {
@@ -22,37 +22,37 @@ extension NetlinkSocket {
     }
 
     /// The chains of one family, everybody's.
-    public mutating func chains(_ family: NftFamily) throws(KernelError) -> [NftListedChain] {
+    public mutating func chains(_ family: NftFamily) throws(Failure) -> [NftListedChain] {
         try dump("list chains", NftListedChain.init) { $0.dumpChains(family) }
     }
 
     /// Which of these chains there are, asked for all at once.
     public mutating func present(
         _ chains: [(name: String, table: NftTable)]
-    ) throws(KernelError) -> [(name: String, table: NftTable)] {
+    ) throws(Failure) -> [(name: String, table: NftTable)] {
         let answers = try requests(chains.count, "look up chains") { builder, position in
             builder.getChain(chains[position].name, of: chains[position].table)
         }
-        return zip(chains, answers).filter { $0.1 != nil }.map(\.0)
+        return zip(chains, answers).filter { $0.1 != nil }.map { $0.0 }
     }
 
     /// The rules of a chain, or of all; empty where there is no such chain.
-    public mutating func rules(of chain: String? = nil, in table: NftTable) throws(KernelError) -> [NftListedRule] {
-        try emptyIfMissing { () throws(KernelError) in
+    public mutating func rules(of chain: String? = nil, in table: NftTable) throws(Failure) -> [NftListedRule] {
+        try emptyIfMissing { () throws(Failure) in
             try dump("list the rules of table \(table)", NftListedRule.init) { $0.dumpRules(of: chain, in: table) }
         }
     }
 
     /// The sets and maps of a table; empty where there is no such table.
-    public mutating func sets(of table: NftTable) throws(KernelError) -> [NftListedSet] {
-        try emptyIfMissing { () throws(KernelError) in
+    public mutating func sets(of table: NftTable) throws(Failure) -> [NftListedSet] {
+        try emptyIfMissing { () throws(Failure) in
             try dump("list the sets of table \(table)", NftListedSet.init) { $0.dumpSets(of: table) }
         }
     }
 
     /// The elements of a set or map; empty where there is no such set.
-    public mutating func elements(of set: String, in table: NftTable) throws(KernelError) -> [NftElement] {
-        try emptyIfMissing { () throws(KernelError) in
+    public mutating func elements(of set: String, in table: NftTable) throws(Failure) -> [NftElement] {
+        try emptyIfMissing { () throws(Failure) in
             try dump("list the elements of \(set) in table \(table)", NftElement.list) {
                 $0.dumpElements(of: set, in: table)
             }.flatMap { $0 }
@@ -62,7 +62,7 @@ extension NetlinkSocket {
     /// The elements of these keys, asked for all at once; nil for those that are not there.
     public mutating func elements(
         _ keys: [(key: NftElement, set: String, table: NftTable)]
-    ) throws(KernelError) -> [NftElement?] {
+    ) throws(Failure) -> [NftElement?] {
         try requests(keys.count, "look up elements of sets") { builder, position in
             let (key, set, table) = keys[position]
             builder.getElement(key, of: set, in: table)
@@ -70,8 +70,8 @@ extension NetlinkSocket {
     }
 }
 
-private func emptyIfMissing<Element>(_ body: () throws(KernelError) -> [Element]) throws(KernelError) -> [Element] {
-    do throws(KernelError) { return try body() } catch {
+private func emptyIfMissing<Element>(_ body: () throws(Failure) -> [Element]) throws(Failure) -> [Element] {
+    do throws(Failure) { return try body() } catch {
         guard error.errno == .noSuchFile else { throw error }
         return []
     }

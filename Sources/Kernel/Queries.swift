@@ -1,13 +1,13 @@
 public import Net
-internal import Posix
+public import Posix
 public import Wire
 
 extension NetlinkSocket {
     /// The link, or nil when there is none.
-    public mutating func link(_ reference: LinkReference) throws(KernelError) -> Link? {
-        do throws(KernelError) {
+    public mutating func link(_ reference: LinkReference) throws(Failure) -> Link? {
+        do throws(Failure) {
             let message = try request("look up \(reference)") { $0.getLink(reference) }
-            guard let link = Link(message) else { throw KernelError("look up \(reference)", .badMessage) }
+            guard let link = Link(message) else { throw Failure("look up \(reference)", .badMessage) }
             return link
         } catch {
             guard error.errno == .noSuchDevice else { throw error }
@@ -16,28 +16,28 @@ extension NetlinkSocket {
     }
 
     /// All links, or those of one kind, or the ports of one master.
-    public mutating func links(kind: String? = nil, master: UInt32? = nil) throws(KernelError) -> [Link] {
+    public mutating func links(kind: String? = nil, master: UInt32? = nil) throws(Failure) -> [Link] {
         try dump("list links", Link.init) { $0.dumpLinks(kind: kind, master: master) }
             .filter { (kind == nil || $0.kind == kind) && (master == nil || $0.master == master) }
     }
 
     /// The addresses of one interface, of both families.
-    public mutating func addresses(of index: UInt32) throws(KernelError) -> [InterfaceAddress] {
+    public mutating func addresses(of index: UInt32) throws(Failure) -> [InterfaceAddress] {
         try dump("list addresses", InterfaceAddress.init) { $0.dumpAddresses(of: index) }.filter { $0.index == index }
     }
 
     /// The addresses of all interfaces, of both families.
-    public mutating func addresses() throws(KernelError) -> [InterfaceAddress] {
+    public mutating func addresses() throws(Failure) -> [InterfaceAddress] {
         try dump("list addresses", InterfaceAddress.init) { $0.dumpAddresses(of: 0) }
     }
 
-    public mutating func routes(_ family: IPFamily) throws(KernelError) -> [Route] {
+    public mutating func routes(_ family: IPFamily) throws(Failure) -> [Route] {
         try dump("list routes", Route.init) { $0.dumpRoutes(family) }
     }
 
     /// The rules that say which table a packet is routed by; none where the kernel lacks the family.
-    public mutating func rules(_ family: IPFamily) throws(KernelError) -> [RoutingRule] {
-        do throws(KernelError) {
+    public mutating func rules(_ family: IPFamily) throws(Failure) -> [RoutingRule] {
+        do throws(Failure) {
             return try dump("list routing rules", RoutingRule.init) { $0.dumpRules(family) }
         } catch {
             guard error.errno == .addressFamilyNotSupported || error.errno == .notSupported else { throw error }
@@ -46,9 +46,9 @@ extension NetlinkSocket {
     }
 
     /// The name of the interface by which packets to an address leave; nil where there is no route.
-    public mutating func interface(towards address: IPAddress) throws(KernelError) -> String? {
+    public mutating func interface(towards address: IPAddress) throws(Failure) -> String? {
         let message: Message
-        do throws(KernelError) {
+        do throws(Failure) {
             message = try request("look up the route to \(address)") { $0.getRoute(to: address) }
         } catch {
             guard error.errno == .networkUnreachable else { throw error }
@@ -58,13 +58,13 @@ extension NetlinkSocket {
         return try link(.index(route.interface))?.name
     }
 
-    public mutating func neighbours() throws(KernelError) -> [Neighbour] {
+    public mutating func neighbours() throws(Failure) -> [Neighbour] {
         try dump("list neighbours", Neighbour.init) { $0.dumpNeighbours() }
     }
 
     /// The VLANs of the bridge port.
-    public mutating func vlans(ofPort index: UInt32) throws(KernelError) -> [PortVLAN] {
-        try dump("list VLANs", PortVLANs.init) { $0.dumpPortVLANs() }.filter { $0.index == index }.flatMap(\.vlans)
+    public mutating func vlans(ofPort index: UInt32) throws(Failure) -> [PortVLAN] {
+        try dump("list VLANs", PortVLANs.init) { $0.dumpPortVLANs() }.filter { $0.index == index }.flatMap { $0.vlans }
     }
 
     /// Whether the kernel can make links of a kind, found out without making one.
@@ -72,21 +72,19 @@ extension NetlinkSocket {
     /// The kernel looks the kind up first (EOPNOTSUPP) and counts the queues next, before anything is registered, so a
     /// link without any tells the two apart (rtnl_newlink and rtnl_create_link, net/core/rtnetlink.c). An MTU would not:
     /// to ifb and dummy any will do.
-    public mutating func requireSupport(of kind: String) throws(KernelError) {
-        do throws(KernelError) {
+    public mutating func requireSupport(of kind: String) throws(Failure) {
+        do throws(Failure) {
             try execute("make links of kind \(kind)") { $0.probeLinkKind(kind) }
         } catch {
             guard error.errno != .invalidArgument else { return }
-            throw KernelError(
-                error.attempt, error.errno, kernelText: error.kernelText,
-                advice: error.errno == .notSupported ? "the kernel lacks it: load its module" : "")
+            throw error.errno == .notSupported ? error.advising("the kernel lacks it: load its module") : error
         }
     }
 
     /// Sends a single change.
     public mutating func execute(
         _ attempt: @escaping @autoclosure () -> String, _ build: (inout MessageBuilder) -> Void
-    ) throws(KernelError) {
+    ) throws(Failure) {
         var changes = Changes()
         changes.append(attempt(), build)
         try execute(changes)

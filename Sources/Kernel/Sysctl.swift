@@ -1,4 +1,4 @@
-internal import Posix
+public import Posix
 
 /// A kernel parameter below /proc/sys/net, in the namespace of the calling thread.
 public struct Sysctl: Sendable, CustomStringConvertible {
@@ -10,13 +10,13 @@ public struct Sysctl: Sendable, CustomStringConvertible {
     public var description: String { path }
 
     /// The value, or nil when the kernel has no such parameter.
-    public func read() throws(KernelError) -> String? {
+    public func read() throws(Failure) -> String? {
         do throws(Errno) {
             let text = try FileDescriptor.open(path, [.readOnly, .noFollow]).readAll(limit: 4096)
             return String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         } catch {
             guard error != .noSuchFile else { return nil }
-            throw KernelError("read \(path)", error)
+            throw Failure("read \(path)", error)
         }
     }
 
@@ -24,29 +24,29 @@ public struct Sysctl: Sendable, CustomStringConvertible {
     ///
     /// - Returns: false when the kernel has no such parameter, as without IPv6.
     @discardableResult
-    public func write(_ value: String) throws(KernelError) -> Bool {
+    public func write(_ value: String) throws(Failure) -> Bool {
         do throws(Errno) {
             try FileDescriptor.open(path, [.writeOnly, .noFollow]).writeAll(value.utf8)
             return true
         } catch {
             guard error != .noSuchFile else { return false }
-            throw KernelError(
+            throw Failure(
                 "write \(value) to \(path)", error,
-                advice: error == .readOnlyFileSystem ? "/proc/sys must be writable for the plugin" : "")
+                details: error == .readOnlyFileSystem ? "/proc/sys must be writable for the plugin" : "")
         }
     }
 
     /// Finds out whether it can be written, and changes nothing.
     ///
     /// - Throws: `ENOENT` when the kernel has no such parameter.
-    public func requireWritable() throws(KernelError) {
-        try attempting("open \(path)", advice: "is there such a sysctl? sysctl(8) lists them") { () throws(Errno) in
+    public func requireWritable() throws(Failure) {
+        try attempting("open \(path)", details: "is there such a sysctl? sysctl(8) lists them") { () throws(Errno) in
             _ = try FileDescriptor.open(path, [.writeOnly, .noFollow])
         }
     }
 
     /// Sets the value unless it is set already: many readers, one writer.
-    public func ensure(_ value: String) throws(KernelError) {
+    public func ensure(_ value: String) throws(Failure) {
         guard try read() != value else { return }
         try write(value)
     }

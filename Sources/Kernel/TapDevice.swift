@@ -1,5 +1,5 @@
 internal import CKernel
-internal import Posix
+public import Posix
 
 /// Tap devices, which are made by ioctl and not by netlink (linux/if_tun.h).
 public enum TapDevice {
@@ -11,14 +11,14 @@ public enum TapDevice {
     ///   - owner: the user who may open it without CAP_NET_ADMIN; nil for any.
     ///   - group: likewise.
     /// - Throws: `EBUSY` when there is a link of that name, `ENOENT` when the node has no /dev/net/tun.
-    public static func make(_ name: String, hasQueues: Bool, owner: UInt32?, group: UInt32?) throws(KernelError) {
+    public static func make(_ name: String, hasQueues: Bool, owner: UInt32?, group: UInt32?) throws(Failure) {
         do throws(Errno) {
             let id = { (number: UInt32?) in number.map(Int64.init) ?? -1 }
             guard unsafe ck_make_tap(name, hasQueues ? 1 : 0, id(owner), id(group)) == 0 else { throw .last }
         } catch {
-            throw KernelError(
+            throw Failure(
                 "create tap \(name)", error,
-                advice: error == .noSuchFile ? "the node needs /dev/net/tun: load the module tun" : "")
+                details: error == .noSuchFile ? "the node needs /dev/net/tun: load the module tun" : "")
         }
     }
 }

@@ -1,19 +1,19 @@
-internal import Posix
+public import Posix
 public import Wire
 
 extension NetlinkSocket {
     /// The queueing discipline at one place of a link; nil where there is none but what the link was made with.
-    public mutating func qdisc(_ place: QdiscPlace, of link: Link) throws(KernelError) -> Qdisc? {
+    public mutating func qdisc(_ place: QdiscPlace, of link: Link) throws(Failure) -> Qdisc? {
         let attempt = "look up the \(place) queueing discipline of \(link.name)"
-        do throws(KernelError) {
+        do throws(Failure) {
             let message = try request(attempt) { $0.getQdisc(place, of: link.index) }
             guard let qdisc = Qdisc(message), qdisc.interface == link.index else {
-                throw KernelError(attempt, .badMessage)
+                throw Failure(attempt, .badMessage)
             }
             return qdisc.isDefault ? nil : qdisc
         } catch {
             // No error at all is the acknowledgement of an answer that did not come; before 6.8 it is the third.
-            guard error.errno.rawValue == 0 || error.errno == .noSuchFile || error.errno == .invalidArgument else {
+            guard error.errno?.rawValue == 0 || error.errno == .noSuchFile || error.errno == .invalidArgument else {
                 throw error
             }
             return nil
@@ -21,8 +21,8 @@ extension NetlinkSocket {
     }
 
     /// The filters of what comes in by a link.
-    public mutating func ingressFilters(of link: Link) throws(KernelError) -> [TrafficFilter] {
-        do throws(KernelError) {
+    public mutating func ingressFilters(of link: Link) throws(Failure) -> [TrafficFilter] {
+        do throws(Failure) {
             return try dump("list the filters of \(link.name)", TrafficFilter.init) {
                 $0.dumpIngressFilters(of: link.index)
             }.filter { $0.interface == link.index }
@@ -34,14 +34,12 @@ extension NetlinkSocket {
     }
 
     /// Whether the kernel has token buckets, found out without making one.
-    public mutating func requireTokenBuckets() throws(KernelError) {
+    public mutating func requireTokenBuckets() throws(Failure) {
         // Every namespace has `lo`, under this number (LOOPBACK_IFINDEX, linux/net/net_namespace.h).
-        do throws(KernelError) { try execute("make a token bucket") { $0.probeTokenBucket(on: 1) } } catch {
+        do throws(Failure) { try execute("make a token bucket") { $0.probeTokenBucket(on: 1) } } catch {
             // Its kind is looked up first (qdisc_create, net/sched/sch_api.c); where lo has a root, not even that.
             guard error.errno != .invalidArgument, error.errno != .fileExists else { return }
-            throw KernelError(
-                error.attempt, error.errno, kernelText: error.kernelText,
-                advice: error.errno == .noSuchFile ? "the kernel lacks it: load sch_tbf" : "")
+            throw error.errno == .noSuchFile ? error.advising("the kernel lacks it: load sch_tbf") : error
         }
     }
 }

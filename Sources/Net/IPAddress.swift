@@ -1,5 +1,5 @@
 /// The two versions of the Internet Protocol.
-public enum IPFamily: Sendable, Hashable, CaseIterable {
+public enum IPFamily: Sendable, Hashable, CaseIterable, CustomStringConvertible {
     case v4, v6
 
     /// Address length in bits: 32 or 128.
@@ -7,6 +7,8 @@ public enum IPFamily: Sendable, Hashable, CaseIterable {
 
     /// Address length in octets: 4 or 16.
     public var byteWidth: Int { bitWidth / 8 }
+
+    public var description: String { self == .v4 ? "v4" : "v6" }
 }
 
 /// An IPv4 or IPv6 address: a plain number with its family.

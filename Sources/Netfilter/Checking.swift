@@ -1,20 +1,22 @@
 internal import Kernel
+public import Posix
 internal import Wire
 
 extension NodeRules {
     /// Compares what ADD has set up with what is there.
     ///
-    /// - Throws: `RulesError` of kind deviation that names what is missing or different.
-    public mutating func check(_ rules: PodRules, _ owner: RulesOwner) throws {
+    /// - Throws: `Failure` of kind deviation that names what is missing or different.
+    public mutating func check(_ rules: PodRules, _ owner: RulesOwner) throws(Failure) {
         guard !rules.isEmpty else { return }
         let found = try deviations(rules, owner)
         guard let first = found.first else { return }
         let more = found.count == 1 ? "" : ", and \(found.count - 1) more"
-        throw RulesError(
-            .deviation, "\(first)\(more)", advice: "swiftletctl repair puts it back; all: \(found.prefix(20))")
+        throw Failure(
+            .checkFailed, "\(first)\(more)",
+            details: "swiftletctl repair puts it back; all: \(found.prefix(20).joined(separator: "; "))")
     }
 
-    mutating func deviations(_ rules: PodRules, _ owner: RulesOwner) throws -> [String] {
+    mutating func deviations(_ rules: PodRules, _ owner: RulesOwner) throws(Failure) -> [String] {
         var found: [String] = []
         for table in OwnTable.allCases where rules.uses(table) {
             found += try table.ruleset.deviations(&socket)

@@ -21,9 +21,9 @@ struct ConditionChain {
         name = ConditionChain.prefix + String(fnv1a("\(family) \(text)"), radix: 16)
     }
 
-    fileprivate func conditions() throws(RulesError) -> NftConditions {
+    fileprivate func conditions() throws(Failure) -> NftConditions {
         do throws(NftSyntaxError) { return try NftConditions(parsing: text, family: family) } catch {
-            throw RulesError(.invalid, "conditions \"\(text)\": \(error)")
+            throw Failure(.invalidConfiguration, "conditions \"\(text)\": \(error)")
         }
     }
 
@@ -34,7 +34,7 @@ struct ConditionChain {
 
 extension NodeRules {
     /// Makes the chain, or makes it whole again.
-    mutating func install(_ chain: ConditionChain) throws {
+    mutating func install(_ chain: ConditionChain) throws(Failure) {
         let conditions = try chain.conditions()
         var changes = Changes.batch()
         changes.append("make chain \(chain.name)") {
@@ -50,28 +50,28 @@ extension NodeRules {
         try socket.execute(changes)
     }
 
-    mutating func removeIfUnused(_ chain: ConditionChain) throws(KernelError) {
+    mutating func removeIfUnused(_ chain: ConditionChain) throws(Failure) {
         try removeIfUnused(conditionChain: chain.name)
     }
 
-    private mutating func removeIfUnused(conditionChain name: String) throws(KernelError) {
+    private mutating func removeIfUnused(conditionChain name: String) throws(Failure) {
         var changes = Changes.batch()
         changes.append("empty chain \(name)") { $0.deleteRule(of: name, in: MainTable.table) }
         changes.append("delete chain \(name)") { $0.deleteChain(name, of: MainTable.table) }
-        do throws(KernelError) { try socket.execute(changes) } catch {
+        do throws(Failure) { try socket.execute(changes) } catch {
             // In use the kernel keeps it, with its rules: a batch is done as a whole or not at all.
             guard [.busy, .noSuchFile].contains(error.errno) else { throw error }
         }
     }
 
-    mutating func removeUnusedConditionChains() throws(KernelError) {
+    mutating func removeUnusedConditionChains() throws(Failure) {
         for listed in try socket.chains(MainTable.table.family)
         where listed.table.name == MainTable.table.name && listed.chain.name.hasPrefix(ConditionChain.prefix) {
             try removeIfUnused(conditionChain: listed.chain.name)
         }
     }
 
-    mutating func deviations(of chain: ConditionChain) throws -> [String] {
+    mutating func deviations(of chain: ConditionChain) throws(Failure) -> [String] {
         let wanted = chain.rules(try chain.conditions())
         let present = try socket.rules(of: chain.name, in: MainTable.table)
         let isWhole = present.count == wanted.count && zip(present, wanted).allSatisfy { $0.isSame(as: $1) }

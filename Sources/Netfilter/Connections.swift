@@ -6,7 +6,7 @@ internal import Wire
 extension NodeRules {
     /// Makes the kernel forget UDP flows to the ports: they would go on leading where they led before. The other
     /// protocols say when a connection begins.
-    mutating func forgetConnections(to ports: PublishedPorts) throws(KernelError) {
+    mutating func forgetConnections(to ports: PublishedPorts) throws(Failure) {
         var local: [IPAddress]?
         for family in IPFamily.allCases where ports.target(family) != nil {
             let mappings = ports.mappings.filter { $0.protocol == .udp && $0.applies(to: family) }
@@ -14,13 +14,13 @@ extension NodeRules {
             // One look for all of them: each goes through the whole of the kernel's table.
             let filter = ConnectionFilter(
                 family, protocolNumber: PortMapping.Transport.udp.rawValue,
-                destinationPorts: Set(mappings.flatMap(\.hostPorts)))
+                destinationPorts: Set(mappings.flatMap { $0.hostPorts }))
             for connection in try socket.connections(filter) {
                 // The same port of another host is none of ours.
                 let destination = connection.original.destination
                 if local == nil {
                     var route = try NetlinkSocket()
-                    local = try route.addresses().map(\.address.address)
+                    local = try route.addresses().map { $0.address.address }
                 }
                 guard destination.isLoopback || local?.contains(destination) == true,
                     mappings.contains(where: { $0.covers(destination, connection.original.destinationPort) })

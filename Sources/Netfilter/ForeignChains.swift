@@ -1,6 +1,6 @@
 internal import Kernel
 internal import Net
-internal import Posix
+public import Posix
 internal import Wire
 
 /// Other programs' chains that forwarded traffic has to pass: an accept in our own table does not overrule a drop in theirs.
@@ -14,11 +14,11 @@ extension NodeRules {
 
     private static func prefix(_ network: String) -> String { "swiftlet \(network) " }
 
-    mutating func letThrough(_ passage: Passage, network: String) throws(KernelError) {
+    mutating func letThrough(_ passage: Passage, network: String) throws(Failure) {
         for subnet in passage.subnets {
             let (table, chain) = NodeRules.forwardChain(subnet.family)
             guard try hasForwardChain(table, chain) else { continue }
-            let present = try socket.rules(of: chain, in: table).map(\.comment)
+            let present = try socket.rules(of: chain, in: table).map { $0.comment }
             var changes = Changes.batch()
             for rule in NodeRules.rules(subnet, network) where !present.contains(rule.comment) {
                 changes.append("let \(subnet) through chain \(chain) of table \(table)") {
@@ -29,7 +29,7 @@ extension NodeRules {
         }
     }
 
-    mutating func stopLettingThrough(network: String) throws(KernelError) {
+    mutating func stopLettingThrough(network: String) throws(Failure) {
         for family in IPFamily.allCases {
             let (table, chain) = NodeRules.forwardChain(family)
             var changes = Changes.batch()
@@ -43,12 +43,12 @@ extension NodeRules {
         }
     }
 
-    mutating func deviations(of passage: Passage, network: String) throws(KernelError) -> [String] {
+    mutating func deviations(of passage: Passage, network: String) throws(Failure) -> [String] {
         var found: [String] = []
         for subnet in passage.subnets {
             let (table, chain) = NodeRules.forwardChain(subnet.family)
             guard try hasForwardChain(table, chain) else { continue }
-            let present = try socket.rules(of: chain, in: table).map(\.comment)
+            let present = try socket.rules(of: chain, in: table).map { $0.comment }
             for rule in NodeRules.rules(subnet, network) where !present.contains(rule.comment) {
                 found.append("rule \"\(rule.comment)\" is missing from chain \(chain) of table \(table)")
             }
@@ -56,14 +56,14 @@ extension NodeRules {
         return found
     }
 
-    private mutating func hasForwardChain(_ table: NftTable, _ chain: String) throws(KernelError) -> Bool {
+    private mutating func hasForwardChain(_ table: NftTable, _ chain: String) throws(Failure) -> Bool {
         try socket.chains(table.family).contains { $0.table.name == table.name && $0.chain.name == chain }
     }
 
     /// The chains that drop forwarded traffic by their policy and that nobody has told of pods.
     ///
     /// - Returns: for each a sentence that says which, and what helps.
-    public static func blockingChains() throws -> [String] {
+    public static func blockingChains() throws(Failure) -> [String] {
         var node = try NodeRules()
         var found: [String] = []
         for family in [NftFamily.ip, .ip6, .inet] {

@@ -1,4 +1,5 @@
 internal import Kernel
+public import Posix
 internal import Wire
 
 /// What `swiftletctl` and the tests look at.
@@ -11,7 +12,7 @@ extension NodeRules {
     public static let conditionChainPrefix = ConditionChain.prefix
 
     /// Makes all of the tables, with nothing in them.
-    public mutating func installRulesets() throws {
+    public mutating func installRulesets() throws(Failure) {
         for table in OwnTable.allCases { try install(table) }
     }
 }

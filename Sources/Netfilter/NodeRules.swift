@@ -1,6 +1,6 @@
 internal import Kernel
 internal import Net
-internal import Posix
+public import Posix
 internal import Wire
 
 /// The rules of this node's attachments: made, checked and removed by their owner.
@@ -15,9 +15,9 @@ public struct NodeRules: ~Copyable {
     static let attempts = 16
 
     /// For the network namespace that the caller is in.
-    public init() throws { try self.init(RecordDirectory()) }
+    public init() throws(Failure) { try self.init(RecordDirectory()) }
 
-    init(_ records: RecordDirectory) throws {
+    init(_ records: RecordDirectory) throws(Failure) {
         socket = try NetlinkSocket(.netfilter)
         self.records = records
     }
@@ -25,25 +25,23 @@ public struct NodeRules: ~Copyable {
     /// Sets up what the attachment wants. If it has something already, that goes first, unless it is the same.
     ///
     /// - Parameter netns: the path of the pod's namespace.
-    /// - Throws: `RulesError` of kind conflict when a port belongs to another attachment that is alive. Nothing is left
+    /// - Throws: `Failure` of kind conflict when a port belongs to another attachment that is alive. Nothing is left
     ///   of it then.
-    public mutating func apply(_ rules: PodRules, _ owner: RulesOwner, netns: String) throws {
+    public mutating func apply(_ rules: PodRules, _ owner: RulesOwner, netns: String) throws(Failure) {
         guard !rules.isEmpty else { return }
         let record = Record(rules, try NamespaceIdentity(netns))
         for _ in 0..<NodeRules.attempts {
             guard let locked = try records.lock(owner.network, owner.plugin, create: true) else { continue }
             let isRepeated = try locked.has(owner)
             if isRepeated, try records.record(of: owner) != record { try removeElements(owner, locked) }
-            do { try locked.write(record, owner) } catch {
+            do throws(Failure) { try locked.write(record, owner) } catch {
                 if !isRepeated { try? locked.remove(owner) }
                 throw error
             }
             let dead: RulesOwner
-            do {
-                try add(rules, owner)
-                return try settle(rules, owner)
-            } catch let error as DeadOwner {
-                dead = error.owner
+            do throws(Failure) {
+                guard let other = try add(rules, owner) else { return try settle(rules, owner) }
+                dead = other
             } catch {
                 if !isRepeated {
                     try? remove(rules, of: owner, locked)
@@ -59,18 +57,21 @@ public struct NodeRules: ~Copyable {
         throw NodeRules.crowdedOut(owner)
     }
 
-    private static func crowdedOut(_ owner: RulesOwner) -> RulesError {
-        RulesError(
-            .conflict, "set up the rules of \(owner.name): others keep changing the same", advice: "try again later")
+    private static func crowdedOut(_ owner: RulesOwner) -> Failure {
+        Failure(
+            .conflict, "set up the rules of \(owner.name): others keep changing the same", details: "try again later")
     }
 
     /// Adds the elements, and whatever has to be there before them.
-    private mutating func add(_ rules: PodRules, _ owner: RulesOwner) throws {
+    ///
+    /// - Returns: a dead attachment that has what this one wants; nil when all is done.
+    private mutating func add(_ rules: PodRules, _ owner: RulesOwner) throws(Failure) -> RulesOwner? {
         var elements = rules.elements(of: owner)
         var obsolete: [OwnedElement] = []
         for _ in 0..<NodeRules.attempts {
-            do throws(KernelError) {
-                return try change(adding: elements, deleting: obsolete)
+            do throws(Failure) {
+                try change(adding: elements, deleting: obsolete)
+                return nil
             } catch {
                 switch error.errno {
                 case .noSuchFile:
@@ -78,8 +79,11 @@ public struct NodeRules: ~Copyable {
                     try makeReady(rules)
                 case .fileExists:
                     let pending = elements.filter { !$0.isShared }.count
-                    let shared = elements.filter(\.isShared)
-                    (elements, obsolete) = try sortOut(rules.elements(of: owner).filter { !$0.isShared }, owner)
+                    let shared = elements.filter { $0.isShared }
+                    switch try sortOut(rules.elements(of: owner).filter { !$0.isShared }, owner) {
+                    case .taken(let dead): return dead
+                    case .wanting(let missing, let deviating): (elements, obsolete) = (missing, deviating)
+                    }
                     if elements.count < pending || !obsolete.isEmpty {
                         elements += shared
                     } else {
@@ -93,33 +97,34 @@ public struct NodeRules: ~Copyable {
         throw NodeRules.crowdedOut(owner)
     }
 
+    private enum Comparison {
+        /// What has to be added, and what has to go first because it leads somewhere else.
+        case wanting(missing: [OwnedElement], obsolete: [OwnedElement])
+        /// A dead attachment has what a living one wants.
+        case taken(by: RulesOwner)
+    }
+
     /// Compares elements of the owner with what is there.
     ///
-    /// - Returns: those that have to be added, and those that have to go first because they lead somewhere else.
-    /// - Throws: `DeadOwner`, or a conflict with an attachment that is alive.
-    private mutating func sortOut(
-        _ elements: [OwnedElement], _ owner: RulesOwner
-    ) throws -> (missing: [OwnedElement], obsolete: [OwnedElement]) {
+    /// - Throws: a conflict with an attachment that is alive.
+    private mutating func sortOut(_ elements: [OwnedElement], _ owner: RulesOwner) throws(Failure) -> Comparison {
         var (missing, obsolete): ([OwnedElement], [OwnedElement]) = ([], [])
         for (wanted, listed) in zip(elements, try lookUp(elements)) {
             if let listed, listed.comment != owner.name {
-                if let dead = try deadOwner(of: listed.comment) { throw DeadOwner(owner: dead) }
-                throw RulesError(
+                if let dead = try deadOwner(of: listed.comment) { return .taken(by: dead) }
+                throw Failure(
                     .conflict, "\(wanted.subject) belongs to \(listed.comment), so \(owner.name) cannot have it",
-                    advice: "use another one, or DEL \(listed.comment) first")
+                    details: "use another one, or DEL \(listed.comment) first")
             }
             guard listed == nil || listed?.data != wanted.element.data else { continue }
             if listed != nil { obsolete.append(wanted) }
             missing.append(wanted)
         }
-        return (missing, obsolete)
+        return .wanting(missing: missing, obsolete: obsolete)
     }
 
-    /// A dead attachment has what a living one wants.
-    private struct DeadOwner: Error { let owner: RulesOwner }
-
     /// One batch. The version's set is asked for first, so that an absent or older ruleset shows.
-    mutating func change(adding: [OwnedElement], deleting: [OwnedElement] = []) throws(KernelError) {
+    mutating func change(adding: [OwnedElement], deleting: [OwnedElement] = []) throws(Failure) {
         var changes = Changes.batch()
         var tables: [OwnTable] = []
         for element in adding + deleting where !tables.contains(element.table) { tables.append(element.table) }
@@ -134,26 +139,29 @@ public struct NodeRules: ~Copyable {
     }
 
     /// The owner that a comment names, if it is known to be dead: without a record, or with its namespace gone.
-    private func deadOwner(of comment: String) throws -> RulesOwner? {
+    private func deadOwner(of comment: String) throws(Failure) -> RulesOwner? {
         guard let named = RulesOwner(name: comment) else { return nil }
         let known = try records.owners(network: named.network)
             .filter { $0.containerID == named.containerID && $0.ifname == named.ifname }
-        let isAlive = try known.contains { try records.record(of: $0)?.namespace.isAlive ?? true }
-        return isAlive ? nil : named
+        for owner in known where try records.record(of: owner)?.namespace.isAlive ?? true { return nil }
+        return named
     }
 
     /// The elements as the kernel has them, in the same order; nil for those that it has not.
-    mutating func lookUp(_ elements: [OwnedElement]) throws(KernelError) -> [NftElement?] {
+    mutating func lookUp(_ elements: [OwnedElement]) throws(Failure) -> [NftElement?] {
         var dumps: [String: [[UInt8]: NftElement]] = [:]
         var found: [NftElement?] = []
         guard elements.count > NodeRules.fewElements else {
             return try socket.elements(elements.map { ($0.element, $0.set, $0.table.table) })
         }
         for wanted in elements {
-            let place = "\(wanted.table) \(wanted.set)"
+            let place = "\(wanted.table.table) \(wanted.set)"
             if dumps[place] == nil {
-                let list = try socket.elements(of: wanted.set, in: wanted.table.table)
-                dumps[place] = Dictionary(list.map { ($0.key, $0) }) { first, _ in first }
+                var dump: [[UInt8]: NftElement] = [:]
+                for element in try socket.elements(of: wanted.set, in: wanted.table.table) {
+                    dump[element.key] = element
+                }
+                dumps[place] = dump
             }
             found.append(dumps[place]?[wanted.element.key])
         }
@@ -161,7 +169,7 @@ public struct NodeRules: ~Copyable {
     }
 
     /// All elements of a set, everybody's.
-    mutating func list(_ set: String, in table: OwnTable) throws(KernelError) -> [OwnedElement] {
+    mutating func list(_ set: String, in table: OwnTable) throws(Failure) -> [OwnedElement] {
         try socket.elements(of: set, in: table.table).map { OwnedElement(table, set, listed: $0) }
     }
 
@@ -170,20 +178,21 @@ public struct NodeRules: ~Copyable {
 
     /// Installs the rulesets and chains that the elements need.
     ///
-    /// - Throws: `RulesError` of kind invalid when a table of that name is somebody else's.
-    mutating func makeReady(_ rules: PodRules) throws {
+    /// - Throws: `Failure` of kind invalid when a table of that name is somebody else's.
+    mutating func makeReady(_ rules: PodRules) throws(Failure) {
         for table in OwnTable.allCases where rules.uses(table) { try install(table) }
         for chain in rules.conditionChains { try install(chain) }
     }
 
-    mutating func install(_ table: OwnTable) throws {
+    mutating func install(_ table: OwnTable) throws(Failure) {
         let present = try socket.sets(of: table.table)
         let isOurs = present.contains { $0.name.hasPrefix(Ruleset.versionPrefix) }
-        let exists = try !present.isEmpty || socket.hasTable(table.table)
+        var exists = !present.isEmpty
+        if !exists { exists = try socket.hasTable(table.table) }
         guard isOurs || !exists else {
-            throw RulesError(
-                .invalid, "table \(table.table) is there, but not made by swiftlet",
-                advice: "rename or delete it: nft delete table \(table.table)")
+            throw Failure(
+                .invalidConfiguration, "table \(table.table) is there, but not made by swiftlet",
+                details: "rename or delete it: nft delete table \(table.table)")
         }
         var changes = Changes.batch()
         table.ruleset.install(over: present, &changes)
@@ -197,7 +206,8 @@ extension Changes {
             let name = first.owner
             append("add elements of \(name) to \(first.set) in table \(first.table.table)") {
                 $0.addElements(
-                    ArraySlice(piece.map(\.element)), to: first.set, of: first.table.table, exclusive: first.isClaim)
+                    ArraySlice(piece.map { $0.element }), to: first.set, of: first.table.table, exclusive: first.isClaim
+                )
             }
         }
     }
@@ -205,7 +215,7 @@ extension Changes {
     mutating func delete(_ elements: [OwnedElement]) {
         elements.forEachPiece { first, piece in
             append("delete elements of \(first.owner) from \(first.set) in table \(first.table.table)") {
-                $0.deleteElements(ArraySlice(piece.map(\.element)), of: first.set, in: first.table.table)
+                $0.deleteElements(ArraySlice(piece.map { $0.element }), of: first.set, in: first.table.table)
             }
         }
     }

@@ -74,38 +74,38 @@ struct Record: Sendable, Hashable {
     }
 
     /// - Throws: when it is no record of ours.
-    init(_ content: [UInt8]) throws {
+    init(_ content: [UInt8]) throws(Failure) {
         let reader = JSONReader(try JSON(parsing: content))
         namespace = try NamespaceIdentity(try reader.required("namespace"))
         rules = PodRules()
-        rules.masquerade = try reader.member("masquerade").map { value in
-            Masquerade(
+        if let value = try reader.member("masquerade") {
+            rules.masquerade = Masquerade(
                 sources: try value.values("sources") { CIDR($0) },
                 exceptions: try value.values("exceptions") { CIDR($0) })
         }
-        rules.ports = try reader.member("ports").map(Record.ports)
-        rules.spoofGuard = try reader.member("spoofGuard").map { value in
-            SpoofGuard(
+        if let value = try reader.member("ports") { rules.ports = try Record.ports(value) }
+        if let value = try reader.member("spoofGuard") {
+            rules.spoofGuard = SpoofGuard(
                 port: try value.required("port").string(),
                 mac: try value.required("mac").parsed { MACAddress($0) },
                 addresses: try value.member("addresses") == nil ? nil : value.values("addresses") { IPAddress($0) })
         }
-        rules.isolation = try reader.member("isolation").map { value in
-            Isolation(
+        if let value = try reader.member("isolation") {
+            rules.isolation = Isolation(
                 bridge: try value.required("bridge").string(),
                 allowsSameBridge: try value.required("allowsSameBridge").bool(),
                 port: try value.member("port")?.string())
         }
-        rules.passage = try reader.member("passage").map { value in
-            Passage(
+        if let value = try reader.member("passage") {
+            rules.passage = Passage(
                 subnets: try value.values("subnets") { CIDR($0) },
                 addresses: try value.values("addresses") { IPAddress($0) },
                 zone: try value.required("zone").string())
         }
     }
 
-    private static func ports(_ reader: JSONReader) throws -> PublishedPorts {
-        let mappings = try reader.required("mappings").elements().map { value in
+    private static func ports(_ reader: JSONReader) throws(Failure) -> PublishedPorts {
+        let mappings = try reader.required("mappings").elements().map { value throws(Failure) in
             PortMapping(
                 hostPort: try value.required("hostPort").port(),
                 containerPort: try value.required("containerPort").port(),
@@ -125,18 +125,18 @@ struct Record: Sendable, Hashable {
 }
 
 extension JSONReader {
-    fileprivate func parsed<Value>(_ parse: (String) -> Value?) throws(JSONTypeError) -> Value {
-        guard let value = parse(try string()) else { throw JSONTypeError(.value, path: path, expected: "readable") }
+    fileprivate func parsed<Value>(_ parse: (String) -> Value?) throws(Failure) -> Value {
+        guard let value = parse(try string()) else { throw Failure(.value, path: path, expected: "readable") }
         return value
     }
 
-    fileprivate func values<Value>(_ key: String, _ parse: (String) -> Value?) throws(JSONTypeError) -> [Value] {
-        try required(key).elements().map { element throws(JSONTypeError) in try element.parsed(parse) }
+    fileprivate func values<Value>(_ key: String, _ parse: (String) -> Value?) throws(Failure) -> [Value] {
+        try required(key).elements().map { element throws(Failure) in try element.parsed(parse) }
     }
 
-    fileprivate func port() throws(JSONTypeError) -> UInt16 {
+    fileprivate func port() throws(Failure) -> UInt16 {
         guard let port = UInt16(exactly: try integer()), port > 0 else {
-            throw JSONTypeError(.value, path: path, expected: "from 1 to 65535")
+            throw Failure(.value, path: path, expected: "from 1 to 65535")
         }
         return port
     }
@@ -149,7 +149,7 @@ public struct NamespaceIdentity: Sendable, Hashable {
     let inode: UInt64
 
     /// - Throws: when there is no such file.
-    init(_ path: String) throws(RulesError) {
+    init(_ path: String) throws(Failure) {
         let status = try recording("look at network namespace \(path)") { () throws(Errno) in
             try FileStatus.of(path)
         }
@@ -178,7 +178,7 @@ public struct NamespaceIdentity: Sendable, Hashable {
         return object
     }
 
-    init(_ reader: JSONReader) throws(JSONTypeError) {
+    init(_ reader: JSONReader) throws(Failure) {
         path = try reader.required("path").string()
         device = UInt64(bitPattern: try reader.required("device").integer())
         inode = UInt64(bitPattern: try reader.required("inode").integer())

@@ -14,7 +14,7 @@ struct RecordDirectory: Sendable {
     /// Of this node.
     let path: String
 
-    init() throws(RulesError) {
+    init() throws(Failure) {
         let namespace = try recording("look at /proc/thread-self/ns/net") { () throws(Errno) in
             try FileStatus.of("/proc/thread-self/ns/net")
         }
@@ -28,7 +28,7 @@ struct RecordDirectory: Sendable {
     /// Locks the records of one plugin in one network, so that whoever is the last of it knows that.
     ///
     /// - Returns: nil when there are none and none are to be made.
-    func lock(_ network: String, _ plugin: String, create: Bool) throws(RulesError) -> LockedRecords? {
+    func lock(_ network: String, _ plugin: String, create: Bool) throws(Failure) -> LockedRecords? {
         let path = directory(network, plugin)
         for _ in 0..<16 {
             guard let descriptor = try RecordDirectory.open(path) else {
@@ -43,32 +43,32 @@ struct RecordDirectory: Sendable {
             do throws(Errno) {
                 try descriptor.lockExclusively(milliseconds: RecordDirectory.lockTimeoutMilliseconds)
             } catch {
-                throw RulesError(
-                    .storage, "lock \(path): \(error)", advice: error == .tryAgain ? "try again later" : "")
+                throw Failure(
+                    .storage, "lock \(path): \(error)", details: error == .tryAgain ? "try again later" : "")
             }
             // It may have been removed while we waited, by whoever was the last.
             let links = try recording("look at \(path)") { () throws(Errno) in try descriptor.status().linkCount }
             if links > 0 { return LockedRecords(path: path, descriptor: descriptor) }
         }
-        throw RulesError(.storage, "lock \(path): it is being removed again and again", advice: "try again later")
+        throw Failure(.storage, "lock \(path): it is being removed again and again", details: "try again later")
     }
 
-    private static func open(_ path: String) throws(RulesError) -> FileDescriptor? {
+    private static func open(_ path: String) throws(Failure) -> FileDescriptor? {
         do throws(Errno) { return try FileDescriptor.open(path, [.directory, .noFollow]) } catch {
-            guard error == .noSuchFile else { throw RulesError(.storage, "open \(path): \(error)") }
+            guard error == .noSuchFile else { throw Failure(.storage, "open \(path): \(error)") }
             return nil
         }
     }
 
     /// Makes a directory and those above it that are missing; that it is there already, or gone again, is no error.
-    private func makeDirectory(_ path: String) throws(RulesError) {
+    private func makeDirectory(_ path: String) throws(Failure) {
         do throws(Errno) { try FileDescriptor.makeDirectory(path, mode: 0o700) } catch {
             switch error {
             case .fileExists: return
             case .noSuchFile where path.hasPrefix("\(RecordDirectory.root)/"):
                 try makeDirectory(RecordDirectory.parent(of: path))
                 try? FileDescriptor.makeDirectory(path, mode: 0o700)
-            default: throw RulesError(.storage, "make directory \(path): \(error)")
+            default: throw Failure(.storage, "make directory \(path): \(error)")
             }
         }
     }
@@ -76,7 +76,7 @@ struct RecordDirectory: Sendable {
     /// The owners that have a record.
     ///
     /// - Parameter network: nil for those of all networks.
-    func owners(network: String? = nil) throws(RulesError) -> [RulesOwner] {
+    func owners(network: String? = nil) throws(Failure) -> [RulesOwner] {
         var owners: [RulesOwner] = []
         let networks = if let network { [network] } else { try RecordDirectory.names(path) }
         for network in networks {
@@ -94,17 +94,17 @@ struct RecordDirectory: Sendable {
         return owners
     }
 
-    private static func names(_ path: String) throws(RulesError) -> [String] {
+    private static func names(_ path: String) throws(Failure) -> [String] {
         do throws(Errno) {
             return try FileDescriptor.open(path, [.directory, .noFollow]).names(limit: maximumNames)
         } catch {
             guard error != .noSuchFile else { return [] }
-            throw RulesError(.storage, "list \(path): \(error)")
+            throw Failure(.storage, "list \(path): \(error)")
         }
     }
 
     /// Removes what killed calls have left of a network: unfinished records, empty directories.
-    func tidy(_ network: String) throws(RulesError) {
+    func tidy(_ network: String) throws(Failure) {
         for plugin in try RecordDirectory.names("\(path)/\(network)") {
             try lock(network, plugin, create: false)?.tidy()
         }
@@ -129,7 +129,7 @@ struct RecordDirectory: Sendable {
     /// The record of an owner; nil when there is none, or something that is no record.
     ///
     /// - Throws: when it cannot be looked at, which says nothing about what it asks for.
-    func record(of owner: RulesOwner) throws(RulesError) -> Record? {
+    func record(of owner: RulesOwner) throws(Failure) -> Record? {
         let path = "\(directory(owner.network, owner.plugin))/\(RecordDirectory.name(owner))"
         do throws(Errno) {
             let content = try FileDescriptor.open(path, [.noFollow, .nonBlocking]).readAll(limit: Record.maximumSize)
@@ -138,7 +138,7 @@ struct RecordDirectory: Sendable {
             let isNone: [Errno] = [
                 .noSuchFile, .tooManySymlinks, .isDirectory, .noSuchDeviceOrAddress, .messageTooLarge,
             ]
-            guard isNone.contains(error) else { throw RulesError(.storage, "read \(path): \(error)") }
+            guard isNone.contains(error) else { throw Failure(.storage, "read \(path): \(error)") }
             return nil
         }
     }
@@ -149,7 +149,7 @@ struct RecordDirectory: Sendable {
         let descriptor: FileDescriptor
 
         /// Writes it down, whole or not at all.
-        func write(_ record: Record, _ owner: RulesOwner) throws(RulesError) {
+        func write(_ record: Record, _ owner: RulesOwner) throws(Failure) {
             let name = RecordDirectory.name(owner)
             let temporary = ".new"
             try recording("write \(path)/\(name)") { () throws(Errno) in
@@ -158,7 +158,7 @@ struct RecordDirectory: Sendable {
             }
         }
 
-        func has(_ owner: RulesOwner) throws(RulesError) -> Bool {
+        func has(_ owner: RulesOwner) throws(Failure) -> Bool {
             let name = RecordDirectory.name(owner)
             return try recording("look at \(path)/\(name)") { () throws(Errno) in
                 do throws(Errno) { _ = try descriptor.status(of: name) } catch .noSuchFile { return false }
@@ -167,7 +167,7 @@ struct RecordDirectory: Sendable {
         }
 
         /// Whether nobody else has a record here.
-        func isLast(_ owner: RulesOwner) throws(RulesError) -> Bool {
+        func isLast(_ owner: RulesOwner) throws(Failure) -> Bool {
             let own = RecordDirectory.name(owner)
             return try recording("list \(path)") { () throws(Errno) in
                 try !descriptor.hasName { $0 != own && $0 != ".new" }
@@ -175,7 +175,7 @@ struct RecordDirectory: Sendable {
         }
 
         /// Removes the record, and the directories that are empty then.
-        func remove(_ owner: RulesOwner) throws(RulesError) {
+        func remove(_ owner: RulesOwner) throws(Failure) {
             try recording("remove \(path)/\(RecordDirectory.name(owner))") { () throws(Errno) in
                 do throws(Errno) { try descriptor.unlink(RecordDirectory.name(owner)) } catch .noSuchFile {}
             }

@@ -1,6 +1,6 @@
 internal import Kernel
 public import Net
-internal import Posix
+public import Posix
 internal import Wire
 
 /// Rules that a reference plugin has made for an attachment which this program takes away in its stead, after a node has
@@ -20,7 +20,7 @@ public enum ReferenceRules: Sendable, Hashable {
 extension NodeRules {
     /// Takes away what the reference plugin has made for the attachment. Where there is nothing of it, that costs two
     /// questions to the kernel.
-    public static func remove(_ rules: ReferenceRules, of owner: RulesOwner) throws {
+    public static func remove(_ rules: ReferenceRules, of owner: RulesOwner) throws(Failure) {
         guard var socket = try netfilterSocket() else { return }
         switch rules {
         case .masquerade:
@@ -37,7 +37,7 @@ extension NodeRules {
     /// the network.
     public static func collectReferenceRules(
         network: String, keeping kept: [(containerID: String, ifname: String)]
-    ) throws {
+    ) throws(Failure) {
         guard var socket = try netfilterSocket() else { return }
         for detour in [Detour.masquerade, .hostPorts] {
             var stale: Set<String> = []
@@ -45,7 +45,7 @@ extension NodeRules {
                 let rules = try socket.rules(of: parent, in: table)
                 stale.formUnion(rules.compactMap { detour.containerID($0.comment, network) })
             }
-            try socket.remove(detour, of: stale.subtracting(kept.map(\.containerID)), network)
+            try socket.remove(detour, of: stale.subtracting(kept.map { $0.containerID }), network)
         }
         let marks = kept.map {
             RuleList.mark(RulesOwner(network: network, containerID: $0.containerID, ifname: $0.ifname, plugin: ""))
@@ -58,8 +58,8 @@ extension NodeRules {
     }
 
     /// Nil where the kernel has no netfilter.
-    private static func netfilterSocket() throws(KernelError) -> NetlinkSocket? {
-        do throws(KernelError) { return try NetlinkSocket(.netfilter) } catch {
+    private static func netfilterSocket() throws(Failure) -> NetlinkSocket? {
+        do throws(Failure) { return try NetlinkSocket(.netfilter) } catch {
             guard error.errno == .protocolNotSupported else { throw error }
             return nil
         }
@@ -113,7 +113,7 @@ private struct RuleList {
     /// Those in iptables' table filter.
     static func passage(_ addresses: [IPAddress]) -> [RuleList] {
         IPFamily.allCases.map { family in
-            let matches = addresses.filter { $0.family == family }.flatMap(\.asSourceOrDestination)
+            let matches = addresses.filter { $0.family == family }.flatMap { $0.asSourceOrDestination }
             return RuleList(chain: "CNI-FORWARD", table: NftTable(family == .v4 ? .ip : .ip6, "filter")) {
                 matches.contains(where: $0.begins)
             }
@@ -134,8 +134,8 @@ extension NetlinkSocket {
     /// None where the kernel has no nf_tables.
     fileprivate mutating func presentChains(
         _ chains: [(name: String, table: NftTable)]
-    ) throws(KernelError) -> [(name: String, table: NftTable)] {
-        do throws(KernelError) { return try present(chains) } catch {
+    ) throws(Failure) -> [(name: String, table: NftTable)] {
+        do throws(Failure) { return try present(chains) } catch {
             guard error.errno == .invalidArgument else { throw error }
             return []
         }
@@ -143,12 +143,12 @@ extension NetlinkSocket {
 
     fileprivate mutating func remove(
         _ detour: Detour, of containerIDs: Set<String>, _ network: String
-    ) throws(KernelError) {
+    ) throws(Failure) {
         let chains = containerIDs.flatMap { containerID in
-            Detour.tables.map { (detour.chain(network, containerID), $0) }
+            Detour.tables.map { (name: detour.chain(network, containerID), table: $0) }
         }
         for (chain, table) in try presentChains(chains) {
-            try change { socket, changes throws(KernelError) in
+            try change { socket, changes throws(Failure) in
                 for rule in try socket.rules(of: detour.parent, in: table) where rule.target == chain {
                     changes.append("delete the jump to chain \(chain) from \(detour.parent) of table \(table)") {
                         $0.deleteRule(rule.handle, of: detour.parent, in: table)
@@ -161,10 +161,10 @@ extension NetlinkSocket {
         }
     }
 
-    fileprivate mutating func remove(_ lists: [RuleList]) throws(KernelError) {
-        let chains = try presentChains(lists.map { ($0.chain, $0.table) })
+    fileprivate mutating func remove(_ lists: [RuleList]) throws(Failure) {
+        let chains = try presentChains(lists.map { (name: $0.chain, table: $0.table) })
         for list in lists where chains.contains(where: { $0 == (list.chain, list.table) }) {
-            try change { socket, changes throws(KernelError) in
+            try change { socket, changes throws(Failure) in
                 for rule in try socket.rules(of: list.chain, in: list.table) where list.isMeant(rule) {
                     changes.append("delete a pod's rule from chain \(list.chain) of table \(list.table)") {
                         $0.deleteRule(rule.handle, of: list.chain, in: list.table)
@@ -176,11 +176,11 @@ extension NetlinkSocket {
 
     /// Works changes out from what is there, and again when somebody else has changed it in between.
     private mutating func change(
-        _ body: (inout NetlinkSocket, inout Changes) throws(KernelError) -> Void
-    ) throws(KernelError) {
+        _ body: (inout NetlinkSocket, inout Changes) throws(Failure) -> Void
+    ) throws(Failure) {
         for attempt in 1...NodeRules.attempts {
             var changes = Changes.batch(generation: try generation())
-            do throws(KernelError) {
+            do throws(Failure) {
                 try body(&self, &changes)
                 return try execute(changes)
             } catch {

@@ -1,16 +1,16 @@
 internal import Kernel
 internal import Net
-internal import Posix
+public import Posix
 internal import Wire
 
 extension NodeRules {
     /// Whether the plugin has made rules for the attachment.
-    public static func hasRecord(of owner: RulesOwner) throws -> Bool {
+    public static func hasRecord(of owner: RulesOwner) throws(Failure) -> Bool {
         try RecordDirectory().record(of: owner) != nil
     }
 
     /// - Throws: when the kernel has no nf_tables, or does not let us use it.
-    public static func requireSupport() throws {
+    public static func requireSupport() throws(Failure) {
         var socket = try NetlinkSocket(.netfilter)
         _ = try socket.generation()
     }
@@ -18,7 +18,7 @@ extension NodeRules {
     /// Takes away what the attachment has by this plugin; that it has nothing is no error, and costs no netfilter call.
     ///
     /// - Parameter otherwise: what to do instead where it has nothing.
-    public static func remove(_ owner: RulesOwner, otherwise: () throws -> Void = {}) throws {
+    public static func remove(_ owner: RulesOwner, otherwise: () throws(Failure) -> Void = {}) throws(Failure) {
         let records = try RecordDirectory()
         guard let locked = try records.lock(owner.network, owner.plugin, create: false) else { return try otherwise() }
         guard try locked.has(owner) else {
@@ -31,7 +31,7 @@ extension NodeRules {
     }
 
     /// Takes away what an attachment has by whatever plugin.
-    mutating func removeAll(ofAttachment dead: RulesOwner) throws {
+    mutating func removeAll(ofAttachment dead: RulesOwner) throws(Failure) {
         for owner in try records.owners(network: dead.network)
         where owner.containerID == dead.containerID && owner.ifname == dead.ifname {
             guard let locked = try records.lock(owner.network, owner.plugin, create: false) else { continue }
@@ -43,7 +43,8 @@ extension NodeRules {
     }
 
     /// Removes the owner's elements, and the network's with the last owner. The record stays.
-    mutating func removeElements(_ owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords) throws {
+    mutating func removeElements(_ owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords) throws(Failure)
+    {
         guard let rules = try records.record(of: owner)?.rules else {
             // Nobody knows what it had: everything is looked at.
             try sweep { $0 == owner.name }
@@ -58,7 +59,7 @@ extension NodeRules {
     /// for the same attachment: those stay.
     mutating func remove(
         _ rules: PodRules, of owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords
-    ) throws {
+    ) throws(Failure) {
         try delete(rules.elements(of: owner).filter { !$0.isShared }, of: owner)
         // Others who have left before may have wanted more of the network than this one.
         if try locked.isLast(owner) {
@@ -69,22 +70,26 @@ extension NodeRules {
     }
 
     /// Goes on past errors; the first of them is thrown, so that the record stays and all is done again.
-    private mutating func forget(_ rules: PodRules) throws {
-        var failures: [any Error] = []
+    private mutating func forget(_ rules: PodRules) throws(Failure) {
+        var failures: [Failure] = []
         for chain in rules.conditionChains {
-            do { try removeIfUnused(chain) } catch { failures.append(error) }
+            do throws(Failure) { try removeIfUnused(chain) } catch { failures.append(error) }
         }
-        do { if let ports = rules.ports { try forgetConnections(to: ports) } } catch { failures.append(error) }
-        do { if let passage = rules.passage { try leaveZone(passage) } } catch { failures.append(error) }
+        do throws(Failure) { if let ports = rules.ports { try forgetConnections(to: ports) } } catch {
+            failures.append(error)
+        }
+        do throws(Failure) { if let passage = rules.passage { try leaveZone(passage) } } catch {
+            failures.append(error)
+        }
         if let failure = failures.first { throw failure }
     }
 
     /// Deletes those that are there and bear the owner's name: a port may have found another owner since.
-    private mutating func delete(_ elements: [OwnedElement], of owner: RulesOwner) throws {
+    private mutating func delete(_ elements: [OwnedElement], of owner: RulesOwner) throws(Failure) {
         for attempt in 1...NodeRules.attempts {
             let listed = try lookUp(elements)
-            let own = zip(elements, listed).filter { $0.1?.comment == owner.name }.map(\.0)
-            do throws(KernelError) { return try change(adding: [], deleting: own) } catch {
+            let own = zip(elements, listed).filter { $0.1?.comment == owner.name }.map { $0.0 }
+            do throws(Failure) { return try change(adding: [], deleting: own) } catch {
                 // Somebody has emptied the set, or the table is gone.
                 guard error.errno == .noSuchFile, attempt < NodeRules.attempts else { throw error }
             }
@@ -92,7 +97,7 @@ extension NodeRules {
     }
 
     /// Deletes all elements whose comment is meant.
-    mutating func sweep(_ isMeant: (String) -> Bool) throws {
+    mutating func sweep(_ isMeant: (String) -> Bool) throws(Failure) {
         for table in OwnTable.allCases {
             for set in try socket.sets(of: table.table) {
                 try change(adding: [], deleting: try list(set.name, in: table).filter { isMeant($0.owner) })
@@ -105,7 +110,7 @@ extension NodeRules {
     /// - Parameter isKept: tells by container ID and interface.
     public static func collectGarbage(
         network: String, keeping isKept: (_ containerID: String, _ ifname: String) -> Bool
-    ) throws {
+    ) throws(Failure) {
         let records = try RecordDirectory()
         for owner in try records.owners(network: network) where !isKept(owner.containerID, owner.ifname) {
             try remove(owner)

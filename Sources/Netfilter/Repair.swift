@@ -1,9 +1,10 @@
 internal import Kernel
+public import Posix
 internal import Wire
 
 extension NodeRules {
     /// What `repair` has found and done.
-    public struct RepairReport: Sendable, Hashable, Encodable {
+    public struct RepairReport: Sendable, Hashable {
         /// Attachments whose rules were whole.
         public var whole: [String] = []
         /// Attachments whose rules have been put back, and what of them was missing.
@@ -19,7 +20,7 @@ extension NodeRules {
             isForgotten ? forgotten.append(title) : gone.append(title)
         }
 
-        public struct Repaired: Sendable, Hashable, Encodable {
+        public struct Repaired: Sendable, Hashable {
             public var owner: String
             public var missing: [String]
         }
@@ -28,7 +29,7 @@ extension NodeRules {
     /// Puts back what the records of all living attachments ask for, the rulesets included.
     ///
     /// - Parameter forgettingGone: whether to take away what is left of attachments whose namespace is gone.
-    public mutating func repair(forgettingGone: Bool = false) throws -> RepairReport {
+    public mutating func repair(forgettingGone: Bool = false) throws(Failure) -> RepairReport {
         var report = RepairReport()
         for owner in try records.owners() {
             let title = "\(owner.name) (\(owner.plugin))"
@@ -36,7 +37,7 @@ extension NodeRules {
                 report.failed.append("\(title): its record cannot be read")
                 continue
             }
-            do {
+            do throws(Failure) {
                 guard record.namespace.isAlive else {
                     if forgettingGone { try NodeRules.remove(owner) }
                     report.note(gone: title, isForgotten: forgettingGone)
@@ -56,3 +57,8 @@ extension NodeRules {
         return report
     }
 }
+
+#if !hasFeature(Embedded)
+    extension NodeRules.RepairReport: Encodable {}
+    extension NodeRules.RepairReport.Repaired: Encodable {}
+#endif

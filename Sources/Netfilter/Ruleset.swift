@@ -1,4 +1,5 @@
 internal import Kernel
+internal import Posix
 internal import Wire
 
 /// The part of a table that never changes: sets and maps, chains and their rules. What pods want is in the elements.
@@ -44,7 +45,7 @@ struct Ruleset: Sendable {
     }
 
     /// What of the ruleset is missing or different; empty if all is well.
-    func deviations(_ socket: inout NetlinkSocket) throws(KernelError) -> [String] {
+    func deviations(_ socket: inout NetlinkSocket) throws(Failure) -> [String] {
         let present = try socket.chains(table.family).filter { $0.table.name == table.name }
         guard !present.isEmpty else { return ["table \(table) is missing"] }
         var found: [String] = []

@@ -9,7 +9,7 @@ extension NodeRules {
     ///
     /// Nobody is locked out: if the ruleset changes while this is worked out, it starts again.
     /// - Parameter leaving: an owner whose record does not count any more.
-    mutating func rebuildShared(except leaving: RulesOwner? = nil) throws {
+    mutating func rebuildShared(except leaving: RulesOwner? = nil) throws(Failure) {
         for attempt in 1...NodeRules.attempts {
             let generation = try socket.generation()
             var wanted: [OwnedElement] = []
@@ -32,7 +32,7 @@ extension NodeRules {
             var changes = Changes.batch(generation: generation)
             changes.delete(obsolete)
             changes.add(wanted)
-            do throws(KernelError) { return try socket.execute(changes) } catch {
+            do throws(Failure) { return try socket.execute(changes) } catch {
                 switch error.errno {
                 case .restart where attempt < NodeRules.attempts: continue
                 case .noSuchFile where attempt < NodeRules.attempts: try install(.main)

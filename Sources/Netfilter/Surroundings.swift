@@ -6,7 +6,7 @@ internal import Wire
 /// What rules need beside the elements of our own tables.
 extension NodeRules {
     /// Sets the kernel's parameters, and makes it forget connections that know nothing of the ports.
-    mutating func settle(_ rules: PodRules, _ owner: RulesOwner) throws {
+    mutating func settle(_ rules: PodRules, _ owner: RulesOwner) throws(Failure) {
         if let passage = rules.passage {
             try letThrough(passage, network: owner.network)
             try enterZone(passage)
@@ -22,7 +22,7 @@ extension NodeRules {
         try forgetConnections(to: ports)
     }
 
-    private func change(_ port: String, _ attempt: String, _ body: (inout LinkChange) -> Void) throws(KernelError) {
+    private func change(_ port: String, _ attempt: String, _ body: (inout LinkChange) -> Void) throws(Failure) {
         var change = LinkChange()
         body(&change)
         var route = try NetlinkSocket()
@@ -32,7 +32,7 @@ extension NodeRules {
     private func localRouting(_ interface: String) -> Sysctl { Sysctl("ipv4/conf/\(interface)/route_localnet") }
 
     /// What of that is not as it was set; empty if all is well.
-    mutating func deviations(ofSurroundings rules: PodRules, _ owner: RulesOwner) throws -> [String] {
+    mutating func deviations(ofSurroundings rules: PodRules, _ owner: RulesOwner) throws(Failure) -> [String] {
         var found: [String] = []
         if let passage = rules.passage {
             found += try deviations(of: passage, network: owner.network)

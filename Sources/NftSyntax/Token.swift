@@ -15,7 +15,7 @@ struct Token: Sendable, Hashable, CustomStringConvertible {
     static func all(in text: String) throws(NftSyntaxError) -> [Token] {
         var tokens: [Token] = []
         var word = 0
-        for part in text.split(whereSeparator: \.isWhitespace) {
+        for part in text.split(whereSeparator: { $0.isWhitespace }) {
             word += 1
             var rest = part
             while let first = rest.first {

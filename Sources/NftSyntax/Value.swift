@@ -28,7 +28,7 @@ extension Subject {
         case .networkProtocol: "ipv4 or ipv6"
         case .interfaceName: "the name of an interface"
         case .mark: "a mark"
-        case .connectionState: "a state (\(Subject.states.map(\.0).joined(separator: ", ")))"
+        case .connectionState: "a state (\(Subject.states.map { $0.0 }.joined(separator: ", ")))"
         }
     }
 

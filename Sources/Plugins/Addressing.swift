@@ -1,5 +1,6 @@
 internal import CNI
 internal import JSON
+internal import Posix
 
 /// Where a network's pods get their addresses from.
 enum Addressing {
@@ -11,7 +12,7 @@ enum Addressing {
     case plugin(String)
 
     /// What the configuration's `ipam` object asks for.
-    init(ipamOf request: Request) throws(CNIError) {
+    init(ipamOf request: Request) throws(Failure) {
         self = try request.configuration.ipamType().map { .plugin($0) } ?? .none
     }
 
@@ -24,25 +25,25 @@ enum Addressing {
     }
 
     /// - Throws: code 7 when whole blocks are handed out, as far as we know of it: no pod can have one as its address.
-    func refuseBlocks(_ request: Request) throws(CNIError) {
+    func refuseBlocks(_ request: Request) throws(Failure) {
         let handsOutBlocks =
             switch self {
             case .store(let store): store.handsOutBlocks
             case .plugin("host-local"):
-                try request.configuration.decoding { (reader) throws(JSONTypeError) in
+                try request.configuration.decoding { (reader) throws(Failure) in
                     try HostLocalSettings.handsOutBlocks(reader.required("ipam"))
                 }
             case .plugin, .none: false
             }
         guard !handsOutBlocks else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "blockLength: a block is a subnet, not a pod's address",
                 details: "use a range with blockLength with host-local alone")
         }
     }
 
     /// - Throws: also when the IPAM plugin hands out nothing; it is told to take it back then.
-    func reserve(_ request: Request) throws -> CNIResult {
+    func reserve(_ request: Request) throws(Failure) -> CNIResult {
         switch self {
         case .none: return CNIResult()
         case .store(let store): return try store.reserve()
@@ -50,7 +51,7 @@ enum Addressing {
             let result = try request.delegate(to: type) ?? CNIResult()
             guard !result.ips.isEmpty else {
                 try? request.undoDelegate(type)
-                throw CNIError(
+                throw Failure(
                     .invalidConfiguration, "IPAM plugin returned missing IP config", details: "ipam.type is \(type)")
             }
             return result
@@ -58,7 +59,7 @@ enum Addressing {
     }
 
     /// Frees what ADD reserved, during DEL and after a failed ADD.
-    func release(_ request: Request) throws {
+    func release(_ request: Request) throws(Failure) {
         switch self {
         case .none: break
         case .store(let store): try store.release()
@@ -66,7 +67,7 @@ enum Addressing {
         }
     }
 
-    func check(_ request: Request) throws {
+    func check(_ request: Request) throws(Failure) {
         switch self {
         case .none: break
         case .store(let store): try store.check()
@@ -74,7 +75,7 @@ enum Addressing {
         }
     }
 
-    func collectGarbage(_ request: Request) throws {
+    func collectGarbage(_ request: Request) throws(Failure) {
         switch self {
         case .none: break
         case .store(let store): try store.collectGarbage()
@@ -82,7 +83,7 @@ enum Addressing {
         }
     }
 
-    func requireReady(_ request: Request) throws {
+    func requireReady(_ request: Request) throws(Failure) {
         switch self {
         case .none: break
         case .store(let store): try store.requireFreeAddress()
@@ -93,9 +94,9 @@ enum Addressing {
 
 extension Request {
     /// The `ipam` object, of which an IPAM plugin takes its keys.
-    func ipam() throws(CNIError) -> JSONReader {
-        let ipam = try configuration.decoding { (reader) throws(JSONTypeError) in try reader.member("ipam") }
-        guard let ipam else { throw CNIError(.invalidConfiguration, "IPAM config missing 'ipam' key") }
+    func ipam() throws(Failure) -> JSONReader {
+        let ipam = try configuration.decoding { (reader) throws(Failure) in try reader.member("ipam") }
+        guard let ipam else { throw Failure(.invalidConfiguration, "IPAM config missing 'ipam' key") }
         return ipam
     }
 }

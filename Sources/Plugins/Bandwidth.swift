@@ -1,22 +1,24 @@
 internal import CNI
 internal import Kernel
+internal import Net
+internal import Posix
 internal import Wire
 
 /// Limits how fast a pod may send and receive. Drop-in for the reference's `bandwidth`: chained, by its keys or for the
 /// capability of the same name.
 struct Bandwidth: Plugin {
-    func add(_ request: Request) throws -> CNIResult {
+    func add(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try BandwidthSettings(request)
         var result = try request.chainedResult()
         guard !settings.isEmpty else { return result }
         var host = try NetlinkSocket()
-        let port = try port(request, result, &host) { CNIError(.invalidConfiguration, $0, details: $1) }
+        let port = try port(request, result, &host) { Failure(.invalidConfiguration, $0, details: $1) }
         let shaper = Shaper(owner: LinkOwner(request), settings: settings)
         if let ifb = try shaper.add(to: port, &host) { result.interfaces.append(CNIResult.Interface(ofNode: ifb)) }
         return result
     }
 
-    func del(_ request: Request) throws {
+    func del(_ request: Request) throws(Failure) {
         var host = try NetlinkSocket(linkNotifications: true)
         // What is on the veth goes with it: runtimes call DEL of the whole chain, and its maker's comes next.
         guard let ifb = try LinkOwner(request).ifb(&host) else { return }
@@ -24,24 +26,24 @@ struct Bandwidth: Plugin {
     }
 
     /// The veth stays: its maker's ADD has not failed.
-    func withdraw(_ request: Request) throws {
+    func withdraw(_ request: Request) throws(Failure) {
         let settings = try BandwidthSettings(request)
         var host = try NetlinkSocket()
-        let port = try port(request, request.chainedResult(), &host) { CNIError(.notAvailable, $0, details: $1) }
+        let port = try port(request, request.chainedResult(), &host) { Failure(.notAvailable, $0, details: $1) }
         let owner = LinkOwner(request)
         Shaper(owner: owner, settings: settings).undo(on: port, try owner.ifb(&host), &host)
     }
 
-    func check(_ request: Request) throws {
+    func check(_ request: Request) throws(Failure) {
         let settings = try BandwidthSettings(request)
         let result = try request.chainedResult()
         guard !settings.isEmpty else { return }
         var host = try NetlinkSocket()
-        let port = try port(request, result, &host) { CNIError(.checkFailed, $0, details: $1) }
+        let port = try port(request, result, &host) { Failure(.checkFailed, $0, details: $1) }
         try Shaper(owner: LinkOwner(request), settings: settings).check(port, &host)
     }
 
-    func gc(_ request: Request) throws {
+    func gc(_ request: Request) throws(Failure) {
         var host = try NetlinkSocket(linkNotifications: true)
         let network = request.configuration.name
         let kept = try request.configuration.validAttachments()
@@ -49,16 +51,16 @@ struct Bandwidth: Plugin {
             LinkOwner.staleIFBs(of: network, exceptOf: kept, &host).map { (index: $0.index, name: $0.name) })
     }
 
-    func status(_ request: Request) throws { try Shaper.requireSupport() }
+    func status(_ request: Request) throws(Failure) { try Shaper.requireSupport() }
 
     /// The node's end of the pod's veth, which an earlier plugin has made.
     private func port(
         _ request: Request, _ result: CNIResult, _ host: inout NetlinkSocket,
-        _ error: (_ message: String, _ details: String) -> CNIError
-    ) throws -> Link {
+        _ error: (_ message: String, _ details: String) -> Failure
+    ) throws(Failure) -> Link {
         let ifname = request.attachment.ifname
         let pod = try request.openPod()
-        var inside = try pod.run { try NetlinkSocket() }
+        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
         let link = try inside.link(.name(ifname))
         guard let link, link.kind == "veth", link.peer != 0 else {
             let found = link.map { "it is of kind \"\($0.kind)\"" } ?? "there is none in \(pod.path)"

@@ -1,5 +1,6 @@
 internal import CNI
 internal import JSON
+internal import Posix
 internal import Wire
 
 /// What `bandwidth` is told, and `swiftlet` as well: how fast a pod may send and receive.
@@ -25,14 +26,14 @@ struct BandwidthSettings {
         static let egressBurst = bits(
             "egressBurst", "Bits from the pod that may go through at once after a rest; goes with `egressRate`.")
 
-        static let everything: [any AnyConfigurationKey] = limits
+        static var everything: [KeyDescription] { limits.map { $0.described } }
         fileprivate static let limits = [ingressRate, ingressBurst, egressRate, egressBurst]
 
         /// Versions 1.5 of the reference had them, those before and after it ignore them.
         fileprivate static let exceptions = ["unshapedSubnets", "shapedSubnets"]
 
         private static func bits(_ name: String, _ summary: String) -> ConfigurationKey<UInt64> {
-            ConfigurationKey(name, default: 0, summary) { reader throws(JSONTypeError) in
+            ConfigurationKey(name, default: 0, summary) { reader throws(Failure) in
                 guard let number = UInt64(exactly: try reader.integer()) else {
                     throw reader.wrong("from 0 to \(Int64.max)")
                 }
@@ -52,10 +53,10 @@ struct BandwidthSettings {
     /// Reads the block itself if it has one of the keys, the capability `bandwidth` otherwise, as the reference does.
     ///
     /// - Throws: code 2, 6 or 7, naming key and value.
-    init(_ request: Request) throws(CNIError) {
+    init(_ request: Request) throws(Failure) {
         let capability = try request.configuration.runtimeConfiguration("bandwidth")
-        (ingress, egress) = try request.configuration.decoding { (reader) throws(JSONTypeError) in
-            let own = try Keys.limits.map { key throws(JSONTypeError) in try reader.member(key.name) }
+        (ingress, egress) = try request.configuration.decoding { (reader) throws(Failure) in
+            let own = try Keys.limits.map { key throws(Failure) in try reader.member(key.name) }
             let hasOwn = own.contains { $0 != nil }
             let source = hasOwn ? reader : capability ?? JSONReader(.object(JSON.Object()))
             return (
@@ -64,12 +65,12 @@ struct BandwidthSettings {
             )
         }
         // To shape all the same what was to be left alone would be as wrong as the reverse.
-        for source in [request.configuration.reader, capability].compactMap(\.self) {
-            let lists = try request.configuration.decoding { (_) throws(JSONTypeError) in
-                try Keys.exceptions.map { key throws(JSONTypeError) in try source.member(key) }
+        for source in [request.configuration.reader, capability].compactMap({ $0 }) {
+            let lists = try request.configuration.decoding { (_) throws(Failure) in
+                try Keys.exceptions.map { key throws(Failure) in try source.member(key) }
             }
-            for list in lists.compactMap(\.self) where list.value != [] {
-                throw CNIError(
+            for list in lists.compactMap({ $0 }) where list.value != [] {
+                throw Failure(
                     .unsupportedField, "\(list.path): limits hold for all destinations",
                     details: "a pod that is to reach some of them without a limit needs a second network for that")
             }
@@ -78,11 +79,11 @@ struct BandwidthSettings {
 
     private static func limit(
         _ rateKey: ConfigurationKey<UInt64>, _ burstKey: ConfigurationKey<UInt64>, _ source: JSONReader
-    ) throws(JSONTypeError) -> Limit? {
+    ) throws(Failure) -> Limit? {
         let (rate, burst) = (try rateKey.read(source), try burstKey.read(source))
         let place = source.path.isEmpty ? "" : "\(source.path)."
         let wrong = { (key: String, value: UInt64, expected: String) in
-            JSONTypeError(.value, path: place + key, expected: expected, found: "\(value)")
+            Failure(.value, path: place + key, expected: expected, found: "\(value)")
         }
         switch (rate, burst) {
         case (0, 0): return nil

@@ -1,83 +1,91 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 extension BridgeNetwork {
     /// Compares what ADD set up with what is there now; what others have added since is none of its business.
-    func check() throws {
+    func check() throws(Failure) {
         try addressing.check(request)
         let pod = try request.openPod()
         let (result, described) = try request.attachedInterface(in: pod.path)
         var host = try NetlinkSocket()
         let bridge = try checkBridge(result, &host)
         let port = try checkPort(of: bridge, &host)
-        var inside = try pod.run { try NetlinkSocket() }
-        _ = try podInterface.check(result, described, kind: "veth", in: pod.path, &inside)
+        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        let interface = try podInterface.check(result, described, kind: "veth", in: pod.path, &inside)
+        if let gso = settings.gso {
+            // A VLAN without a gateway has none.
+            let node = try host.link(.name(settings.nodeInterfaceName))
+            try BigTCP.check([interface, port] + (node.map { [$0] } ?? []), gso)
+        }
         if let limits { try Shaper(owner: LinkOwner(request), settings: limits).check(port, &host) }
         try request.check(try rules(result, vethPair(result)), as: type)
     }
 
-    private func checkBridge(_ result: CNIResult, _ host: inout NetlinkSocket) throws -> Link {
+    private func checkBridge(_ result: CNIResult, _ host: inout NetlinkSocket) throws(Failure) -> Link {
         guard let bridge = try host.link(.name(settings.bridge)), bridge.kind == "bridge" else {
-            throw CNIError(deviation: "bridge \(settings.bridge) is missing")
+            throw Failure(deviation: "bridge \(settings.bridge) is missing")
         }
-        guard bridge.isUp else { throw CNIError(deviation: "bridge \(bridge.name) is down") }
+        guard bridge.isUp else { throw Failure(deviation: "bridge \(bridge.name) is down") }
         if let mac = result.interfaces.first(where: { $0.name == bridge.name && $0.sandbox == nil })?.mac {
             guard mac.lowercased() == bridge.mac?.description else {
-                throw CNIError(
+                throw Failure(
                     deviation: "bridge \(bridge.name) has MAC \(bridge.mac?.description ?? "none"), not \(mac)")
             }
         }
         if settings.promiscuous, bridge.flags & InterfaceFlag.promiscuous == 0, bridge.promiscuity == 0 {
-            throw CNIError(deviation: "bridge \(bridge.name) is not promiscuous")
+            throw Failure(deviation: "bridge \(bridge.name) is not promiscuous")
         }
         // ADD has filled in every gateway; an address without one is another plugin's.
         var own = result
         own.ips.removeAll { $0.gateway == nil }
         let gateways = try Gateways(&own, settings)
         if !gateways.addresses.isEmpty {
-            let name = settings.vlan.map { "\(bridge.name).\($0)" } ?? bridge.name
+            let name = settings.nodeInterfaceName
             guard let interface = try host.link(.name(name)) else {
-                throw CNIError(deviation: "gateway interface \(name) is missing")
+                throw Failure(deviation: "gateway interface \(name) is missing")
             }
-            let present = try host.addresses(of: interface.index).map(\.address)
+            let present = try host.addresses(of: interface.index).map { $0.address }
             for address in gateways.addresses where !present.contains(address) {
-                throw CNIError(deviation: "gateway address \(address) is missing from \(name)")
+                throw Failure(deviation: "gateway address \(address) is missing from \(name)")
             }
         }
         for family in IPFamily.allCases where gateways.addresses.contains(where: { $0.family == family }) {
             let switchedOn = Gateways.forwarding(family)
             guard try switchedOn.read() != "0" else {
-                throw CNIError(deviation: "forwarding is off: \(switchedOn) is 0")
+                throw Failure(deviation: "forwarding is off: \(switchedOn) is 0")
             }
         }
         return bridge
     }
 
     /// The host's end: ours by its name, or for a pod that another plugin has attached the one that the result names.
-    private func checkPort(of bridge: Link, _ host: inout NetlinkSocket) throws -> Link {
+    private func checkPort(of bridge: Link, _ host: inout NetlinkSocket) throws(Failure) -> Link {
         let names = [LinkOwner(request).hostName] + (try request.requiredPreviousResult().hostVethNames(bridge.name))
-        guard let port = try names.lazy.compactMap({ try host.link(.name($0)) }).first else {
-            throw CNIError(deviation: "host interface \(names[0]) is missing")
+        var found: Link?
+        for name in names where found == nil { found = try host.link(.name(name)) }
+        guard let port = found else {
+            throw Failure(deviation: "host interface \(names[0]) is missing")
         }
-        guard port.isUp else { throw CNIError(deviation: "host interface \(port.name) is down") }
+        guard port.isUp else { throw Failure(deviation: "host interface \(port.name) is down") }
         guard port.master == bridge.index else {
-            throw CNIError(deviation: "\(port.name) is no port of bridge \(bridge.name)")
+            throw Failure(deviation: "\(port.name) is no port of bridge \(bridge.name)")
         }
         guard port.isActivePort || settings.disablesContainerInterface else {
-            throw CNIError(deviation: "bridge port \(port.name) has no carrier")
+            throw Failure(deviation: "bridge port \(port.name) has no carrier")
         }
         guard port.isHairpin || !settings.hairpin else {
-            throw CNIError(deviation: "hairpin mode of \(port.name) is off")
+            throw Failure(deviation: "hairpin mode of \(port.name) is off")
         }
         guard port.isIsolated || !settings.isolatesPort else {
-            throw CNIError(deviation: "isolation of \(port.name) is off")
+            throw Failure(deviation: "isolation of \(port.name) is off")
         }
         guard settings.usesVLANs else { return port }
         let present = try host.vlans(ofPort: port.index)
         for vlan in settings.portVLANs where !present.contains(where: { $0.covers(vlan) }) {
-            throw CNIError(deviation: "VLAN \(vlan.first) is missing from \(port.name)")
+            throw Failure(deviation: "VLAN \(vlan.first) is missing from \(port.name)")
         }
         return port
     }
@@ -86,7 +94,7 @@ extension BridgeNetwork {
 extension CNIResult {
     /// The host's veths in a result, whoever made it.
     fileprivate func hostVethNames(_ bridge: String) -> [String] {
-        interfaces.filter { $0.sandbox == nil && $0.name != bridge }.map(\.name)
+        interfaces.filter { $0.sandbox == nil && $0.name != bridge }.map { $0.name }
     }
 }
 

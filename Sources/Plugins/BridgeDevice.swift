@@ -9,12 +9,12 @@ enum BridgeDevice {
     /// Finds the bridge, or makes it, still down.
     ///
     /// Many may do this at once on a fresh node: whoever comes second finds what the first has made.
-    static func ensure(_ settings: BridgeSettings, _ host: inout NetlinkSocket) throws -> Link {
+    static func ensure(_ settings: BridgeSettings, _ host: inout NetlinkSocket) throws(Failure) -> Link {
         let name = settings.bridge
         var link = try host.link(.name(name))
         if link == nil {
             let mac = MACAddress(locallyAdministered: UInt64.random(in: 0...UInt64.max))
-            do throws(KernelError) {
+            do throws(Failure) {
                 try host.execute("create bridge \(name)") {
                     $0.createBridge(name, mac: mac, mtu: settings.mtu, vlanFiltering: settings.usesVLANs)
                 }
@@ -24,16 +24,16 @@ enum BridgeDevice {
             link = try host.link(.name(name))
         }
         guard let bridge = link else {
-            throw CNIError(.tryAgainLater, "bridge \(name) vanished while it was set up")
+            throw Failure(.tryAgainLater, "bridge \(name) vanished while it was set up")
         }
         guard bridge.kind == "bridge" else {
             let kind = bridge.kind.isEmpty ? "a device" : "a \(bridge.kind)"
-            throw CNIError(
+            throw Failure(
                 .conflict, "\"\(name)\" already exists but is not a bridge",
                 details: "it is \(kind); choose another name")
         }
         guard !settings.usesVLANs || bridge.hasVLANFiltering else {
-            throw CNIError(
+            throw Failure(
                 .kernel, "bridge \(name) does not filter VLANs",
                 details: "vlan and vlanTrunk need CONFIG_BRIDGE_VLAN_FILTERING, and a bridge made with vlan_filtering 1"
             )
@@ -47,7 +47,7 @@ enum BridgeDevice {
     /// Sets the bridge up as pods rely on it, unless that has been done.
     static func prepare(
         _ bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket
-    ) throws(KernelError) {
+    ) throws(Failure) {
         let isPromiscuous = bridge.flags & InterfaceFlag.promiscuous != 0
         guard bridge.alias != mark || !bridge.isUp || (settings.promiscuous && !isPromiscuous) else { return }
         // A router's own port must not take addresses and routes from its pods' advertisements.
@@ -65,12 +65,13 @@ enum BridgeDevice {
     }
 
     /// The interface that carries the gateway's addresses: the bridge, or with a VLAN a veth into it.
-    static func gatewayInterface(_ bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket) throws -> Link
+    static func gatewayInterface(_ bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket)
+        throws(Failure) -> Link
     {
         guard let vlan = settings.vlan else { return bridge }
         let name = "\(bridge.name).\(vlan)"
         guard name.utf8.count <= Invocation.maximumIfnameLength else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "gateway interface \(name) of bridge \(bridge.name) has more than 15 octets",
                 details: "use a shorter bridge name")
         }
@@ -79,7 +80,8 @@ enum BridgeDevice {
         var changes = Changes()
         changes.append("create gateway interface \(name)") {
             $0.createVeth(
-                VethEnd(name: port), peer: VethEnd(name: name, mac: bridge.mac), mtu: settings.mtu, master: bridge.index
+                VethEnd(name: port, gso: bridge.limitsOfPorts), peer: VethEnd(name: name, mac: bridge.mac),
+                mtu: settings.mtu, master: bridge.index
             )
         }
         for end in [port, name] {
@@ -87,11 +89,11 @@ enum BridgeDevice {
             up.isUp = true
             changes.append("set \(end) up") { $0.changeLink(.name(end), up) }
         }
-        do throws(KernelError) { try host.execute(changes) } catch {
+        do throws(Failure) { try host.execute(changes) } catch {
             guard error.errno == .fileExists else { throw error }
         }
         guard let portLink = try host.link(.name(port)), let link = try host.link(.name(name)) else {
-            throw CNIError(.tryAgainLater, "gateway interface \(name) vanished while it was set up")
+            throw Failure(.tryAgainLater, "gateway interface \(name) vanished while it was set up")
         }
         try host.setVLANs(of: portLink, [PortVLAN(vlan, isPVID: true, isUntagged: true)], removingDefault: true)
         return link
@@ -100,14 +102,14 @@ enum BridgeDevice {
 
 extension NetlinkSocket {
     /// Adds VLANs to a bridge port, and takes it out of VLAN 1, which every new port is in.
-    mutating func setVLANs(of port: Link, _ vlans: [PortVLAN], removingDefault: Bool) throws(KernelError) {
+    mutating func setVLANs(of port: Link, _ vlans: [PortVLAN], removingDefault: Bool) throws(Failure) {
         var changes = Changes()
         if removingDefault {
             changes.append("remove VLAN 1 from \(port.name)") {
                 $0.changePortVLANs(port: port.index, adding: false, [PortVLAN(1)])
             }
         }
-        changes.append("add VLANs \(vlans) to \(port.name)") {
+        changes.append("add VLANs \(vlans.map { $0.description }.joined(separator: ", ")) to \(port.name)") {
             $0.changePortVLANs(port: port.index, adding: true, vlans)
         }
         try execute(changes)

@@ -2,6 +2,7 @@ internal import CNI
 internal import Kernel
 internal import Net
 internal import Netfilter
+internal import Posix
 internal import Wire
 
 /// Attaches pods to a bridge: what `bridge` and `swiftlet` have in common, which is nearly all.
@@ -22,7 +23,9 @@ struct BridgeNetwork {
 
     private var owner: LinkOwner { LinkOwner(request) }
 
-    func vethPair(_ result: CNIResult) -> VethPair { VethPair(owner, mac: settings.mac, mtu: settings.mtu, result) }
+    func vethPair(_ result: CNIResult) -> VethPair {
+        VethPair(owner, mac: settings.mac, mtu: settings.mtu, gso: settings.gso, result)
+    }
 
     var podInterface: PodInterface {
         PodInterface(
@@ -30,10 +33,11 @@ struct BridgeNetwork {
             isSetUp: !settings.disablesContainerInterface, setsLoopbackUp: setsLoopbackUp)
     }
 
-    func add() throws -> CNIResult {
+    func add() throws(Failure) -> CNIResult {
         try addressing.refuseBlocks(request)
         let pod = try request.openPod()
         var host = try NetlinkSocket()
+        try BigTCP.requireSupport(of: settings.gso, &host)
         if case .plugin = addressing {
             // Another IPAM plugin might take a failed ADD for a reason to free what the first one has reserved.
             try owner.requireUnused(&host)
@@ -43,18 +47,20 @@ struct BridgeNetwork {
         var veth: VethPair?
         var ifb: Link?
         var changed: (bridge: Link, MissingGateways)?
-        do {
+        do throws(Failure) {
             var gateways = try Gateways(&addresses.result, settings)
             let bridge = try BridgeDevice.ensure(settings, &host)
             var missing = try gateways.missing(on: bridge, settings, &host)
             try BridgeDevice.prepare(bridge, settings, &host)
             let pair = vethPair(addresses.result)
             let port = BridgePort(name: owner.hostName, settings: settings)
-            var inside = try pod.run { try NetlinkSocket() }
-            let index = try pair.create(in: pod, on: bridge, &host, &inside) { try port.setUp(pair, &$0) }
+            var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+            let index = try pair.create(in: pod, on: bridge, &host, &inside) { it throws(Failure) in
+                try port.setUp(pair, &it)
+            }
             veth = pair
             if addressing.needsInterface {
-                try pod.run { try podInterface.configure(index, CNIResult(), &inside) }
+                try pod.run { () throws(Failure) in try podInterface.configure(index, CNIResult(), &inside) }
                 try port.awaitActive(&host)
                 try addresses.make()
                 gateways = try Gateways(&addresses.result, settings)
@@ -62,7 +68,7 @@ struct BridgeNetwork {
             }
             var result = addresses.result
             try gateways.enableForwarding()
-            try pod.run { try podInterface.configure(index, result, &inside) }
+            try pod.run { () throws(Failure) in try podInterface.configure(index, result, &inside) }
             try port.awaitActive(&host)
             try request.apply(try rules(result, pair), as: type)
             ifb = try limit(&host)
@@ -72,6 +78,7 @@ struct BridgeNetwork {
                 changed = (bridge, missing)
                 try missing.add(&host)
             }
+            if let gso = settings.gso { try BigTCP.raise(settings.nodeInterfaceName, to: gso, &host) }
             result.describe(bridge, pair, pod)
             if let ifb { result.interfaces.append(CNIResult.Interface(ofNode: ifb)) }
             if !settings.dns.isEmpty { result.dns = settings.dns }
@@ -87,25 +94,29 @@ struct BridgeNetwork {
         }
     }
 
-    private func limit(_ host: inout NetlinkSocket) throws -> Link? {
+    private func limit(_ host: inout NetlinkSocket) throws(Failure) -> Link? {
         guard let limits, !limits.isEmpty else { return nil }
         guard let port = try host.link(.name(owner.hostName)) else {
-            throw KernelError("look up \(owner.hostName)", .noSuchDevice)
+            throw Failure("look up \(owner.hostName)", .noSuchDevice)
         }
         return try Shaper(owner: owner, settings: limits).add(to: port, &host)
     }
 
-    func status() throws {
+    func status() throws(Failure) {
         let bridge: Link?
-        do throws(KernelError) {
+        do throws(Failure) {
             var host = try NetlinkSocket()
             for kind in ["bridge", "veth"] { try host.requireSupport(of: kind) }
             bridge = try host.link(.name(settings.bridge))
         } catch {
-            throw CNIError(.notAvailable, error.summary, details: error.advice)
+            throw error.coded(.notAvailable)
         }
         if let bridge, bridge.kind != "bridge" {
-            throw CNIError(.notAvailable, "\"\(bridge.name)\" already exists but is not a bridge")
+            throw Failure(.notAvailable, "\"\(bridge.name)\" already exists but is not a bridge")
+        }
+        if settings.gso != nil {
+            var host = try NetlinkSocket()
+            try BigTCP.requireSupport(of: settings.gso, &host)
         }
         if settings.masquerades || settings.guardsMAC || settings.guardsAddresses { try request.requireNftables() }
         if isolation != nil { try request.requireNothingBlocks() }

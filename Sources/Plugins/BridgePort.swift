@@ -9,14 +9,14 @@ struct BridgePort {
     let settings: BridgeSettings
 
     /// Sets it up, with what the configuration says of it.
-    func setUp(_ veth: VethPair, _ host: inout NetlinkSocket) throws {
+    func setUp(_ veth: VethPair, _ host: inout NetlinkSocket) throws(Failure) {
         var change = LinkChange()
         if settings.hairpin { change.hairpin = true }
         if settings.isolatesPort { change.isolated = true }
         // A bridge port speaks for nobody.
         try veth.setUpHostEnd(change, hasIPv6: false, &host)
         guard settings.usesVLANs else { return }
-        guard let port = try host.link(.name(name)) else { throw KernelError("look up \(name)", .noSuchDevice) }
+        guard let port = try host.link(.name(name)) else { throw Failure("look up \(name)", .noSuchDevice) }
         try host.setVLANs(
             of: port, settings.portVLANs, removingDefault: settings.vlan != nil && !settings.preservesDefaultVLAN)
     }
@@ -24,18 +24,18 @@ struct BridgePort {
     /// Waits until the bridge takes frames from the pod, so that the pod's first packet is not lost.
     ///
     /// Both ends are up by now; the kernel tells the bridge from a work queue (linkwatch), usually before anybody asks.
-    func awaitActive(_ host: inout NetlinkSocket) throws(KernelError) {
+    func awaitActive(_ host: inout NetlinkSocket) throws(Failure) {
         guard !settings.disablesContainerInterface else { return }
         var pause: UInt32 = 50
         var waited: UInt32 = 0
         while true {
             guard let port = try host.link(.name(name)) else {
-                throw KernelError("wait for bridge port \(name)", .noSuchDevice)
+                throw Failure("wait for bridge port \(name)", .noSuchDevice)
             }
             if port.isActivePort { return }
             guard waited < BridgePort.longestWait else {
-                throw KernelError(
-                    "wait for bridge port \(name)", .timedOut, advice: "is the pod's interface set down?")
+                throw Failure(
+                    "wait for bridge port \(name)", .timedOut, details: "is the pod's interface set down?")
             }
             Pause.microseconds(pause)
             waited += pause

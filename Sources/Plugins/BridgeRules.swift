@@ -1,11 +1,12 @@
 internal import CNI
 internal import Net
 internal import Netfilter
+internal import Posix
 
 extension BridgeNetwork {
     /// What the pod needs of nf_tables.
-    func rules(_ result: CNIResult, _ veth: VethPair) throws -> PodRules {
-        let addresses = result.ips.map(\.address)
+    func rules(_ result: CNIResult, _ veth: VethPair) throws(Failure) -> PodRules {
+        let addresses = result.ips.map { $0.address }
         var rules = PodRules()
         if settings.masquerades, !addresses.isEmpty {
             rules.masquerade = Masquerade(sources: addresses.networks, exceptions: settings.unmasqueraded)
@@ -13,7 +14,7 @@ extension BridgeNetwork {
         if settings.guardsMAC || settings.guardsAddresses {
             rules.spoofGuard = SpoofGuard(
                 port: veth.owner.hostName, mac: veth.mac,
-                addresses: settings.guardsAddresses ? addresses.map(\.address) : nil)
+                addresses: settings.guardsAddresses ? addresses.map { $0.address } : nil)
         }
         rules.ports = try ports?.ports(
             addresses: addresses, localRoute: settings.gatewayInterfaceName, hairpinPort: nil)

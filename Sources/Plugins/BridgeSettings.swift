@@ -1,6 +1,7 @@
 internal import CNI
 internal import JSON
 internal import Net
+internal import Posix
 internal import Wire
 
 /// What a bridge network is told: the keys of `bridge`, which `swiftlet` takes too, with other defaults.
@@ -11,6 +12,8 @@ struct BridgeSettings {
     var forceAddress: Bool
     /// Octets; nil leaves it to the kernel (1500).
     var mtu: UInt32?
+    /// Of the pods, and the least of the node towards them; nil leaves them to the kernel.
+    var gso: GSOLimits?
     var hairpin: Bool
     var promiscuous: Bool
     /// 1...4094; nil for none.
@@ -33,7 +36,10 @@ struct BridgeSettings {
     var guardsAddresses: Bool
 
     /// The node's interface towards the pods; nil if it has none.
-    var gatewayInterfaceName: String? { isGateway ? vlan.map { "\(bridge).\($0)" } ?? bridge : nil }
+    var gatewayInterfaceName: String? { isGateway ? nodeInterfaceName : nil }
+
+    /// By which the node sends to the pods, if it does.
+    var nodeInterfaceName: String { vlan.map { "\(bridge).\($0)" } ?? bridge }
 
     /// Whether the bridge must tell VLANs apart.
     var usesVLANs: Bool { vlan != nil || !trunk.isEmpty }
@@ -76,34 +82,49 @@ struct BridgeSettings {
         static let nonMasqueradeCIDRs = ConfigurationKey<[CIDR]>(
             "nonMasqueradeCIDRs", default: [],
             "Destinations that `ipMasq` leaves alone, such as the cluster's pod network."
-        ) { reader throws(JSONTypeError) in
+        ) { reader throws(Failure) in
             let list = try reader.elements()
             guard list.count <= 1024 else { throw reader.tooLong(limit: 1024) }
-            return try list.map { element throws(JSONTypeError) in
+            return try list.map { element throws(Failure) in
                 let cidr = try element.cidr()
                 guard cidr.isNetwork else { throw element.wrong("a network address, \(cidr.network)") }
                 return cidr
             }
         }
         /// Those that only `swiftlet` takes.
-        static let ownOnly: [any AnyConfigurationKey] = [antiSpoof, nonMasqueradeCIDRs]
+        @KeyList static var ownOnly: [KeyDescription] {
+            antiSpoof
+            nonMasqueradeCIDRs
+        }
 
         static let vlanTrunk = ConfigurationKey<[PortVLAN]>(
             "vlanTrunk", default: [],
             "VLANs that reach the pod tagged: a list of `{\"minID\", \"maxID\"}` and `{\"id\"}`, each 1 to 4094."
-        ) { reader throws(JSONTypeError) in try VLANTrunk.read(reader) }
+        ) { reader throws(Failure) in try VLANTrunk.read(reader) }
 
         /// Keys that hold lists.
-        static let lists: [any AnyConfigurationKey] = [vlanTrunk]
+        @KeyList static var lists: [KeyDescription] {
+            vlanTrunk
+        }
 
         /// All others with the defaults of `bridge` or of `swiftlet`, for documentation and validation.
-        static func all(bridgeName: String, gateway: Bool) -> [any AnyConfigurationKey] {
-            [
-                bridge(default: bridgeName), isGateway(default: gateway), isDefaultGateway(default: gateway),
-                forceAddress, mtu, hairpinMode, promiscMode, vlan, preserveDefaultVlan, macspoofchk, ipMasq,
-                ipMasqBackend, enabledad,
-                disableContainerInterface, portIsolation,
-            ]
+        @KeyList static func all(bridgeName: String, gateway: Bool) -> [KeyDescription] {
+            bridge(default: bridgeName)
+            isGateway(default: gateway)
+            isDefaultGateway(default: gateway)
+            forceAddress
+            mtu
+            hairpinMode
+            promiscMode
+            vlan
+            preserveDefaultVlan
+            macspoofchk
+            ipMasq
+            ipMasqBackend
+            enabledad
+            disableContainerInterface
+            portIsolation
+            BigTCP.Keys.everything
         }
     }
 
@@ -111,7 +132,7 @@ struct BridgeSettings {
     ///   - bridgeName: the bridge's name where none is configured.
     ///   - gateway: whether it is the pods' gateway and default route where nothing is said of it.
     /// - Throws: code 2, 6 or 7, naming key and value.
-    init(_ request: Request, bridgeName: String, gateway: Bool) throws(CNIError) {
+    init(_ request: Request, bridgeName: String, gateway: Bool) throws(Failure) {
         let configuration = request.configuration
         bridge = try configuration[Keys.bridge(default: bridgeName)]
         isDefaultGateway = try configuration[Keys.isDefaultGateway(default: gateway)]
@@ -119,6 +140,7 @@ struct BridgeSettings {
         forceAddress = try configuration[Keys.forceAddress]
         let mtu = try configuration[Keys.mtu]
         self.mtu = mtu == 0 ? nil : UInt32(mtu)
+        gso = try BigTCP.limits(configuration)
         hairpin = try configuration[Keys.hairpinMode]
         promiscuous = try configuration[Keys.promiscMode]
         preservesDefaultVLAN = try configuration[Keys.preserveDefaultVlan]
@@ -129,7 +151,7 @@ struct BridgeSettings {
         mac = try request.requestedMAC()
         let vlan = try configuration[Keys.vlan]
         guard (0...4094).contains(vlan) else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "vlan: invalid VLAN ID \(vlan) (must be between 0 and 4094)")
         }
         self.vlan = vlan == 0 ? nil : UInt16(vlan)
@@ -148,19 +170,19 @@ struct BridgeSettings {
         (try? request.configuration[Keys.bridge(default: name)]) ?? name
     }
 
-    private func refuseContradictions(_ request: Request) throws(CNIError) {
+    private func refuseContradictions(_ request: Request) throws(Failure) {
         guard !hairpin || !promiscuous else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "cannot set hairpin mode and promiscuous mode at the same time",
                 details: "hairpinMode and promiscMode are both true")
         }
         guard Invocation.isInterfaceName(bridge) else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "bridge \"\(bridge)\" is no interface name",
                 details: "at most 15 octets, without / : % and blanks")
         }
         guard !guardsAddresses || trunk.isEmpty else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "antiSpoof and vlanTrunk are both set",
                 details: "what pods send tagged cannot be held to addresses")
         }
@@ -169,11 +191,11 @@ struct BridgeSettings {
 
 /// The `vlanTrunk` key: VLANs that reach the pod tagged.
 enum VLANTrunk {
-    static func read(_ reader: JSONReader) throws(JSONTypeError) -> [PortVLAN] {
+    static func read(_ reader: JSONReader) throws(Failure) -> [PortVLAN] {
         let list = try reader.elements()
         // More than there are VLANs makes no sense, and a message has room for so many.
         guard list.count <= 1024 else { throw reader.tooLong(limit: 1024) }
-        let entries = try list.map { entry throws(JSONTypeError) in
+        let entries = try list.map { entry throws(Failure) in
             var vlans: [PortVLAN] = []
             switch (try entry.member("minID"), try entry.member("maxID")) {
             case (let minimum?, let maximum?):
@@ -197,7 +219,7 @@ enum VLANTrunk {
         return Array(entries.joined())
     }
 
-    private static func id(_ reader: JSONReader, _ text: String) throws(JSONTypeError) -> UInt16 {
+    private static func id(_ reader: JSONReader, _ text: String) throws(Failure) -> UInt16 {
         let number = try reader.integer()
         guard (1...4094).contains(number) else { throw reader.wrong("from 1 to 4094 (\(text))") }
         return UInt16(number)

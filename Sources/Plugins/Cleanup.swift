@@ -1,17 +1,18 @@
 internal import CNI
+internal import Posix
 
 /// Runs every step even if one fails, and then reports all that failed: cleaning up goes on past errors.
 struct Cleanup {
-    private var failures: [CNIError] = []
+    private var failures: [Failure] = []
 
-    mutating func attempt(_ step: () throws -> Void) {
-        do { try step() } catch { failures.append(CNIError(wrapping: error)) }
+    mutating func attempt(_ step: () throws(Failure) -> Void) {
+        do throws(Failure) { try step() } catch { failures.append(error) }
     }
 
     /// - Throws: the first failure, with the others in its details.
-    func finish() throws(CNIError) {
+    func finish() throws(Failure) {
         guard var error = failures.first else { return }
-        let others = failures.dropFirst().map(\.description)
+        let others = failures.dropFirst().map { $0.description }
         error.details = ([error.details] + others).filter { !$0.isEmpty }.joined(separator: "; ")
         throw error
     }

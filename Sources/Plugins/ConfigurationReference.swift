@@ -51,14 +51,14 @@ public enum ConfigurationReference {
                 "All of `bridge` with these defaults, the keys of `host-local`, `portmap` and `bandwidth`, `ingressPolicy`, and its own.",
                 BridgeSettings.Keys.all(bridgeName: Swiftlet.defaultBridge, gateway: true).filter { key in
                     let other = BridgeSettings.Keys.all(bridgeName: Bridge.defaultBridge, gateway: false)
-                    return other.first { $0.name == key.name }?.fallbackText != key.fallbackText
+                    return other.first { $0.name == key.name }?.fallback != key.fallback
                 } + BridgeSettings.Keys.ownOnly),
         ].joined(separator: "\n")
     }
 
-    private static func section(_ title: String, _ text: String, _ keys: [any AnyConfigurationKey]) -> String {
+    private static func section(_ title: String, _ text: String, _ keys: [KeyDescription]) -> String {
         let rows = keys.map {
-            "| `\($0.name)` | \($0.fallbackText.isEmpty ? "" : "`\($0.fallbackText)`") | \($0.summary) |"
+            "| `\($0.name)` | \($0.fallback.isEmpty ? "" : "`\($0.fallback)`") | \($0.summary) |"
         }
         return (["### \(title)", "", text, "", "| key | default | meaning |", "|---|---|---|"] + rows + [""])
             .joined(separator: "\n")

@@ -1,21 +1,22 @@
 internal import CNI
 internal import DHCP
+internal import Net
 internal import Posix
 
 /// Gets addresses from a DHCP server, through the daemon that keeps the leases. Drop-in for the reference's `dhcp`.
 struct DHCPAddresses: Plugin {
-    func add(_ request: Request) throws -> CNIResult {
+    func add(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try ClientSettings(request.configuration, request.invocation.arguments)
         _ = try request.openPod()
-        return try request.asking(settings.socket, "DHCP.Allocate") { (daemon) throws(DaemonClient.Failure) in
+        return try request.asking(settings.socket, "DHCP.Allocate") { (daemon) throws(DaemonClient.Problem) in
             try daemon.allocate(request.callArguments)
         }
     }
 
-    func del(_ request: Request) throws {
+    func del(_ request: Request) throws(Failure) {
         let socket = try ClientSettings.socket(request.configuration)
-        do throws(DaemonClient.Failure) { try DaemonClient(socket: socket).release(request.callArguments) } catch {
-            guard case .absent = error else { throw CNIError(error, socket, "DHCP.Release") }
+        do throws(DaemonClient.Problem) { try DaemonClient(socket: socket).release(request.callArguments) } catch {
+            guard case .absent = error else { throw Failure(error, socket, "DHCP.Release") }
             // Nobody renews it, so it ends by itself; and no daemon that is started later is to take it up.
             let owner = try LeaseOwner(network: request.configuration.name, request.attachment)
             LeaseDirectory.forget(owner, in: LeaseDirectory.path(besideSocket: socket))
@@ -23,31 +24,31 @@ struct DHCPAddresses: Plugin {
         }
     }
 
-    func check(_ request: Request) throws {
+    func check(_ request: Request) throws(Failure) {
         let settings = try ClientSettings(request.configuration, request.invocation.arguments)
         let previous = try request.requiredPreviousResult()
-        let held = try request.askingOurs(settings.socket, "check") { (daemon) throws(DaemonClient.Failure) in
+        let held = try request.askingOurs(settings.socket, "check") { (daemon) throws(DaemonClient.Problem) in
             try daemon.check(request.callArguments)
         }
         guard let address = held?.ips.first?.address else { return }
         guard previous.ips.contains(where: { $0.address == address }) else {
-            throw CNIError(
+            throw Failure(
                 .checkFailed, "dhcp: the lease is for \(address), which prevResult does not have",
                 details: "prevResult has \(previous.ips.map { "\($0.address)" }.joined(separator: ", "))")
         }
     }
 
-    func gc(_ request: Request) throws {
+    func gc(_ request: Request) throws(Failure) {
         let socket = try ClientSettings.socket(request.configuration)
         _ = try request.configuration.validAttachments()
-        try request.askingOurs(socket, "collect garbage") { (daemon) throws(DaemonClient.Failure) in
+        try request.askingOurs(socket, "collect garbage") { (daemon) throws(DaemonClient.Problem) in
             try daemon.collectGarbage(request.callArguments)
         }
     }
 
-    func status(_ request: Request) throws {
+    func status(_ request: Request) throws(Failure) {
         let settings = try ClientSettings(request.configuration, request.invocation.arguments)
-        try request.askingOurs(settings.socket, "ask for its state") { (daemon) throws(DaemonClient.Failure) in
+        try request.askingOurs(settings.socket, "ask for its state") { (daemon) throws(DaemonClient.Problem) in
             try daemon.status()
         }
     }
@@ -70,34 +71,34 @@ extension Request {
     }
 
     fileprivate func asking<Answer>(
-        _ socket: String, _ what: String, _ ask: (DaemonClient) throws(DaemonClient.Failure) -> Answer
-    ) throws(CNIError) -> Answer {
-        do throws(DaemonClient.Failure) { return try ask(DaemonClient(socket: socket)) } catch {
-            throw CNIError(error, socket, what)
+        _ socket: String, _ what: String, _ ask: (DaemonClient) throws(DaemonClient.Problem) -> Answer
+    ) throws(Failure) -> Answer {
+        do throws(DaemonClient.Problem) { return try ask(DaemonClient(socket: socket)) } catch {
+            throw Failure(error, socket, what)
         }
     }
 
     /// Asks for what only our daemon can do; nil where the reference's is running.
     @discardableResult
     fileprivate func askingOurs<Answer>(
-        _ socket: String, _ what: String, _ ask: (DaemonClient) throws(DaemonClient.Failure) -> Answer
-    ) throws(CNIError) -> Answer? {
-        do throws(DaemonClient.Failure) { return try ask(DaemonClient(socket: socket)) } catch {
+        _ socket: String, _ what: String, _ ask: (DaemonClient) throws(DaemonClient.Problem) -> Answer
+    ) throws(Failure) -> Answer? {
+        do throws(DaemonClient.Problem) { return try ask(DaemonClient(socket: socket)) } catch {
             if case .unknownMethod = error {
                 log("dhcp: the daemon at \(socket) is another's, which cannot \(what)")
                 return nil
             }
             if case .refused(let reason) = error, invocation.command == .check {
-                throw CNIError(.checkFailed, "dhcp: \(reason)")
+                throw Failure(.checkFailed, "dhcp: \(reason)")
             }
-            throw CNIError(error, socket, what)
+            throw Failure(error, socket, what)
         }
     }
 }
 
-extension CNIError {
+extension Failure {
     /// The reference's words: people search for them.
-    fileprivate init(_ failure: DaemonClient.Failure, _ socket: String, _ what: String) {
+    fileprivate init(_ failure: DaemonClient.Problem, _ socket: String, _ what: String) {
         switch failure {
         case .absent(let reason):
             self.init(
@@ -106,8 +107,10 @@ extension CNIError {
         case .refused(let reason):
             self.init(
                 .tryAgainLater, "error calling \(what): \(reason)", details: "said by the DHCP daemon at \(socket)")
-        case .unknownMethod, .broken:
-            self.init(.inputOutput, "error calling \(what): the DHCP daemon at \(socket): \(failure)")
+        case .unknownMethod:
+            self.init(.inputOutput, "error calling \(what): the DHCP daemon at \(socket) does not know it")
+        case .broken(let reason):
+            self.init(.inputOutput, "error calling \(what): the DHCP daemon at \(socket): \(reason)")
         }
     }
 }

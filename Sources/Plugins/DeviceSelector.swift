@@ -12,9 +12,9 @@ enum DeviceSelector: CustomStringConvertible {
     /// A directory of sysfs that belongs to the device.
     case path(String)
 
-    init(_ request: Request) throws(CNIError) {
+    init(_ request: Request) throws(Failure) {
         let configuration = request.configuration
-        let identifier = try configuration.decoding { (reader) throws(JSONTypeError) in
+        let identifier = try configuration.decoding { (reader) throws(Failure) in
             try reader.member("runtimeConfig")?.nonEmpty("deviceID")
         }
         let (name, mac) = (try configuration[HostDevice.Keys.device], try configuration[HostDevice.Keys.hwaddr])
@@ -27,12 +27,12 @@ enum DeviceSelector: CustomStringConvertible {
             self = .name(name)
         } else if !mac.isEmpty {
             guard let mac = MACAddress(mac) else {
-                throw CNIError(.invalidConfiguration, "failed to parse MAC address \"\(mac)\"", details: "hwaddr")
+                throw Failure(.invalidConfiguration, "failed to parse MAC address \"\(mac)\"", details: "hwaddr")
             }
             self = .mac(mac)
         } else if !path.isEmpty {
             guard path.hasPrefix("/sys/devices/"), !path.split(separator: "/").contains("..") else {
-                throw CNIError(
+                throw Failure(
                     .invalidConfiguration,
                     "kernel device path \"\(path)\" must be absolute and begin with /sys/devices/",
                     details: "kernelpath")
@@ -41,24 +41,24 @@ enum DeviceSelector: CustomStringConvertible {
         } else if !address.isEmpty {
             self = .path("/sys/bus/pci/devices/\(try DeviceSelector.component(address, "pciBusID"))")
         } else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "specify either \"device\", \"hwaddr\", \"kernelpath\" or \"pciBusID\"")
         }
     }
 
     /// The device that a runtime has allocated: a PCI address, or the name of an auxiliary device (a subfunction).
-    private static func device(_ identifier: String) throws(CNIError) -> String {
+    private static func device(_ identifier: String) throws(Failure) -> String {
         let name = try component(identifier, "deviceID")
         for bus in ["pci", "auxiliary"] {
             let path = "/sys/bus/\(bus)/devices/\(name)"
             if (try? FileStatus.of(path)) != nil { return path }
         }
-        throw CNIError(.invalidConfiguration, "runtime config DeviceID \(name) not found or unsupported")
+        throw Failure(.invalidConfiguration, "runtime config DeviceID \(name) not found or unsupported")
     }
 
-    private static func component(_ text: String, _ key: String) throws(CNIError) -> String {
+    private static func component(_ text: String, _ key: String) throws(Failure) -> String {
         guard !text.utf8.contains(UInt8(ascii: "/")), !text.hasPrefix("."), !text.utf8.contains(0) else {
-            throw CNIError(.invalidConfiguration, "\(key) \"\(text)\" is no address of a device")
+            throw Failure(.invalidConfiguration, "\(key) \"\(text)\" is no address of a device")
         }
         return text
     }
@@ -80,20 +80,21 @@ enum DeviceSelector: CustomStringConvertible {
     }
 
     /// - Throws: code 7 when the node has no such device.
-    func find(_ host: inout NetlinkSocket) throws -> Link {
-        let link =
+    func find(_ host: inout NetlinkSocket) throws(Failure) -> Link {
+        let link: Link? =
             switch self {
             case .name(let name): try host.link(.name(name))
             // A bridge or a VLAN may have the MAC of the device that it is made of.
             case .mac(let mac):
                 try host.links().filter { $0.mac == mac }.min { $0.kind.utf8.count < $1.kind.utf8.count }
-            case .path(let path): try DeviceSelector.name(below: path).flatMap { try host.link(.name($0)) }
+            case .path(let path):
+                if let name = DeviceSelector.name(below: path) { try host.link(.name(name)) } else { nil }
             }
         guard let link else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "failed to find host device: \(self)",
                 details:
-                    "another pod may have it; on the node are \(try host.links().map(\.name).prefix(50).joined(separator: ", "))"
+                    "another pod may have it; on the node are \(try host.links().map { $0.name }.prefix(50).joined(separator: ", "))"
             )
         }
         return link
@@ -103,7 +104,7 @@ enum DeviceSelector: CustomStringConvertible {
     ///
     /// - Parameter name: what it was called in its pod; nil where nobody knows. People give aliases too, so that without it
     ///   only an alias counts that the configuration bears out.
-    func findRenamed(from name: String?, _ host: inout NetlinkSocket) throws -> Link? {
+    func findRenamed(from name: String?, _ host: inout NetlinkSocket) throws(Failure) -> Link? {
         let links = try host.links()
         return links.first { link in
             guard Invocation.isInterfaceName(link.alias), !links.contains(where: { $0.name == link.alias }) else {

@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 /// Gives the pod an address on a link that leads nowhere. Drop-in for the reference's `dummy`.
@@ -10,16 +11,16 @@ struct Dummy: InterfacePlugin {
 
     let requiresAddresses = true
 
-    func settings(_ request: Request) throws(CNIError) {}
+    func settings(_ request: Request) throws(Failure) {}
 
     func make(
         _ name: String, _ settings: Void, mac: MACAddress, in pod: borrowing NetworkNamespace,
         _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
-    ) throws -> Link {
+    ) throws(Failure) -> Link {
         try inside.make(NewLink(name: name, kind: .dummy), "create dummy \(name)", in: pod.path)
     }
 
     func check(
         _ link: Link, _ settings: Void, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
-    ) throws { try link.check(.dummy) }
+    ) throws(Failure) { try link.check(.dummy) }
 }

@@ -1,46 +1,49 @@
 internal import CNI
 internal import Kernel
+internal import Net
 internal import Netfilter
+internal import Posix
 internal import Wire
 
 /// Keeps pods apart, and lets them through other programs' firewalls. Drop-in for the reference's `firewall`.
 struct Firewall: Plugin {
     static let type = "firewall"
 
-    func add(_ request: Request) throws -> CNIResult {
+    func add(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try FirewallSettings(request)
         let result = try request.chainedResult("missing prevResult from earlier plugin")
         try request.apply(try rules(settings, result, request), as: Firewall.type)
         return result
     }
 
-    func del(_ request: Request) throws {
+    func del(_ request: Request) throws(Failure) {
         let addresses = try? request.configuration.previousResult()?.addresses(of: request.attachment.ifname)
-        try request.removeRules(as: Firewall.type, orTheirs: .passage(addresses?.map(\.address) ?? []))
+        try request.removeRules(as: Firewall.type, orTheirs: .passage(addresses?.map { $0.address } ?? []))
     }
 
-    func check(_ request: Request) throws {
+    func check(_ request: Request) throws(Failure) {
         let settings = try FirewallSettings(request)
         let result = try request.chainedResult("missing prevResult from earlier plugin")
         try request.check(try rules(settings, result, request), as: Firewall.type)
     }
 
-    func gc(_ request: Request) throws { try request.collectRules() }
+    func gc(_ request: Request) throws(Failure) { try request.collectRules() }
 
-    func status(_ request: Request) throws {
+    func status(_ request: Request) throws(Failure) {
         try request.requireNftables()
         try request.requireNothingBlocks()
     }
 
     private func rules(
         _ settings: FirewallSettings, _ result: CNIResult, _ request: Request
-    ) throws -> PodRules {
+    ) throws(Failure) -> PodRules {
         var rules = PodRules(passage: settings.passage(result.addresses(of: request.attachment.ifname)))
         guard settings.policy != .open else { return rules }
         var host = try NetlinkSocket()
-        let links = try result.interfaces.filter { $0.sandbox == nil }.compactMap { try host.link(.name($0.name)) }
+        let links = try result.interfaces.filter { $0.sandbox == nil }
+            .map { interface throws(Failure) in try host.link(.name(interface.name)) }.compactMap { $0 }
         guard let bridge = links.first(where: { $0.kind == "bridge" }) else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "ingressPolicy: \(settings.policy) needs a bridge, but prevResult has none",
                 details: "firewall stands behind bridge in \"plugins\"")
         }
@@ -52,10 +55,10 @@ struct Firewall: Plugin {
 
 extension Request {
     /// - Throws: code 51 when another program's firewall drops what pods send through the node.
-    func requireNothingBlocks() throws {
+    func requireNothingBlocks() throws(Failure) {
         let blocking = try NodeRules.blockingChains()
         guard let first = blocking.first else { return }
-        throw CNIError(
+        throw Failure(
             .limitedConnectivity, first,
             details:
                 "accept the pods' subnets there, with a comment that begins with swiftlet; all: \(blocking.joined(separator: "; "))"

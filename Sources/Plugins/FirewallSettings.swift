@@ -2,6 +2,7 @@ internal import CNI
 internal import JSON
 internal import Net
 internal import Netfilter
+internal import Posix
 
 /// What `firewall` is told.
 struct FirewallSettings {
@@ -24,7 +25,7 @@ struct FirewallSettings {
         static let ingressPolicy = ConfigurationKey<FirewallSettings.Policy>(
             "ingressPolicy", default: .open,
             "Whom pods accept connections from: `open`, `same-bridge` (no other bridge with a policy) or `isolated` (no pod)."
-        ) { reader throws(JSONTypeError) in
+        ) { reader throws(Failure) in
             let text = try reader.string()
             guard let policy = text.isEmpty ? .open : FirewallSettings.Policy(rawValue: text) else {
                 throw reader.wrong("open, same-bridge or isolated (unknown ingress policy: \"\(text)\")")
@@ -32,21 +33,21 @@ struct FirewallSettings {
             return policy
         }
 
-        static let everything: [any AnyConfigurationKey] = [
-            ingressPolicy,
+        @KeyList static var everything: [KeyDescription] {
+            ingressPolicy
             ConfigurationKey<String>.text(
-                "backend", default: "", "`iptables` or `firewalld`; accepted: what runs on the node is what counts."),
+                "backend", default: "", "`iptables` or `firewalld`; accepted: what runs on the node is what counts.")
             ConfigurationKey<String>.text(
                 "iptablesAdminChainName", default: "CNI-ADMIN",
-                "Accepted; administrators' own tables come before or after ours."),
-            firewalldZone,
-        ]
+                "Accepted; administrators' own tables come before or after ours.")
+            firewalldZone
+        }
         static let firewalldZone = ConfigurationKey<String>.text(
             "firewalldZone", default: "trusted",
             "The zone of firewalld, where it runs, that pods' addresses are put into.")
     }
 
-    init(_ request: Request) throws(CNIError) {
+    init(_ request: Request) throws(Failure) {
         policy = try request.configuration[Keys.ingressPolicy]
         zone = try request.configuration[Keys.firewalldZone]
     }
@@ -64,6 +65,6 @@ struct FirewallSettings {
     /// The way through other programs' firewalls, for a pod with these addresses; nil if it has none.
     func passage(_ addresses: [CIDR]) -> Passage? {
         guard !addresses.isEmpty else { return nil }
-        return Passage(subnets: addresses.networks, addresses: addresses.map(\.address), zone: zone)
+        return Passage(subnets: addresses.networks, addresses: addresses.map { $0.address }, zone: zone)
     }
 }

@@ -10,12 +10,12 @@ struct Gateways {
     let addresses: [CIDR]
 
     /// Fills in the gateways and default routes that the result lacks.
-    init(_ result: inout CNIResult, _ settings: BridgeSettings) throws(CNIError) {
+    init(_ result: inout CNIResult, _ settings: BridgeSettings) throws(Failure) {
         for index in result.ips.indices {
             let ip = result.ips[index].address
             // IPV6_MIN_MTU, linux/ipv6.h: below it the kernel switches IPv6 off.
             guard ip.family == .v4 || settings.mtu ?? 1500 >= 1280 else {
-                throw CNIError(
+                throw Failure(
                     .invalidConfiguration, "mtu \(settings.mtu ?? 0) is too small for the IPv6 address \(ip)",
                     details: "IPv6 needs 1280 at least")
             }
@@ -35,6 +35,9 @@ struct Gateways {
                 result.routes.append(.init(destination: everywhere, gateway: gateway))
             }
         }
+        if let gso = settings.gso, gso.v6 > GSOLimits.usual {
+            try BigTCP.leaveRoomForHeader(in: &result.routes, mtu: settings.mtu ?? 1500)
+        }
         var addresses: [CIDR] = []
         for ip in result.ips {
             guard let gateway = ip.gateway else { continue }
@@ -50,7 +53,7 @@ struct Gateways {
     }
 
     /// Lets the node forward between its pods and the rest.
-    func enableForwarding() throws(KernelError) {
+    func enableForwarding() throws(Failure) {
         for family in IPFamily.allCases where addresses.contains(where: { $0.family == family }) {
             try Gateways.forwarding(family).ensure("1")
         }
@@ -59,10 +62,12 @@ struct Gateways {
     /// Compares with what the gateway's interface has.
     ///
     /// - Throws: code 103 when an address is in the way and `forceAddress` is not set.
-    func missing(on bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket) throws -> MissingGateways {
+    func missing(on bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket) throws(Failure)
+        -> MissingGateways
+    {
         guard !addresses.isEmpty else { return MissingGateways() }
         let interface = try BridgeDevice.gatewayInterface(bridge, settings, &host)
-        let present = try host.addresses(of: interface.index).map(\.address)
+        let present = try host.addresses(of: interface.index).map { $0.address }
         var result = MissingGateways(interface: interface.index, name: interface.name)
         for address in addresses where !present.contains(address) {
             // Several IPv6 addresses are normal; IPv4 ones of a bridge are not, unless they are its own gateways.
@@ -71,7 +76,7 @@ struct Gateways {
                     && (address.family == .v4 || $0.overlaps(address))
             }
             guard inTheWay.isEmpty || settings.forceAddress else {
-                throw CNIError(
+                throw Failure(
                     .conflict, "\"\(interface.name)\" already has an IP address different from \(address)",
                     details:
                         "it has \(inTheWay[0]); forceAddress replaces it, or remove it: ip addr del \(inTheWay[0]) dev \(interface.name)"
@@ -94,7 +99,7 @@ struct MissingGateways {
 
     var isEmpty: Bool { removed.isEmpty && added.isEmpty }
 
-    func add(_ host: inout NetlinkSocket) throws {
+    func add(_ host: inout NetlinkSocket) throws(Failure) {
         for address in removed {
             try? host.execute("remove address \(address) from \(name)") { $0.deleteAddress(address, from: interface) }
         }
@@ -106,7 +111,7 @@ struct MissingGateways {
     /// Takes it back after `add` has failed half-way, unless another pod is there by now: it may rely on it.
     ///
     /// - Precondition: the pod's own port is gone.
-    func undo(_ bridge: Link, _ host: inout NetlinkSocket) throws {
+    func undo(_ bridge: Link, _ host: inout NetlinkSocket) throws(Failure) {
         let ports = try host.links(kind: "veth", master: bridge.index)
         guard ports.allSatisfy({ $0.name.hasPrefix("vlan") }) else { return }
         for address in added {
@@ -119,9 +124,9 @@ struct MissingGateways {
 extension NetlinkSocket {
     /// Adds an address; that it is there already is what was wanted. Where IPv6 is switched off on the interface it is
     /// switched on: an address was asked for.
-    mutating func addAddressEnablingIPv6(_ address: CIDR, to index: UInt32, named name: String) throws {
+    mutating func addAddressEnablingIPv6(_ address: CIDR, to index: UInt32, named name: String) throws(Failure) {
         for isRetry in [false, true] {
-            do throws(KernelError) {
+            do throws(Failure) {
                 return try execute("add address \(address) to \(name)") { $0.addAddress(address, to: index) }
             } catch {
                 if error.errno == .fileExists { return }

@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 /// Moves a device of the node into the pod, and back. Drop-in for the reference's `host-device`.
@@ -18,14 +19,19 @@ struct HostDevice: InterfacePlugin {
         static let pciBusID = ConfigurationKey<String>.text(
             "pciBusID", default: "",
             "The device's PCI address, such as `0000:00:1f.6`; the capability `deviceID` comes before it.")
-        static let everything: [any AnyConfigurationKey] = [device, hwaddr, kernelpath, pciBusID]
+        @KeyList static var everything: [KeyDescription] {
+            device
+            hwaddr
+            kernelpath
+            pciBusID
+        }
     }
 
-    func settings(_ request: Request) throws(CNIError) -> DeviceSelector { try DeviceSelector(request) }
+    func settings(_ request: Request) throws(Failure) -> DeviceSelector { try DeviceSelector(request) }
 
     // A device that a program in the pod drives by itself (DPDK) is no link: there are only addresses to hand out.
 
-    func add(_ request: Request) throws -> CNIResult {
+    func add(_ request: Request) throws(Failure) -> CNIResult {
         guard try settings(request).isDrivenByUserspace else { return try attach(request) }
         let addressing = try Addressing(ipamOf: request)
         try addressing.refuseBlocks(request)
@@ -35,7 +41,7 @@ struct HostDevice: InterfacePlugin {
         return result
     }
 
-    func check(_ request: Request) throws {
+    func check(_ request: Request) throws(Failure) {
         guard try settings(request).isDrivenByUserspace else { return try compare(request) }
         try Addressing(ipamOf: request).check(request)
     }
@@ -47,7 +53,7 @@ struct HostDevice: InterfacePlugin {
     func make(
         _ name: String, _ settings: DeviceSelector, mac: MACAddress, in pod: borrowing NetworkNamespace,
         _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
-    ) throws -> Link {
+    ) throws(Failure) -> Link {
         // The pod that had it last may have ended without DEL.
         try restoreName(of: settings, lastCalled: name, &host)
         let device = try settings.find(&host)
@@ -56,12 +62,12 @@ struct HostDevice: InterfacePlugin {
         change.namespace = pod.descriptor
         change.name = name
         change.alias = device.name
-        do {
+        do throws(Failure) {
             try host.execute("move \(device.name) to \(path) as \(name)") {
                 $0.changeLink(.index(device.index), change)
             }
             guard let link = try inside.link(.name(name)) else {
-                throw KernelError("look up \(name) in \(pod.path)", .noSuchDevice)
+                throw Failure("look up \(name) in \(pod.path)", .noSuchDevice)
             }
             return link
         } catch {
@@ -77,7 +83,7 @@ struct HostDevice: InterfacePlugin {
 
     func remove(
         _ link: Link?, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket?
-    ) throws {
+    ) throws(Failure) {
         let selector = try? settings(request)
         // Without a name to go back to it is none that ADD has moved here; one that neither the configuration means nor
         // ADD has told of is another attachment's.
@@ -86,7 +92,7 @@ struct HostDevice: InterfacePlugin {
         {
             // Tried all the same, it would be on the node under its name in the pod.
             guard try host.link(.name(link.alias)) == nil else {
-                throw CNIError(
+                throw Failure(
                     .conflict, "move \(link.name) back to the node as \(link.alias): the node has a link of that name",
                     details: "rename that link, and call DEL again")
             }
@@ -105,7 +111,7 @@ struct HostDevice: InterfacePlugin {
     /// A device that the kernel has brought back, because the pod's namespace has ended, still has its name from there.
     private func restoreName(
         of device: DeviceSelector, lastCalled name: String?, _ host: inout NetlinkSocket
-    ) throws {
+    ) throws(Failure) {
         guard let link = try device.findRenamed(from: name, &host) else { return }
         var changes = Changes()
         var down = LinkChange()
@@ -118,32 +124,32 @@ struct HostDevice: InterfacePlugin {
         try host.execute(changes)
     }
 
-    func gc(_ request: Request) throws {
+    func gc(_ request: Request) throws(Failure) {
         var cleanup = Cleanup()
-        cleanup.attempt {
+        cleanup.attempt { () throws(Failure) in
             guard let device = try? settings(request) else { return }
             var host = try NetlinkSocket()
             try restoreName(of: device, lastCalled: nil, &host)
         }
-        cleanup.attempt { try Addressing(ipamOf: request).collectGarbage(request) }
+        cleanup.attempt { () throws(Failure) in try Addressing(ipamOf: request).collectGarbage(request) }
         try cleanup.finish()
     }
 
     func check(
         _ link: Link, _ settings: DeviceSelector, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
-    ) throws {
+    ) throws(Failure) {
         guard settings.selects(link) else {
-            throw CNIError(deviation: "\(link.name) is not the device asked for: \(settings)")
+            throw Failure(deviation: "\(link.name) is not the device asked for: \(settings)")
         }
     }
 
     /// A device that is in a pod is where it belongs.
-    func requireReady(_ settings: DeviceSelector, _ host: inout NetlinkSocket) throws {}
+    func requireReady(_ settings: DeviceSelector, _ host: inout NetlinkSocket) throws(Failure) {}
 }
 
 extension NetlinkSocket {
     /// Moves a link out of the socket's namespace into that of the plugin, down, under the name that it had there.
-    fileprivate mutating func moveHome(_ link: Link, as name: String) throws {
+    fileprivate mutating func moveHome(_ link: Link, as name: String) throws(Failure) {
         let home = try NetworkNamespace.current()
         var change = LinkChange()
         change.namespace = home.descriptor

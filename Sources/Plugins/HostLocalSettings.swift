@@ -2,6 +2,7 @@ internal import CNI
 internal import IPAM
 internal import JSON
 internal import Net
+internal import Posix
 
 /// What host-local is told: ranges, routes and where it keeps its reservations.
 struct HostLocalSettings {
@@ -16,13 +17,13 @@ struct HostLocalSettings {
     enum Keys {
         static let subnet = ConfigurationKey<CIDR?>(
             "subnet", default: nil, "Subnet that addresses come from, such as `10.1.0.0/16`."
-        ) { reader throws(JSONTypeError) in try reader.cidr() }
+        ) { reader throws(Failure) in try reader.cidr() }
         static let rangeStart = address("rangeStart", "First address to hand out; by default the subnet's first host.")
         static let rangeEnd = address("rangeEnd", "Last address to hand out; by default the subnet's last host.")
         static let gateway = address("gateway", "Gateway that pods use; by default the subnet's first host.")
         static let blockLength = ConfigurationKey<Int?>(
             "blockLength", default: nil, "Hand out whole blocks with this prefix length (pod CIDRs), not addresses."
-        ) { reader throws(JSONTypeError) in Int(try reader.uint32()) }
+        ) { reader throws(Failure) in Int(try reader.uint32()) }
         static let dataDirectory = ConfigurationKey<String>.text(
             "dataDir", default: "/var/lib/cni/networks", "Where reservations are kept: in a directory per network.")
         static let resolvConf = ConfigurationKey<String>.text(
@@ -31,14 +32,14 @@ struct HostLocalSettings {
         static let routes = ConfigurationKey<[CNIResult.Route]>(
             "routes", default: [],
             "Routes of the pod: `{\"dst\", \"gw\", \"mtu\", \"advmss\", \"priority\", \"table\", \"scope\"}`; without `gw` by the gateway."
-        ) { reader throws(JSONTypeError) in
-            try reader.elements().map { route throws(JSONTypeError) in try CNIResult.Route(route) }
+        ) { reader throws(Failure) in
+            try reader.elements().map { route throws(Failure) in try CNIResult.Route(route) }
         }
         static let ranges = ConfigurationKey<[[JSONReader]]>(
             "ranges", default: [],
             "Lists of ranges: one address from each outer list, tried range by range; a range has the five keys above."
-        ) { reader throws(JSONTypeError) in
-            let sets = try reader.elements().map { set throws(JSONTypeError) in try set.elements() }
+        ) { reader throws(Failure) in
+            let sets = try reader.elements().map { set throws(Failure) in try set.elements() }
             // Each is compared with all others.
             guard max(sets.count, sets.joined().count) <= maximumRanges else {
                 throw reader.tooLong(limit: maximumRanges)
@@ -48,22 +49,34 @@ struct HostLocalSettings {
         private static let maximumRanges = 1024
 
         private static func address(_ name: String, _ summary: String) -> ConfigurationKey<IPAddress?> {
-            ConfigurationKey(name, default: nil, summary) { reader throws(JSONTypeError) in
+            ConfigurationKey(name, default: nil, summary) { reader throws(Failure) in
                 // An empty text counts as absent, as in Go.
                 try reader.string().isEmpty ? nil : try reader.ipAddress()
             }
         }
 
         /// The keys of a range.
-        static let ofRange: [any AnyConfigurationKey] = [subnet, rangeStart, rangeEnd, gateway, blockLength]
+        @KeyList static var ofRange: [KeyDescription] {
+            subnet
+            rangeStart
+            rangeEnd
+            gateway
+            blockLength
+        }
         /// All of them.
-        static let everything = ofRange + [ranges, routes, dataDirectory, resolvConf]
+        @KeyList static var everything: [KeyDescription] {
+            ofRange
+            ranges
+            routes
+            dataDirectory
+            resolvConf
+        }
     }
 
     /// Whether some range hands out whole subnets, which no pod can have as its address.
     ///
     /// - Parameter reader: the object that holds the keys.
-    static func handsOutBlocks(_ reader: JSONReader) throws(JSONTypeError) -> Bool {
+    static func handsOutBlocks(_ reader: JSONReader) throws(Failure) -> Bool {
         let ranges = try Keys.ranges.read(reader)
         for range in [reader] + ranges.joined() where try Keys.blockLength.read(range) != nil { return true }
         return false
@@ -71,11 +84,11 @@ struct HostLocalSettings {
 
     /// - Parameter reader: the object that holds the keys.
     /// - Throws: code 6 or 7, naming the key.
-    init(_ reader: JSONReader, _ request: Request) throws(CNIError) {
+    init(_ reader: JSONReader, _ request: Request) throws(Failure) {
         let configuration = request.configuration
-        do throws(JSONTypeError) { dataDirectory = try Keys.dataDirectory.read(reader) } catch { throw CNIError(error) }
+        dataDirectory = try Keys.dataDirectory.read(reader)
         guard dataDirectory.hasPrefix("/") else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "dataDir must be an absolute path, but is \"\(dataDirectory)\"")
         }
         // To free what an owner has, nothing else need be right: the configuration may have changed since.
@@ -83,47 +96,45 @@ struct HostLocalSettings {
             (sets, requested, routes, resolvConf) = ([], [], [], "")
             return
         }
-        do {
-            resolvConf = try Keys.resolvConf.read(reader)
-            routes = try Keys.routes.read(reader)
-            var groups: [[Pool]] = []
-            // Capability ipRanges comes first, then the old style, then ranges: the reference's order.
-            if let dynamic = try configuration.runtimeConfiguration("ipRanges") {
-                groups += try HostLocalSettings.groups(Keys.ranges.decode(dynamic))
+        resolvConf = try Keys.resolvConf.read(reader)
+        routes = try Keys.routes.read(reader)
+        var groups: [[Pool]] = []
+        // Capability ipRanges comes first, then the old style, then ranges: the reference's order.
+        if let dynamic = try configuration.runtimeConfiguration("ipRanges") {
+            groups += try HostLocalSettings.groups(Keys.ranges.decode(dynamic))
+        }
+        if try Keys.subnet.read(reader) != nil { groups.append([try HostLocalSettings.pool(reader)]) }
+        groups += try HostLocalSettings.groups(Keys.ranges.read(reader))
+        sets = try groups.enumerated().map { index, pools throws(Failure) in
+            do throws(Failure) { return try RangeSet(pools) } catch {
+                throw error.during("invalid range set \(index)")
             }
-            if try Keys.subnet.read(reader) != nil { groups.append([try HostLocalSettings.pool(reader)]) }
-            groups += try HostLocalSettings.groups(Keys.ranges.read(reader))
-            sets = try groups.enumerated().map { index, pools in
-                do { return try RangeSet(pools) } catch {
-                    throw CNIError(.invalidConfiguration, "invalid range set \(index): \(error)")
-                }
-            }
-            try RangeSet.validate(sets)
-        } catch { throw CNIError(wrapping: error) }
+        }
+        try RangeSet.validate(sets)
         requested = try HostLocalSettings.requestedAddresses(request)
         try configuration.version.requireOneAddressPerFamily(sets.compactMap { $0.pools.first?.subnet.family })
     }
 
-    private static func groups(_ ranges: [[JSONReader]]) throws -> [[Pool]] { try ranges.map { try $0.map(pool) } }
+    private static func groups(_ ranges: [[JSONReader]]) throws(Failure) -> [[Pool]] {
+        try ranges.map { range throws(Failure) in try range.map(pool) }
+    }
 
-    private static func pool(_ reader: JSONReader) throws -> Pool {
-        guard let subnet = try Keys.subnet.read(reader) else { throw CNIError(reader.missing("subnet")) }
-        do {
+    private static func pool(_ reader: JSONReader) throws(Failure) -> Pool {
+        guard let subnet = try Keys.subnet.read(reader) else { throw reader.missing("subnet") }
+        let (start, end) = (try Keys.rangeStart.read(reader), try Keys.rangeEnd.read(reader))
+        let (gateway, blockLength) = (try Keys.gateway.read(reader), try Keys.blockLength.read(reader))
+        do throws(Failure) {
             return try Pool(
-                subnet: subnet, rangeStart: Keys.rangeStart.read(reader), rangeEnd: Keys.rangeEnd.read(reader),
-                gateway: Keys.gateway.read(reader), blockLength: Keys.blockLength.read(reader))
-        } catch let error as RangeError {
-            let place = reader.path.isEmpty ? "subnet" : "\(reader.path).subnet"
-            throw CNIError(.invalidConfiguration, "\(place) \(subnet): \(error)")
-        }
+                subnet: subnet, rangeStart: start, rangeEnd: end, gateway: gateway, blockLength: blockLength)
+        } catch { throw error.during("\(reader.path.isEmpty ? "subnet" : "\(reader.path).subnet") \(subnet)") }
     }
 
     /// From `CNI_ARGS`, `args.cni.ips` and the capability `ips`, all appended, as the reference does.
-    private static func requestedAddresses(_ request: Request) throws(CNIError) -> [IPAddress] {
+    private static func requestedAddresses(_ request: Request) throws(Failure) -> [IPAddress] {
         let asked = try RequestedAddresses(request)
-        return try (asked.arguments + asked.conventional + asked.capability).map { entry throws(CNIError) in
+        return try (asked.arguments + asked.conventional + asked.capability).map { entry throws(Failure) in
             guard let address = IPAddress(entry.text) ?? CIDR(entry.text)?.address else {
-                throw CNIError(
+                throw Failure(
                     .invalidConfiguration, "\(entry.place) must be an IP address, but is \"\(entry.text)\"")
             }
             return address

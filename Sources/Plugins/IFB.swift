@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 // The interface of kind ifb by which passes what a pod sends, if that is limited.
@@ -24,9 +25,9 @@ extension LinkOwner {
     /// Makes it, still down and without an alias.
     ///
     /// - Throws: code 103 when this attachment has one.
-    func makeIFB(mtu: UInt32, _ host: inout NetlinkSocket) throws -> Link {
+    func makeIFB(mtu: UInt32, _ host: inout NetlinkSocket) throws(Failure) -> Link {
         for name in ifbNames {
-            do throws(KernelError) {
+            do throws(Failure) {
                 try host.execute("create ifb \(name) for \(alias)") {
                     $0.createLink(NewLink(name: name, kind: .ifb, mac: ifbMAC, mtu: mtu))
                 }
@@ -38,9 +39,9 @@ extension LinkOwner {
                 }
                 continue
             }
-            do throws(KernelError) {
+            do throws(Failure) {
                 guard let link = try host.link(.name(name)) else {
-                    throw KernelError("look up \(name)", .noSuchDevice)
+                    throw Failure("look up \(name)", .noSuchDevice)
                 }
                 return link
             } catch {
@@ -51,22 +52,22 @@ extension LinkOwner {
         throw conflict(ifbNames[1])
     }
 
-    private func conflict(_ name: String) -> CNIError {
-        CNIError(
+    private func conflict(_ name: String) -> Failure {
+        Failure(
             .conflict, "interface \(name) exists already: \(attachment.ifname) of \(attachment.containerID) is limited",
             details: "DEL it first")
     }
 
-    private func removeIFB(_ host: inout NetlinkSocket) throws {
+    private func removeIFB(_ host: inout NetlinkSocket) throws(Failure) {
         guard let link = try ifb(&host) else { return }
         try host.execute("delete link \(link.name)") { $0.deleteLink(.index(link.index)) }
     }
 
     /// It passes packets on and has none of its own.
-    func keepIPv6Off(_ ifb: Link, _ host: inout NetlinkSocket) throws(KernelError) {
+    func keepIPv6Off(_ ifb: Link, _ host: inout NetlinkSocket) throws(Failure) {
         var quiet = LinkChange()
         quiet.makesLinkLocalAddress = false
-        do throws(KernelError) {
+        do throws(Failure) {
             try host.execute("keep IPv6 off \(ifb.name)") { $0.changeLink(.index(ifb.index), quiet) }
         } catch {
             // Off already: a node without IPv6, or an MTU below IPv6's least.
@@ -75,7 +76,7 @@ extension LinkOwner {
     }
 
     /// The one of this attachment, whoever made it: the reference gives its own no alias.
-    func ifb(_ host: inout NetlinkSocket) throws(KernelError) -> Link? {
+    func ifb(_ host: inout NetlinkSocket) throws(Failure) -> Link? {
         for name in ifbNames.reversed() {
             guard let link = try host.link(.name(name)), link.kind == "ifb" else { continue }
             if link.alias == alias || link.alias.isEmpty { return link }
@@ -86,7 +87,7 @@ extension LinkOwner {
     /// Those of a network's attachments that are none of `kept`.
     static func staleIFBs(
         of network: String, exceptOf kept: Set<Attachment>, _ host: inout NetlinkSocket
-    ) throws(KernelError) -> [Link] {
+    ) throws(Failure) -> [Link] {
         let keptMACs = Set(kept.map { LinkOwner(network: network, $0).ifbMAC })
         let mark = MACAddress(locallyAdministered: ifbMark(network)).bytes.prefix(3)
         return try host.links(kind: "ifb").filter { link in

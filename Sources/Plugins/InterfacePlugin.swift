@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 /// A plugin that gives the pod an interface of its own, with no bridge in between. Each says how the interface is made;
@@ -14,13 +15,13 @@ protocol InterfacePlugin: Plugin {
     static var kind: String? { get }
 
     /// What the configuration asks for, checked as far as that goes without touching anything.
-    func settings(_ request: Request) throws(CNIError) -> Settings
+    func settings(_ request: Request) throws(Failure) -> Settings
 
     /// Whether there must be an IPAM plugin.
     var requiresAddresses: Bool { get }
 
     /// Addresses and routes that come from elsewhere than from an IPAM plugin; nil for none.
-    func givenAddresses(_ request: Request) throws(CNIError) -> CNIResult?
+    func givenAddresses(_ request: Request) throws(Failure) -> CNIResult?
 
     /// Parameters of the interface.
     func podInterface(_ request: Request, _ settings: Settings) -> PodInterface
@@ -32,46 +33,46 @@ protocol InterfacePlugin: Plugin {
     func make(
         _ name: String, _ settings: Settings, mac: MACAddress, in pod: borrowing NetworkNamespace,
         _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
-    ) throws -> Link
+    ) throws(Failure) -> Link
 
     /// Takes the interface out of the pod. Called with whatever bears the name there, or nil when nothing does or the
     /// pod's namespace is gone.
     func remove(
         _ link: Link?, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket?
-    ) throws
+    ) throws(Failure)
 
     /// Compares what is particular to the kind.
     func check(
         _ link: Link, _ settings: Settings, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
-    ) throws
+    ) throws(Failure)
 
     /// - Throws: code 50 when the interface could not be made.
-    func requireReady(_ settings: Settings, _ host: inout NetlinkSocket) throws
+    func requireReady(_ settings: Settings, _ host: inout NetlinkSocket) throws(Failure)
 }
 
 extension InterfacePlugin {
     var requiresAddresses: Bool { false }
 
-    func givenAddresses(_ request: Request) throws(CNIError) -> CNIResult? { nil }
+    func givenAddresses(_ request: Request) throws(Failure) -> CNIResult? { nil }
 
     func podInterface(_ request: Request, _ settings: Settings) -> PodInterface {
         PodInterface(
             name: request.attachment.ifname, alias: LinkOwner(request).alias, hearsRouters: true, announcesIPv6: true)
     }
 
-    func requireReady(_ settings: Settings, _ host: inout NetlinkSocket) throws { try requireKind(&host) }
+    func requireReady(_ settings: Settings, _ host: inout NetlinkSocket) throws(Failure) { try requireKind(&host) }
 
     /// - Throws: code 50 when the kernel has no such kind of link.
-    func requireKind(_ host: inout NetlinkSocket) throws(CNIError) {
+    func requireKind(_ host: inout NetlinkSocket) throws(Failure) {
         guard let kind = Self.kind else { return }
-        do throws(KernelError) { try host.requireSupport(of: kind) } catch {
-            throw CNIError(.notAvailable, error.summary, details: error.advice)
+        do throws(Failure) { try host.requireSupport(of: kind) } catch {
+            throw error.coded(.notAvailable)
         }
     }
 
-    func add(_ request: Request) throws -> CNIResult { try attach(request) }
+    func add(_ request: Request) throws(Failure) -> CNIResult { try attach(request) }
 
-    func attach(_ request: Request) throws -> CNIResult {
+    func attach(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try settings(request)
         let addressing = try addressing(request)
         try addressing.refuseBlocks(request)
@@ -80,13 +81,13 @@ extension InterfacePlugin {
         let name = request.attachment.ifname
         let pod = try request.openPod()
         var host = try NetlinkSocket()
-        var inside = try pod.run { try NetlinkSocket() }
+        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
         guard try inside.link(.name(name)) == nil else {
             throw PodInterface.taken(name, kind: Self.type, in: pod.path)
         }
         var addresses = Reservation(addressing, request)
         var link: Link?
-        do {
+        do throws(Failure) {
             if !addressing.needsInterface { try addresses.make() }
             // Not from the address: a parent has each MAC once, and a namespace may outlive the address that was its pod's.
             let mac = LinkOwner(request).podMAC(nil)
@@ -94,11 +95,11 @@ extension InterfacePlugin {
             link = made
             let podInterface = podInterface(request, settings)
             if addressing.needsInterface {
-                try pod.run { try podInterface.configure(made.index, CNIResult(), &inside) }
+                try pod.run { () throws(Failure) in try podInterface.configure(made.index, CNIResult(), &inside) }
                 try addresses.make()
             }
             var result = given ?? addresses.result
-            try pod.run { try podInterface.configure(made.index, result, &inside) }
+            try pod.run { () throws(Failure) in try podInterface.configure(made.index, result, &inside) }
             result.interfaces = [
                 .init(name: name, mac: made.mac?.description, mtu: made.mtu, sandbox: pod.path)
             ]
@@ -114,22 +115,23 @@ extension InterfacePlugin {
         }
     }
 
-    func del(_ request: Request) throws {
+    func del(_ request: Request) throws(Failure) {
         var cleanup = Cleanup()
         // With a configuration that ADD would refuse there is still the interface to remove.
-        cleanup.attempt(Result { try Addressing(ipamOf: request) }, { try $0.release(request) }) {
-            try removeInterface(request)
-        }
+        cleanup.attempt(
+            { () throws(Failure) in try Addressing(ipamOf: request) },
+            { (addresses) throws(Failure) in try addresses.release(request) }
+        ) { () throws(Failure) in try removeInterface(request) }
         try cleanup.finish()
     }
 
-    private func removeInterface(_ request: Request) throws {
+    private func removeInterface(_ request: Request) throws(Failure) {
         var host = try NetlinkSocket(linkNotifications: true)
         var inside: NetlinkSocket?
         switch try PodPresence(request) {
         case .gone: try remove(nil, request, &host, &inside)
         case .present(let pod):
-            var socket = try pod.run { try NetlinkSocket(linkNotifications: true) }
+            var socket = try pod.run { () throws(Failure) in try NetlinkSocket(linkNotifications: true) }
             let link = try socket.link(.name(request.attachment.ifname))
             inside = consume socket
             try remove(link, request, &host, &inside)
@@ -139,30 +141,30 @@ extension InterfacePlugin {
     /// Deletes it, unless it is of another kind, or another attachment's: the name was taken then, and ADD has failed.
     func remove(
         _ link: Link?, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket?
-    ) throws {
+    ) throws(Failure) {
         let own = LinkOwner(request).alias
         guard let link, link.kind == Self.kind, link.alias == own || LinkOwner(alias: link.alias) == nil else { return }
         try inside?.removeLink(link.index, named: "\(link.name) in \(request.invocation.netns ?? "the pod")")
     }
 
-    func check(_ request: Request) throws { try compare(request) }
+    func check(_ request: Request) throws(Failure) { try compare(request) }
 
-    func compare(_ request: Request) throws {
+    func compare(_ request: Request) throws(Failure) {
         let settings = try settings(request)
         try addressing(request).check(request)
         let pod = try request.openPod()
         let (result, described) = try request.attachedInterface(in: pod.path)
         var host = try NetlinkSocket()
-        var inside = try pod.run { try NetlinkSocket() }
+        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
         let link = try podInterface(request, settings)
             .check(result, described, kind: Self.kind, in: pod.path, &inside)
         try check(link, settings, &host, &inside)
     }
 
     /// Nothing of the interface outlives the pod's namespace.
-    func gc(_ request: Request) throws { try Addressing(ipamOf: request).collectGarbage(request) }
+    func gc(_ request: Request) throws(Failure) { try Addressing(ipamOf: request).collectGarbage(request) }
 
-    func status(_ request: Request) throws {
+    func status(_ request: Request) throws(Failure) {
         let settings = try settings(request)
         let addressing = try addressing(request)
         var host = try NetlinkSocket()
@@ -170,10 +172,10 @@ extension InterfacePlugin {
         try addressing.requireReady(request)
     }
 
-    private func addressing(_ request: Request) throws(CNIError) -> Addressing {
+    private func addressing(_ request: Request) throws(Failure) -> Addressing {
         let addressing = try Addressing(ipamOf: request)
         if case .none = addressing, requiresAddresses, try givenAddresses(request) == nil {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "\(Self.type) interface requires an IPAM configuration",
                 details: "ipam.type is missing")
         }

@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 /// Sets the pod's `lo` up. Drop-in for the reference's `loopback`.
@@ -8,15 +9,15 @@ struct Loopback: Plugin {
     /// LOOPBACK_IFINDEX of the kernel: `lo` is the first link of every namespace.
     static let index: UInt32 = 1
 
-    func add(_ request: Request) throws -> CNIResult {
+    func add(_ request: Request) throws(Failure) -> CNIResult {
         let previous = try request.configuration.previousResult()
         let pod = try request.openPod()
-        var socket = try pod.run { try NetlinkSocket() }
+        var socket = try pod.run { () throws(Failure) in try NetlinkSocket() }
         try socket.execute("set lo up in \(pod.path)") { Loopback.setUp(&$0, true) }
         if let previous { return previous }
-        let addresses = try socket.addresses(of: Loopback.index).map(\.address)
+        let addresses = try socket.addresses(of: Loopback.index).map { $0.address }
         if let foreign = addresses.first(where: { !$0.address.isLoopback }) {
-            throw CNIError(
+            throw Failure(
                 .conflict, "loopback interface found with non-loopback address \"\(foreign.address)\"",
                 details: "in \(pod.path)")
         }
@@ -31,31 +32,31 @@ struct Loopback: Plugin {
         builder.changeLink(.index(index), change)
     }
 
-    func del(_ request: Request) throws {
+    func del(_ request: Request) throws(Failure) {
         switch try PodPresence(request) {
         case .gone: break
         case .present(let pod):
-            var socket = try pod.run { try NetlinkSocket() }
+            var socket = try pod.run { () throws(Failure) in try NetlinkSocket() }
             try socket.execute("set lo down in \(pod.path)") { Loopback.setUp(&$0, false) }
         }
     }
 
-    func check(_ request: Request) throws {
+    func check(_ request: Request) throws(Failure) {
         let pod = try request.openPod()
-        var socket = try pod.run { try NetlinkSocket() }
+        var socket = try pod.run { () throws(Failure) in try NetlinkSocket() }
         try Loopback.check(&socket, pod.path)
     }
 
-    static func check(_ socket: inout NetlinkSocket, _ path: String) throws {
+    static func check(_ socket: inout NetlinkSocket, _ path: String) throws(Failure) {
         guard try socket.link(.index(index))?.isUp == true else {
-            throw CNIError(.checkFailed, "loopback interface is down in \(path)")
+            throw Failure(.checkFailed, "loopback interface is down in \(path)")
         }
     }
 
     /// Nothing outlives the pod's namespace.
-    func gc(_ request: Request) throws {}
+    func gc(_ request: Request) throws(Failure) {}
 
-    func status(_ request: Request) throws {
+    func status(_ request: Request) throws(Failure) {
         _ = try NetlinkSocket()
     }
 }

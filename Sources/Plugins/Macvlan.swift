@@ -1,5 +1,6 @@
 internal import CNI
 internal import JSON
+internal import Posix
 internal import Wire
 
 /// Gives the pod a link of its own on one of the node's, with a MAC of its own. Drop-in for the reference's `macvlan`.
@@ -11,7 +12,7 @@ struct Macvlan: InterfacePlugin {
         static let mode = ConfigurationKey<MacvlanMode>(
             "mode", default: .bridge,
             "Who hears whom on the same `master`: `bridge` all each other, `private` nobody, `vepa` by way of the switch, `passthru` the only one."
-        ) { reader throws(JSONTypeError) in
+        ) { reader throws(Failure) in
             try reader.choice(MacvlanMode.allCases, or: .bridge, "unknown macvlan mode")
         }
         static let mac = ConfigurationKey<String>.text(
@@ -19,12 +20,17 @@ struct Macvlan: InterfacePlugin {
         static let bcqueuelen = ConfigurationKey<Int>.number(
             "bcqueuelen", default: 0, in: 0...Int(UInt32.max),
             "Broadcasts that `master` queues for its pods, frames; 0 leaves it to the kernel.")
-        static let everything: [any AnyConfigurationKey] = [
-            ParentLink.Keys.master, mode, ParentLink.Keys.mtu, mac, ParentLink.Keys.linkInContainer, bcqueuelen,
-        ]
+        @KeyList static var everything: [KeyDescription] {
+            ParentLink.Keys.master
+            mode
+            ParentLink.Keys.mtu
+            mac
+            ParentLink.Keys.linkInContainer
+            bcqueuelen
+        }
     }
 
-    func settings(_ request: Request) throws(CNIError) -> SubLink {
+    func settings(_ request: Request) throws(Failure) -> SubLink {
         let mode = try request.configuration[Keys.mode]
         let length = UInt32(try request.configuration[Keys.bcqueuelen])
         return SubLink(

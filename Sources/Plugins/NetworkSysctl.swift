@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Posix
 
 /// A sysctl of the pod's namespace, as a configuration names it.
 struct NetworkSysctl {
@@ -15,24 +16,22 @@ struct NetworkSysctl {
     /// slashes do, and an interface name with a dot can be written out, as sysctl(8) has it.
     ///
     /// - Throws: code 7 for what is not below /proc/sys/net.
-    init(_ key: String, ifname: String) throws(CNIError) {
+    init(_ key: String, ifname: String) throws(Failure) {
         var parts: [Substring]
-        if let first = key.first(where: { "./".contains($0) }), first == "/" {
+        if let first = key.first(where: { $0 == "." || $0 == "/" }), first == "/" {
             parts = key.split(separator: "/", omittingEmptySubsequences: false)
         } else {
-            parts = key.split(omittingEmptySubsequences: false) { "./".contains($0) }
+            parts = key.split(omittingEmptySubsequences: false) { $0 == "." || $0 == "/" }
         }
-        if let position = parts.firstIndex(where: { $0.contains("IFNAME") }) {
-            let part = parts[position]
-            if let start = part.indices.first(where: { part[$0...].hasPrefix("IFNAME") }) {
-                let rest = part[start...].dropFirst("IFNAME".count)
-                parts[position] = Substring(part[..<start] + ifname + rest)
-            }
+        for (position, part) in parts.enumerated() {
+            guard let start = part.indices.first(where: { part[$0...].hasPrefix("IFNAME") }) else { continue }
+            parts[position] = part[..<start] + ifname + part[start...].dropFirst("IFNAME".count)
+            break
         }
         guard parts.count > 1, parts[0] == "net", key.utf8.count <= NetworkSysctl.maximumLength,
             parts.allSatisfy({ !["", ".", ".."].contains($0) && !$0.utf8.contains(0) })
         else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "invalid net sysctl key: \"\(key.prefix(200))\"",
                 details: "it must name something below /proc/sys/net, like net.core.somaxconn")
         }

@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 /// The link that a pod's interface sits on, and what the two have in common.
@@ -23,7 +24,7 @@ struct ParentLink {
     let mtu: UInt32?
 
     /// - Throws: code 7 for a master that cannot be the name of one.
-    init(_ request: Request, name other: String? = nil) throws(CNIError) {
+    init(_ request: Request, name other: String? = nil) throws(Failure) {
         let configured = try request.configuration[Keys.master]
         name = configured.isEmpty ? other : configured
         isInPod = try request.configuration[Keys.linkInContainer]
@@ -32,26 +33,26 @@ struct ParentLink {
         guard let octets = UInt32(exactly: mtu), octets == 0 || octets >= 68 else { throw ParentLink.wrong(mtu, nil) }
         self.mtu = octets == 0 ? nil : octets
         if let name, !Invocation.isInterfaceName(name) {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "master \"\(name)\" is no interface name",
                 details: "at most 15 octets, without / : % and blanks")
         }
     }
 
-    private static func wrong(_ mtu: Int, _ parent: Link?) -> CNIError {
+    private static func wrong(_ mtu: Int, _ parent: Link?) -> Failure {
         let limit = parent.map { "\($0.mtu)" } ?? "its own"
-        return CNIError(
+        return Failure(
             .invalidConfiguration, "invalid MTU \(mtu), must be [0, master MTU(\(limit))]",
             details: "mtu: 0, or from 68 on")
     }
 
     /// - Parameter socket: in the namespace that it is in.
     /// - Throws: code 7 when it is not there.
-    func find(_ socket: inout NetlinkSocket) throws -> Link {
+    func find(_ socket: inout NetlinkSocket) throws(Failure) -> Link {
         let found =
             if let name { try socket.link(.name(name)) } else { try socket.linkOfDefaultRoute() }
         guard let found else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration,
                 name.map { "failed to lookup master \"\($0)\"" } ?? "no default route interface found",
                 details: "master must be a link \(isInPod ? "of the pod" : "of the node")")
@@ -60,7 +61,7 @@ struct ParentLink {
         return found
     }
 
-    func find(_ host: inout NetlinkSocket, _ inside: inout NetlinkSocket) throws -> Link {
+    func find(_ host: inout NetlinkSocket, _ inside: inout NetlinkSocket) throws(Failure) -> Link {
         isInPod ? try find(&inside) : try find(&host)
     }
 
@@ -68,13 +69,13 @@ struct ParentLink {
     func make(
         _ kind: LinkKind, _ name: String, mac: MACAddress? = nil, in pod: borrowing NetworkNamespace,
         _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
-    ) throws -> Link {
+    ) throws(Failure) -> Link {
         let parent = try find(&host, &inside)
         var link = NewLink(name: name, kind: kind, parent: parent.index, mac: mac, mtu: mtu)
         let attempt = "create \(kind.name) \(name) on \(parent.name)"
         if isInPod { return try inside.make(link, attempt, in: pod.path) }
         link.namespace = pod.descriptor
-        do throws(KernelError) { try host.execute(attempt) { $0.createLink(link) } } catch {
+        do throws(Failure) { try host.execute(attempt) { $0.createLink(link) } } catch {
             throw try inside.explain(error, link, in: pod.path)
         }
         return try inside.present(link, in: pod.path)
@@ -83,24 +84,22 @@ struct ParentLink {
     /// - Throws: what CHECK says when the pod's interface sits on another link, or is not as it was made.
     func check(
         _ link: Link, _ kind: LinkKind, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
-    ) throws {
+    ) throws(Failure) {
         // One without a name was looked for by ADD; the default route may lead elsewhere by now.
         if name != nil {
             let parent = try find(&host, &inside)
             guard link.peer == parent.index else {
-                throw CNIError(deviation: "\(link.name) does not sit on \(parent.name)")
+                throw Failure(deviation: "\(link.name) does not sit on \(parent.name)")
             }
         }
         try link.check(kind)
-        if let mtu, mtu != link.mtu { throw CNIError(deviation: "\(link.name) has MTU \(link.mtu), not \(mtu)") }
+        if let mtu, mtu != link.mtu { throw Failure(deviation: "\(link.name) has MTU \(link.mtu), not \(mtu)") }
     }
 
     /// - Throws: code 50 when it is not there.
-    func requireReady(_ host: inout NetlinkSocket) throws {
+    func requireReady(_ host: inout NetlinkSocket) throws(Failure) {
         guard !isInPod else { return }
-        do { _ = try find(&host) } catch let error as CNIError {
-            throw CNIError(.notAvailable, error.message, details: error.details)
-        }
+        do throws(Failure) { _ = try find(&host) } catch { throw error.coded(.notAvailable) }
     }
 }
 
@@ -122,16 +121,16 @@ extension InterfacePlugin where Settings == SubLink {
     func make(
         _ name: String, _ settings: SubLink, mac: MACAddress, in pod: borrowing NetworkNamespace,
         _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
-    ) throws -> Link {
+    ) throws(Failure) -> Link {
         let mac = settings.mac ?? (settings.hasOwnMAC ? mac : nil)
         return try settings.parent.make(settings.kind, name, mac: mac, in: pod, &host, &inside)
     }
 
     func check(
         _ link: Link, _ settings: SubLink, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
-    ) throws { try settings.parent.check(link, settings.kind, &host, &inside) }
+    ) throws(Failure) { try settings.parent.check(link, settings.kind, &host, &inside) }
 
-    func requireReady(_ settings: SubLink, _ host: inout NetlinkSocket) throws {
+    func requireReady(_ settings: SubLink, _ host: inout NetlinkSocket) throws(Failure) {
         try requireKind(&host)
         try settings.parent.requireReady(&host)
     }
@@ -139,42 +138,42 @@ extension InterfacePlugin where Settings == SubLink {
 
 extension Link {
     /// - Throws: what CHECK says when it is not as it was made.
-    func check(_ kind: LinkKind) throws(CNIError) {
+    func check(_ kind: LinkKind) throws(Failure) {
         guard let details, details.serves(kind) else {
-            throw CNIError(deviation: "\(name) is \(details.map { "\($0)" } ?? self.kind), not \(kind)")
+            throw Failure(deviation: "\(name) is \(details?.description ?? self.kind), not \(kind)")
         }
     }
 }
 
 extension NetlinkSocket {
     /// Makes a link in the socket's namespace, which is that of the pod at `path`.
-    mutating func make(_ link: NewLink, _ attempt: String, in path: String) throws -> Link {
-        do throws(KernelError) { try execute(attempt) { $0.createLink(link) } } catch {
+    mutating func make(_ link: NewLink, _ attempt: String, in path: String) throws(Failure) -> Link {
+        do throws(Failure) { try execute(attempt) { $0.createLink(link) } } catch {
             throw try explain(error, link, in: path)
         }
         return try present(link, in: path)
     }
 
     /// Tells apart what EEXIST does not: the name may be taken, or something else of which there can be one only.
-    mutating func explain(_ error: KernelError, _ link: NewLink, in path: String) throws -> any Error {
+    mutating func explain(_ error: Failure, _ link: NewLink, in path: String) throws(Failure) -> Failure {
         if error.isAnswerLost { withdraw(link.name) }
         if link.parent != nil, error.errno == .busy || error.errno == .invalidArgument {
-            return CNIError(
-                .kernel, error.summary,
+            return Failure(
+                .kernel, error.message,
                 details: "a link that is a port of a bridge, or has pods of another kind or passthru, is no master")
         }
         guard error.errno == .fileExists else { return error }
         if try self.link(.name(link.name)) != nil {
             return PodInterface.taken(link.name, kind: link.kind.name, in: path)
         }
-        return CNIError(.conflict, error.summary, details: "another link has what was asked for: \(link.kind)")
+        return Failure(.conflict, error.message, details: "another link has what was asked for: \(link.kind)")
     }
 
     /// - Throws: when the link cannot be seen; it is taken away again then.
-    mutating func present(_ link: NewLink, in path: String) throws(KernelError) -> Link {
-        do throws(KernelError) {
+    mutating func present(_ link: NewLink, in path: String) throws(Failure) -> Link {
+        do throws(Failure) {
             guard let made = try self.link(.name(link.name)) else {
-                throw KernelError("look up \(link.name) in \(path)", .noSuchDevice)
+                throw Failure("look up \(link.name) in \(path)", .noSuchDevice)
             }
             return made
         } catch {
@@ -187,7 +186,7 @@ extension NetlinkSocket {
     mutating func withdraw(_ name: String) { try? execute("delete link \(name)") { $0.deleteLink(.name(name)) } }
 
     /// The link by which packets leave that no other route leads anywhere: IPv4's if there is one, else IPv6's.
-    mutating func linkOfDefaultRoute() throws(KernelError) -> Link? {
+    mutating func linkOfDefaultRoute() throws(Failure) -> Link? {
         for family in IPFamily.allCases {
             let defaults = try routes(family).filter {
                 $0.destination.prefixLength == 0 && $0.table == Route.mainTable && $0.interface != 0

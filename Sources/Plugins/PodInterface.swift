@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 /// The interface by which a pod is on a network, whatever its kind: parameters, addresses, routes.
@@ -21,7 +22,7 @@ struct PodInterface {
     var setsLoopbackUp = false
 
     /// Gives it addresses and routes, and sets it up. Called in the pod's namespace.
-    func configure(_ index: UInt32, _ result: CNIResult, _ inside: inout NetlinkSocket) throws {
+    func configure(_ index: UInt32, _ result: CNIResult, _ inside: inout NetlinkSocket) throws(Failure) {
         try setParameters(hasIPv6: result.ips.contains { $0.address.family == .v6 })
         let routes =
             isSetUp ? result.routes.map { Route($0, fallbackGateways: result.ips, interface: index) } : []
@@ -45,14 +46,14 @@ struct PodInterface {
                 changes.append("add route \(route) to \(name)") { $0.addRoute(route) }
             }
         }
-        do throws(KernelError) { try inside.execute(changes) } catch {
+        do throws(Failure) { try inside.execute(changes) } catch {
             guard error.errno == .fileExists, error.step >= changes.count - routes.count else { throw error }
             for route in routes { try inside.addRoute(route, of: index, named: name) }
         }
     }
 
     /// What only /proc/sys can say, before the link is up and could hear a router.
-    private func setParameters(hasIPv6: Bool) throws(KernelError) {
+    private func setParameters(hasIPv6: Bool) throws(Failure) {
         let parameter = { (key: String) in Sysctl("ipv6/conf/\(name)/\(key)") }
         // Without IPv6 in the kernel there is nothing to set.
         if !hearsRouters {
@@ -68,8 +69,8 @@ struct PodInterface {
     }
 
     /// What ADD says where the pod has an interface of that name already.
-    static func taken(_ name: String, kind: String, in path: String) -> CNIError {
-        CNIError(
+    static func taken(_ name: String, kind: String, in path: String) -> Failure {
+        Failure(
             .conflict, "container \(kind) name provided (\(name)) already exists in \(path)",
             details: "choose another CNI_IFNAME, or remove the interface")
     }

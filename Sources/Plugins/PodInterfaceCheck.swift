@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 extension Request {
@@ -8,13 +9,13 @@ extension Request {
     ///
     /// - Returns: the result without addresses that later plugins of the chain have given to interfaces of theirs, and
     ///   the interface's own entry.
-    func attachedInterface(in path: String) throws(CNIError) -> (result: CNIResult, interface: CNIResult.Interface) {
+    func attachedInterface(in path: String) throws(Failure) -> (result: CNIResult, interface: CNIResult.Interface) {
         var result = try requiredPreviousResult()
         let name = attachment.ifname
         guard
             let position = result.interfaces.firstIndex(where: { $0.name == name && $0.sandbox == path })
                 ?? result.interfaces.firstIndex(where: { $0.name == name && $0.sandbox != nil })
-        else { throw CNIError(deviation: "prevResult has no interface \(name) in \(path)") }
+        else { throw Failure(deviation: "prevResult has no interface \(name) in \(path)") }
         result.ips.removeAll { $0.interface != nil && $0.interface != position }
         return (result, result.interfaces[position])
     }
@@ -30,18 +31,18 @@ extension PodInterface {
     func check(
         _ result: CNIResult, _ described: CNIResult.Interface, kind: String?, in path: String,
         _ inside: inout NetlinkSocket
-    ) throws -> Link {
+    ) throws(Failure) -> Link {
         guard let link = try inside.link(.name(name)) else {
-            throw CNIError(deviation: "interface \(name) is missing in \(path)")
+            throw Failure(deviation: "interface \(name) is missing in \(path)")
         }
         if let kind, link.kind != kind {
-            throw CNIError(deviation: "interface \(name) in \(path) is no \(kind)")
+            throw Failure(deviation: "interface \(name) in \(path) is no \(kind)")
         }
         if let mac = described.mac, mac.lowercased() != link.mac?.description {
-            throw CNIError(
+            throw Failure(
                 deviation: "interface \(name) in \(path) has MAC \(link.mac?.description ?? "none"), not \(mac)")
         }
-        guard link.isUp || !isSetUp else { throw CNIError(deviation: "interface \(name) in \(path) is down") }
+        guard link.isUp || !isSetUp else { throw Failure(deviation: "interface \(name) in \(path) is down") }
         try checkAddresses(result, of: link, in: path, &inside)
         try checkRoutes(result, of: link, in: path, &inside)
         if setsLoopbackUp { try Loopback.check(&inside, path) }
@@ -50,14 +51,14 @@ extension PodInterface {
 
     private func checkAddresses(
         _ result: CNIResult, of link: Link, in path: String, _ inside: inout NetlinkSocket
-    ) throws {
+    ) throws(Failure) {
         let present = try inside.addresses(of: link.index)
         for ip in result.ips {
             guard let address = present.first(where: { $0.address == ip.address }) else {
-                throw CNIError(deviation: "address \(ip.address) is missing from \(name) in \(path)")
+                throw Failure(deviation: "address \(ip.address) is missing from \(name) in \(path)")
             }
             guard address.isUsable || detectsDuplicates else {
-                throw CNIError(
+                throw Failure(
                     deviation: "address \(ip.address) of \(name) in \(path) is not usable: tentative or a duplicate")
             }
         }
@@ -65,7 +66,7 @@ extension PodInterface {
 
     private func checkRoutes(
         _ result: CNIResult, of link: Link, in path: String, _ inside: inout NetlinkSocket
-    ) throws {
+    ) throws(Failure) {
         for family in IPFamily.allCases {
             let own = result.ips.filter { $0.address.family == family }
             // One by a gateway that is not on this network is another plugin's.
@@ -79,14 +80,14 @@ extension PodInterface {
                 let expected = Route(route, fallbackGateways: result.ips, interface: link.index)
                 // To another table: that is what sbr and vrf do.
                 guard present.contains(where: { $0.serves(expected, inAnyTable: route.table == nil) }) else {
-                    throw CNIError(deviation: "route \(expected) is missing in \(path)")
+                    throw Failure(deviation: "route \(expected) is missing in \(path)")
                 }
             }
         }
     }
 }
 
-extension CNIError {
+extension Failure {
     /// CHECK's answer: something is not as ADD has left it.
     init(deviation text: String) {
         self.init(.checkFailed, text, details: "DEL and ADD set it up anew")

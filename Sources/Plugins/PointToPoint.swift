@@ -2,6 +2,7 @@ internal import CNI
 internal import Kernel
 internal import Net
 internal import Netfilter
+internal import Posix
 internal import Wire
 
 /// Joins the pod to the node by a veth with no bridge: each pod is routed to. Drop-in for the reference's `ptp`.
@@ -10,12 +11,14 @@ struct PointToPoint: Plugin {
 
     enum Keys {
         static let mtu = ConfigurationKey.mtu("MTU of the veth in octets, 68 to 65535; 0 leaves it to the kernel.")
-        static let everything: [any AnyConfigurationKey] = [
-            BridgeSettings.Keys.ipMasq, BridgeSettings.Keys.ipMasqBackend, mtu,
-        ]
+        @KeyList static var everything: [KeyDescription] {
+            BridgeSettings.Keys.ipMasq
+            BridgeSettings.Keys.ipMasqBackend
+            mtu
+        }
     }
 
-    func add(_ request: Request) throws -> CNIResult {
+    func add(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try PointToPointSettings(request)
         try settings.addressing.refuseBlocks(request)
         let owner = LinkOwner(request)
@@ -25,20 +28,22 @@ struct PointToPoint: Plugin {
         var addresses = Reservation(settings.addressing, request)
         if !settings.addressing.needsInterface { try addresses.make() }
         var veth: VethPair?
-        do {
+        do throws(Failure) {
             let pair = VethPair(owner, mac: nil, mtu: settings.mtu, addresses.result)
-            var inside = try pod.run { try NetlinkSocket() }
-            let index = try pair.create(in: pod, &host, &inside) { try setUpHostEnd(pair, &$0) }
+            var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+            let index = try pair.create(in: pod, &host, &inside) { it throws(Failure) in try setUpHostEnd(pair, &it) }
             veth = pair
             if settings.addressing.needsInterface {
-                try pod.run { try podInterface(request).configure(index, CNIResult(), &inside) }
+                try pod.run { () throws(Failure) in try podInterface(request).configure(index, CNIResult(), &inside) }
                 try addresses.make()
             }
             var result = addresses.result
             let link = try PodLink(&result)
             try link.enableForwarding()
             try link.configureHostEnd(owner.hostName, &host)
-            try pod.run { try podInterface(request).configure(index, link.insidePod(result), &inside) }
+            try pod.run { () throws(Failure) in
+                try podInterface(request).configure(index, link.insidePod(result), &inside)
+            }
             try request.apply(rules(settings, result), as: PointToPoint.type)
             result.describe(pair, pod)
             if !settings.dns.isEmpty { result.dns = settings.dns }
@@ -52,11 +57,11 @@ struct PointToPoint: Plugin {
         }
     }
 
-    func del(_ request: Request) throws { try detachment(request).del() }
+    func del(_ request: Request) throws(Failure) { try detachment(request).del() }
 
-    func gc(_ request: Request) throws { try detachment(request).gc() }
+    func gc(_ request: Request) throws(Failure) { try detachment(request).gc() }
 
-    func check(_ request: Request) throws {
+    func check(_ request: Request) throws(Failure) {
         let settings = try PointToPointSettings(request)
         try settings.addressing.check(request)
         let pod = try request.openPod()
@@ -64,27 +69,27 @@ struct PointToPoint: Plugin {
         var result = attached.result
         let link = try PodLink(&result)
         var host = try NetlinkSocket()
-        var inside = try pod.run { try NetlinkSocket() }
+        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
         let interface = try podInterface(request)
             .check(link.insidePod(result), attached.interface, kind: "veth", in: pod.path, &inside)
         guard let end = try host.link(.index(interface.peer)), end.kind == "veth" else {
-            throw CNIError(deviation: "host interface of \(interface.name) is missing")
+            throw Failure(deviation: "host interface of \(interface.name) is missing")
         }
         try link.checkHostEnd(end, &host)
         try request.check(rules(settings, result), as: PointToPoint.type)
     }
 
-    func status(_ request: Request) throws {
+    func status(_ request: Request) throws(Failure) {
         let settings = try PointToPointSettings(request)
-        do throws(KernelError) {
+        do throws(Failure) {
             var host = try NetlinkSocket()
             try host.requireSupport(of: "veth")
-        } catch { throw CNIError(.notAvailable, error.summary, details: error.advice) }
+        } catch { throw error.coded(.notAvailable) }
         if settings.masquerades { try request.requireNftables() }
         try settings.addressing.requireReady(request)
     }
 
-    private func setUpHostEnd(_ veth: VethPair, _ host: inout NetlinkSocket) throws(KernelError) {
+    private func setUpHostEnd(_ veth: VethPair, _ host: inout NetlinkSocket) throws(Failure) {
         // A router's port takes nothing from its pod's advertisements, and asks for the pod's MAC from the first packet on,
         // for which it needs a link-local address that is ready at once.
         for key in ["accept_ra", "accept_dad"] {
@@ -99,11 +104,13 @@ struct PointToPoint: Plugin {
 
     private func rules(_ settings: PointToPointSettings, _ result: CNIResult) -> PodRules {
         guard settings.masquerades else { return PodRules() }
-        return PodRules(masquerade: Masquerade(sources: result.ips.map(\.address).networks, exceptions: []))
+        return PodRules(masquerade: Masquerade(sources: result.ips.map { $0.address }.networks, exceptions: []))
     }
 
     private func detachment(_ request: Request) -> VethDetachment {
-        VethDetachment(request: request, bridge: nil, type: PointToPoint.type) { try Addressing(ipamOf: request) }
+        VethDetachment(request: request, bridge: nil, type: PointToPoint.type) { () throws(Failure) in
+            try Addressing(ipamOf: request)
+        }
     }
 }
 
@@ -114,10 +121,10 @@ struct PointToPointSettings {
     let masquerades: Bool
     let dns: CNIResult.DNS
 
-    init(_ request: Request) throws(CNIError) {
+    init(_ request: Request) throws(Failure) {
         addressing = try Addressing(ipamOf: request)
         if case .none = addressing {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "ptp requires an IPAM configuration", details: "ipam.type is missing")
         }
         let mtu = try request.configuration[PointToPoint.Keys.mtu]
@@ -134,13 +141,13 @@ private struct PodLink {
     private let pairs: [(address: IPAddress, gateway: IPAddress)]
 
     /// Fills in the gateways that the result lacks.
-    init(_ result: inout CNIResult) throws(CNIError) {
+    init(_ result: inout CNIResult) throws(Failure) {
         for index in result.ips.indices where result.ips[index].gateway == nil {
             result.ips[index].gateway = result.ips[index].address.first.advanced(by: 1)
         }
-        pairs = try result.ips.map { ip throws(CNIError) in
+        pairs = try result.ips.map { ip throws(Failure) in
             guard let gateway = ip.gateway, gateway.family == ip.address.family else {
-                throw CNIError(
+                throw Failure(
                     .invalidConfiguration, "address \(ip.address) has no gateway", details: "ipam must give one to ptp")
             }
             return (ip.address.address, gateway)
@@ -157,14 +164,14 @@ private struct PodLink {
         }
     }
 
-    func enableForwarding() throws(KernelError) {
+    func enableForwarding() throws(Failure) {
         for family in IPFamily.allCases where pairs.contains(where: { $0.address.family == family }) {
             try Gateways.forwarding(family).ensure("1")
         }
     }
 
-    func configureHostEnd(_ name: String, _ host: inout NetlinkSocket) throws {
-        guard let link = try host.link(.name(name)) else { throw KernelError("look up \(name)", .noSuchDevice) }
+    func configureHostEnd(_ name: String, _ host: inout NetlinkSocket) throws(Failure) {
+        guard let link = try host.link(.name(name)) else { throw Failure("look up \(name)", .noSuchDevice) }
         for gateway in gateways { try host.addAddressEnablingIPv6(gateway, to: link.index, named: name) }
         var changes = Changes()
         for route in hostRoutes(link.index) {
@@ -173,21 +180,21 @@ private struct PodLink {
         try host.execute(changes)
     }
 
-    func checkHostEnd(_ link: Link, _ host: inout NetlinkSocket) throws {
-        guard link.isUp else { throw CNIError(deviation: "host interface \(link.name) is down") }
-        let addresses = try host.addresses(of: link.index).map(\.address)
+    func checkHostEnd(_ link: Link, _ host: inout NetlinkSocket) throws(Failure) {
+        guard link.isUp else { throw Failure(deviation: "host interface \(link.name) is down") }
+        let addresses = try host.addresses(of: link.index).map { $0.address }
         if let missing = gateways.first(where: { !addresses.contains($0) }) {
-            throw CNIError(deviation: "gateway address \(missing) is missing from \(link.name)")
+            throw Failure(deviation: "gateway address \(missing) is missing from \(link.name)")
         }
         for family in IPFamily.allCases {
             let wanted = hostRoutes(link.index).filter { $0.destination.family == family }
             guard !wanted.isEmpty else { continue }
             let present = try host.routes(family)
             if let missing = wanted.first(where: { route in !present.contains { $0.serves(route) } }) {
-                throw CNIError(deviation: "route \(missing) by \(link.name) is missing")
+                throw Failure(deviation: "route \(missing) by \(link.name) is missing")
             }
             guard try Gateways.forwarding(family).read() != "0" else {
-                throw CNIError(deviation: "forwarding is off: \(Gateways.forwarding(family)) is 0")
+                throw Failure(deviation: "forwarding is off: \(Gateways.forwarding(family)) is 0")
             }
         }
     }

@@ -3,6 +3,7 @@ internal import JSON
 internal import Net
 internal import Netfilter
 internal import NftSyntax
+internal import Posix
 internal import Wire
 
 /// What `portmap` is told, and `swiftlet` as well: the ports, and how they may be used.
@@ -25,7 +26,7 @@ struct PortMappingSettings {
         static let markMasqBit = ConfigurationKey<Int?>(
             "markMasqBit", default: nil,
             "Bit 0 to 31; accepted, but the mark used here is always bit 12."
-        ) { reader throws(JSONTypeError) in
+        ) { reader throws(Failure) in
             let bit = try reader.integer()
             guard (0...31).contains(bit) else {
                 throw reader.wrong("from 0 to 31 (MasqMarkBit must be between 0 and 31)")
@@ -37,16 +38,22 @@ struct PortMappingSettings {
             "Accepted, but nobody else has to mark or masquerade; not with `markMasqBit`.")
         static let backend = Backend.key("backend", ["nftables", "iptables"], unknown: "unrecognized backend")
 
-        static let everything: [any AnyConfigurationKey] = [
-            snat, masqAll, conditionsV4, conditionsV6, markMasqBit, externalSetMarkChain, backend,
-        ]
+        @KeyList static var everything: [KeyDescription] {
+            snat
+            masqAll
+            conditionsV4
+            conditionsV6
+            markMasqBit
+            externalSetMarkChain
+            backend
+        }
 
         private static func conditions(_ name: String, _ family: String) -> ConfigurationKey<String> {
             ConfigurationKey(
                 name, default: "",
                 "Who may use the ports by \(family): words of an nft match, such as `ip saddr != 10.0.0.0/8`."
-            ) { reader throws(JSONTypeError) in
-                try reader.elements().map { word throws(JSONTypeError) in try word.string() }.joined(separator: " ")
+            ) { reader throws(Failure) in
+                try reader.elements().map { word throws(Failure) in try word.string() }.joined(separator: " ")
             }
         }
     }
@@ -55,40 +62,40 @@ struct PortMappingSettings {
     private static let maximumMappings = 1 << 18
 
     /// - Throws: code 2, 6 or 7, naming key and value.
-    init(_ request: Request) throws(CNIError) {
+    init(_ request: Request) throws(Failure) {
         let configuration = request.configuration
         reachesNeighbours = try configuration[Keys.snat]
         hidesClients = try configuration[Keys.masqAll]
         conditionsV4 = try PortMappingSettings.conditions(Keys.conditionsV4, .v4, configuration)
         conditionsV6 = try PortMappingSettings.conditions(Keys.conditionsV6, .v6, configuration)
         if try configuration[Keys.markMasqBit] != nil, try !configuration[Keys.externalSetMarkChain].isEmpty {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "Cannot specify externalSetMarkChain and markMasqBit",
                 details: "neither is needed: table inet swiftlet marks and masquerades by itself")
         }
         try Backend.note(Keys.backend, request)
         let list = try configuration.runtimeConfiguration("portMappings")
-        do throws(JSONTypeError) { mappings = try PortMappingSettings.decode(list) } catch { throw CNIError(error) }
+        mappings = try PortMappingSettings.decode(list)
     }
 
     private static func conditions(
         _ key: ConfigurationKey<String>, _ family: IPFamily, _ configuration: Configuration
-    ) throws(CNIError) -> String {
+    ) throws(Failure) -> String {
         let text = try configuration[key]
         guard !text.isEmpty else { return text }
         do throws(NftSyntaxError) { _ = try NftConditions(parsing: text, family: family) } catch {
-            throw CNIError(.invalidConfiguration, "\(key.name): \"\(text)\" does not parse: \(error)")
+            throw Failure(.invalidConfiguration, "\(key.name): \"\(text)\" does not parse: \(error)")
         }
         // The text is the comment of a rule as well.
         let limit = NftElement.maximumCommentLength
         guard text.utf8.count <= limit else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "\(key.name) must be at most \(limit) octets, but is \(text.utf8.count)")
         }
         return text
     }
 
-    private static func decode(_ list: JSONReader?) throws(JSONTypeError) -> [PortMapping] {
+    private static func decode(_ list: JSONReader?) throws(Failure) -> [PortMapping] {
         guard let list else { return [] }
         let elements = try list.elements()
         guard elements.count <= maximumMappings else { throw list.tooLong(limit: maximumMappings) }
@@ -97,7 +104,7 @@ struct PortMappingSettings {
         return try withoutRepeats(mappings, list)
     }
 
-    private static func mapping(_ reader: JSONReader) throws(JSONTypeError) -> PortMapping {
+    private static func mapping(_ reader: JSONReader) throws(Failure) -> PortMapping {
         let hostPort = try reader.required("hostPort")
         let containerPort = try reader.required("containerPort")
         let range = try reader.member("range")
@@ -117,12 +124,12 @@ struct PortMappingSettings {
             hostPort: first, containerPort: target, count: count, try transport(reader), hostIP: try hostIP(reader))
     }
 
-    private static func port(_ reader: JSONReader) throws(JSONTypeError) -> UInt16 {
+    private static func port(_ reader: JSONReader) throws(Failure) -> UInt16 {
         guard let port = UInt16(exactly: try reader.integer()), port > 0 else { throw reader.wrong("from 1 to 65535") }
         return port
     }
 
-    private static func transport(_ reader: JSONReader) throws(JSONTypeError) -> PortMapping.Transport {
+    private static func transport(_ reader: JSONReader) throws(Failure) -> PortMapping.Transport {
         guard let member = try reader.member("protocol"), try !member.string().isEmpty else { return .tcp }
         guard let transport = PortMapping.Transport(try member.string()) else {
             throw member.wrong("tcp, udp or sctp")
@@ -130,7 +137,7 @@ struct PortMappingSettings {
         return transport
     }
 
-    private static func hostIP(_ reader: JSONReader) throws(JSONTypeError) -> IPAddress? {
+    private static func hostIP(_ reader: JSONReader) throws(Failure) -> IPAddress? {
         guard let member = try reader.member("hostIP"), try !member.string().isEmpty else { return nil }
         return try member.ipAddress()
     }
@@ -138,7 +145,7 @@ struct PortMappingSettings {
     /// The same mapping twice is one; two that want the same port of the node are a mistake.
     private static func withoutRepeats(
         _ mappings: [PortMapping], _ list: JSONReader
-    ) throws(JSONTypeError) -> [PortMapping] {
+    ) throws(Failure) -> [PortMapping] {
         guard mappings.count > 1 else { return mappings }
         var result: [PortMapping] = []
         for mapping in mappings.sorted(by: { $0.order < $1.order }) {
@@ -146,7 +153,7 @@ struct PortMappingSettings {
                 Int(mapping.hostPort) < Int(last.hostPort) + Int(last.count)
             {
                 guard last != mapping else { continue }
-                throw JSONTypeError(
+                throw Failure(
                     .value, path: list.path, expected: "without repeats",
                     found: "for host port \(mapping.hostPort)/\(mapping.protocol.name) twice")
             }
@@ -162,13 +169,13 @@ struct PortMappingSettings {
     ///   - hairpinPort: the pod's bridge port, if its hairpin mode is ours to set.
     /// - Returns: nil when there are none.
     /// - Throws: code 7 for a hostIP of a family that the pod has no address of.
-    func ports(addresses: [CIDR], localRoute: String?, hairpinPort: String?) throws(CNIError) -> PublishedPorts? {
+    func ports(addresses: [CIDR], localRoute: String?, hairpinPort: String?) throws(Failure) -> PublishedPorts? {
         guard !mappings.isEmpty else { return nil }
         for (position, mapping) in mappings.enumerated() {
             guard let hostIP = mapping.hostIP, !addresses.contains(where: { $0.family == hostIP.family }) else {
                 continue
             }
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration,
                 "runtimeConfig.portMappings: hostIP \(hostIP) of host port \(mapping.hostPort) (mapping \(position)) is \(hostIP.family == .v4 ? "IPv4" : "IPv6"), but the pod has no such address"
             )
@@ -196,7 +203,7 @@ enum Backend {
     static func key(_ name: String, _ known: [String], unknown: String) -> ConfigurationKey<String> {
         ConfigurationKey(
             name, default: "", "`\(known.joined(separator: "` or `"))`; either way it is nftables that is used."
-        ) { reader throws(JSONTypeError) in
+        ) { reader throws(Failure) in
             let value = try reader.string()
             guard value.isEmpty || known.contains(value) else {
                 throw reader.wrong("\(known.joined(separator: " or ")) (\(unknown) \"\(value)\")")
@@ -206,7 +213,7 @@ enum Backend {
     }
 
     /// Says so to whoever has asked for iptables.
-    static func note(_ key: ConfigurationKey<String>, _ request: Request) throws(CNIError) {
+    static func note(_ key: ConfigurationKey<String>, _ request: Request) throws(Failure) {
         guard try request.configuration[key] == "iptables" else { return }
         request.log("\(key.name): iptables is asked for; table inet swiftlet of nftables does the same")
     }

@@ -1,6 +1,7 @@
 internal import CNI
 internal import JSON
 internal import Net
+internal import Posix
 
 /// Addresses that the runtime asks for, as texts.
 struct RequestedAddresses {
@@ -18,23 +19,23 @@ struct RequestedAddresses {
     let capability: [Entry]
 
     /// - Throws: code 4 for `CNI_ARGS` that no plugin here knows, 6 where a list is none.
-    init(_ request: Request) throws(CNIError) {
+    init(_ request: Request) throws(Failure) {
         try request.invocation.arguments.requireKnown(["IP", "MAC", "GATEWAY"])
         arguments = RequestedAddresses.items(of: request.invocation.arguments["IP"] ?? "").map { ("CNI_ARGS IP", $0) }
         let lists = (
             try request.configuration.conventionalArgument("ips"), try request.configuration.runtimeConfiguration("ips")
         )
-        do throws(JSONTypeError) {
+        do throws(Failure) {
             conventional = try RequestedAddresses.entries(lists.0)
             capability = try RequestedAddresses.entries(lists.1)
-        } catch { throw CNIError(error) }
+        } catch { throw error }
     }
 
-    private static func entries(_ list: JSONReader?) throws(JSONTypeError) -> [Entry] {
+    private static func entries(_ list: JSONReader?) throws(Failure) -> [Entry] {
         guard let list else { return [] }
         let elements = try list.elements()
         guard elements.count <= maximumCount else { throw list.tooLong(limit: maximumCount) }
-        return try elements.map { element throws(JSONTypeError) in (element.path, try element.string()) }
+        return try elements.map { element throws(Failure) in (element.path, try element.string()) }
     }
 
     /// The elements of a list with commas, without the blanks around them.
@@ -49,9 +50,9 @@ struct RequestedAddresses {
 
 extension SpecVersion {
     /// - Throws: code 7: versions before 0.3.0 have room for one address of each family.
-    func requireOneAddressPerFamily(_ families: [IPFamily]) throws(CNIError) {
+    func requireOneAddressPerFamily(_ families: [IPFamily]) throws(Failure) {
         guard self < .v0_3_0, Set(families).count < families.count else { return }
-        throw CNIError(
+        throw Failure(
             .invalidConfiguration, "CNI version \(rawValue) does not support more than 1 address per family",
             details: "use cniVersion 0.3.0 or newer, or one address of each family")
     }

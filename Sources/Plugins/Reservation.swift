@@ -1,4 +1,5 @@
 internal import CNI
+internal import Posix
 
 /// The addresses of one ADD, which are given back when it fails.
 struct Reservation {
@@ -12,7 +13,7 @@ struct Reservation {
         self.request = request
     }
 
-    mutating func make() throws {
+    mutating func make() throws(Failure) {
         result = try addressing.reserve(request)
         isMade = true
     }
@@ -34,12 +35,14 @@ extension Cleanup {
     /// only the interface leads to whom they came from. And whatever becomes of the interface, because an address that is
     /// never freed is lost: the runtime hears of the error and calls again.
     mutating func attempt(
-        _ addressing: Result<Addressing, any Error>, _ release: (Addressing) throws -> Void,
-        removingInterface: () throws -> Void
+        _ addressing: () throws(Failure) -> Addressing, _ release: (Addressing) throws(Failure) -> Void,
+        removingInterface: () throws(Failure) -> Void
     ) {
-        let needsInterface = (try? addressing.get())?.needsInterface ?? false
+        var addresses: Addressing?
+        attempt { () throws(Failure) in addresses = try addressing() }
+        let needsInterface = addresses?.needsInterface ?? false
         if !needsInterface { attempt(removingInterface) }
-        attempt { try release(addressing.get()) }
+        if let addresses { attempt { () throws(Failure) in try release(addresses) } }
         if needsInterface { attempt(removingInterface) }
     }
 }

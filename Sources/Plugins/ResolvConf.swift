@@ -7,19 +7,19 @@ enum ResolvConf {
     static let maximumSize = 65536
 
     /// - Parameter path: empty for none.
-    static func read(_ path: String) throws(CNIError) -> CNIResult.DNS {
+    static func read(_ path: String) throws(Failure) -> CNIResult.DNS {
         guard !path.isEmpty else { return CNIResult.DNS() }
         do throws(Errno) {
             return parse(try FileDescriptor.open(path, [.readOnly, .nonBlocking]).readAll(limit: maximumSize))
-        } catch { throw CNIError(.invalidConfiguration, "read resolvConf \(path): \(error)") }
+        } catch { throw Failure(.invalidConfiguration, "read resolvConf \(path): \(error)") }
     }
 
     static func parse(_ text: [UInt8]) -> CNIResult.DNS {
         var dns = CNIResult.DNS()
-        for line in String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline) {
+        for line in String(decoding: text, as: UTF8.self).split(whereSeparator: { $0.isNewline }) {
             guard let first = line.first, first != "#", first != ";" else { continue }
             // The C library sees no more of a line than what is before a NUL, and no reader of the result takes one.
-            let fields = line.prefix { $0 != "\0" }.split(whereSeparator: \.isWhitespace).map(String.init)
+            let fields = line.prefix { $0 != "\0" }.split { $0.isWhitespace }.map(String.init)
             guard let keyword = fields.first, fields.count > 1 else { continue }
             switch keyword {
             case "nameserver": dns.nameservers.append(fields[1])

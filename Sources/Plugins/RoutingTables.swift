@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 /// The routing tables of a namespace that somebody uses: by a route, a rule or a VRF.
@@ -10,10 +11,10 @@ struct RoutingTables {
 
     private var taken = RoutingTables.reserved
 
-    init(_ inside: inout NetlinkSocket) throws {
+    init(_ inside: inout NetlinkSocket) throws(Failure) {
         for family in IPFamily.allCases {
-            taken.formUnion(try inside.rules(family).map(\.table))
-            taken.formUnion(try inside.routes(family).map(\.table))
+            taken.formUnion(try inside.rules(family).map { $0.table })
+            taken.formUnion(try inside.routes(family).map { $0.table })
         }
         for link in try inside.links(kind: "vrf") {
             if case .vrf(let table) = link.details { taken.insert(table) }
@@ -52,7 +53,7 @@ extension Route {
 extension NetlinkSocket {
     /// Adds a route even if another interface of the pod has one to the same destination: as a second choice then, so
     /// that the network that came first keeps its flows.
-    mutating func addRoute(_ route: Route, of index: UInt32, named ifname: String) throws {
+    mutating func addRoute(_ route: Route, of index: UInt32, named ifname: String) throws(Failure) {
         let present = try routes(route.destination.family)
         guard !present.contains(where: { $0.serves(route) }) else { return }
         var route = route

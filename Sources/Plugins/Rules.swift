@@ -15,16 +15,17 @@ extension RulesOwner {
 }
 
 extension Request {
-    func apply(_ rules: PodRules, as plugin: String) throws {
+    func apply(_ rules: PodRules, as plugin: String) throws(Failure) {
         guard !rules.isEmpty else { return }
         var node = try NodeRules()
         try node.apply(rules, RulesOwner(self, plugin), netns: invocation.netns ?? "")
     }
 
     /// Compares rules with what is there, unless another program has attached the pod: it has its own.
-    func check(_ rules: PodRules, as plugin: String) throws {
+    func check(_ rules: PodRules, as plugin: String) throws(Failure) {
         let owner = RulesOwner(self, plugin)
-        guard !rules.isEmpty, try NodeRules.hasRecord(of: owner) || isAttachedByUs() else { return }
+        guard !rules.isEmpty else { return }
+        if try !NodeRules.hasRecord(of: owner) { guard try isAttachedByUs() else { return } }
         var node = try NodeRules()
         try node.check(rules, owner)
     }
@@ -33,9 +34,9 @@ extension Request {
     /// switched over.
     ///
     /// - Parameter theirs: nil for a plugin that the reference set does not have.
-    func removeRules(as plugin: String, orTheirs theirs: ReferenceRules?) throws {
+    func removeRules(as plugin: String, orTheirs theirs: ReferenceRules?) throws(Failure) {
         let owner = RulesOwner(self, plugin)
-        try NodeRules.remove(owner) {
+        try NodeRules.remove(owner) { () throws(Failure) in
             // A prevResult that cannot be read says nothing.
             guard let theirs, !((try? isAttachedByUs()) ?? false) else { return }
             try NodeRules.remove(theirs, of: owner)
@@ -43,12 +44,12 @@ extension Request {
     }
 
     /// Whether the pod's bridge port is one that this program makes.
-    private func isAttachedByUs() throws -> Bool {
+    private func isAttachedByUs() throws(Failure) -> Bool {
         let name = LinkOwner(self).hostName
         return try configuration.previousResult()?.interfaces.contains { $0.name == name && $0.sandbox == nil } ?? false
     }
 
-    func collectRules() throws {
+    func collectRules() throws(Failure) {
         let kept = try configuration.validAttachments()
         try NodeRules.collectGarbage(network: configuration.name) { containerID, ifname in
             kept.contains(Attachment(containerID: containerID, ifname: ifname))
@@ -58,10 +59,10 @@ extension Request {
     }
 
     /// - Throws: code 50 when the kernel has no nf_tables, or does not let us use it.
-    func requireNftables() throws(CNIError) {
-        do { try NodeRules.requireSupport() } catch {
-            throw CNIError(
-                .notAvailable, CNIError(wrapping: error).message,
+    func requireNftables() throws(Failure) {
+        do throws(Failure) { try NodeRules.requireSupport() } catch {
+            throw Failure(
+                .notAvailable, error.message,
                 details: "the kernel needs nf_tables: load its modules")
         }
     }
@@ -70,9 +71,9 @@ extension Request {
     ///
     /// - Parameter complaint: what people know the error by.
     /// - Throws: code 7 when there are none.
-    func chainedResult(_ complaint: String = "must be called as chained plugin") throws(CNIError) -> CNIResult {
+    func chainedResult(_ complaint: String = "must be called as chained plugin") throws(Failure) -> CNIResult {
         guard let result = try configuration.previousResult() else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, complaint,
                 details:
                     "\(configuration.type) works on what an earlier plugin in \"plugins\" has attached; prevResult is missing"
@@ -84,7 +85,7 @@ extension Request {
 
 extension CNIResult {
     /// The addresses of the pod's interface of that name; of all interfaces that are not said to be another's.
-    func addresses(of ifname: String) -> [CIDR] { ips(of: ifname).map(\.address) }
+    func addresses(of ifname: String) -> [CIDR] { ips(of: ifname).map { $0.address } }
 
     /// The same with their gateways.
     func ips(of ifname: String) -> [IP] {

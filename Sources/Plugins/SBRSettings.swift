@@ -1,6 +1,7 @@
 internal import CNI
 internal import JSON
 internal import Net
+internal import Posix
 
 /// What `sbr` is told.
 struct SBRSettings {
@@ -14,16 +15,16 @@ struct SBRSettings {
         static let table = ConfigurationKey<UInt32?>(
             "table", default: nil,
             "Routing table for all addresses, which somebody else fills; by default one is made for each address."
-        ) { reader throws(JSONTypeError) in try reader.routingTable() }
+        ) { reader throws(Failure) in try reader.routingTable() }
         static let gateways = ConfigurationKey<[IPAddress]>(
             "gateways", default: [],
             "Gateways of the default routes, one of each family at most, in place of prevResult's."
-        ) { reader throws(JSONTypeError) in
+        ) { reader throws(Failure) in
             let list = try reader.elements()
             guard list.count <= 2 else {
                 throw reader.wrong("shorter: gateways list cannot contain more than 2 entries (one IPv4, one IPv6)")
             }
-            let gateways = try list.map { entry throws(JSONTypeError) in
+            let gateways = try list.map { entry throws(Failure) in
                 guard let gateway = IPAddress(try entry.string()) else {
                     throw entry.wrong("an IP address: invalid static gateway IP address: \(try entry.string())")
                 }
@@ -41,11 +42,15 @@ struct SBRSettings {
             "addSourceHints",
             "Leave routes to the interface's own subnets in the main table, with its address as source.")
 
-        static let everything: [any AnyConfigurationKey] = [table, gateways, addSourceHints]
+        @KeyList static var everything: [KeyDescription] {
+            table
+            gateways
+            addSourceHints
+        }
     }
 
     /// - Throws: code 6 or 7, naming key and value.
-    init(_ configuration: Configuration) throws(CNIError) {
+    init(_ configuration: Configuration) throws(Failure) {
         table = try configuration[Keys.table]
         gateways = try configuration[Keys.gateways]
         addsSourceHints = try configuration[Keys.addSourceHints]
@@ -54,7 +59,7 @@ struct SBRSettings {
 
 extension JSONReader {
     /// The number of a routing table; 0 is none (RT_TABLE_UNSPEC).
-    func routingTable() throws(JSONTypeError) -> UInt32 {
+    func routingTable() throws(Failure) -> UInt32 {
         let number = try uint32()
         guard number > 0 else { throw wrong("from 1 to \(UInt32.max)") }
         return number

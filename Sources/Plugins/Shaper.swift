@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Posix
 internal import Wire
 
 /// Holds a pod to its limits, on the node's side, where the pod cannot undo it.
@@ -13,12 +14,12 @@ struct Shaper {
     /// - Parameter port: the node's end of the pod's veth.
     /// - Returns: the ifb, if there is one now.
     /// - Throws: code 103 when there is something already. Nothing is left of it after an error.
-    func add(to port: Link, _ host: inout NetlinkSocket) throws -> Link? {
+    func add(to port: Link, _ host: inout NetlinkSocket) throws(Failure) -> Link? {
         guard !settings.isEmpty else { return nil }
         try requireUnused(port, &host)
         let ifb = try settings.egress == nil ? nil : owner.makeIFB(mtu: port.mtu, &host)
-        do {
-            try ifb.map { try owner.keepIPv6Off($0, &host) }
+        do throws(Failure) {
+            if let ifb { try owner.keepIPv6Off(ifb, &host) }
             try host.execute(changes(port, ifb))
             return ifb
         } catch {
@@ -38,10 +39,10 @@ struct Shaper {
         (settings.ingress == nil ? [] : [.root]) + (settings.egress == nil ? [] : [.ingress])
     }
 
-    private func requireUnused(_ port: Link, _ host: inout NetlinkSocket) throws {
+    private func requireUnused(_ port: Link, _ host: inout NetlinkSocket) throws(Failure) {
         for place in places {
             guard let other = try host.qdisc(place, of: port) else { continue }
-            throw CNIError(
+            throw Failure(
                 .conflict, "\(port.name) has a queueing discipline already: \(place) \(other.kind)",
                 details: "limits for \(owner.alias) need its place; tc qdisc show dev \(port.name)")
         }
@@ -73,21 +74,21 @@ struct Shaper {
     /// Compares what ``add(to:_:)`` made, or the reference plugin, with what is there.
     ///
     /// - Throws: code 104.
-    func check(_ port: Link, _ host: inout NetlinkSocket) throws {
+    func check(_ port: Link, _ host: inout NetlinkSocket) throws(Failure) {
         if let limit = settings.ingress { try check(limit, of: port, "ingress", &host) }
         guard let limit = settings.egress else { return }
         guard let ifb = try owner.ifb(&host) else {
-            throw CNIError(deviation: "interface \(owner.ifbNames[0]) of kind ifb is missing: egressRate is not kept")
+            throw Failure(deviation: "interface \(owner.ifbNames[0]) of kind ifb is missing: egressRate is not kept")
         }
-        guard ifb.isUp else { throw CNIError(deviation: "interface \(ifb.name) is down: what the pod sends is lost") }
+        guard ifb.isUp else { throw Failure(deviation: "interface \(ifb.name) is down: what the pod sends is lost") }
         try check(limit, of: ifb, "egress", &host)
         guard try host.qdisc(.ingress, of: port) != nil else {
-            throw CNIError(deviation: "\(port.name) has no ingress queueing discipline: egressRate is not kept")
+            throw Failure(deviation: "\(port.name) has no ingress queueing discipline: egressRate is not kept")
         }
         guard let first = try host.ingressFilters(of: port).first, first.matchesEverything,
             first.redirection == ifb.index
         else {
-            throw CNIError(
+            throw Failure(
                 deviation:
                     "no filter of \(port.name) leads all that comes in out by \(ifb.name): egressRate is not kept")
         }
@@ -95,13 +96,13 @@ struct Shaper {
 
     private func check(
         _ limit: BandwidthSettings.Limit, of link: Link, _ direction: String, _ host: inout NetlinkSocket
-    ) throws {
+    ) throws(Failure) {
         guard let qdisc = try host.qdisc(.root, of: link), qdisc.kind == "tbf" else {
-            throw CNIError(deviation: "\(link.name) has no token bucket (tbf): \(direction)Rate is not kept")
+            throw Failure(deviation: "\(link.name) has no token bucket (tbf): \(direction)Rate is not kept")
         }
         let acceptable = [limit.bucket(mtu: link.mtu), limit.referenceBucket]
         guard acceptable.contains(where: { qdisc.serves($0) }) else {
-            throw CNIError(
+            throw Failure(
                 deviation:
                     "Rate, Limit or Buffer doesn't match: the token bucket of \(link.name) is not for \(direction)Rate \(limit.rate)"
             )
@@ -111,11 +112,11 @@ struct Shaper {
     /// Whether the kernel has what limits need, without making any.
     ///
     /// - Throws: code 50.
-    static func requireSupport() throws {
-        do throws(KernelError) {
+    static func requireSupport() throws(Failure) {
+        do throws(Failure) {
             var host = try NetlinkSocket()
             try host.requireSupport(of: "ifb")
             try host.requireTokenBuckets()
-        } catch { throw CNIError(.notAvailable, error.summary, details: error.advice) }
+        } catch { throw error.coded(.notAvailable) }
     }
 }

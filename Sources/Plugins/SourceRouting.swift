@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 /// What makes a pod answer from each address by the interface that has it: a rule for each, a table with the
@@ -83,7 +84,7 @@ struct SourceRouting {
     }
 
     /// - Throws: the first failure; nothing is left of it then.
-    func set(_ ifname: String, _ inside: inout NetlinkSocket) throws {
+    func set(_ ifname: String, _ inside: inout NetlinkSocket) throws(Failure) {
         var changes = Changes()
         for entry in entries {
             for route in entry.routes {
@@ -93,12 +94,12 @@ struct SourceRouting {
         for route in removed { changes.append("remove route \(route) of \(ifname)") { $0.deleteRoute(route) } }
         for route in added { changes.append("add route \(route) of \(ifname)") { $0.addRoute(route) } }
         // Last, so that no packet is led to a table that is empty still.
-        for rule in entries.map(\.rule) {
+        for rule in entries.map({ $0.rule }) {
             changes.append("add rule from \(rule.source.map { "\($0)" } ?? "all") to table \(rule.table)") {
                 $0.addRule(rule)
             }
         }
-        do { try inside.execute(changes) } catch {
+        do throws(Failure) { try inside.execute(changes) } catch {
             undo(&inside)
             throw error
         }

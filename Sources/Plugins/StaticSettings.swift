@@ -1,6 +1,7 @@
 internal import CNI
 internal import JSON
 internal import Net
+internal import Posix
 
 /// What `static` is told: the addresses to hand out, and the routes and name servers that go with them.
 struct StaticSettings {
@@ -15,10 +16,10 @@ struct StaticSettings {
         static let addresses = ConfigurationKey<[CNIResult.IP]>(
             "addresses", default: [],
             "Addresses of the pod: `{\"address\", \"gateway\"}`, the address with prefix length."
-        ) { reader throws(JSONTypeError) in
+        ) { reader throws(Failure) in
             let list = try reader.elements()
             guard list.count <= maximumAddresses else { throw reader.tooLong(limit: maximumAddresses) }
-            return try list.map { entry throws(JSONTypeError) in
+            return try list.map { entry throws(Failure) in
                 let address = try entry.required("address")
                 let text = try address.string()
                 guard let cidr = CIDR(text) else {
@@ -31,21 +32,25 @@ struct StaticSettings {
         }
         static let dns = ConfigurationKey<CNIResult.DNS?>(
             "dns", default: nil, "The result's `dns`: `{\"nameservers\", \"domain\", \"search\", \"options\"}`."
-        ) { reader throws(JSONTypeError) in try CNIResult.DNS(reader) }
+        ) { reader throws(Failure) in try CNIResult.DNS(reader) }
 
-        static let everything: [any AnyConfigurationKey] = [addresses, HostLocalSettings.Keys.routes, dns]
+        @KeyList static var everything: [KeyDescription] {
+            addresses
+            HostLocalSettings.Keys.routes
+            dns
+        }
     }
 
     /// - Throws: code 4, 6 or 7, naming key and value.
-    init(_ request: Request) throws(CNIError) {
+    init(_ request: Request) throws(Failure) {
         let ipam = try request.ipam()
         let asked = try RequestedAddresses(request)
         var ips: [CNIResult.IP]
-        do throws(JSONTypeError) {
+        do throws(Failure) {
             ips = try Keys.addresses.read(ipam)
             routes = try HostLocalSettings.Keys.routes.read(ipam)
             dns = try Keys.dns.read(ipam) ?? CNIResult.DNS()
-        } catch { throw CNIError(error) }
+        } catch { throw error }
         ips += try StaticSettings.addresses(
             asked.arguments, "the 'ip' field is expected to be in CIDR notation, got:")
         // Each list of these takes the place of all that came before it.
@@ -59,10 +64,10 @@ struct StaticSettings {
 
     private static func addresses(
         _ entries: [RequestedAddresses.Entry], _ complaint: String
-    ) throws(CNIError) -> [CNIResult.IP] {
-        try entries.map { entry throws(CNIError) in
+    ) throws(Failure) -> [CNIResult.IP] {
+        try entries.map { entry throws(Failure) in
             guard let address = CIDR(entry.text) else {
-                throw CNIError(
+                throw Failure(
                     .invalidConfiguration, "\(entry.place): \(complaint) '\(entry.text)'",
                     details: "write ADDRESS/LENGTH, like 10.1.0.5/16")
             }
@@ -71,30 +76,30 @@ struct StaticSettings {
     }
 
     /// Each gateway is that of the addresses on whose network it is.
-    private static func setGateways(_ ips: inout [CNIResult.IP], _ list: String) throws(CNIError) {
+    private static func setGateways(_ ips: inout [CNIResult.IP], _ list: String) throws(Failure) {
         for text in RequestedAddresses.items(of: list) {
             guard let gateway = IPAddress(text) else {
-                throw CNIError(
+                throw Failure(
                     .invalidConfiguration, "invalid gateway address: \(text)", details: "CNI_ARGS GATEWAY is \(list)")
             }
             for index in ips.indices where ips[index].address.contains(gateway) { ips[index].gateway = gateway }
         }
     }
 
-    private static func validate(_ ips: [CNIResult.IP], _ version: SpecVersion) throws(CNIError) {
+    private static func validate(_ ips: [CNIResult.IP], _ version: SpecVersion) throws(Failure) {
         guard ips.count <= maximumAddresses else {
-            throw CNIError(.invalidConfiguration, "\(ips.count) addresses are more than \(maximumAddresses)")
+            throw Failure(.invalidConfiguration, "\(ips.count) addresses are more than \(maximumAddresses)")
         }
         for (index, ip) in ips.enumerated() {
             if let gateway = ip.gateway, gateway.family != ip.address.family {
-                throw CNIError(
+                throw Failure(
                     .invalidConfiguration, "invalid gateway address: \(gateway) is of another family than \(ip.address)"
                 )
             }
             guard !ips[..<index].contains(where: { $0.address.address == ip.address.address }) else {
-                throw CNIError(.invalidConfiguration, "address \(ip.address.address) is there twice")
+                throw Failure(.invalidConfiguration, "address \(ip.address.address) is there twice")
             }
         }
-        try version.requireOneAddressPerFamily(ips.map(\.address.family))
+        try version.requireOneAddressPerFamily(ips.map { $0.address.family })
     }
 }

@@ -1,5 +1,6 @@
 internal import CNI
 internal import JSON
+internal import Posix
 
 /// The whole of a pod's networking in one process and one configuration block: `lo`, bridge `cbr0`, gateway, default
 /// route, and the host-local store, which `subnet` or `ranges` in the block itself configure.
@@ -9,26 +10,26 @@ struct Swiftlet: Plugin {
     static let type = "swiftlet"
     static let defaultBridge = "cbr0"
 
-    func add(_ request: Request) throws -> CNIResult { try network(request).add() }
-    func del(_ request: Request) throws { try detachment(request).del() }
-    func check(_ request: Request) throws { try network(request).check() }
-    func gc(_ request: Request) throws { try detachment(request).gc() }
-    func status(_ request: Request) throws { try network(request).status() }
+    func add(_ request: Request) throws(Failure) -> CNIResult { try network(request).add() }
+    func del(_ request: Request) throws(Failure) { try detachment(request).del() }
+    func check(_ request: Request) throws(Failure) { try network(request).check() }
+    func gc(_ request: Request) throws(Failure) { try detachment(request).gc() }
+    func status(_ request: Request) throws(Failure) { try network(request).status() }
 
     private func detachment(_ request: Request) -> VethDetachment {
         let bridge = BridgeSettings.bridgeName(request, default: Swiftlet.defaultBridge)
-        return VethDetachment(request: request, bridge: bridge, type: Swiftlet.type) {
+        return VethDetachment(request: request, bridge: bridge, type: Swiftlet.type) { () throws(Failure) in
             try addressing(request)
         }
     }
 
-    private func addressing(_ request: Request) throws(CNIError) -> Addressing {
+    private func addressing(_ request: Request) throws(Failure) -> Addressing {
         let delegated = try Addressing(ipamOf: request)
         guard case .none = delegated else { return delegated }
         return .store(try AddressStore(request.configuration.reader, request))
     }
 
-    private func network(_ request: Request) throws(CNIError) -> BridgeNetwork {
+    private func network(_ request: Request) throws(Failure) -> BridgeNetwork {
         try Swiftlet.refuseUnknownKeys(request.configuration)
         var settings = try BridgeSettings(request, bridgeName: Swiftlet.defaultBridge, gateway: true)
         let ports = try PortMappingSettings(request)
@@ -44,43 +45,49 @@ struct Swiftlet: Plugin {
     }
 
     /// Addresses come from one place.
-    private static func refuseOwnRanges(_ configuration: Configuration) throws(CNIError) {
-        try configuration.decoding { (reader) throws(JSONTypeError) in
+    private static func refuseOwnRanges(_ configuration: Configuration) throws(Failure) {
+        try configuration.decoding { (reader) throws(Failure) in
             for key in HostLocalSettings.Keys.everything where try reader.member(key.name) != nil {
-                throw JSONTypeError(
+                throw Failure(
                     .value, path: key.name, expected: "inside of ipam, where ipam.type says who hands out addresses",
                     found: "beside it")
             }
         }
     }
 
+    @KeyList private static var ownKeys: [KeyDescription] {
+        BridgeSettings.Keys.all(bridgeName: defaultBridge, gateway: true)
+        BridgeSettings.Keys.lists
+        BridgeSettings.Keys.ownOnly
+        HostLocalSettings.Keys.everything
+        PortMappingSettings.Keys.everything
+        BandwidthSettings.Keys.everything
+        FirewallSettings.Keys.ingressPolicy
+        FirewallSettings.Keys.firewalldZone
+    }
+
     /// This block is ours alone, so a key that nobody knows is a mistake, and ignoring it would be one too.
-    private static func refuseUnknownKeys(_ configuration: Configuration) throws(CNIError) {
+    private static func refuseUnknownKeys(_ configuration: Configuration) throws(Failure) {
         let reader = configuration.reader
-        let bridgeKeys = BridgeSettings.Keys.all(bridgeName: defaultBridge, gateway: true) + BridgeSettings.Keys.lists
-        let own =
-            (bridgeKeys + BridgeSettings.Keys.ownOnly + HostLocalSettings.Keys.everything
-            + PortMappingSettings.Keys.everything + BandwidthSettings.Keys.everything
-            + [FirewallSettings.Keys.ingressPolicy, FirewallSettings.Keys.firewalldZone]).map(\.name)
-        try requireKnown(reader, own + commonKeys)
-        let (ranges, routes, runtime, ipam) = try configuration.decoding { (reader) throws(JSONTypeError) in
+        try requireKnown(reader, ownKeys.map { $0.name } + commonKeys)
+        let (ranges, routes, runtime, ipam) = try configuration.decoding { (reader) throws(Failure) in
             (
                 try HostLocalSettings.Keys.ranges.read(reader), try reader.member("routes")?.elements() ?? [],
                 try reader.member("runtimeConfig"), try reader.member("ipam")
             )
         }
-        for range in ranges.joined() { try requireKnown(range, HostLocalSettings.Keys.ofRange.map(\.name)) }
+        for range in ranges.joined() { try requireKnown(range, HostLocalSettings.Keys.ofRange.map { $0.name }) }
         for route in routes { try requireKnown(route, ["dst", "gw", "mtu", "advmss", "priority", "table", "scope"]) }
         // What the runtime wants done for a capability that the configuration has declared.
         if let runtime { try requireKnown(runtime, ["mac", "ips", "ipRanges", "portMappings", "bandwidth"]) }
         let subnet = HostLocalSettings.Keys.subnet.name
-        try configuration.decoding { (reader) throws(JSONTypeError) in
+        try configuration.decoding { (reader) throws(Failure) in
             for key in HostLocalSettings.Keys.ofRange where try reader.member(key.name) != nil {
                 guard try reader.member(subnet) != nil else { throw reader.missing("\(subnet) (beside \(key.name))") }
             }
         }
         if let ipam, try configuration.ipamType() == nil, ipam.value != .object(JSON.Object()) {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "ipam.type is missing",
                 details: "without another IPAM plugin, subnet or ranges stand beside type, not in ipam")
         }
@@ -94,14 +101,14 @@ struct Swiftlet: Plugin {
 
     /// Keys with a slash belong to somebody else (`cni.dev/...`), those with an underscore in front are remarks; an empty
     /// list or object asks for nothing.
-    private static func requireKnown(_ reader: JSONReader, _ known: [String]) throws(CNIError) {
+    private static func requireKnown(_ reader: JSONReader, _ known: [String]) throws(Failure) {
         guard case .object(let object) = reader.value else { return }
         for member in object.members where !member.key.contains("/") && !member.key.hasPrefix("_") {
             if [JSON.array([]), .object(JSON.Object()), .null].contains(member.value) { continue }
             guard known.contains(where: { JSON.Object.equalIgnoringASCIICase($0, member.key) }) else {
                 let value = String(decoding: member.value.serialized(pretty: false).prefix(100), as: UTF8.self)
                 let place = reader.path.isEmpty ? "" : "\(reader.path)."
-                throw CNIError(
+                throw Failure(
                     .unsupportedField, "\(place)\(member.key): \(value) is not a key of swiftlet",
                     details: "known are \(known.sorted().joined(separator: ", "))")
             }

@@ -14,40 +14,40 @@ struct SysctlAllowlist {
     private let lines: [String]
 
     /// Nil when there is no list.
-    init?() throws(CNIError) {
+    init?() throws(Failure) {
         do throws(Errno) {
             let text = try FileDescriptor.open(SysctlAllowlist.path, [.readOnly, .nonBlocking])
                 .readAll(limit: SysctlAllowlist.maximumSize)
-            lines = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline)
+            lines = String(decoding: text, as: UTF8.self).split { $0.isNewline }
                 .map { SysctlAllowlist.trimmed($0) }.filter { !$0.isEmpty && !$0.hasPrefix("#") }
         } catch {
             guard error != .noSuchFile else { return nil }
-            throw CNIError(.inputOutput, "read \(SysctlAllowlist.path): \(error)")
+            throw Failure(.inputOutput, "read \(SysctlAllowlist.path): \(error)")
         }
         for line in lines { _ = try SysctlAllowlist.expression(line) }
     }
 
     private static func trimmed(_ line: Substring) -> String {
-        var line = line.drop(while: \.isWhitespace)
+        var line = line.drop { $0.isWhitespace }
         while line.last?.isWhitespace == true { line.removeLast() }
         return String(line)
     }
 
     /// - Throws: code 7 for a key that no line matches.
-    func require(_ keys: [String]) throws(CNIError) {
+    func require(_ keys: [String]) throws(Failure) {
         var refused = keys
         for line in lines {
             let expression = try SysctlAllowlist.expression(line)
             refused.removeAll { expression.matches($0) }
         }
         guard let key = refused.first else { return }
-        throw CNIError(
+        throw Failure(
             .invalidConfiguration,
             "Sysctl \(key) is not allowed. Only the following sysctls are allowed: [\(lines.joined(separator: " "))]",
             details: "\(SysctlAllowlist.path) says so")
     }
 
-    private static func expression(_ line: String) throws(CNIError) -> RegularExpression {
+    private static func expression(_ line: String) throws(Failure) -> RegularExpression {
         let problem: String
         if let foreign = foreignPart(of: line) {
             problem = "\(foreign) is not in POSIX extended regular expressions; write [0-9] for \\d, \\. for [\\.]"
@@ -56,7 +56,7 @@ struct SysctlAllowlist {
                 problem = "\(error)"
             }
         }
-        throw CNIError(.invalidConfiguration, "\(path): \"\(line)\": \(problem)")
+        throw Failure(.invalidConfiguration, "\(path): \"\(line)\": \(problem)")
     }
 
     /// What RE2 and POSIX understand differently: `(?`, a backslash in brackets, and before most letters and digits.

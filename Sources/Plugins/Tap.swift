@@ -32,19 +32,25 @@ struct Tap: InterfacePlugin {
             "bridge", default: "", "A bridge in the pod that it becomes a port of.")
         static let selinuxContext = ConfigurationKey<String>.text(
             "selinuxContext", default: "", "Not supported: refused with code 2.")
-        static let everything: [any AnyConfigurationKey] = [
-            multiQueue, mtu, Macvlan.Keys.mac, owner, group, bridge, selinuxContext,
-        ]
+        @KeyList static var everything: [KeyDescription] {
+            multiQueue
+            mtu
+            Macvlan.Keys.mac
+            owner
+            group
+            bridge
+            selinuxContext
+        }
 
         private static func id(_ name: String, _ summary: String) -> ConfigurationKey<UInt32?> {
-            ConfigurationKey(name, default: nil, summary) { reader throws(JSONTypeError) in try reader.uint32() }
+            ConfigurationKey(name, default: nil, summary) { reader throws(Failure) in try reader.uint32() }
         }
     }
 
-    func settings(_ request: Request) throws(CNIError) -> Settings {
+    func settings(_ request: Request) throws(Failure) -> Settings {
         let configuration = request.configuration
         guard try configuration[Keys.selinuxContext].isEmpty else {
-            throw CNIError(
+            throw Failure(
                 .unsupportedField, "selinuxContext: devices are made in the context that the plugin runs in",
                 details: "leave it out, or give the plugin's executable that context")
         }
@@ -60,27 +66,27 @@ struct Tap: InterfacePlugin {
     func make(
         _ name: String, _ settings: Settings, mac: MACAddress, in pod: borrowing NetworkNamespace,
         _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
-    ) throws -> Link {
+    ) throws(Failure) -> Link {
         var change = LinkChange()
         change.mac = settings.mac
         change.mtu = settings.mtu
         if let bridge = settings.bridge {
             guard let link = try inside.link(.name(bridge)) else {
-                throw CNIError(.invalidConfiguration, "bridge: there is no link \"\(bridge)\" in \(pod.path)")
+                throw Failure(.invalidConfiguration, "bridge: there is no link \"\(bridge)\" in \(pod.path)")
             }
             change.master = link.index
         }
-        do {
-            try pod.run {
+        do throws(Failure) {
+            try pod.run { () throws(Failure) in
                 try TapDevice.make(name, hasQueues: settings.hasQueues, owner: settings.owner, group: settings.group)
             }
-        } catch let error as KernelError where error.errno == .busy {
-            throw PodInterface.taken(name, kind: Tap.type, in: pod.path)
+        } catch {
+            throw error.errno == .busy ? PodInterface.taken(name, kind: Tap.type, in: pod.path) : error
         }
-        do {
+        do throws(Failure) {
             try inside.execute("configure tap \(name)") { $0.changeLink(.name(name), change) }
             guard let link = try inside.link(.name(name)) else {
-                throw KernelError("look up \(name) in \(pod.path)", .noSuchDevice)
+                throw Failure("look up \(name) in \(pod.path)", .noSuchDevice)
             }
             return link
         } catch {
@@ -91,19 +97,19 @@ struct Tap: InterfacePlugin {
 
     func check(
         _ link: Link, _ settings: Settings, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
-    ) throws {
+    ) throws(Failure) {
         if let mtu = settings.mtu, mtu != link.mtu {
-            throw CNIError(deviation: "\(link.name) has MTU \(link.mtu), not \(mtu)")
+            throw Failure(deviation: "\(link.name) has MTU \(link.mtu), not \(mtu)")
         }
         guard let bridge = settings.bridge else { return }
         guard let master = try inside.link(.name(bridge)), master.index == link.master else {
-            throw CNIError(deviation: "\(link.name) is no port of \(bridge)")
+            throw Failure(deviation: "\(link.name) is no port of \(bridge)")
         }
     }
 
-    func requireReady(_ settings: Settings, _ host: inout NetlinkSocket) throws {
+    func requireReady(_ settings: Settings, _ host: inout NetlinkSocket) throws(Failure) {
         do throws(Errno) { try FileStatus.requireWritable("/dev/net/tun") } catch {
-            throw CNIError(.notAvailable, "write to /dev/net/tun: \(error)", details: "load the module tun")
+            throw Failure(.notAvailable, "write to /dev/net/tun: \(error)", details: "load the module tun")
         }
     }
 }

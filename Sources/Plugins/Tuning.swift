@@ -1,14 +1,15 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 /// Sets sysctls of the pod's namespace and properties of its interface. Drop-in for the reference's `tuning`.
 struct Tuning: Plugin {
-    func add(_ request: Request) throws -> CNIResult {
+    func add(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try TuningSettings(request)
         let wanted = settings.wanted
-        if !wanted.sysctls.isEmpty { try SysctlAllowlist()?.require(wanted.sysctls.map(\.sysctl.key)) }
+        if !wanted.sysctls.isEmpty { try SysctlAllowlist()?.require(wanted.sysctls.map { $0.sysctl.key }) }
         var result = try request.requiredPreviousResult()
         let pod = try request.openPod()
         guard !wanted.isEmpty else { return result }
@@ -19,13 +20,13 @@ struct Tuning: Plugin {
         let earlier = file.read().flatMap {
             $0.network == request.configuration.name && $0.namespace == namespace ? $0 : nil
         }
-        try pod.run {
+        try pod.run { () throws(Failure) in
             var inside = try NetlinkSocket()
             let link = wanted.concernsLink ? try inside.chainedInterface(ifname, in: pod.path) : nil
             let before = try wanted.current(link)
             let kept = earlier?.values.completed(by: before) ?? before
             try file.write(.init(values: kept, network: request.configuration.name, namespace: namespace))
-            do { try wanted.set(link, &inside) } catch {
+            do throws(Failure) { try wanted.set(link, &inside) } catch {
                 var cleanup = Cleanup()
                 before.restore(link, &inside, &cleanup)
                 if let earlier { try? file.write(earlier) } else { try? file.remove() }
@@ -37,12 +38,12 @@ struct Tuning: Plugin {
     }
 
     /// Restores what was there before. Only `dataDir` of the configuration counts here.
-    func del(_ request: Request) throws {
+    func del(_ request: Request) throws(Failure) {
         let directory = (try? TuningSettings.dataDirectory(request)) ?? TuningSettings.Keys.dataDir.fallback
         let file = TuningFile(directory: directory, attachment: request.attachment)
         var cleanup = Cleanup()
         if let content = file.read(), case .present(let pod) = try PodPresence(request) {
-            try pod.run {
+            try pod.run { () throws(Failure) in
                 var inside = try NetlinkSocket()
                 let inode = try pod.inode()
                 // A pod that has come to the name since has nothing of ours.
@@ -51,30 +52,30 @@ struct Tuning: Plugin {
             }
         }
         // In any case, so that what cannot be restored is told once and does not keep the pod.
-        cleanup.attempt { try file.remove() }
+        cleanup.attempt { () throws(Failure) in try file.remove() }
         try cleanup.finish()
     }
 
-    func check(_ request: Request) throws {
+    func check(_ request: Request) throws(Failure) {
         let wanted = try TuningSettings(request).wanted
         _ = try request.requiredPreviousResult()
         let pod = try request.openPod()
         let ifname = request.attachment.ifname
-        try pod.run {
+        try pod.run { () throws(Failure) in
             for setting in wanted.sysctls { try check(setting) }
             guard wanted.concernsLink else { return }
             var inside = try NetlinkSocket()
             guard let link = try inside.link(.name(ifname)) else {
-                throw CNIError(.checkFailed, "Cannot find container link \(ifname) in \(pod.path)")
+                throw Failure(.checkFailed, "Cannot find container link \(ifname) in \(pod.path)")
             }
             try check(wanted, link)
         }
     }
 
-    private func check(_ setting: TuningValues.Setting) throws {
+    private func check(_ setting: TuningValues.Setting) throws(Failure) {
         let sysctl = setting.sysctl.sysctl
         let current: String?
-        do throws(KernelError) { current = try sysctl.read() } catch {
+        do throws(Failure) { current = try sysctl.read() } catch {
             // For writing only: nobody can say.
             guard [.accessDenied, .notPermitted].contains(error.errno) else { throw error }
             return
@@ -84,7 +85,7 @@ struct Tuning: Plugin {
         }
     }
 
-    private func check(_ wanted: TuningValues, _ link: Link) throws {
+    private func check(_ wanted: TuningValues, _ link: Link) throws(Failure) {
         if let mac = wanted.mac, mac != link.mac {
             throw differs("Ethernet of \(link.name)", "\(mac)", link.mac?.description ?? "none")
         }
@@ -102,25 +103,25 @@ struct Tuning: Plugin {
         }
     }
 
-    private func differs(_ what: String, _ wanted: String, _ current: String) -> CNIError {
-        CNIError(
+    private func differs(_ what: String, _ wanted: String, _ current: String) -> Failure {
+        Failure(
             .checkFailed, "Tuning configured \(what) is \(wanted), current value is \(current)",
             details: "something has changed it since ADD")
     }
 
-    func gc(_ request: Request) throws {
+    func gc(_ request: Request) throws(Failure) {
         try TuningFile.collectGarbage(
             in: TuningSettings.dataDirectory(request), network: request.configuration.name,
             keeping: request.configuration.validAttachments())
     }
 
-    func status(_ request: Request) throws {
+    func status(_ request: Request) throws(Failure) {
         _ = try TuningSettings(request)
-        do {
+        do throws(Failure) {
             _ = try SysctlAllowlist()
             // One that every namespace has.
             try Sysctl("core/somaxconn").requireWritable()
-        } catch { throw CNIError(.notAvailable, "\(error)", details: "tuning could not set sysctls") }
+        } catch { throw Failure(.notAvailable, "\(error)", details: "tuning could not set sysctls") }
     }
 }
 

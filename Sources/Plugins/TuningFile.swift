@@ -47,9 +47,9 @@ struct TuningFile {
     }
 
     /// Writes it, whole or not at all.
-    func write(_ content: Content) throws(CNIError) {
+    func write(_ content: Content) throws(Failure) {
         do throws(PathError) { try FileDescriptor.makeDirectories(directory, mode: 0o700) } catch {
-            throw CNIError(
+            throw Failure(
                 .storage, "make directory \(error.path): \(error.errno)", details: "dataDir is \(directory)")
         }
         do throws(Errno) {
@@ -58,25 +58,25 @@ struct TuningFile {
                 .writeAll(content.json.serialized())
             try directory.rename(name + TuningFile.unfinished, to: name)
         } catch {
-            throw CNIError(.storage, "write \(directory)/\(name): \(error)", details: "dataDir says where")
+            throw Failure(.storage, "write \(directory)/\(name): \(error)", details: "dataDir says where")
         }
     }
 
     /// Removes it; that there is none is fine.
-    func remove() throws(CNIError) {
+    func remove() throws(Failure) {
         do throws(Errno) {
             let directory = try FileDescriptor.open(directory, .directory)
             try? directory.unlink(name + TuningFile.unfinished)
             try directory.unlink(name)
         } catch {
             guard error != .noSuchFile else { return }
-            throw CNIError(.storage, "remove \(directory)/\(name): \(error)")
+            throw Failure(.storage, "remove \(directory)/\(name): \(error)")
         }
     }
 
     /// Removes the files of a network that belong to none of the attachments. The reference's say nothing of a network:
     /// they stay until DEL or the next start of the node.
-    static func collectGarbage(in path: String, network: String, keeping kept: Set<Attachment>) throws {
+    static func collectGarbage(in path: String, network: String, keeping kept: Set<Attachment>) throws(Failure) {
         let kept = Set(kept.map(name))
         var cleanup = Cleanup()
         do throws(Errno) {
@@ -86,22 +86,22 @@ struct TuningFile {
                 guard finished.hasSuffix(".json"), !kept.contains(finished),
                     read(name, in: directory, "")?.network == network
                 else { continue }
-                cleanup.attempt {
+                cleanup.attempt { () throws(Failure) in
                     do throws(Errno) { try directory.unlink(name) } catch {
-                        throw CNIError(.storage, "remove \(path)/\(name): \(error)")
+                        throw Failure(.storage, "remove \(path)/\(name): \(error)")
                     }
                 }
             }
         } catch {
             guard error != .noSuchFile else { return }
-            throw CNIError(.storage, "list \(path): \(error)")
+            throw Failure(.storage, "list \(path): \(error)")
         }
         try cleanup.finish()
     }
 }
 
 extension TuningFile.Content {
-    fileprivate init(_ reader: JSONReader, ifname: String) throws {
+    fileprivate init(_ reader: JSONReader, ifname: String) throws(Failure) {
         values = TuningValues()
         values.mac = try reader.nonEmpty("mac").flatMap { MACAddress($0) }
         values.isPromiscuous = try reader.member("promisc")?.bool()

@@ -1,6 +1,7 @@
 internal import CNI
 internal import JSON
 internal import Net
+internal import Posix
 
 /// What `tuning` is told, wherever it is said.
 struct TuningSettings {
@@ -16,10 +17,10 @@ struct TuningSettings {
         static let sysctl = ConfigurationKey<[(key: String, value: String)]>(
             "sysctl", default: [],
             "Sysctls below `net`: `{\"net.core.somaxconn\": \"500\"}`; `IFNAME` in a key stands for the interface."
-        ) { reader throws(JSONTypeError) in
+        ) { reader throws(Failure) in
             let members = try reader.object().members
             guard members.count <= maximumSysctls else { throw reader.tooLong(limit: maximumSysctls) }
-            return try members.map { member throws(JSONTypeError) in
+            return try members.map { member throws(Failure) in
                 let entry = JSONReader(member.value, path: "\(reader.path)[\"\(member.key)\"]")
                 let value = try entry.string()
                 guard value.utf8.count <= maximumValueLength else {
@@ -34,10 +35,10 @@ struct TuningSettings {
             "mtu", default: 0, in: 0...Int(Int32.max), "MTU of the interface in octets; 0 leaves it as it is.")
         static let allmulti = ConfigurationKey<Bool?>(
             "allmulti", default: nil, "Whether the interface takes all multicast; left as it is where nothing is said."
-        ) { reader throws(JSONTypeError) in try reader.bool() }
+        ) { reader throws(Failure) in try reader.bool() }
         static let txQLen = ConfigurationKey<Int?>(
             "txQLen", default: nil, "Length of the interface's transmit queue in packets."
-        ) { reader throws(JSONTypeError) in
+        ) { reader throws(Failure) in
             let number = try reader.integer()
             guard (0...Int64(Int32.max)).contains(number) else { throw reader.wrong("from 0 to \(Int32.max)") }
             return Int(number)
@@ -45,11 +46,19 @@ struct TuningSettings {
         static let dataDir = ConfigurationKey<String>.text(
             "dataDir", default: "/run/cni/tuning", "Where earlier values are kept until DEL restores them.")
 
-        static let everything: [any AnyConfigurationKey] = [sysctl, mac, promisc, mtu, allmulti, txQLen, dataDir]
+        @KeyList static var everything: [KeyDescription] {
+            sysctl
+            mac
+            promisc
+            mtu
+            allmulti
+            txQLen
+            dataDir
+        }
     }
 
     /// - Throws: code 4, 6 or 7, naming key and value.
-    init(_ request: Request) throws(CNIError) {
+    init(_ request: Request) throws(Failure) {
         dataDirectory = try TuningSettings.dataDirectory(request)
         var wanted = TuningValues()
         let mac = try TuningSettings.requestedMAC(request)
@@ -64,47 +73,47 @@ struct TuningSettings {
     }
 
     /// - Throws: code 6 or 7.
-    static func dataDirectory(_ request: Request) throws(CNIError) -> String {
+    static func dataDirectory(_ request: Request) throws(Failure) -> String {
         let path = try request.configuration[Keys.dataDir]
         guard path.hasPrefix("/") else {
-            throw CNIError(.invalidConfiguration, "dataDir must be an absolute path, but is \"\(path)\"")
+            throw Failure(.invalidConfiguration, "dataDir must be an absolute path, but is \"\(path)\"")
         }
         return path
     }
 
     /// `mac`, overridden by `CNI_ARGS` MAC, overridden by the capability, overridden by `args.cni.mac`; empty for none.
-    private static func requestedMAC(_ request: Request) throws(CNIError) -> String {
+    private static func requestedMAC(_ request: Request) throws(Failure) -> String {
         try request.invocation.arguments.requireKnown(["IP", "MAC", "GATEWAY"])
         if try request.configuration.conventionalArgument(Keys.mac.name) != nil {
             return try request.argument(or: Keys.mac)
         }
         let capability = try request.configuration.runtimeConfiguration(Keys.mac.name)
-        do throws(JSONTypeError) {
+        do throws(Failure) {
             if let text = try capability?.string(), !text.isEmpty { return text }
-        } catch { throw CNIError(error) }
+        } catch { throw error }
         let argument = request.invocation.arguments["MAC"] ?? ""
         return argument.isEmpty ? try request.configuration[Keys.mac] : argument
     }
 
     /// Those of the configuration, with those of `args.cni` in their place or behind them.
-    private static func sysctls(_ request: Request) throws(CNIError) -> [TuningValues.Setting] {
+    private static func sysctls(_ request: Request) throws(Failure) -> [TuningValues.Setting] {
         let ifname = request.attachment.ifname
         let configured = try settings(request.configuration[Keys.sysctl], ifname)
         guard let argument = try request.configuration.conventionalArgument(Keys.sysctl.name) else { return configured }
         let entries: [(key: String, value: String)]
-        do throws(JSONTypeError) { entries = try Keys.sysctl.decode(argument) } catch { throw CNIError(error) }
+        entries = try Keys.sysctl.decode(argument)
         let asked = try settings(entries, ifname)
         return configured.filter { setting in !asked.contains { $0.sysctl.name == setting.sysctl.name } } + asked
     }
 
     private static func settings(
         _ entries: [(key: String, value: String)], _ ifname: String
-    ) throws(CNIError) -> [TuningValues.Setting] {
+    ) throws(Failure) -> [TuningValues.Setting] {
         var settings: [TuningValues.Setting] = []
         for entry in entries {
             let sysctl = try NetworkSysctl(entry.key, ifname: ifname)
             guard !settings.contains(where: { $0.sysctl.name == sysctl.name }) else {
-                throw CNIError(
+                throw Failure(
                     .invalidConfiguration, "duplicated sysctl keys are not allowed: \"\(entry.key)\"",
                     details: "another key means \(sysctl.sysctl) too")
             }
@@ -116,8 +125,8 @@ struct TuningSettings {
 
 extension Request {
     /// The value under `args.cni` of that name or, where there is none, the configuration's.
-    fileprivate func argument<Value>(or key: ConfigurationKey<Value>) throws(CNIError) -> Value {
+    fileprivate func argument<Value>(or key: ConfigurationKey<Value>) throws(Failure) -> Value {
         guard let argument = try configuration.conventionalArgument(key.name) else { return try configuration[key] }
-        do throws(JSONTypeError) { return try key.decode(argument) } catch { throw CNIError(error) }
+        return try key.decode(argument)
     }
 }

@@ -31,7 +31,7 @@ struct TuningValues {
     /// What is there now of all that these would change. Called in the pod's namespace.
     ///
     /// - Throws: also when a sysctl cannot be written, before anything has been changed.
-    func current(_ link: Link?) throws -> TuningValues {
+    func current(_ link: Link?) throws(Failure) -> TuningValues {
         var now = TuningValues()
         if let link {
             now.mac = mac == nil ? nil : link.mac
@@ -40,11 +40,11 @@ struct TuningValues {
             now.isAllMulticast = isAllMulticast == nil ? nil : link.flags & InterfaceFlag.allMulticast != 0
             now.txQueueLength = txQueueLength == nil ? nil : link.txQueueLength
         }
-        now.sysctls = try sysctls.compactMap { setting in
+        for setting in sysctls {
             try setting.sysctl.sysctl.requireWritable()
             // Some cannot be read, such as `ipv4/route/flush`: there is nothing to restore of those.
-            let value = try? setting.sysctl.sysctl.read()
-            return value.map { Setting(sysctl: setting.sysctl, value: $0) }
+            guard let value = try? setting.sysctl.sysctl.read() else { continue }
+            now.sysctls.append(Setting(sysctl: setting.sysctl, value: value))
         }
         return now
     }
@@ -62,15 +62,17 @@ struct TuningValues {
     }
 
     /// Sets them all, or up to the first that fails. Called in the pod's namespace.
-    func set(_ link: Link?, _ inside: inout NetlinkSocket) throws {
+    func set(_ link: Link?, _ inside: inout NetlinkSocket) throws(Failure) {
         for setting in sysctls { try setting.write() }
         if let link { try inside.execute(changes(of: link)) }
     }
 
     /// Sets them as far as that can be done: what is gone by now needs no value. Called in the pod's namespace.
     func restore(_ link: Link?, _ inside: inout NetlinkSocket, _ cleanup: inout Cleanup) {
-        if let link { cleanup.attempt { try inside.execute(changes(of: link)) } }
-        for setting in sysctls.reversed() { cleanup.attempt { try setting.sysctl.sysctl.write(setting.value) } }
+        if let link { cleanup.attempt { () throws(Failure) in try inside.execute(changes(of: link)) } }
+        for setting in sysctls.reversed() {
+            cleanup.attempt { () throws(Failure) in try setting.sysctl.sysctl.write(setting.value) }
+        }
     }
 
     /// A message for each, because the kernel goes on past one that fails.
@@ -95,14 +97,14 @@ struct TuningValues {
 }
 
 extension TuningValues.Setting {
-    fileprivate func write() throws {
+    fileprivate func write() throws(Failure) {
         guard try sysctl.sysctl.write(value) else {
-            throw KernelError("write \(value) to \(sysctl.sysctl)", .noSuchFile)
+            throw Failure("write \(value) to \(sysctl.sysctl)", .noSuchFile)
         }
     }
 
     /// Whether the kernel has this value, which it writes with blanks of its own.
     func isKept(as text: String) -> Bool {
-        text.split(whereSeparator: \.isWhitespace) == value.split(whereSeparator: \.isWhitespace)
+        text.split { $0.isWhitespace } == value.split { $0.isWhitespace }
     }
 }

@@ -1,4 +1,5 @@
 internal import CNI
+internal import Posix
 internal import Wire
 
 /// Gives the pod a VLAN of one of the node's links. Drop-in for the reference's `vlan`.
@@ -10,21 +11,24 @@ struct VLAN: InterfacePlugin {
         static let vlanId = ConfigurationKey<Int>.number(
             "vlanId", default: 0, in: -1 << 31...1 << 31, "VLAN of the 802.1Q tag, 0 to 4094; a `master` has each once."
         )
-        static let everything: [any AnyConfigurationKey] = [
-            ParentLink.Keys.requiredMaster, vlanId, ParentLink.Keys.mtu, ParentLink.Keys.linkInContainer,
-        ]
+        @KeyList static var everything: [KeyDescription] {
+            ParentLink.Keys.requiredMaster
+            vlanId
+            ParentLink.Keys.mtu
+            ParentLink.Keys.linkInContainer
+        }
     }
 
-    func settings(_ request: Request) throws(CNIError) -> SubLink {
+    func settings(_ request: Request) throws(Failure) -> SubLink {
         guard try !request.configuration[ParentLink.Keys.requiredMaster].isEmpty else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration,
                 "\"master\" field is required. It specifies the host interface name to create the VLAN for")
         }
         let id = try request.configuration[Keys.vlanId]
         // 4095 is reserved (IEEE 802.1Q), and the kernel refuses it.
         guard (0...4094).contains(id) else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "invalid VLAN ID \(id) (must be between 0 and 4095 inclusive)",
                 details: "vlanId: 4095 is reserved, so 0 to 4094")
         }

@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 /// Puts the pod's interface into a VRF, whose routing table it has to itself then. Drop-in for the reference's `vrf`:
@@ -9,25 +10,26 @@ struct VRF: Plugin {
     /// Where looking for a free table begins.
     private static let firstTable: UInt32 = 1
 
-    func add(_ request: Request) throws -> CNIResult {
+    func add(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try VRFSettings(request)
         let result = try chainedResult(request)
         let pod = try request.openPodAlone()
-        var inside = try pod.run { try NetlinkSocket() }
+        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
         let link = try inside.chainedInterface(request.attachment.ifname, in: pod.path)
         guard link.master == 0 else {
             let master = try inside.link(.index(link.master))?.name ?? "number \(link.master)"
-            throw CNIError(
+            throw Failure(
                 .conflict, "interface \(link.name) has already a master set: \(master)",
                 details: "DEL it first, or choose another CNI_IFNAME")
         }
         let present = try vrf(settings, &inside)
-        let table = try present?.vrfTable ?? settings.table ?? firstFreeTable(&inside)
+        var table = present?.vrfTable ?? settings.table ?? 0
+        if table == 0 { table = try firstFreeTable(&inside) }
         let before = try InterfaceState(of: link, &inside)
-        do {
+        do throws(Failure) {
             if present == nil { try make(settings.name, table, &inside) }
             guard let vrf = try inside.link(.name(settings.name)) else {
-                throw KernelError("look up VRF \(settings.name)", .noSuchDevice)
+                throw Failure("look up VRF \(settings.name)", .noSuchDevice)
             }
             try setMaster(vrf.index, of: link, &inside)
             try before.restore(in: table, &inside)
@@ -43,27 +45,27 @@ struct VRF: Plugin {
     /// The VRF of that name; nil when there is none yet.
     ///
     /// - Throws: code 103 when the name is another link's, or the table another one.
-    private func vrf(_ settings: VRFSettings, _ inside: inout NetlinkSocket) throws -> Link? {
+    private func vrf(_ settings: VRFSettings, _ inside: inout NetlinkSocket) throws(Failure) -> Link? {
         guard let link = try inside.link(.name(settings.name)) else { return nil }
         guard let table = link.vrfTable else {
-            throw CNIError(
+            throw Failure(
                 .conflict, "Netlink \(link.name) is not a VRF",
                 details: "its kind is \(link.kind); choose another vrfname")
         }
         guard settings.table == nil || settings.table == table else {
-            throw CNIError(
+            throw Failure(
                 .conflict, "VRF \(link.name) already exist with different routing table \(table)",
                 details: "table says \(settings.table ?? 0)")
         }
         return link
     }
 
-    private func firstFreeTable(_ inside: inout NetlinkSocket) throws -> UInt32 {
+    private func firstFreeTable(_ inside: inout NetlinkSocket) throws(Failure) -> UInt32 {
         var tables = try RoutingTables(&inside)
         return tables.takeFirstFree(from: VRF.firstTable)
     }
 
-    private func make(_ name: String, _ table: UInt32, _ inside: inout NetlinkSocket) throws(KernelError) {
+    private func make(_ name: String, _ table: UInt32, _ inside: inout NetlinkSocket) throws(Failure) {
         var up = LinkChange()
         up.isUp = true
         var changes = Changes()
@@ -72,7 +74,7 @@ struct VRF: Plugin {
         try inside.execute(changes)
     }
 
-    private func setMaster(_ master: UInt32, of link: Link, _ inside: inout NetlinkSocket) throws(KernelError) {
+    private func setMaster(_ master: UInt32, of link: Link, _ inside: inout NetlinkSocket) throws(Failure) {
         var change = LinkChange()
         change.master = master
         try inside.execute("set the VRF of \(link.name)") { $0.changeLink(.index(link.index), change) }
@@ -80,10 +82,10 @@ struct VRF: Plugin {
 
     /// Takes the interface out of its VRF, and the VRF away when nobody is left in it. What is configured counts only where
     /// the interface is gone.
-    func del(_ request: Request) throws {
+    func del(_ request: Request) throws(Failure) {
         guard case .present(let pod) = try PodPresence(request) else { return }
         try pod.lockForRequest()
-        var inside = try pod.run { try NetlinkSocket(linkNotifications: true) }
+        var inside = try pod.run { () throws(Failure) in try NetlinkSocket(linkNotifications: true) }
         let link = try inside.link(.name(request.attachment.ifname))
         var vrf: Link?
         if let link, link.master != 0 { vrf = try inside.link(.index(link.master)) }
@@ -95,26 +97,26 @@ struct VRF: Plugin {
         try inside.removeLink(vrf.index, named: "\(vrf.name) in \(pod.path)")
     }
 
-    func check(_ request: Request) throws {
+    func check(_ request: Request) throws(Failure) {
         let settings = try VRFSettings(request)
         let result = try chainedResult(request)
         let pod = try request.openPod()
-        var inside = try pod.run { try NetlinkSocket() }
+        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
         let ifname = request.attachment.ifname
         guard let vrf = try inside.link(.name(settings.name)), let table = vrf.vrfTable else {
-            throw CNIError(deviation: "VRF \(settings.name) is missing in \(pod.path)")
+            throw Failure(deviation: "VRF \(settings.name) is missing in \(pod.path)")
         }
-        guard vrf.isUp else { throw CNIError(deviation: "VRF \(vrf.name) in \(pod.path) is down") }
+        guard vrf.isUp else { throw Failure(deviation: "VRF \(vrf.name) in \(pod.path) is down") }
         guard settings.table == nil || settings.table == table else {
-            throw CNIError(deviation: "VRF \(vrf.name) has the routing table \(table), not \(settings.table ?? 0)")
+            throw Failure(deviation: "VRF \(vrf.name) has the routing table \(table), not \(settings.table ?? 0)")
         }
         guard let link = try inside.link(.name(ifname)), link.master == vrf.index else {
-            throw CNIError(deviation: "Failed to find \(ifname) associated to vrf \(vrf.name) in \(pod.path)")
+            throw Failure(deviation: "Failed to find \(ifname) associated to vrf \(vrf.name) in \(pod.path)")
         }
         let ips = result.ips(of: ifname)
-        let present = try inside.addresses(of: link.index).map(\.address)
+        let present = try inside.addresses(of: link.index).map { $0.address }
         for ip in ips where !present.contains(ip.address) {
-            throw CNIError(deviation: "address \(ip.address) is missing from \(ifname) in \(pod.path)")
+            throw Failure(deviation: "address \(ip.address) is missing from \(ifname) in \(pod.path)")
         }
         var routes: [Route] = []
         for family in IPFamily.allCases where ips.contains(where: { $0.address.family == family }) {
@@ -123,24 +125,24 @@ struct VRF: Plugin {
         for var route in Route.expected(after: result, ips, link.index) {
             route.table = table
             guard routes.contains(where: { $0.serves(route) }) else {
-                throw CNIError(deviation: "route \(route) of \(ifname) is missing from table \(table) in \(pod.path)")
+                throw Failure(deviation: "route \(route) of \(ifname) is missing from table \(table) in \(pod.path)")
             }
         }
     }
 
-    private func chainedResult(_ request: Request) throws(CNIError) -> CNIResult {
+    private func chainedResult(_ request: Request) throws(Failure) -> CNIResult {
         try request.chainedResult("missing prevResult from earlier plugin")
     }
 
     /// Nothing outlives the pod's namespace.
-    func gc(_ request: Request) throws {}
+    func gc(_ request: Request) throws(Failure) {}
 
     /// - Throws: code 50 when the kernel has no VRFs.
-    func status(_ request: Request) throws {
-        do throws(KernelError) {
+    func status(_ request: Request) throws(Failure) {
+        do throws(Failure) {
             var socket = try NetlinkSocket()
             try socket.requireSupport(of: "vrf")
-        } catch { throw CNIError(.notAvailable, error.summary, details: error.advice) }
+        } catch { throw error.coded(.notAvailable) }
     }
 }
 
@@ -153,10 +155,10 @@ private struct InterfaceState {
     /// Of the main table.
     let routes: [Route]
 
-    init(of link: Link, _ inside: inout NetlinkSocket) throws {
+    init(of link: Link, _ inside: inout NetlinkSocket) throws(Failure) {
         self.link = link
         // The kernel makes a link-local one by itself.
-        addresses = try inside.addresses(of: link.index).map(\.address)
+        addresses = try inside.addresses(of: link.index).map { $0.address }
             .filter { $0.family == .v6 && !$0.address.isLinkLocal }
         var routes: [Route] = []
         for family in IPFamily.allCases {
@@ -167,8 +169,8 @@ private struct InterfaceState {
         self.routes = routes.filter { $0.gateway == nil } + routes.filter { $0.gateway != nil }
     }
 
-    func restore(in table: UInt32, _ inside: inout NetlinkSocket) throws {
-        let present = try inside.addresses(of: link.index).map(\.address)
+    func restore(in table: UInt32, _ inside: inout NetlinkSocket) throws(Failure) {
+        let present = try inside.addresses(of: link.index).map { $0.address }
         for address in addresses where !present.contains(address) {
             try inside.addAddressEnablingIPv6(address, to: link.index, named: link.name)
         }

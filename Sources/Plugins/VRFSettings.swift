@@ -1,5 +1,6 @@
 internal import CNI
 internal import JSON
+internal import Posix
 
 /// What `vrf` is told.
 struct VRFSettings {
@@ -12,7 +13,7 @@ struct VRFSettings {
             "vrfname", default: "", "Name of the VRF in the pod; made when it is missing. Required.")
         static let table = ConfigurationKey<UInt32?>(
             "table", default: nil, "Its routing table; 0 or nothing for the one it has, or the first that is free."
-        ) { reader throws(JSONTypeError) in
+        ) { reader throws(Failure) in
             let number = try reader.uint32()
             guard !RoutingTables.reserved.contains(number) else {
                 throw reader.wrong("none of the kernel's own tables")
@@ -20,20 +21,23 @@ struct VRFSettings {
             return number == 0 ? nil : number
         }
 
-        static let everything: [any AnyConfigurationKey] = [vrfname, table]
+        @KeyList static var everything: [KeyDescription] {
+            vrfname
+            table
+        }
     }
 
     /// - Throws: code 6 or 7, naming key and value.
-    init(_ request: Request) throws(CNIError) {
+    init(_ request: Request) throws(Failure) {
         name = try request.configuration[Keys.vrfname]
         table = try request.configuration[Keys.table]
         guard !name.isEmpty else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "configuration is expected to have a valid vrf name",
                 details: "vrfname is missing")
         }
         guard Invocation.isInterfaceName(name), name != request.attachment.ifname else {
-            throw CNIError(
+            throw Failure(
                 .invalidConfiguration, "vrfname \"\(name)\" is no name for a VRF",
                 details: "at most 15 octets, without / : % and blanks, and not the pod's interface")
         }

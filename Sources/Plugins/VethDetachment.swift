@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Netfilter
+internal import Posix
 internal import Wire
 
 /// Takes pods that have a veth off their network: DEL and GC.
@@ -13,39 +14,41 @@ struct VethDetachment {
     let bridge: String?
     /// As whose its rules are recorded.
     let type: String
-    let addressing: () throws -> Addressing
+    let addressing: () throws(Failure) -> Addressing
 
     /// Whether limits are this plugin's business too.
     private var removesLimits: Bool { type == Swiftlet.type }
 
     private var owner: LinkOwner { LinkOwner(request) }
 
-    func del() throws {
+    func del() throws(Failure) {
         var cleanup = Cleanup()
-        cleanup.attempt {
+        cleanup.attempt { () throws(Failure) in
             try request.removeRules(as: type, orTheirs: type == Swiftlet.type ? nil : .masquerade)
         }
-        cleanup.attempt(Result { try addressing() }, { try $0.release(request) }) { try removeLinks() }
+        cleanup.attempt(addressing, { (addresses) throws(Failure) in try addresses.release(request) }) {
+            () throws(Failure) in try removeLinks()
+        }
         try cleanup.finish()
     }
 
     /// Removes the veth by the name that follows from its owner, whether or not the namespace is still there; with it
     /// what limits have needed.
-    private func removeLinks() throws {
+    private func removeLinks() throws(Failure) {
         var host = try NetlinkSocket(linkNotifications: true)
         let ifb = try removesLimits ? owner.ifb(&host) : nil
         let veth = try host.link(.name(owner.hostName))
         let isOthers = veth.map { !$0.alias.isEmpty && $0.alias != owner.alias } ?? false
-        try host.removeLinks([isOthers ? nil : veth, ifb].compactMap(\.self).map { ($0.index, $0.name) })
+        try host.removeLinks([isOthers ? nil : veth, ifb].compactMap { $0 }.map { ($0.index, $0.name) })
         if let veth {
             guard !isOthers else {
-                throw CNIError(.conflict, "link \(veth.name) belongs to \(veth.alias), not to \(owner.alias)")
+                throw Failure(.conflict, "link \(veth.name) belongs to \(veth.alias), not to \(owner.alias)")
             }
             return
         }
         // Made by another plugin, before the node was switched to this one: its own end is known by name.
         guard case .present(let pod) = try PodPresence(request) else { return }
-        var inside = try pod.run { try NetlinkSocket(linkNotifications: true) }
+        var inside = try pod.run { () throws(Failure) in try NetlinkSocket(linkNotifications: true) }
         guard let link = try inside.link(.name(request.attachment.ifname)), link.kind == "veth" else { return }
         // One of ours that belongs to another attachment is none of this one's business.
         let alias = try host.link(.index(link.peer))?.alias ?? ""
@@ -53,17 +56,17 @@ struct VethDetachment {
         try inside.removeLink(link.index, named: "\(link.name) in \(pod.path)")
     }
 
-    func gc() throws {
+    func gc() throws(Failure) {
         let kept = try request.configuration.validAttachments()
         var cleanup = Cleanup()
-        cleanup.attempt { try request.collectRules() }
-        cleanup.attempt(Result { try addressing() }, { try $0.collectGarbage(request) }) {
-            try removeLinks(exceptOf: kept)
+        cleanup.attempt { () throws(Failure) in try request.collectRules() }
+        cleanup.attempt(addressing, { (addresses) throws(Failure) in try addresses.collectGarbage(request) }) {
+            () throws(Failure) in try removeLinks(exceptOf: kept)
         }
         try cleanup.finish()
     }
 
-    private func removeLinks(exceptOf kept: Set<Attachment>) throws {
+    private func removeLinks(exceptOf kept: Set<Attachment>) throws(Failure) {
         let network = request.configuration.name
         let keptNames = Set(kept.map { LinkOwner(network: network, $0).hostName })
         var host = try NetlinkSocket(linkNotifications: true)
@@ -71,7 +74,7 @@ struct VethDetachment {
         let master = if let bridge { try host.link(.name(bridge))?.index } else { UInt32?(0) }
         var cleanup = Cleanup()
         if removesLimits {
-            cleanup.attempt {
+            cleanup.attempt { () throws(Failure) in
                 try host.removeLinks(
                     LinkOwner.staleIFBs(of: network, exceptOf: kept, &host).map { ($0.index, $0.name) })
             }
@@ -83,7 +86,7 @@ struct VethDetachment {
                 ? link.name.hasPrefix(LinkOwner.namePrefix(network)) && link.name.utf8.count == 15
                     && link.master == master
                 : link.alias.hasPrefix(LinkOwner.aliasPrefix(network)) && !isKept(link.alias, kept)
-            if isOurs { cleanup.attempt { try host.removeLink(link.index, named: link.name) } }
+            if isOurs { cleanup.attempt { () throws(Failure) in try host.removeLink(link.index, named: link.name) } }
         }
         try cleanup.finish()
     }

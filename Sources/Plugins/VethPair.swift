@@ -1,6 +1,7 @@
 internal import CNI
 internal import Kernel
 internal import Net
+internal import Posix
 internal import Wire
 
 /// The pod's interface and its other end on the node.
@@ -10,14 +11,17 @@ struct VethPair {
     let mac: MACAddress
     /// Octets; nil leaves it to the kernel.
     let configuredMTU: UInt32?
+    /// Of the pod's end; nil leaves them to the kernel.
+    let gso: GSOLimits?
 
     /// - Parameters:
     ///   - mac: the one asked for; nil for the one that follows from address or owner.
     ///   - mtu: octets; nil leaves it to the kernel.
-    init(_ owner: LinkOwner, mac: MACAddress?, mtu: UInt32?, _ result: CNIResult) {
+    init(_ owner: LinkOwner, mac: MACAddress?, mtu: UInt32?, gso: GSOLimits? = nil, _ result: CNIResult) {
         self.owner = owner
         self.mac = mac ?? owner.podMAC(result.ips.first?.address.address)
         configuredMTU = mtu
+        self.gso = gso
     }
 
     /// Octets; the kernel's default where nothing is configured (ETH_DATA_LEN, linux/if_ether.h).
@@ -44,29 +48,29 @@ struct VethPair {
     /// - Throws: code 103 when either name is taken. Nothing is left of it then.
     func create(
         in pod: borrowing NetworkNamespace, on bridge: Link? = nil, _ host: inout NetlinkSocket,
-        _ inside: inout NetlinkSocket, setUpHostEnd: (inout NetlinkSocket) throws -> Void
-    ) throws -> UInt32 {
-        do throws(KernelError) {
+        _ inside: inout NetlinkSocket, setUpHostEnd: (inout NetlinkSocket) throws(Failure) -> Void
+    ) throws(Failure) -> UInt32 {
+        do throws(Failure) {
             try make(pod.descriptor, bridge, &host)
         } catch {
             guard !error.isAnswerLost else { throw withdrawn(error, &host) }
             throw error.errno == .fileExists ? try conflict(pod.path, &host) : error
         }
-        do {
+        do throws(Failure) {
             try setUpHostEnd(&host)
             guard let link = try inside.link(.name(ifname)) else {
-                throw KernelError("look up \(ifname) in \(pod.path)", .noSuchDevice)
+                throw Failure("look up \(ifname) in \(pod.path)", .noSuchDevice)
             }
             return link.index
         } catch { throw withdrawn(error, &host) }
     }
 
-    private func make(_ namespace: Int32, _ bridge: Link?, _ host: inout NetlinkSocket) throws(KernelError) {
+    private func make(_ namespace: Int32, _ bridge: Link?, _ host: inout NetlinkSocket) throws(Failure) {
         let place = bridge.map { " on bridge \($0.name)" } ?? ""
         try host.execute("create veth \(ifname) of \(owner.attachment.containerID)\(place)") {
             $0.createVeth(
-                VethEnd(name: owner.hostName, mac: owner.hostMAC),
-                peer: VethEnd(name: ifname, mac: mac, namespace: namespace),
+                VethEnd(name: owner.hostName, mac: owner.hostMAC, gso: bridge?.limitsOfPorts),
+                peer: VethEnd(name: ifname, mac: mac, namespace: namespace, gso: gso),
                 mtu: configuredMTU, master: bridge?.index)
         }
     }
@@ -78,7 +82,7 @@ struct VethPair {
     ///   - hasIPv6: false keeps IPv6 off it: no link-local address, no solicitations.
     func setUpHostEnd(
         _ change: LinkChange = LinkChange(), hasIPv6: Bool, _ host: inout NetlinkSocket
-    ) throws(KernelError) {
+    ) throws(Failure) {
         var change = change
         change.alias = owner.alias
         change.isUp = true
@@ -89,35 +93,35 @@ struct VethPair {
         if !hasIPv6 {
             changes.append("keep IPv6 off \(owner.hostName)") { $0.changeLink(.name(owner.hostName), quiet) }
         }
-        do throws(KernelError) { try host.execute(changes) } catch {
+        do throws(Failure) { try host.execute(changes) } catch {
             // A node without IPv6, or an MTU below IPv6's least: it is off already.
             guard error.step == 1, error.errno == .addressFamilyNotSupported else { throw error }
         }
     }
 
     /// Tells apart what EEXIST does not: the host's name (this attachment is there already) or the pod's.
-    private func conflict(_ path: String, _ host: inout NetlinkSocket) throws -> CNIError {
+    private func conflict(_ path: String, _ host: inout NetlinkSocket) throws(Failure) -> Failure {
         try owner.requireUnused(&host)
         return PodInterface.taken(ifname, kind: "veth", in: path)
     }
 
     /// Takes the pair away again, for an error that came after it was made.
-    private func withdrawn(_ error: any Error, _ host: inout NetlinkSocket) -> any Error {
+    private func withdrawn(_ error: Failure, _ host: inout NetlinkSocket) -> Failure {
         try? remove(&host)
         return error
     }
 
     /// Removes the pair, waiting for the kernel: for undoing, where nobody is in a hurry.
-    func remove(_ host: inout NetlinkSocket) throws(KernelError) {
+    func remove(_ host: inout NetlinkSocket) throws(Failure) {
         try host.execute("delete link \(owner.hostName)") { $0.deleteLink(.name(owner.hostName)) }
     }
 }
 
 extension LinkOwner {
     /// - Throws: code 103 when the attachment has an interface already.
-    func requireUnused(_ host: inout NetlinkSocket) throws {
+    func requireUnused(_ host: inout NetlinkSocket) throws(Failure) {
         guard try host.link(.name(hostName)) != nil else { return }
-        throw CNIError(
+        throw Failure(
             .conflict,
             "container \(attachment.containerID) is attached to network \(network) as \(attachment.ifname) already",
             details: "its host interface is \(hostName); DEL it first")

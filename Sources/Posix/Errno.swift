@@ -1,4 +1,4 @@
-internal import Glibc
+internal import CKernel
 
 /// An error number of the kernel (errno-base.h), with the C library's text for it.
 public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
@@ -43,6 +43,12 @@ public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
 
     /// The calling thread's last error.
     public static var last: Errno { Errno(rawValue: errno) }
+}
+
+/// The calling thread's errno(3), which is a macro.
+var errno: Int32 {
+    get { ck_errno() }
+    set { ck_set_errno(newValue) }
 }
 
 /// What failed at one of several paths.

@@ -1,5 +1,4 @@
 internal import CKernel
-internal import Glibc
 
 /// How a file is opened: the O_ flags of open(2).
 public struct OpenOptions: OptionSet, Sendable {
@@ -21,13 +20,14 @@ public struct OpenOptions: OptionSet, Sendable {
 }
 
 /// An open file that is closed when its owner lets go of it. Always close-on-exec.
+@frozen
 public struct FileDescriptor: ~Copyable, Sendable {
     public let rawValue: Int32
 
     /// Takes over a descriptor that nobody else closes.
     public init(owning rawValue: Int32) { self.rawValue = rawValue }
 
-    deinit { _ = Glibc.close(rawValue) }
+    deinit { _ = CKernel.close(rawValue) }
 
     /// Gives the descriptor to someone who will close it.
     public consuming func release() -> Int32 {
@@ -40,12 +40,12 @@ public struct FileDescriptor: ~Copyable, Sendable {
     public static func open(_ path: String, _ options: OpenOptions, mode: UInt32 = 0o600) throws(Errno)
         -> FileDescriptor
     {
-        FileDescriptor(owning: try retrying { unsafe Glibc.open(path, options.rawValue | O_CLOEXEC, mode) })
+        FileDescriptor(owning: try retrying { unsafe ck_open(path, options.rawValue | O_CLOEXEC, mode) })
     }
 
     /// openat(2), relative to this directory.
     public func open(_ path: String, _ options: OpenOptions, mode: UInt32 = 0o600) throws(Errno) -> FileDescriptor {
-        FileDescriptor(owning: try retrying { unsafe Glibc.openat(rawValue, path, options.rawValue | O_CLOEXEC, mode) })
+        FileDescriptor(owning: try retrying { unsafe ck_openat(rawValue, path, options.rawValue | O_CLOEXEC, mode) })
     }
 
     /// read(2) to the end of the file.
@@ -66,7 +66,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
         var failure: Errno?
         let chunk = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             do throws(Errno) {
-                filled = try retrying { unsafe Glibc.read(rawValue, buffer.baseAddress, count) }
+                filled = try retrying { unsafe CKernel.read(rawValue, buffer.baseAddress, count) }
             } catch { failure = error }
         }
         if let failure { throw failure }
@@ -80,7 +80,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
         while written < content.count {
             written += try retrying {
                 unsafe content.withUnsafeBytes { buffer in
-                    unsafe Glibc.write(rawValue, buffer.baseAddress! + written, content.count - written)
+                    unsafe CKernel.write(rawValue, buffer.baseAddress! + written, content.count - written)
                 }
             }
         }
@@ -243,7 +243,7 @@ public struct FileStatus: Sendable {
 
     init(_ info: stat) {
         kind =
-            switch info.st_mode & S_IFMT {
+            switch Int32(bitPattern: info.st_mode) & S_IFMT {
             case S_IFREG: .file
             case S_IFDIR: .directory
             case S_IFLNK: .symbolicLink

@@ -1,5 +1,4 @@
 internal import CKernel
-internal import Glibc
 
 /// One instruction of a classic BPF program (linux/filter.h).
 public struct FilterInstruction: Sendable {
@@ -19,7 +18,7 @@ extension FileDescriptor {
     public static func packetSocket(
         interface: UInt32, etherType: UInt16, filter: [FilterInstruction]
     ) throws(Errno) -> FileDescriptor {
-        let program = filter.map(\.packed)
+        let program = filter.map { $0.packed }
         return FileDescriptor(
             owning: try once { unsafe ck_packet_socket(interface, etherType, program, program.count) })
     }

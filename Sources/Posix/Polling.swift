@@ -1,4 +1,4 @@
-internal import Glibc
+internal import CKernel
 
 /// Waiting for several descriptors at once.
 public enum Polling {

@@ -1,12 +1,11 @@
 internal import CKernel
-internal import Glibc
 
 /// The environment of this process.
 public enum ProcessEnvironment {
     /// `NAME=value` for each variable.
     public static var variables: [String] {
         var result: [String] = []
-        var entry = unsafe environ
+        guard var entry = unsafe ck_environment() else { return [] }
         while let text = unsafe entry.pointee {
             unsafe result.append(String(cString: text))
             unsafe entry += 1
@@ -17,8 +16,13 @@ public enum ProcessEnvironment {
     /// Whether a variable is there, be it empty.
     public static func hasVariable(_ name: String) -> Bool { unsafe getenv(name) != nil }
 
-    /// The command line, with the name that this process was started by in front.
-    public static var arguments: [String] { CommandLine.arguments }
+    /// The command line, with the name that this process was started by in front; empty where there is no /proc.
+    public static var arguments: [String] {
+        let line = try? FileDescriptor.open("/proc/self/cmdline", .readOnly).readAll(limit: 1 << 20)
+        return (line ?? []).split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
+            String(decoding: $0, as: UTF8.self)
+        }
+    }
 
     /// The last component of the name that this process was started by.
     ///
@@ -33,10 +37,7 @@ public enum ProcessEnvironment {
 
     /// setrlimit(2): lets this process open as many files as it may allow itself (RLIMIT_NOFILE).
     public static func raiseFileLimit() throws(Errno) {
-        var limit = rlimit()
-        try once { unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) }
-        limit.rlim_cur = limit.rlim_max
-        try once { unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) }
+        try once { ck_raise_file_limit() }
     }
 
     /// A descriptor that becomes readable when SIGTERM or SIGINT comes; these end the process no more.
@@ -50,7 +51,7 @@ public enum ProcessEnvironment {
     }
 
     /// Ends the process at once.
-    public static func exit(_ code: Int32) -> Never { Glibc.exit(code) }
+    public static func exit(_ code: Int32) -> Never { CKernel.exit(code) }
 }
 
 /// The descriptors that a process starts with; never closed here.
@@ -137,7 +138,7 @@ public enum ChildProcess {
         _ path: String, environment: [String], input: [UInt8], outputLimit: Int
     ) throws(Errno) -> Output {
         // Ignored by whoever started us, the child's end would not be told.
-        let onChildEnd = signal(SIGCHLD, SIG_DFL)
+        let onChildEnd = ck_default_signal(SIGCHLD)
         defer { _ = signal(SIGCHLD, onChildEnd) }
         var ends = try pipe()
         let inputReader = FileDescriptor(owning: ends.reader)
@@ -176,7 +177,7 @@ public enum ChildProcess {
         var writer: FileDescriptor? = writer
         var written = 0
         var output: [UInt8] = []
-        try once { fcntl(writer?.rawValue ?? -1, F_SETFL, O_NONBLOCK) }
+        try once { ck_set_nonblocking(writer?.rawValue ?? -1) }
         while true {
             var waiting = [
                 pollfd(fd: reader.rawValue, events: Int16(POLLIN), revents: 0),
@@ -214,7 +215,7 @@ public enum ChildProcess {
 }
 
 /// Makes a write to a closed pipe fail, where SIGPIPE's default would end this process; the disposition that it had.
-private func ignoreBrokenPipes() -> __sighandler_t? { signal(SIGPIPE, SIG_IGN) }
+private func ignoreBrokenPipes() -> __sighandler_t? { ck_ignore_signal(SIGPIPE) }
 
 extension FileDescriptor {
     /// close(2) now rather than at the end of the scope.

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import CKernel
 
 /// A POSIX extended regular expression, compiled by regcomp(3). It matches anywhere in a text unless anchored.
 @safe

@@ -1,5 +1,4 @@
 internal import CKernel
-internal import Glibc
 
 /// Where a unix socket listens (unix(7)).
 public enum UnixSocketAddress: Sendable, Hashable, CustomStringConvertible {
@@ -52,8 +51,8 @@ extension FileDescriptor {
     public func listen(at address: UnixSocketAddress, queue: Int32 = 64) throws(Errno) {
         let before = umask(0o177)
         defer { umask(before) }
-        try unsafe withAddress(address) { unsafe Glibc.bind(rawValue, $0, $1) }
-        try once { Glibc.listen(rawValue, queue) }
+        try unsafe withAddress(address) { unsafe CKernel.bind(rawValue, $0, $1) }
+        try once { CKernel.listen(rawValue, queue) }
     }
 
     /// accept4(2). The new one is close-on-exec.
@@ -66,7 +65,7 @@ extension FileDescriptor {
     /// - Throws: `ENOENT` where no such file is, `ECONNREFUSED` where nobody listens, `EAGAIN` after the send timeout,
     ///   `ENAMETOOLONG` above 107 octets, `EINVAL` for a path with a NUL in it.
     public func connect(to address: UnixSocketAddress) throws(Errno) {
-        try unsafe withAddress(address) { unsafe Glibc.connect(rawValue, $0, $1) }
+        try unsafe withAddress(address) { unsafe CKernel.connect(rawValue, $0, $1) }
     }
 
     private func withAddress(
@@ -79,7 +78,7 @@ extension FileDescriptor {
         guard octets.count <= MemoryLayout.size(ofValue: target.sun_path) else { throw .nameTooLong }
         unsafe withUnsafeMutableBytes(of: &target.sun_path) { unsafe $0.copyBytes(from: octets) }
         // An abstract name is as long as the length says, NULs and all.
-        let length = socklen_t(MemoryLayout<sockaddr_un>.offset(of: \.sun_path)! + octets.count)
+        let length = socklen_t(MemoryLayout.size(ofValue: target.sun_family) + octets.count)
         try retrying {
             unsafe withUnsafePointer(to: target) { pointer in
                 unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe call($0, length) }
@@ -94,7 +93,7 @@ extension FileDescriptor {
     public func send(_ content: ArraySlice<UInt8>) throws(Errno) -> Int {
         let flags = Int32(MSG_NOSIGNAL | MSG_DONTWAIT)
         return try retrying {
-            unsafe content.withUnsafeBytes { unsafe Glibc.send(rawValue, $0.baseAddress, $0.count, flags) }
+            unsafe content.withUnsafeBytes { unsafe CKernel.send(rawValue, $0.baseAddress, $0.count, flags) }
         }
     }
 

@@ -69,6 +69,9 @@ enum IFLA {
     static let extMask: UInt16 = 29
     static let promiscuity: UInt16 = 30
     static let transmitQueues: UInt16 = 31
+    static let gsoMaxSize: UInt16 = 41
+    static let tsoMaxSize: UInt16 = 59
+    static let gsoIPv4MaxSize: UInt16 = 63
 
     static let infoKind: UInt16 = 1
     static let infoData: UInt16 = 2

@@ -24,6 +24,10 @@ public struct Link: Sendable, Hashable {
     public let hasVLANFiltering: Bool
     /// Packets.
     public let txQueueLength: UInt32
+    /// Nil where the kernel has no such limit for IPv4: before 6.3.
+    public let gso: GSOLimits?
+    /// What may be asked for as ``gso``, octets (IFLA_TSO_MAX_SIZE); nil where it cannot be more than 64 KiB: before 5.19.
+    public let tsoMaxSize: UInt32?
     /// The kind with its particulars, for the kinds that ``LinkKind`` has.
     public let details: LinkKind?
 
@@ -49,6 +53,10 @@ public struct Link: Sendable, Hashable {
         alias = attributes[IFLA.ifalias]?.text ?? ""
         promiscuity = attributes[IFLA.promiscuity]?.uint32 ?? 0
         txQueueLength = attributes[IFLA.txQueueLength]?.uint32 ?? 0
+        gso = attributes[IFLA.gsoMaxSize]?.uint32.flatMap { v6 in
+            attributes[IFLA.gsoIPv4MaxSize]?.uint32.map { GSOLimits(v4: $0, v6: v6) }
+        }
+        tsoMaxSize = attributes[IFLA.tsoMaxSize]?.uint32
         let info = attributes.nested(IFLA.linkinfo)
         details = LinkKind(info[IFLA.infoKind]?.text ?? "", info.nested(IFLA.infoData))
         kind = info[IFLA.infoKind]?.text ?? ""
@@ -73,8 +81,11 @@ public struct VethEnd: Sendable {
     public var mac: MACAddress?
     /// Descriptor of the namespace it is made in; nil for the socket's.
     public var namespace: Int32?
+    /// Nil leaves them to the kernel.
+    public var gso: GSOLimits?
 
-    public init(name: String, mac: MACAddress? = nil, namespace: Int32? = nil) {
+    public init(name: String, mac: MACAddress? = nil, namespace: Int32? = nil, gso: GSOLimits? = nil) {
+        self.gso = gso
         self.name = name
         self.mac = mac
         self.namespace = namespace
@@ -95,6 +106,7 @@ public struct LinkChange: Sendable {
     public var mtu: UInt32?
     public var mac: MACAddress?
     public var alias: String?
+    public var gso: GSOLimits?
     /// 0 releases a port.
     public var master: UInt32?
     /// Needs a link that is a bridge port already.
@@ -109,7 +121,7 @@ public struct LinkChange: Sendable {
 }
 
 /// A VLAN of a bridge port (bridge_vlan_info, linux/if_bridge.h).
-public struct PortVLAN: Sendable, Hashable {
+public struct PortVLAN: Sendable, Hashable, CustomStringConvertible {
     /// 1...4094.
     public var first: UInt16
     /// The last of a range; `first` for a single one.
@@ -118,6 +130,8 @@ public struct PortVLAN: Sendable, Hashable {
     public var isPVID: Bool
     /// Frames leave untagged.
     public var isUntagged: Bool
+
+    public var description: String { first == last ? "\(first)" : "\(first)-\(last)" }
 
     public init(_ first: UInt16, through last: UInt16? = nil, isPVID: Bool = false, isUntagged: Bool = false) {
         self.first = first
@@ -221,7 +235,15 @@ extension MessageBuilder {
         attribute(IFLA.ifname, text: end.name)
         if let mac = end.mac { attribute(IFLA.address, mac.bytes) }
         if let mtu { attribute(IFLA.mtu, uint32: mtu) }
+        limits(end.gso)
         if let namespace = end.namespace { attribute(IFLA.netNsFD, uint32: UInt32(bitPattern: namespace)) }
+    }
+
+    /// The kernel heeds IPv4's last, whose limit goes along with the other one up to 64 KiB.
+    private mutating func limits(_ gso: GSOLimits?) {
+        guard let gso else { return }
+        attribute(IFLA.gsoMaxSize, uint32: gso.v6)
+        attribute(IFLA.gsoIPv4MaxSize, uint32: gso.v4)
     }
 
     /// Changes a link. The kernel applies master and alias before flags, address generation after them.
@@ -245,6 +267,7 @@ extension MessageBuilder {
             if let length = change.txQueueLength { $0.attribute(IFLA.txQueueLength, uint32: length) }
             if let mac = change.mac { $0.attribute(IFLA.address, mac.bytes) }
             if let mtu = change.mtu { $0.attribute(IFLA.mtu, uint32: mtu) }
+            $0.limits(change.gso)
             if let master = change.master { $0.attribute(IFLA.master, uint32: master) }
             if let alias = change.alias { $0.attribute(IFLA.ifalias, Array(alias.utf8)) }
             if change.hairpin != nil || change.isolated != nil {

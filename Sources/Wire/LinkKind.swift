@@ -35,18 +35,35 @@ public enum LinkKind: Sendable, Hashable {
 }
 
 /// MACVLAN_MODE_*, linux/if_link.h.
-public enum MacvlanMode: UInt32, Sendable, Hashable, CaseIterable {
+public enum MacvlanMode: UInt32, Sendable, Hashable, CaseIterable, CustomStringConvertible {
     case `private` = 1
     case vepa = 2
     case bridge = 4
     case passthru = 8
+
+    public var description: String {
+        switch self {
+        case .private: "private"
+        case .vepa: "vepa"
+        case .bridge: "bridge"
+        case .passthru: "passthru"
+        }
+    }
 }
 
 /// IPVLAN_MODE_*, linux/if_link.h.
-public enum IPvlanMode: UInt16, Sendable, Hashable, CaseIterable {
+public enum IPvlanMode: UInt16, Sendable, Hashable, CaseIterable, CustomStringConvertible {
     case l2 = 0
     case l3 = 1
     case l3s = 2
+
+    public var description: String {
+        switch self {
+        case .l2: "l2"
+        case .l3: "l3"
+        case .l3s: "l3s"
+        }
+    }
 }
 
 /// A link to be made, still down.
@@ -103,7 +120,17 @@ extension MessageBuilder {
     }
 }
 
-extension LinkKind {
+extension LinkKind: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .dummy, .ifb: name
+        case .macvlan(let mode, _): "\(name) of mode \(mode)"
+        case .ipvlan(let mode): "\(name) of mode \(mode)"
+        case .vlan(let id): "\(name) \(id)"
+        case .vrf(let table): "\(name) of table \(table)"
+        }
+    }
+
     /// - Parameters:
     ///   - name: IFLA_INFO_KIND.
     ///   - data: IFLA_INFO_DATA.

@@ -86,10 +86,10 @@ public struct Attributes: Sendable {
     public func nested(_ type: UInt16) -> Attributes { Attributes(self[type]?.bytes ?? []) }
 
     /// All of them, in order: for lists.
-    public var all: [Attribute] { entries.map(\.value) }
+    public var all: [Attribute] { entries.map { $0.value } }
 
     /// The types of all of them, in order.
-    public var types: [UInt16] { entries.map(\.type) }
+    public var types: [UInt16] { entries.map { $0.type } }
 }
 
 /// The value of one attribute.

@@ -21,12 +21,13 @@ public struct TokenBucket: Sendable, Hashable {
 }
 
 /// Where a queueing discipline sits on its link.
-public enum QdiscPlace: Sendable, Hashable {
+public enum QdiscPlace: Sendable, Hashable, CustomStringConvertible {
     /// On the way out: TC_H_ROOT.
     case root
     /// On the way in: TC_H_INGRESS.
     case ingress
 
+    public var description: String { self == .root ? "root" : "ingress" }
     var parent: UInt32 { self == .root ? 0xffff_ffff : 0xffff_fff1 }
     var handle: UInt32 { self == .root ? 0x0001_0000 : QdiscPlace.ingressHandle }
 

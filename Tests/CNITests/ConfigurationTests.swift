@@ -1,3 +1,4 @@
+import Posix
 import CNI
 import JSON
 import Net
@@ -63,7 +64,7 @@ import Testing
         let flag = ConfigurationKey.flag("ipMasq", "masquerade")
         let text = ConfigurationKey.text("bridge", default: "cni0", "name")
         var plugin = MadeUp()
-        plugin.onAdd = { request in
+        plugin.onAdd = { request throws(CNIError) in
             _ = (try request.configuration[mtu], try request.configuration[flag], try request.configuration[text])
             return CNIResult()
         }
@@ -87,11 +88,11 @@ import Testing
         let document = try Configuration(Array(configuration().utf8))
         let mtu = ConfigurationKey.number("mtu", default: 1400, in: 0...65535, "octets")
         #expect(try document[mtu] == 1400)
-        #expect(mtu.fallbackText == "1400" && mtu.summary == "octets")
-        let none = ConfigurationKey<String?>("x", default: nil, "") { reader throws(JSONTypeError) in
+        #expect(mtu.described.fallback == "1400" && mtu.summary == "octets")
+        let none = ConfigurationKey<String?>("x", default: nil, "") { reader throws(Failure) in
             try reader.string()
         }
-        #expect(none.fallbackText == "")
+        #expect(none.described.fallback == "")
         #expect(try document[none] == nil)
     }
 
@@ -125,7 +126,7 @@ import Testing
     ])
     func aWellKnownKeyOfTheWrongTypeIsCode6(_ more: String) {
         var plugin = MadeUp()
-        plugin.onAdd = { request in
+        plugin.onAdd = { request throws(CNIError) in
             let document = request.configuration
             _ = (try document.ipamType(), try document.dns(), try document.runtimeConfiguration("x"))
             _ = (try document.conventionalArgument("x"), try document.previousResult())
@@ -137,7 +138,7 @@ import Testing
     @Test(arguments: SpecVersion.allCases)
     func aPreviousResultIsReadInItsOwnVersionAndPassedThroughInTheConfigurations(_ version: SpecVersion) throws {
         var plugin = MadeUp()
-        plugin.onAdd = { try $0.configuration.previousResult()! }
+        plugin.onAdd = { request throws(CNIError) in try request.configuration.previousResult()! }
         let previous = String(decoding: try CNIResult.example.json(version: version).serialized(), as: UTF8.self)
         let answer = call(plugin, "ADD", [:], configuration(version, ",\"prevResult\":\(previous)"))
         #expect(answer.status == 0)
@@ -172,8 +173,8 @@ import Testing
     @Test func whatHasStructureIsReadWithItsKeyPath() throws {
         func numbers(_ list: String) throws -> [UInt32] {
             let configuration = try Configuration(Array(configuration(.latest, ",\"ports\":\(list)").utf8))
-            return try configuration.decoding { reader throws(JSONTypeError) in
-                try reader.list("ports") { port throws(JSONTypeError) in try port.required("number").uint32() }
+            return try configuration.decoding { reader throws(Failure) in
+                try reader.list("ports") { port throws(Failure) in try port.required("number").uint32() }
             }
         }
         #expect(try numbers(#"[{"number":80},{"number":443}]"#) == [80, 443])

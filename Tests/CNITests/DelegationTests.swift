@@ -117,7 +117,7 @@ private let gcInput = configuration(.latest, #","cni.dev/valid-attachments":[]"#
     @Test func anAddThatFailsLaterCanBeUndoneInTheDelegate() throws {
         let scripts = try Scripts(["inner": wellBehaved])
         var plugin = MadeUp()
-        plugin.onAdd = { request in
+        plugin.onAdd = { request throws(CNIError) in
             try request.delegate(to: "inner")
             try request.undoDelegate("inner")
             throw CNIError(.kernel, "later step")
@@ -209,7 +209,7 @@ private let gcInput = configuration(.latest, #","cni.dev/valid-attachments":[]"#
         let this = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         try FileManager.default.createSymbolicLink(atPath: scripts.directory + "/inner", withDestinationPath: this)
         var inner = MadeUp()
-        inner.onAdd = { _ in throw CNIError(.addressNotAvailable, "none left") }
+        inner.onAdd = { _ throws(CNIError) in throw CNIError(.addressNotAvailable, "none left") }
         let answer = call(delegating(), "ADD", ["CNI_PATH": scripts.directory], inner: inner)
         #expect(answer.error == CNIError(.addressNotAvailable, "none left"))
         #expect(inner.record.all == ["ADD"])

@@ -112,14 +112,14 @@ import Testing
 
     @Test func forDelThePluginsOwnNamespaceIsOneThatIsGone() {
         var plugin = MadeUp()
-        plugin.onOther = { request in #expect(request.invocation.netns == nil) }
+        plugin.onOther = { request throws(CNIError) in #expect(request.invocation.netns == nil) }
         #expect(call(plugin, "DEL", ["CNI_NETNS": "/proc/self/ns/net"]).status == 0)
         #expect(plugin.record.all == ["DEL"])
     }
 
     @Test func whatThePluginSeesIsWhatTheRuntimeSaid() {
         var plugin = MadeUp()
-        plugin.onAdd = { request in
+        plugin.onAdd = { request throws(CNIError) in
             #expect(request.attachment == Attachment(containerID: "pod-1", ifname: "eth0"))
             #expect(request.invocation.netns == "/nonexistent/netns")
             #expect(request.invocation.path == ["/a", "/b"])
@@ -158,7 +158,7 @@ import Testing
     }
 
     @Test func anUnknownPluginNameIsCode4() {
-        let status = Dispatcher(["a": MadeUp(), "b": MadeUp()]).run(
+        let status = Dispatcher([PluginEntry("a", MadeUp()), PluginEntry("b", MadeUp())]).run(
             as: "c", variables("ADD"),
             .init(
                 read: { [] },

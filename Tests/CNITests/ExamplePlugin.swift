@@ -11,7 +11,7 @@ struct AddressFile: Plugin {
     static let directory = ConfigurationKey.text(
         "directory", default: "/run/pod-addresses", "where the files are")
 
-    func add(_ request: Request) throws -> CNIResult {
+    func add(_ request: Request) throws(CNIError) -> CNIResult {
         let result = try previousResult(request)
         let file = try path(request.attachment, request)
         do {
@@ -23,11 +23,11 @@ struct AddressFile: Plugin {
         return result
     }
 
-    func del(_ request: Request) throws {
+    func del(_ request: Request) throws(CNIError) {
         try remove(path(request.attachment, request))
     }
 
-    func check(_ request: Request) throws {
+    func check(_ request: Request) throws(CNIError) {
         let file = try path(request.attachment, request)
         let expected = content(try previousResult(request))
         guard let found = FileManager.default.contents(atPath: file), found == Data(expected.utf8) else {
@@ -35,7 +35,7 @@ struct AddressFile: Plugin {
         }
     }
 
-    func gc(_ request: Request) throws {
+    func gc(_ request: Request) throws(CNIError) {
         let folder = try folder(request)
         let valid = Set(try request.configuration.validAttachments().map(name))
         for stale in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where !valid.contains(stale) {
@@ -44,7 +44,7 @@ struct AddressFile: Plugin {
         }
     }
 
-    func status(_ request: Request) throws {
+    func status(_ request: Request) throws(CNIError) {
         let parent = try request.configuration[AddressFile.directory]
         guard FileManager.default.isWritableFile(atPath: parent) else {
             throw CNIError(
@@ -53,7 +53,7 @@ struct AddressFile: Plugin {
     }
 
     /// An earlier plugin must have set the interface up.
-    private func previousResult(_ request: Request) throws -> CNIResult {
+    private func previousResult(_ request: Request) throws(CNIError) -> CNIResult {
         guard let result = try request.configuration.previousResult() else {
             throw CNIError(.invalidConfiguration, "missing prevResult", details: "put this plugin behind another one")
         }
@@ -64,21 +64,23 @@ struct AddressFile: Plugin {
         result.ips.map { "\($0.address)\n" }.joined()
     }
 
-    private func folder(_ request: Request) throws -> String {
+    private func folder(_ request: Request) throws(CNIError) -> String {
         "\(try request.configuration[AddressFile.directory])/\(request.configuration.name)"
     }
 
     /// A colon is in no container ID and in no interface name, so that no two attachments share a file.
     private func name(_ attachment: Attachment) -> String { "\(attachment.containerID):\(attachment.ifname)" }
 
-    private func path(_ attachment: Attachment, _ request: Request) throws -> String {
+    private func path(_ attachment: Attachment, _ request: Request) throws(CNIError) -> String {
         "\(try folder(request))/\(name(attachment))"
     }
 
     /// A file that is gone already is as good as removed: DEL may come twice.
-    private func remove(_ file: String) throws {
+    private func remove(_ file: String) throws(CNIError) {
         guard FileManager.default.fileExists(atPath: file) else { return }
-        try FileManager.default.removeItem(atPath: file)
+        do { try FileManager.default.removeItem(atPath: file) } catch {
+            throw CNIError(.storage, "remove \(file): \(error)")
+        }
     }
 }
 // end: plugin
@@ -88,10 +90,10 @@ struct AddressFile: Plugin {
 struct NameServer: Plugin {
     static let server = ConfigurationKey.text("server", default: "10.0.0.53", "address of the DNS server")
 
-    func add(_ request: Request) throws -> CNIResult {
+    func add(_ request: Request) throws(CNIError) -> CNIResult {
         // An ADD that fails in there has left nothing when its error gets here.
         var result = try request.delegate(to: ipam(request)) ?? CNIResult()
-        do {
+        do throws(CNIError) {
             result.dns.nameservers.append(try request.configuration[NameServer.server])
         } catch {
             // But what fails after it is for us to undo.
@@ -102,12 +104,12 @@ struct NameServer: Plugin {
     }
 
     // The other verbs are handed on: the spec wants each of them to reach the delegate, and its error the runtime.
-    func del(_ request: Request) throws { try request.delegate(to: ipam(request)) }
-    func check(_ request: Request) throws { try request.delegate(to: ipam(request)) }
-    func gc(_ request: Request) throws { try request.delegate(to: ipam(request)) }
-    func status(_ request: Request) throws { try request.delegate(to: ipam(request)) }
+    func del(_ request: Request) throws(CNIError) { try request.delegate(to: ipam(request)) }
+    func check(_ request: Request) throws(CNIError) { try request.delegate(to: ipam(request)) }
+    func gc(_ request: Request) throws(CNIError) { try request.delegate(to: ipam(request)) }
+    func status(_ request: Request) throws(CNIError) { try request.delegate(to: ipam(request)) }
 
-    private func ipam(_ request: Request) throws -> String {
+    private func ipam(_ request: Request) throws(CNIError) -> String {
         guard let type = try request.configuration.ipamType() else {
             throw CNIError(.invalidConfiguration, "ipam.type is missing")
         }

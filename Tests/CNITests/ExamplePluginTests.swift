@@ -8,7 +8,7 @@ import Testing
 /// Runs a call with everything made up.
 func run(_ plugin: any Plugin, _ environment: [String], _ input: String) -> (status: Int32, output: String) {
     let output = Mutex("")
-    let status = Dispatcher(["address-file": plugin]).run(
+    let status = Dispatcher([PluginEntry("address-file", plugin)]).run(
         as: "address-file", Environment(environment),
         Dispatcher.Streams(
             read: { Array(input.utf8) },

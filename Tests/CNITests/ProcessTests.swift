@@ -9,7 +9,7 @@ private func runProcess(_ plugin: any Plugin, _ changes: [String: String] = [:])
     {
         setenv(name, value, 1)
     }
-    exit(Dispatcher(["test": plugin]).runProcess(as: "test"))
+    exit(Dispatcher([PluginEntry("test", plugin)]).runProcess(as: "test"))
 }
 
 /// Puts a text on standard input.
@@ -47,7 +47,7 @@ extension ExitTest.Result? {
         let run = await #expect(processExitsWith: .exitCode(1), observing: [\.standardOutputContent]) {
             feed(configuration())
             var plugin = MadeUp()
-            plugin.onAdd = { _ in throw CNIError(.tryAgainLater, "later") }
+            plugin.onAdd = { _ throws(CNIError) in throw CNIError(.tryAgainLater, "later") }
             runProcess(plugin)
         }
         #expect(run.output.contains("\"code\": 11"))

@@ -17,20 +17,20 @@ final class Record: Sendable {
 struct MadeUp: Plugin {
     var supportedVersions = SpecVersion.allCases
     let record = Record()
-    var onAdd: @Sendable (Request) throws -> CNIResult = { _ in .example }
-    var onOther: @Sendable (Request) throws -> Void = { _ in }
+    var onAdd: @Sendable (Request) throws(CNIError) -> CNIResult = { _ in .example }
+    var onOther: @Sendable (Request) throws(CNIError) -> Void = { _ in }
 
-    func add(_ request: Request) throws -> CNIResult {
+    func add(_ request: Request) throws(CNIError) -> CNIResult {
         record.append("ADD")
         return try onAdd(request)
     }
 
-    func del(_ request: Request) throws { try note(request) }
-    func check(_ request: Request) throws { try note(request) }
-    func gc(_ request: Request) throws { try note(request) }
-    func status(_ request: Request) throws { try note(request) }
+    func del(_ request: Request) throws(CNIError) { try note(request) }
+    func check(_ request: Request) throws(CNIError) { try note(request) }
+    func gc(_ request: Request) throws(CNIError) { try note(request) }
+    func status(_ request: Request) throws(CNIError) { try note(request) }
 
-    private func note(_ request: Request) throws {
+    private func note(_ request: Request) throws(CNIError) {
         record.append(request.invocation.command.rawValue)
         try onOther(request)
     }
@@ -109,7 +109,7 @@ func call(
     let failures = Mutex(failingWrites ? 1 : 0)
     ignoreBrokenPipes()
     let dispatcher =
-        if let inner { Dispatcher(["test": plugin, "inner": inner]) } else { Dispatcher(["test": plugin]) }
+        Dispatcher([PluginEntry("test", plugin)] + (inner.map { [PluginEntry("inner", $0)] } ?? []))
     let status = dispatcher.run(
         as: "test", environment,
         Dispatcher.Streams(
@@ -166,8 +166,8 @@ final class Scripts: Sendable {
 /// A plugin that hands everything on to the plugin "inner".
 func delegating(to type: String = "inner") -> MadeUp {
     var plugin = MadeUp()
-    plugin.onAdd = { try $0.delegate(to: type) ?? CNIResult() }
-    plugin.onOther = { try $0.delegate(to: type) }
+    plugin.onAdd = { request throws(CNIError) in try request.delegate(to: type) ?? CNIResult() }
+    plugin.onOther = { request throws(CNIError) in try request.delegate(to: type) }
     return plugin
 }
 

@@ -52,7 +52,7 @@ import Testing
     @Test(arguments: SpecVersion.allCases)
     func anErrorIsInTheConfigurationsVersion(_ version: SpecVersion) {
         var plugin = MadeUp()
-        plugin.onAdd = { _ in throw CNIError(.tryAgainLater, "later") }
+        plugin.onAdd = { _ throws(CNIError) in throw CNIError(.tryAgainLater, "later") }
         #expect(call(plugin, "ADD", [:], configuration(version))["cniVersion"] == .string(version.rawValue))
         // Also one about the configuration itself, once its version is known.
         let nameless = call(plugin, "ADD", [:], #"{"cniVersion":"\#(version.rawValue)","name":"-"}"#)

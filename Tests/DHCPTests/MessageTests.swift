@@ -1,3 +1,4 @@
+import Posix
 import Net
 import TestSupport
 import Testing
@@ -141,7 +142,7 @@ import Testing
     func whatALeaseLacksIsSaid(_ code: OptionCode, _ value: [UInt8]?, _ words: String) throws {
         var message = try #require(Message(Self.acknowledgement))
         message.options[code] = value
-        let problem = #expect(throws: LeaseProblem.self) { try Lease(message, since: 0) }
+        let problem = #expect(throws: Failure.self) { try Lease(message, since: 0) }
         #expect(problem?.description.contains(words) == true)
     }
 

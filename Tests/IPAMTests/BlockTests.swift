@@ -27,7 +27,7 @@ struct BlockTests {
         let sets = try [set("10.244.0.0/16", blocks: 24)]
         #expect(try fixture.store().add("n", sets, requested: [ip("10.244.7.9")]) == ["10.244.7.0/24"])
         fixture.store().expectFailure(
-            .unavailable, "not available in range set", "m", sets, requested: [ip("10.244.7.1")])
+            .addressNotAvailable, "not available in range set", "m", sets, requested: [ip("10.244.7.1")])
         #expect(try fixture.store().add("m", sets) == ["10.244.8.0/24"])
     }
 
@@ -37,9 +37,11 @@ struct BlockTests {
         let blocks = try [set("10.1.0.0/28", blocks: 30)]
         #expect(try fixture.store().add("s", singles) == ["10.1.0.3/28"])
         #expect(try fixture.store().add("b", blocks) == ["10.1.0.4/30"])
-        fixture.store().expectFailure(.exhausted, "no IP addresses available", "s2", singles)
-        fixture.store().expectFailure(.unavailable, "is not available", "s2", singles, requested: [ip("10.1.0.5")])
-        fixture.store().expectFailure(.unavailable, "is not available", "b2", blocks, requested: [ip("10.1.0.0")])
+        fixture.store().expectFailure(.addressNotAvailable, "no IP addresses available", "s2", singles)
+        fixture.store().expectFailure(
+            .addressNotAvailable, "is not available", "s2", singles, requested: [ip("10.1.0.5")])
+        fixture.store().expectFailure(
+            .addressNotAvailable, "is not available", "b2", blocks, requested: [ip("10.1.0.0")])
         #expect(try fixture.store().usage(of: singles + blocks).map(\.used) == [4, 2])
         try fixture.store().release(owner("b"))
         #expect(try fixture.store().add("s2", singles) == ["10.1.0.5/28"])
@@ -71,7 +73,7 @@ struct BlockTests {
         let sets = try [set("10.1.0.0/24", blocks: 26)]
         for id in 0..<4 { try fixture.store().add("n\(id)", sets) }
         fixture.store().expectFailure(
-            .exhausted, "no IP addresses available in range set: 10.1.0.0-10.1.0.255", "n4", sets)
+            .addressNotAvailable, "no IP addresses available in range set: 10.1.0.0-10.1.0.255", "n4", sets)
         #expect(try fixture.store().isFull(sets))
     }
 }

@@ -1,3 +1,4 @@
+import Posix
 import Foundation
 import Net
 import Testing
@@ -45,12 +46,12 @@ struct ModelTests {
                         model[name] = record
                     }
                     #expect(got.count == sets.count)
-                } catch let error as StoreError {
+                } catch let error as Failure {
                     let free = sets.map { set in set.units(after: nil).count { model[$0.reservationName] == nil } }
                     #expect(
-                        error.kind == .duplicate ? model.values.contains(record) : free.contains(0),
+                        error.code == .conflict ? model.values.contains(record) : free.contains(0),
                         "step \(step): \(error)")
-                    #expect([.duplicate, .exhausted].contains(error.kind))
+                    #expect([.conflict, .addressNotAvailable].contains(error.code))
                 }
             case 6..<10:
                 settle()

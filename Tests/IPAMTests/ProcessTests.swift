@@ -1,3 +1,4 @@
+import Posix
 import Foundation
 import Net
 import Testing
@@ -105,7 +106,7 @@ struct FileSystemTests {
     @Test("without permission the error names the path")
     func noPermission() throws {
         let store = Store(dataDirectory: "/proc/nowhere", network: "net", bootID: "b")
-        let error = #expect(throws: StoreError.self) { try store.add("a", [set("10.1.0.0/24")]) }
+        let error = #expect(throws: Failure.self) { try store.add("a", [set("10.1.0.0/24")]) }
         #expect(error?.message.hasPrefix("make directory /proc/nowhere: ") == true)
     }
 }

@@ -13,12 +13,12 @@ struct RecoveryTests {
     func reboot() throws {
         let range = try [set("10.1.0.0/29")]
         for id in 0..<5 { try fixture.store("boot-1").add("c\(id)", range) }
-        fixture.store("boot-1").expectFailure(.exhausted, "no IP addresses", "x", range)
+        fixture.store("boot-1").expectFailure(.addressNotAvailable, "no IP addresses", "x", range)
         try fixture.store("boot-2").add("new", range)
         #expect(Array(fixture.files.reservations.values) == ["new\r\neth0"])
         #expect(fixture.files.names.filter { $0.hasPrefix(".swiftlet") } == [".swiftlet.boot-2"])
         for id in 5..<9 { try fixture.store("boot-2").add("c\(id)", range) }
-        fixture.store("boot-2").expectFailure(.exhausted, "no IP addresses", "x", range)
+        fixture.store("boot-2").expectFailure(.addressNotAvailable, "no IP addresses", "x", range)
         fixture.files.expectSound("boot-2")
     }
 
@@ -58,7 +58,7 @@ struct RecoveryTests {
     func foreignReservation() throws {
         try fixture.store().add("a", [set("10.1.0.0/24")])
         fixture.files.write("10.1.0.3", "r\r\neth0")
-        fixture.store().expectFailure(.duplicate, "10.1.0.3 has been allocated to r", "r", try [set("10.1.0.0/24")])
+        fixture.store().expectFailure(.conflict, "10.1.0.3 has been allocated to r", "r", try [set("10.1.0.0/24")])
         #expect(try fixture.store().reservations(of: owner("r")) == [CIDR("10.1.0.3/32")!])
         try fixture.store().release(owner("r"))
         #expect(fixture.files.reservations == ["10.1.0.2": "a\r\neth0"])
@@ -138,8 +138,8 @@ struct RecoveryTests {
             try? FileManager.default.removeItem(atPath: fixture.files.path + "/" + name)
             symlink(target, fixture.files.path + "/" + name)
         }
-        let error = #expect(throws: StoreError.self) { try fixture.store().add("b", range) }
-        #expect(error?.kind == .storage(.tooManySymlinks))
+        let error = #expect(throws: Failure.self) { try fixture.store().add("b", range) }
+        #expect(error?.code == .storage && error?.errno == .tooManySymlinks)
         #expect(error?.message.contains("last_reserved_ip.0: Too many levels of symbolic links") == true)
         #expect(fixture.files.reservations.filter { $0.key != "10.1.0.3" } == ["10.1.0.2": "a\r\neth0"])
         fixture.files.remove("last_reserved_ip.0")
@@ -150,7 +150,7 @@ struct RecoveryTests {
         #expect(fixture.files.read("10.1.0.3") == "precious")
         fixture.files.remove("lock")
         symlink(target, fixture.files.path + "/lock")
-        #expect(throws: StoreError.self) { try fixture.store().release(owner("a")) }
+        #expect(throws: Failure.self) { try fixture.store().release(owner("a")) }
         #expect(try String(contentsOfFile: target, encoding: .utf8) == "precious")
     }
 
@@ -163,7 +163,7 @@ struct RecoveryTests {
         symlink("/nowhere", fixture.files.path + "/10.1.0.4")
         #expect(try fixture.store().add("a", range) == ["10.1.0.5/29"])
         #expect(try fixture.store().add("b", range) == ["10.1.0.6/29"])
-        fixture.store().expectFailure(.exhausted, "no IP addresses", "c", range)
+        fixture.store().expectFailure(.addressNotAvailable, "no IP addresses", "c", range)
         try fixture.store().release(owner("a"))
         #expect(fixture.files.names.contains("10.1.0.3"))
         #expect(try fixture.store().isFull(range) == false)
@@ -173,7 +173,7 @@ struct RecoveryTests {
     func linkedNetwork() throws {
         let outside = TemporaryDirectory()
         symlink(outside.path, fixture.files.path)
-        #expect(throws: StoreError.self) { try fixture.store().add("a", [set("10.1.0.0/24")]) }
+        #expect(throws: Failure.self) { try fixture.store().add("a", [set("10.1.0.0/24")]) }
         #expect(Files(path: outside.path).names.isEmpty)
     }
 
@@ -181,7 +181,7 @@ struct RecoveryTests {
     func blockedIndex() throws {
         fixture.files.write(".swiftlet.boot-1", "not a directory")
         fixture.files.write("10.1.0.2", "a\r\neth0")
-        #expect(throws: StoreError.self) { try fixture.store().add("b", [set("10.1.0.0/24")]) }
+        #expect(throws: Failure.self) { try fixture.store().add("b", [set("10.1.0.0/24")]) }
         try fixture.store().release(owner("a"))
         #expect(fixture.files.reservations.isEmpty)
     }

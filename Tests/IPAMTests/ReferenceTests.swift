@@ -47,7 +47,7 @@ struct ReferenceTests {
     @Test("either refuses an owner that the other has served")
     func duplicates() throws {
         #expect(reference("ADD", "theirs").status == 0)
-        fixture.store().expectFailure(.duplicate, "10.1.0.2 has been allocated to theirs", "theirs", try sets)
+        fixture.store().expectFailure(.conflict, "10.1.0.2 has been allocated to theirs", "theirs", try sets)
         try fixture.store().add("ours", sets)
         #expect(
             reference("ADD", "ours").output.contains(

@@ -56,7 +56,7 @@ struct ScaleTests {
         #expect(try !fixture.store().isFull(range))
         #expect(try systemCalls(fixture, ["add", "x", "eth0", "10.1.0.0/18"]) < 400)
         #expect(try fixture.store().reservations(of: owner("x")).map(\.description) == ["10.1.20.20/32"])
-        fixture.store().expectFailure(.exhausted, "no IP addresses available", "y", range)
+        fixture.store().expectFailure(.addressNotAvailable, "no IP addresses available", "y", range)
         #expect(try fixture.store().isFull(range))
     }
 }

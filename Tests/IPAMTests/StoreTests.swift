@@ -1,3 +1,4 @@
+import Posix
 import Foundation
 import Net
 import Testing
@@ -51,7 +52,8 @@ struct StoreTests {
         let seen = try (0..<3).flatMap { try fixture.store().add("c\($0)", range) }
         #expect(seen == ["10.1.0.2/30", "10.2.0.1/30", "10.3.0.2/30"])
         fixture.store().expectFailure(
-            .exhausted, "no IP addresses available in range set: 10.1.0.1-10.1.0.2,10.2.0.1-10.2.0.2,10.3.0.1-10.3.0.2",
+            .addressNotAvailable,
+            "no IP addresses available in range set: 10.1.0.1-10.1.0.2,10.2.0.1-10.2.0.2,10.3.0.1-10.3.0.2",
             "d", range)
     }
 
@@ -65,7 +67,7 @@ struct StoreTests {
         ]
         #expect(try fixture.store().add("a", range) == ["10.1.0.9/24"])
         #expect(try fixture.store().add("b", range) == ["10.1.0.2/24"])
-        fixture.store().expectFailure(.exhausted, "no IP addresses available", "c", range)
+        fixture.store().expectFailure(.addressNotAvailable, "no IP addresses available", "c", range)
     }
 
     @Test("a second reservation without a release in between is refused, and the first stays")
@@ -73,7 +75,7 @@ struct StoreTests {
         let range = try [set("10.1.0.0/24")]
         try fixture.store().add("a", range)
         fixture.store().expectFailure(
-            .duplicate, "10.1.0.2 has been allocated to a, duplicate allocation is not allowed", "a", range)
+            .conflict, "10.1.0.2 has been allocated to a, duplicate allocation is not allowed", "a", range)
         #expect(fixture.files.reservations == ["10.1.0.2": "a\r\neth0"])
         #expect(try fixture.store().reserve(owner("a", "eth1"), from: range).count == 1)
     }
@@ -85,7 +87,7 @@ struct StoreTests {
         try fixture.store().add("b", small)
         let before = fixture.files.reservations
         fixture.store().expectFailure(
-            .exhausted, "failed to allocate for range 1: no IP addresses available", "c", small)
+            .addressNotAvailable, "failed to allocate for range 1: no IP addresses available", "c", small)
         #expect(fixture.files.reservations == before)
         fixture.files.expectSound("boot-1")
     }
@@ -133,7 +135,7 @@ struct StoreTests {
         fixture.files.write("10.1.0.2", "old")
         fixture.files.write("10.1.0.3", "older\n")
         #expect(try fixture.store().reservations(of: owner("old")) == [CIDR("10.1.0.2/32")!])
-        fixture.store().expectFailure(.duplicate, "10.1.0.2 has been allocated to old", "old", try [set("10.1.0.0/24")])
+        fixture.store().expectFailure(.conflict, "10.1.0.2 has been allocated to old", "old", try [set("10.1.0.0/24")])
         #expect(try fixture.store().collectGarbage(keeping: [owner("old")]).map(\.unit.description) == ["10.1.0.3/32"])
         try fixture.store().release(owner("old"))
         #expect(fixture.files.reservations.isEmpty)
@@ -160,7 +162,7 @@ struct StoreTests {
         try fixture.store().add("a", both)
         let before = fixture.files.reservations
         let refuse = { (text: String, requested: [IPAddress]) in
-            fixture.store().expectFailure(.unavailable, text, "b", both, requested: requested)
+            fixture.store().expectFailure(.addressNotAvailable, text, "b", both, requested: requested)
         }
         refuse(
             "failed to allocate all requested IPs: 10.9.0.1 10.1.0.4", [ip("10.1.0.3"), ip("10.9.0.1"), ip("10.1.0.4")])
@@ -211,9 +213,9 @@ struct StoreTests {
         let network = Store(dataDirectory: fixture.directory.path, network: name, bootID: "b")
         let boot = Store(dataDirectory: fixture.directory.path, network: "net", bootID: name)
         for store in name == "." || name == ".." ? [network] : [network, boot] {
-            store.expectFailure(.invalid, "is not the name of a directory", "a", try [set("10.1.0.0/24")])
-            #expect(throws: StoreError.self) { try store.release(owner("a")) }
-            #expect(throws: StoreError.self) { try store.all() }
+            store.expectFailure(.invalidConfiguration, "is not the name of a directory", "a", try [set("10.1.0.0/24")])
+            #expect(throws: Failure.self) { try store.release(owner("a")) }
+            #expect(throws: Failure.self) { try store.all() }
         }
         #expect(Files(path: fixture.directory.path).names.isEmpty)
     }
@@ -225,7 +227,7 @@ struct StoreTests {
             owner(String(repeating: "x", count: 4096)),
         ])
     func owners(owner: Owner) throws {
-        let error = #expect(throws: StoreError.self) { try fixture.store().reserve(owner, from: [set("10.1.0.0/24")]) }
-        #expect(error?.kind == .invalid)
+        let error = #expect(throws: Failure.self) { try fixture.store().reserve(owner, from: [set("10.1.0.0/24")]) }
+        #expect(error?.code == .invalidConfiguration)
     }
 }

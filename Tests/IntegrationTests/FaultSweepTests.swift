@@ -51,7 +51,7 @@ import Testing
 
     @Test func anErrorThatIsNoneIsFound() throws {
         let script = #"out=$(real) || { echo oops; exit 1; }; printf %s "$out""#
-        #expect(try findings(script, .add, .error(.EIO), every: 31).contains("it said: oops"))
+        #expect(try findings(script, .add, .error(.EIO), every: 13).contains("it said: oops"))
     }
 
     @Test func aPluginThatHangsIsEndedAndNamed() throws {

@@ -198,7 +198,7 @@ import Testing
             try $1.set("link", "set", "eth0", "address", "02:00:00:00:00:99")
         },
         .init("its MTU is another", "has MTU 1300, not 1400") { try $1.set("link", "set", "eth0", "mtu", "1300") },
-        .init("its mode is another", "is macvlan(") {
+        .init("its mode is another", "is macvlan of mode private") {
             try $1.set("link", "set", "eth0", "type", "macvlan", "mode", "private")
         },
         .init("it sits on another link", "does not sit on uplink") { node, pod in

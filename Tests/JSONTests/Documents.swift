@@ -1,3 +1,4 @@
+import Posix
 import Foundation
 import JSON
 import TestSupport
@@ -101,7 +102,7 @@ extension SplitMix64 {
     }
 }
 
-func parse(_ text: String) throws(JSONSyntaxError) -> JSON { try JSON(parsing: Array(text.utf8)) }
+func parse(_ text: String) throws(Failure) -> JSON { try JSON(parsing: Array(text.utf8)) }
 
 extension JSON {
     var text: String { String(decoding: serialized(pretty: false), as: UTF8.self) }

@@ -255,7 +255,7 @@ private func everything(_ family: IPFamily, _ socket: inout NetlinkSocket) throw
         await #expect(processExitsWith: .success) {
             try enterNewNamespace()
             let pod = try anotherNamespace()
-            var inside = try pod.run { try NetlinkSocket(.netfilter) }
+            var inside = try pod.run { () throws(Failure) in try NetlinkSocket(.netfilter) }
             var socket = try NetlinkSocket(.netfilter)
             let tuple = ConnectionTuple(udp, from: local, 4000, to: other, 53)
             for number in 0..<2 {

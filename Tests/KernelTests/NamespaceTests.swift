@@ -22,29 +22,29 @@ import Testing
             do {
                 try names.create("one")
                 throw Unseen("one was made twice")
-            } catch let error as KernelError { try require(error.errno == .fileExists, "\(error)") }
+            } catch let error as Failure { try require(error.errno == .fileExists, "\(error)") }
             for name in ["", ".", "..", "a/b"] {
                 do {
                     try names.create(name)
                     throw Unseen("\(name) was made")
-                } catch let error as KernelError { try require(error.errno == .invalidArgument, "\(error)") }
+                } catch let error as Failure { try require(error.errno == .invalidArgument, "\(error)") }
             }
             try names.delete("one")
             try names.delete("two")
             do {
                 try names.delete("one")
                 throw Unseen("one was deleted twice")
-            } catch let error as KernelError { try require(error.errno == .noSuchFile, "\(error)") }
+            } catch let error as Failure { try require(error.errno == .noSuchFile, "\(error)") }
             try require(try names.list() == [], "names are left")
             while ck_unmount(directory) == 0 {}
         }
     }
 
     @Test func onlyNetworkNamespacesAreOpened() {
-        #expect(throws: KernelError.self) { _ = try NetworkNamespace("/proc/self/ns/uts") }
-        #expect(throws: KernelError.self) { _ = try NetworkNamespace("/etc/passwd") }
-        #expect(throws: KernelError.self) { _ = try NetworkNamespace("/") }
-        #expect(throws: KernelError.self) { _ = try NetworkNamespace("/nonexistent") }
+        #expect(throws: Failure.self) { _ = try NetworkNamespace("/proc/self/ns/uts") }
+        #expect(throws: Failure.self) { _ = try NetworkNamespace("/etc/passwd") }
+        #expect(throws: Failure.self) { _ = try NetworkNamespace("/") }
+        #expect(throws: Failure.self) { _ = try NetworkNamespace("/nonexistent") }
     }
 
     @Test func aBodyThatFailsComesBackToo() async {
@@ -52,12 +52,12 @@ import Testing
             try enterNewNamespace()
             let home = try NetworkNamespace.current()
             let other = try anotherNamespace()
-            let there = try other.run { try NetworkNamespace.current().isSame(as: other) }
+            let there = try other.run { () throws(Failure) in try NetworkNamespace.current().isSame(as: other) }
             try require(there, "it was not there")
             try require(try NetworkNamespace.current().isSame(as: home), "it did not come back")
             do {
-                try other.run { throw Unseen("failed") }
-            } catch is Unseen {}
+                try other.run { () throws(Failure) in throw Failure(.internal, "failed") }
+            } catch let error as Failure { try require(error.message == "failed", "\(error)") }
             try require(try NetworkNamespace.current().isSame(as: home), "it did not come back after an error")
         }
     }
@@ -68,9 +68,9 @@ import Testing
             let forwarding = Sysctl("ipv4/ip_forward")
             try forwarding.write("0")
             let other = try anotherNamespace()
-            try other.run { try forwarding.ensure("1") }
+            try other.run { () throws(Failure) in try forwarding.ensure("1") }
             try require(try forwarding.read() == "0", "the other namespace's value is here")
-            try require(try other.run { try forwarding.read() } == "1", "it was not written")
+            try require(try other.run { () throws(Failure) in try forwarding.read() } == "1", "it was not written")
             try require(try Sysctl("ipv4/nosuch").read() == nil, "a parameter that does not exist has a value")
             try require(try !Sysctl("ipv4/nosuch").write("1"), "it was written")
         }

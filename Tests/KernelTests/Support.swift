@@ -1,3 +1,4 @@
+import Posix
 import CKernel
 import Foundation
 import Kernel
@@ -5,7 +6,7 @@ import Kernel
 /// Moves this process, which an exit test has to itself, into a network namespace of its own.
 func enterNewNamespace() throws {
     guard ck_unshare(ck_clone_newnet) == 0 else {
-        throw KernelError("make a network namespace (the kernel's tests need root)", .last)
+        throw Failure("make a network namespace (the kernel's tests need root)", .last)
     }
 }
 

@@ -1,3 +1,4 @@
+import Posix
 import CKernel
 import Foundation
 import Kernel

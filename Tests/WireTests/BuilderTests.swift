@@ -114,6 +114,44 @@ private let macOfPod = MACAddress("02:00:00:00:00:21")!
                     """))
     }
 
+    @Test func createVethWithLimitsOfPackets() {
+        let (all, v4) = (GSOLimits.all, GSOLimits(v4: 131072, v6: 65536))
+        #expect(
+            built {
+                $0.createVeth(VethEnd(name: "a", gso: all), peer: VethEnd(name: "b", gso: v4), mtu: nil, master: nil)
+            }
+                == hex(
+                    """
+                    78000000 1000 0106 07000000 00000000
+                    00 00 0000 00000000 00000000 00000000
+                    0600 0300 6100 0000
+                    0800 2900 f8ff0700                     // IFLA_GSO_MAX_SIZE 524280
+                    0800 3f00 f8ff0700                     // IFLA_GSO_IPV4_MAX_SIZE 524280
+                    4000 1280
+                      0900 0100 7665746800 000000
+                      3000 0280
+                        2c00 0180
+                          00 00 0000 00000000 00000000 00000000
+                          0600 0300 6200 0000
+                          0800 2900 00000100               // IFLA_GSO_MAX_SIZE 65536
+                          0800 3f00 00000200               // IFLA_GSO_IPV4_MAX_SIZE 131072
+                    """))
+    }
+
+    @Test func changeTheLimitsOfPackets() {
+        var change = LinkChange()
+        change.gso = GSOLimits(v4: 131072, v6: 65536)
+        #expect(
+            built { $0.changeLink(.index(3), change) }
+                == hex(
+                    """
+                    30000000 1000 0100 07000000 00000000  // RTM_NEWLINK, REQUEST
+                    00 00 0000 03000000 00000000 00000000
+                    0800 2900 00000100
+                    0800 3f00 00000200
+                    """))
+    }
+
     @Test func createVethWithNothingButNames() {
         #expect(
             built { $0.createVeth(VethEnd(name: "a"), peer: VethEnd(name: "b"), mtu: nil, master: nil) }

@@ -23,6 +23,8 @@ import Testing
         #expect(link.mtu == 1500)
         #expect(link.isUp && link.flags & InterfaceFlag.promiscuous != 0)
         #expect(link.operationalState == 6)
+        #expect(link.gso == GSOLimits(v4: 65536, v6: 65536))
+        #expect(link.tsoMaxSize == 524280)
         #expect(link.promiscuity == 1)
         #expect(link.master == 0 && link.peer == 0 && link.alias == "")
         #expect(link.portState == nil && !link.isHairpin && !link.isIsolated && !link.hasVLANFiltering)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "libc.h"
 #include "mnl.h"
 
 // Flags behind _GNU_SOURCE, as values that Swift can read.
@@ -14,6 +15,21 @@ extern const int ck_clone_newns;
 
 /// program_invocation_short_name(3).
 const char *ck_invoked_name(void);
+
+// What is a macro or takes a varying number of arguments.
+int ck_errno(void);
+void ck_set_errno(int number);
+char *const *ck_environment(void);
+int ck_open(const char *path, int flags, mode_t mode);
+int ck_openat(int directory, const char *path, int flags, mode_t mode);
+int ck_set_nonblocking(int fd);
+
+// signal(2) with SIG_IGN or SIG_DFL.
+void (*ck_ignore_signal(int signal))(int);
+void (*ck_default_signal(int signal))(int);
+
+// Lets this process open as many files as it may allow itself (RLIMIT_NOFILE).
+int ck_raise_file_limit(void);
 
 int ck_setns(int fd, int type);
 int ck_unshare(int flags);

@@ -60,13 +60,22 @@ extension Node {
 }
 
 /// Sends for that many seconds with iperf3, and returns the bits of each second that have arrived, as payload of TCP.
-func throughput(from sender: Pod, to receiver: Pod, _ address: String, seconds: Int = 2) throws -> [Double] {
+///
+/// - Parameters:
+///   - address: of the one that is connected to: the sender, unless it is the one that connects.
+///   - isSenderConnecting: then the bits are those that have been sent.
+func throughput(
+    from sender: some Namespace, to receiver: some Namespace, _ address: String, seconds: Int = 2,
+    isSenderConnecting: Bool = false
+) throws -> [Double] {
     let script = #"""
         nsenter --net="$1" timeout 30 iperf3 -s -1 >/dev/null &
         until nsenter --net="$1" ss -Hltn sport = :5201 | grep -q .; do kill -0 $! || exit 1; done
-        nsenter --net="$2" timeout 30 iperf3 -c "$3" -R -t "$4" -i 1 -J
+        nsenter --net="$2" timeout 30 iperf3 -c "$3" -t "$4" -i 1 -J $5
         """#
-    let text = try run("sh", "-c", script, "sh", sender.path, receiver.path, address, "\(seconds)")
+    let (server, client) = isSenderConnecting ? (receiver.path, sender.path) : (sender.path, receiver.path)
+    let text = try run(
+        "sh", "-c", script, "sh", server, client, address, "\(seconds)", isSenderConnecting ? "" : "-R")
     let intervals = try JSONValue(parsing: text)["intervals"]?.array ?? []
     return intervals.prefix(seconds).compactMap { interval in
         guard case .number(let rate)? = interval["sum"]?["bits_per_second"] else { return nil }
