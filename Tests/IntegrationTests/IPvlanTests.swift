@@ -31,7 +31,7 @@ struct IPvlanTests {
         // The mode belongs to the master.
         try pods[0].set("link", "set", "eth0", "type", "ipvlan", "mode", mode == "l2" ? "l3" : "l2")
         let error = try failure { try node.runtime().check(list, pods[1].attachment) }
-        #expect(error.code == 104 && error.msg.contains("ipvlan("), "\(error)")
+        #expect(error.code == 104 && error.msg.contains("is ipvlan of mode"), "\(error)")
     }
 
     @Test func behindAPluginThatMadeALinkThatIsTheMaster() throws {

@@ -37,7 +37,7 @@ struct VLANInterfaceTests {
         let node = try Node()
         try node.addUplink()
         let pod = try node.pod()
-        let damage = CheckTests.Damage("its VLAN is another", "is vlan(200), not vlan(100)") { node, pod in
+        let damage = CheckTests.Damage("its VLAN is another", "is vlan 200, not vlan 100") { node, pod in
             try pod.set("link", "del", "eth0")
             try node.set("link", "add", "link", "uplink", "eth0", "netns", pod.netns, "type", "vlan", "id", "200")
             try pod.set("addr", "add", "10.44.0.9/24", "dev", "eth0")
