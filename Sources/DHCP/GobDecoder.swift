@@ -33,8 +33,8 @@ struct GobDecoder: Sendable {
                 guard case .structure = types[Int(id)] else { throw Failure(.decodingFailure, "a value of type \(id)") }
                 return try value(Int(id), &content, depth: 0)
             }
-            guard id > -Int64(Int32.max), types.count < GobDecoder.maximumTypes, types[Int(-id)] == nil else {
-                throw Failure(.decodingFailure, "a description of type \(-id)")
+            guard id > -Int64(Int32.max), types.count < GobDecoder.maximumTypes, types[Int(id.magnitude)] == nil else {
+                throw Failure(.decodingFailure, "a description of type \(id.magnitude)")
             }
             types[Int(-id)] = try GobDecoder.description(&content)
         }
