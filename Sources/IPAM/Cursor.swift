@@ -22,7 +22,7 @@ struct Cursor: Sendable, Hashable {
     /// Writes in place: opening with O_TRUNC makes ext4 start writing to disk on close (auto_da_alloc, ext4(5)).
     func move(to address: IPAddress, in directory: borrowing ReservationDirectory) throws(Failure) {
         let text = Array(address.description.utf8)
-        try attempt("write \(directory.path)/\(name)") { () throws(Errno) in
+        try storing("write \(directory.path)/\(name)") { () throws(Errno) in
             let file = try directory.descriptor.open(name, [.writeOnly, .create, .noFollow, .nonBlocking])
             try file.writeAll(text)
             if size > text.count { try file.truncate(to: text.count) }

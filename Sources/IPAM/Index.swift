@@ -57,7 +57,7 @@ struct Index: ~Copyable {
 
     func add(_ unit: CIDR, of owner: Owner, slot: Int) throws(Failure) {
         let entry = Index.entry(owner.key, slot)
-        try attempt("make symbolic link \(path)/\(entry)") { () throws(Errno) in
+        try storing("make symbolic link \(path)/\(entry)") { () throws(Errno) in
             try descriptor.makeSymbolicLink(entry, to: Index.target(unit))
         }
     }

@@ -18,7 +18,7 @@ extension Session {
             do throws(Failure) {
                 guard try isHeld(unit, by: owner) else { continue }
                 willChange()
-                try attempt("remove reservation \(directory.path)/\(unit.reservationName)") { () throws(Errno) in
+                try storing("remove reservation \(directory.path)/\(unit.reservationName)") { () throws(Errno) in
                     try directory.remove(unit)
                 }
                 freed.append(unit)

@@ -36,7 +36,7 @@ struct ReservationDirectory: ~Copyable {
     ///
     /// - Returns: nil when the lock file has been deleted while we waited for it, perhaps with the whole directory.
     func lock(milliseconds: UInt32) throws(Failure) -> FileDescriptor? {
-        let lock = try attempt("open \(path)/lock") { () throws(Errno) in
+        let lock = try storing("open \(path)/lock") { () throws(Errno) in
             try descriptor.open("lock", [.create, .noFollow, .nonBlocking])
         }
         do throws(Errno) { try lock.lockExclusively(milliseconds: milliseconds) } catch .tryAgain {
@@ -45,7 +45,7 @@ struct ReservationDirectory: ~Copyable {
         } catch {
             throw Failure.storage(error, "lock \(path): \(error)")
         }
-        let status = try attempt("stat \(path)/lock") { () throws(Errno) in try lock.status() }
+        let status = try storing("stat \(path)/lock") { () throws(Errno) in try lock.status() }
         if status.linkCount == 0 { return nil }
         return lock
     }
@@ -54,7 +54,7 @@ struct ReservationDirectory: ~Copyable {
     func units() throws(Failure) -> [CIDR] { try names().compactMap { CIDR(reservationName: $0) } }
 
     func names() throws(Failure) -> [String] {
-        try attempt("list \(path)") { () throws(Errno) in
+        try storing("list \(path)") { () throws(Errno) in
             try descriptor.names(limit: ReservationDirectory.maximumNames)
         }
     }

@@ -79,7 +79,7 @@ extension Session {
     }
 
     private func isNobodys(_ unit: CIDR) throws(Failure) -> Bool {
-        try attempt("read \(directory.path)/\(unit.reservationName)") { () throws(Errno) in
+        try storing("read \(directory.path)/\(unit.reservationName)") { () throws(Errno) in
             try directory.holder(of: unit) == .nobody
         }
     }
@@ -119,7 +119,7 @@ extension Session {
     /// - Returns: whether the unit was free.
     private mutating func take(_ unit: CIDR, for owner: Owner, slot: Int) throws(Failure) -> Bool {
         let path = "\(directory.path)/\(unit.reservationName)"
-        guard try !attempt("stat \(path)", { () throws(Errno) in try directory.exists(unit) }) else { return false }
+        guard try !storing("stat \(path)", { () throws(Errno) in try directory.exists(unit) }) else { return false }
         willChange()
         try index?.add(unit, of: owner, slot: slot)
         do throws(Errno) { try directory.create(unit, for: owner) } catch {

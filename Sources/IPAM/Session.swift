@@ -65,7 +65,7 @@ struct Session: ~Copyable {
             }
             try? directory.descriptor.removeDirectory(old)
         }
-        try attempt("make directory \(directory.path)/\(name)") { () throws(Errno) in
+        try storing("make directory \(directory.path)/\(name)") { () throws(Errno) in
             try directory.descriptor.makeDirectory(name)
         }
         guard let index = try Index.open(name, in: directory) else {
@@ -136,7 +136,7 @@ struct Session: ~Copyable {
 
     /// Whether the unit is reserved for just this owner.
     func isHeld(_ unit: CIDR, by owner: Owner) throws(Failure) -> Bool {
-        try attempt("read \(directory.path)/\(unit.reservationName)") { () throws(Errno) in
+        try storing("read \(directory.path)/\(unit.reservationName)") { () throws(Errno) in
             try directory.holder(of: unit) == .owner(owner)
         }
     }

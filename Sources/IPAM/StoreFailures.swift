@@ -10,10 +10,3 @@ extension Failure {
     /// The directory or a file in it could not be used.
     static func storage(_ errno: Errno, _ message: String) -> Failure { Failure(.storage, message, errno: errno) }
 }
-
-/// Runs a system call, and says on failure what it was for.
-func attempt<Result: ~Copyable>(
-    _ action: @autoclosure () -> String, _ body: () throws(Errno) -> Result
-) throws(Failure) -> Result {
-    do throws(Errno) { return try body() } catch { throw .storage(error, "\(action()): \(error)") }
-}

@@ -78,6 +78,11 @@ public struct NetworkNamespace: ~Copyable {
         return value
     }
 
+    /// A routing socket that was opened in this namespace, and can be used from outside.
+    public func netlinkSocket(linkNotifications: Bool = false) throws(Failure) -> NetlinkSocket {
+        try run { () throws(Failure) in try NetlinkSocket(linkNotifications: linkNotifications) }
+    }
+
     /// Moves the calling thread into this namespace for good.
     public func enter() throws(Failure) {
         try attempting("enter network namespace \(path)") { () throws(Errno) in

@@ -5,7 +5,7 @@ internal import Wire
 extension NodeRules {
     /// Compares what ADD has set up with what is there.
     ///
-    /// - Throws: `Failure` of kind deviation that names what is missing or different.
+    /// - Throws: code 104, and names what is missing or different.
     public mutating func check(_ rules: PodRules, _ owner: RulesOwner) throws(Failure) {
         guard !rules.isEmpty else { return }
         let found = try deviations(rules, owner)

@@ -25,7 +25,7 @@ public struct NodeRules: ~Copyable {
     /// Sets up what the attachment wants. If it has something already, that goes first, unless it is the same.
     ///
     /// - Parameter netns: the path of the pod's namespace.
-    /// - Throws: `Failure` of kind conflict when a port belongs to another attachment that is alive. Nothing is left
+    /// - Throws: code 103 when a port belongs to another attachment that is alive. Nothing is left
     ///   of it then.
     public mutating func apply(_ rules: PodRules, _ owner: RulesOwner, netns: String) throws(Failure) {
         guard !rules.isEmpty else { return }
@@ -178,7 +178,7 @@ public struct NodeRules: ~Copyable {
 
     /// Installs the rulesets and chains that the elements need.
     ///
-    /// - Throws: `Failure` of kind invalid when a table of that name is somebody else's.
+    /// - Throws: code 7 when a table of that name is somebody else's.
     mutating func makeReady(_ rules: PodRules) throws(Failure) {
         for table in OwnTable.allCases where rules.uses(table) { try install(table) }
         for chain in rules.conditionChains { try install(chain) }

@@ -150,7 +150,7 @@ public struct NamespaceIdentity: Sendable, Hashable {
 
     /// - Throws: when there is no such file.
     init(_ path: String) throws(Failure) {
-        let status = try recording("look at network namespace \(path)") { () throws(Errno) in
+        let status = try storing("look at network namespace \(path)") { () throws(Errno) in
             try FileStatus.of(path)
         }
         self.init(path, status)

@@ -15,7 +15,7 @@ struct RecordDirectory: Sendable {
     let path: String
 
     init() throws(Failure) {
-        let namespace = try recording("look at /proc/thread-self/ns/net") { () throws(Errno) in
+        let namespace = try storing("look at /proc/thread-self/ns/net") { () throws(Errno) in
             try FileStatus.of("/proc/thread-self/ns/net")
         }
         path = "\(RecordDirectory.root)/\(namespace.inode)"
@@ -47,7 +47,7 @@ struct RecordDirectory: Sendable {
                     .storage, "lock \(path): \(error)", details: error == .tryAgain ? "try again later" : "")
             }
             // It may have been removed while we waited, by whoever was the last.
-            let links = try recording("look at \(path)") { () throws(Errno) in try descriptor.status().linkCount }
+            let links = try storing("look at \(path)") { () throws(Errno) in try descriptor.status().linkCount }
             if links > 0 { return LockedRecords(path: path, descriptor: descriptor) }
         }
         throw Failure(.storage, "lock \(path): it is being removed again and again", details: "try again later")
@@ -152,7 +152,7 @@ struct RecordDirectory: Sendable {
         func write(_ record: Record, _ owner: RulesOwner) throws(Failure) {
             let name = RecordDirectory.name(owner)
             let temporary = ".new"
-            try recording("write \(path)/\(name)") { () throws(Errno) in
+            try storing("write \(path)/\(name)") { () throws(Errno) in
                 try descriptor.open(temporary, [.writeOnly, .create, .truncate, .noFollow]).writeAll(record.content)
                 try descriptor.rename(temporary, to: name)
             }
@@ -160,7 +160,7 @@ struct RecordDirectory: Sendable {
 
         func has(_ owner: RulesOwner) throws(Failure) -> Bool {
             let name = RecordDirectory.name(owner)
-            return try recording("look at \(path)/\(name)") { () throws(Errno) in
+            return try storing("look at \(path)/\(name)") { () throws(Errno) in
                 do throws(Errno) { _ = try descriptor.status(of: name) } catch .noSuchFile { return false }
                 return true
             }
@@ -169,14 +169,14 @@ struct RecordDirectory: Sendable {
         /// Whether nobody else has a record here.
         func isLast(_ owner: RulesOwner) throws(Failure) -> Bool {
             let own = RecordDirectory.name(owner)
-            return try recording("list \(path)") { () throws(Errno) in
+            return try storing("list \(path)") { () throws(Errno) in
                 try !descriptor.hasName { $0 != own && $0 != ".new" }
             }
         }
 
         /// Removes the record, and the directories that are empty then.
         func remove(_ owner: RulesOwner) throws(Failure) {
-            try recording("remove \(path)/\(RecordDirectory.name(owner))") { () throws(Errno) in
+            try storing("remove \(path)/\(RecordDirectory.name(owner))") { () throws(Errno) in
                 do throws(Errno) { try descriptor.unlink(RecordDirectory.name(owner)) } catch .noSuchFile {}
             }
             tidy()

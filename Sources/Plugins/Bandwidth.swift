@@ -60,7 +60,7 @@ struct Bandwidth: Plugin {
     ) throws(Failure) -> Link {
         let ifname = request.attachment.ifname
         let pod = try request.openPod()
-        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        var inside = try pod.netlinkSocket()
         let link = try inside.link(.name(ifname))
         guard let link, link.kind == "veth", link.peer != 0 else {
             let found = link.map { "it is of kind \"\($0.kind)\"" } ?? "there is none in \(pod.path)"

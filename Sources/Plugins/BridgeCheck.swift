@@ -13,7 +13,7 @@ extension BridgeNetwork {
         var host = try NetlinkSocket()
         let bridge = try checkBridge(result, &host)
         let port = try checkPort(of: bridge, &host)
-        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        var inside = try pod.netlinkSocket()
         let interface = try podInterface.check(result, described, kind: "veth", in: pod.path, &inside)
         if let gso = settings.gso {
             // A VLAN without a gateway has none.

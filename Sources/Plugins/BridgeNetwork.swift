@@ -54,9 +54,9 @@ struct BridgeNetwork {
             try BridgeDevice.prepare(bridge, settings, &host)
             let pair = vethPair(addresses.result)
             let port = BridgePort(name: owner.hostName, settings: settings)
-            var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
-            let index = try pair.create(in: pod, on: bridge, &host, &inside) { it throws(Failure) in
-                try port.setUp(pair, &it)
+            var inside = try pod.netlinkSocket()
+            let index = try pair.create(in: pod, on: bridge, &host, &inside) { socket throws(Failure) in
+                try port.setUp(pair, &socket)
             }
             veth = pair
             if addressing.needsInterface {

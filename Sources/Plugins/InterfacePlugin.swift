@@ -81,7 +81,7 @@ extension InterfacePlugin {
         let name = request.attachment.ifname
         let pod = try request.openPod()
         var host = try NetlinkSocket()
-        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        var inside = try pod.netlinkSocket()
         guard try inside.link(.name(name)) == nil else {
             throw PodInterface.taken(name, kind: Self.type, in: pod.path)
         }
@@ -131,7 +131,7 @@ extension InterfacePlugin {
         switch try PodPresence(request) {
         case .gone: try remove(nil, request, &host, &inside)
         case .present(let pod):
-            var socket = try pod.run { () throws(Failure) in try NetlinkSocket(linkNotifications: true) }
+            var socket = try pod.netlinkSocket(linkNotifications: true)
             let link = try socket.link(.name(request.attachment.ifname))
             inside = consume socket
             try remove(link, request, &host, &inside)
@@ -155,7 +155,7 @@ extension InterfacePlugin {
         let pod = try request.openPod()
         let (result, described) = try request.attachedInterface(in: pod.path)
         var host = try NetlinkSocket()
-        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        var inside = try pod.netlinkSocket()
         let link = try podInterface(request, settings)
             .check(result, described, kind: Self.kind, in: pod.path, &inside)
         try check(link, settings, &host, &inside)

@@ -12,7 +12,7 @@ struct Loopback: Plugin {
     func add(_ request: Request) throws(Failure) -> CNIResult {
         let previous = try request.configuration.previousResult()
         let pod = try request.openPod()
-        var socket = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        var socket = try pod.netlinkSocket()
         try socket.execute("set lo up in \(pod.path)") { Loopback.setUp(&$0, true) }
         if let previous { return previous }
         let addresses = try socket.addresses(of: Loopback.index).map { $0.address }
@@ -36,14 +36,14 @@ struct Loopback: Plugin {
         switch try PodPresence(request) {
         case .gone: break
         case .present(let pod):
-            var socket = try pod.run { () throws(Failure) in try NetlinkSocket() }
+            var socket = try pod.netlinkSocket()
             try socket.execute("set lo down in \(pod.path)") { Loopback.setUp(&$0, false) }
         }
     }
 
     func check(_ request: Request) throws(Failure) {
         let pod = try request.openPod()
-        var socket = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        var socket = try pod.netlinkSocket()
         try Loopback.check(&socket, pod.path)
     }
 

@@ -30,8 +30,10 @@ struct PointToPoint: Plugin {
         var veth: VethPair?
         do throws(Failure) {
             let pair = VethPair(owner, mac: nil, mtu: settings.mtu, addresses.result)
-            var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
-            let index = try pair.create(in: pod, &host, &inside) { it throws(Failure) in try setUpHostEnd(pair, &it) }
+            var inside = try pod.netlinkSocket()
+            let index = try pair.create(in: pod, &host, &inside) { socket throws(Failure) in
+                try setUpHostEnd(pair, &socket)
+            }
             veth = pair
             if settings.addressing.needsInterface {
                 try pod.run { () throws(Failure) in try podInterface(request).configure(index, CNIResult(), &inside) }
@@ -69,7 +71,7 @@ struct PointToPoint: Plugin {
         var result = attached.result
         let link = try PodLink(&result)
         var host = try NetlinkSocket()
-        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        var inside = try pod.netlinkSocket()
         let interface = try podInterface(request)
             .check(link.insidePod(result), attached.interface, kind: "veth", in: pod.path, &inside)
         guard let end = try host.link(.index(interface.peer)), end.kind == "veth" else {

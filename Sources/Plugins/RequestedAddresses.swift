@@ -25,10 +25,8 @@ struct RequestedAddresses {
         let lists = (
             try request.configuration.conventionalArgument("ips"), try request.configuration.runtimeConfiguration("ips")
         )
-        do throws(Failure) {
-            conventional = try RequestedAddresses.entries(lists.0)
-            capability = try RequestedAddresses.entries(lists.1)
-        } catch { throw error }
+        conventional = try RequestedAddresses.entries(lists.0)
+        capability = try RequestedAddresses.entries(lists.1)
     }
 
     private static func entries(_ list: JSONReader?) throws(Failure) -> [Entry] {

@@ -14,10 +14,8 @@ extension Request {
         var text = configured
         if let argument = invocation.arguments["MAC"], !argument.isEmpty { text = argument }
         for source in [try configuration.conventionalArgument("mac"), try configuration.runtimeConfiguration("mac")] {
-            do throws(Failure) {
-                guard let value = try source?.string(), !value.isEmpty else { continue }
-                text = value
-            } catch { throw error }
+            guard let value = try source?.string(), !value.isEmpty else { continue }
+            text = value
         }
         return text.isEmpty ? nil : try MACAddress(requested: text)
     }

@@ -15,7 +15,7 @@ struct SBR: Plugin {
         let result = try chainedResult(request)
         let ips = try addresses(of: request, in: result)
         let pod = try request.openPodAlone()
-        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        var inside = try pod.netlinkSocket()
         let link = try inside.chainedInterface(request.attachment.ifname, in: pod.path)
         try plan(settings, ips, link, &inside).set(link.name, &inside)
         return result
@@ -51,7 +51,7 @@ struct SBR: Plugin {
         // A broken configuration or result must not stop DEL.
         let table = try? request.configuration[SBRSettings.Keys.table]
         let previous = try? request.configuration.previousResult()
-        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        var inside = try pod.netlinkSocket()
         let link = try inside.link(.name(request.attachment.ifname))
         var addresses = previous?.addresses(of: request.attachment.ifname).map { $0.address } ?? []
         if let link { addresses += try inside.addresses(of: link.index).map { $0.address.address } }
@@ -85,7 +85,7 @@ struct SBR: Plugin {
         let result = try chainedResult(request)
         let ips = try addresses(of: request, in: result)
         let pod = try request.openPod()
-        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        var inside = try pod.netlinkSocket()
         let ifname = request.attachment.ifname
         guard let link = try inside.link(.name(ifname)) else {
             throw Failure(deviation: "interface \(ifname) is missing in \(pod.path)")

@@ -19,7 +19,7 @@ struct Static: Plugin {
         let result = try request.requiredPreviousResult()
         let pod = try request.openPod()
         let name = request.attachment.ifname
-        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        var inside = try pod.netlinkSocket()
         guard let link = try inside.link(.name(name)) else {
             throw Failure(.checkFailed, "static: interface \(name) is missing in \(pod.path)")
         }

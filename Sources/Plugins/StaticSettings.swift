@@ -45,12 +45,9 @@ struct StaticSettings {
     init(_ request: Request) throws(Failure) {
         let ipam = try request.ipam()
         let asked = try RequestedAddresses(request)
-        var ips: [CNIResult.IP]
-        do throws(Failure) {
-            ips = try Keys.addresses.read(ipam)
-            routes = try HostLocalSettings.Keys.routes.read(ipam)
-            dns = try Keys.dns.read(ipam) ?? CNIResult.DNS()
-        } catch { throw error }
+        var ips = try Keys.addresses.read(ipam)
+        routes = try HostLocalSettings.Keys.routes.read(ipam)
+        dns = try Keys.dns.read(ipam) ?? CNIResult.DNS()
         ips += try StaticSettings.addresses(
             asked.arguments, "the 'ip' field is expected to be in CIDR notation, got:")
         // Each list of these takes the place of all that came before it.

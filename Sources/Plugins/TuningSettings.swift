@@ -88,9 +88,7 @@ struct TuningSettings {
             return try request.argument(or: Keys.mac)
         }
         let capability = try request.configuration.runtimeConfiguration(Keys.mac.name)
-        do throws(Failure) {
-            if let text = try capability?.string(), !text.isEmpty { return text }
-        } catch { throw error }
+        if let text = try capability?.string(), !text.isEmpty { return text }
         let argument = request.invocation.arguments["MAC"] ?? ""
         return argument.isEmpty ? try request.configuration[Keys.mac] : argument
     }

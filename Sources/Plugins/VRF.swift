@@ -14,7 +14,7 @@ struct VRF: Plugin {
         let settings = try VRFSettings(request)
         let result = try chainedResult(request)
         let pod = try request.openPodAlone()
-        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        var inside = try pod.netlinkSocket()
         let link = try inside.chainedInterface(request.attachment.ifname, in: pod.path)
         guard link.master == 0 else {
             let master = try inside.link(.index(link.master))?.name ?? "number \(link.master)"
@@ -85,7 +85,7 @@ struct VRF: Plugin {
     func del(_ request: Request) throws(Failure) {
         guard case .present(let pod) = try PodPresence(request) else { return }
         try pod.lockForRequest()
-        var inside = try pod.run { () throws(Failure) in try NetlinkSocket(linkNotifications: true) }
+        var inside = try pod.netlinkSocket(linkNotifications: true)
         let link = try inside.link(.name(request.attachment.ifname))
         var vrf: Link?
         if let link, link.master != 0 { vrf = try inside.link(.index(link.master)) }
@@ -101,7 +101,7 @@ struct VRF: Plugin {
         let settings = try VRFSettings(request)
         let result = try chainedResult(request)
         let pod = try request.openPod()
-        var inside = try pod.run { () throws(Failure) in try NetlinkSocket() }
+        var inside = try pod.netlinkSocket()
         let ifname = request.attachment.ifname
         guard let vrf = try inside.link(.name(settings.name)), let table = vrf.vrfTable else {
             throw Failure(deviation: "VRF \(settings.name) is missing in \(pod.path)")

@@ -48,7 +48,7 @@ struct VethDetachment {
         }
         // Made by another plugin, before the node was switched to this one: its own end is known by name.
         guard case .present(let pod) = try PodPresence(request) else { return }
-        var inside = try pod.run { () throws(Failure) in try NetlinkSocket(linkNotifications: true) }
+        var inside = try pod.netlinkSocket(linkNotifications: true)
         guard let link = try inside.link(.name(request.attachment.ifname)), link.kind == "veth" else { return }
         // One of ours that belongs to another attachment is none of this one's business.
         let alias = try host.link(.index(link.peer))?.alias ?? ""

@@ -117,3 +117,10 @@ public func attempting<Value: ~Copyable>(
 ) throws(Failure) -> Value {
     do throws(Errno) { return try body() } catch { throw Failure(attempt(), error, details: details()) }
 }
+
+/// The same for files that state is kept in: code 101.
+public func storing<Value: ~Copyable>(
+    _ attempt: @autoclosure () -> String, _ body: () throws(Errno) -> Value
+) throws(Failure) -> Value {
+    do throws(Errno) { return try body() } catch { throw Failure(.storage, "\(attempt()): \(error)", errno: error) }
+}
