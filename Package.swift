@@ -52,7 +52,7 @@ let package = Package(
         .systemLibrary(name: "CNftables"),
         .target(
             name: "CKernel",
-            cSettings: [
+            cSettings: (isEmbedded ? [.define("SWIFTLET_EMBEDDED")] : []) + [
                 .define("SWIFTLET_SYSTEM_LIBMNL", .when(traits: ["SystemLibmnl"])),
                 .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
             ],

@@ -15,6 +15,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -46,6 +47,27 @@ int ck_raise_file_limit(void) {
     limit.rlim_cur = limit.rlim_max;
     return setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+#ifdef SWIFTLET_EMBEDDED
+// Embedded Swift draws its random numbers, and the seed of its hashes, from here, and glibc's ends the process where the
+// kernel has none to give. These start from what the kernel hands to each process (AT_RANDOM, getauxval(3)), which cannot
+// fail and needs no call. They are for hashes, MACs and delays; not for secrets.
+void arc4random_buf(void *buffer, size_t size) {
+    static uint64_t state[2];
+    if (state[0] == 0) memcpy(state, (const void *)getauxval(AT_RANDOM), sizeof state);
+    for (unsigned char *at = buffer; size > 0;) {
+        // SplitMix64, Steele, Lea and Flood 2014.
+        uint64_t mixed = state[0] += 0x9e3779b97f4a7c15;
+        mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+        mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+        mixed ^= (mixed >> 31) ^ state[1];
+        size_t part = size < sizeof mixed ? size : sizeof mixed;
+        memcpy(at, &mixed, part);
+        at += part;
+        size -= part;
+    }
+}
+#endif
 
 const char *ck_invoked_name(void) { return program_invocation_short_name; }
 

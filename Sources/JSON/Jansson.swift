@@ -16,6 +16,8 @@ extension JSON {
         guard !text.isEmpty else { throw Failure(.decodingFailure, "the text is empty") }
         // Jansson overlooks one behind a number.
         guard !text.contains(0) else { throw Failure(.decodingFailure, "there is a NUL character in it") }
+        // Else jansson asks /dev/urandom. Only the first one counts, and 0 would be none.
+        json_object_seed(.random(in: 1...Int.max))
         var problem = json_error_t()
         let root = unsafe text.withUnsafeBytes { buffer in
             unsafe json_loadb(buffer.baseAddress, buffer.count, Int(JSON_DECODE_ANY), &problem)

@@ -41,8 +41,8 @@ public struct NetlinkSocket: ~Copyable {
             for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] {
                 _ = unsafe mnl_socket_setsockopt(socket, option, &on, socklen_t(MemoryLayout<Int32>.size))
             }
-            // RTMGRP_LINK, linux/rtnetlink.h.
-            guard unsafe mnl_socket_bind(socket, linkNotifications ? 1 : 0, 0) == 0 else {
+            // Without this the first message gets the socket a name. RTMGRP_LINK, linux/rtnetlink.h.
+            guard unsafe !linkNotifications || mnl_socket_bind(socket, 1, 0) == 0 else {
                 let error = Errno.last
                 _ = unsafe mnl_socket_close(socket)
                 throw error

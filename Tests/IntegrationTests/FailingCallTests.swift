@@ -16,4 +16,14 @@ import Testing
     @Test(arguments: sweeps) func anyCallMayFail(_ sweep: FaultSweep) throws {
         for finding in try sweep.run() { Issue.record("\(finding)") }
     }
+
+    /// glibc's arc4random_buf(3), from which hashes would take their seed, ends the process when getrandom(2) fails.
+    @Test(arguments: [FaultScene.Deed.add, .del, .gc]) func nothingIsStakedOnRandomNumbersOfTheKernel(
+        _ deed: FaultScene.Deed
+    ) throws {
+        for (way, plugin, name) in FaultScene.everyPlugin {
+            let sweep = FaultSweep(way: way, plugin: plugin, name: name, deed: deed, fault: .kill, remedy: .del)
+            #expect(try !sweep.calls().contains("getrandom"), "\(sweep)")
+        }
+    }
 }

@@ -58,6 +58,9 @@ struct FaultSweep: Sendable, CustomTestStringConvertible {
         return findings
     }
 
+    /// The names of the calls that the plugin makes from its first own one on.
+    func calls() throws -> [String] { try rehearse().calls.filter(\.isInMain).map(\.name) }
+
     /// A run in which nothing goes wrong.
     private struct Reference: Sendable {
         var calls: [InjectedCall] = []
