@@ -103,7 +103,7 @@ extension Failure {
         case .absent(let reason):
             self.init(
                 .notAvailable, "error dialing DHCP daemon: dial unix \(socket): \(reason)",
-                details: "start it: `dhcp daemon`, or systemctl enable --now cni-dhcp.socket (docs/dhcp.md)")
+                details: "start it: `dhcp daemon`, or systemctl enable --now swiftlet-dhcp.socket (docs/dhcp.md)")
         case .refused(let reason):
             self.init(
                 .tryAgainLater, "error calling \(what): \(reason)", details: "said by the DHCP daemon at \(socket)")
