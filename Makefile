@@ -4,6 +4,7 @@
 # make test-faults    killed and failed at every system call, and under load: docs/faults.md
 # make fuzz           libFuzzer with AddressSanitizer on every parser, FUZZ_SECONDS=60 each
 # make bench-data     what pods have of their network, against the reference: docs/data-path.md
+# make deb            build/deb: Debian packages; make man, make completions: what is in them besides
 # make test lint bench test-vm install uninstall clean
 
 LINK ?= portable
@@ -27,7 +28,7 @@ else
   $(error LINK must be portable or system)
 endif
 
-.PHONY: all tools demo test test-vm test-faults fuzz lint bench bench-data install uninstall clean setup-build setup-demo setup-test
+.PHONY: all tools demo test test-vm test-faults fuzz lint bench bench-data man completions deb install uninstall clean setup-build setup-demo setup-package setup-test
 
 all: setup-build
 	@mkdir -p $(BIN)
@@ -72,6 +73,15 @@ bench: setup-test all tools
 bench-data: setup-test all tools
 	build/tools/cnirun bench-data $(BENCH_FLAGS)
 
+man: setup-package all
+	scripts/man $(BIN)/swiftletctl build/man
+
+completions: all
+	scripts/completions $(BIN)/swiftletctl build/completions
+
+deb: setup-package all
+	scripts/deb $(BIN) build/deb
+
 install:
 	@test -x build/bin/swiftlet || { echo "run make first" >&2; exit 1; }
 	@scripts/install install build/bin
@@ -86,5 +96,7 @@ setup-build:
 	@scripts/setup build
 setup-demo:
 	@scripts/setup demo
+setup-package:
+	@scripts/setup package
 setup-test:
 	@scripts/setup test
