@@ -8,12 +8,12 @@ repository=$(cd "$(dirname "$0")/../.." && pwd)
 source "$repository/Tests/Packaging/expect.sh"
 [[ $# -eq 1 ]] || { echo "usage: $0 BIN_DIR" >&2; exit 2; }
 if [[ -z ${INSIDE:-} ]]; then
-  INSIDE=1 exec unshare --mount --pid --fork --kill-child --propagation private "$0" "$@"
+  INSIDE=1 exec unshare --mount --pid --fork --kill-child --mount-proc --propagation private "$0" "$@"
 fi
 bin=$(realpath "$1")
 
 work=$(mktemp -d)
-trap 'cd /; umount -R "$work" 2>/dev/null || true; rmdir "$work"' EXIT
+trap 'cd /; umount --recursive "$work" 2>/dev/null || true; rmdir "$work"' EXIT
 mount -t tmpfs -o mode=0755 tmpfs "$work"
 mkdir "$work"/{upper,index,root,one,two,again}
 mount -t overlay overlay -o "lowerdir=/,upperdir=$work/upper,workdir=$work/index" "$work/root"
@@ -33,18 +33,29 @@ files() {
   inside find /etc /opt /usr /var \( -path /var/lib/dpkg -o -path /var/log -o -path /var/cache \) -prune \
     -o \( -type d -printf '%p %y %m\n' -o -printf '%p %y %m %s %l\n' \) | sort
 }
-# A runtime that calls the plugin FILE all the time; what went wrong is in $work/FILE's name.
+# A runtime that calls the plugin FILE all the time, until hung_up; what went wrong is in $work/missed.
 calling() {
-  (while [[ ! -e $work/stop ]]; do version "$1" >/dev/null 2>>"$work/missed" || echo "no answer" >>"$work/missed"; done) &
+  : >"$work/missed"
+  while [[ ! -e $work/stop ]]; do version "$1" >>"$work/calls" 2>>"$work/missed" || echo "no answer" >>"$work/missed"; done &
   caller=$!
 }
-never_missed() { touch "$work/stop"; wait "$caller"; rm "$work/stop"; [[ ! -s $work/missed ]] || { cat "$work/missed"; return 1; }; }
+hung_up() {
+  touch "$work/stop"
+  wait "$caller"
+  rm "$work/stop"
+}
+no_complaint() { [[ -s $work/calls && ! -s $work/missed ]] || { sort "$work/missed" | uniq -c; return 1; }; }
 
 # --- what is built
-export DEB_COMPRESSION=gzip # for speed
+export DPKG_DEB_COMPRESSOR_TYPE=gzip DPKG_DEB_COMPRESSOR_LEVEL=1 # for speed
 (cd "$repository" && scripts/deb "$bin" "$work/one" && scripts/deb "$bin" "$work/again") >"$work/log"
 expect "the same sources and tools give the same octets" diff -r "$work/one" "$work/again"
-(cd "$repository" && DEB_REVISION=2 scripts/deb "$bin" "$work/two") >"$work/log"
+for deb in "$work"/one/*.deb; do
+  dpkg-deb --raw-extract "$deb" "$work/tree"
+  sed -i 's/\(.*[0-9]-\)1\b/\12/' "$work/tree/DEBIAN/control" # the next revision
+  dpkg-deb --build "$work/tree" "$work/two" >"$work/log"
+  rm -r "$work/tree"
+done
 expect "lintian has no complaint" lintian --allow-root --fail-on error,warning "$work"/one/*.deb
 mkdir "$work/root/tmp/"{1,2}
 cp "$work"/one/*.deb "$work/root/tmp/1"
@@ -75,12 +86,14 @@ calling /usr/lib/cni/swiftlet
 expect "it upgrades" install "/tmp/${plugin[1]}"
 expect "it installs over itself" install "/tmp/${plugin[1]}"
 expect "it downgrades" install "/tmp/${plugin[0]}"
-expect "a runtime is answered all the while" never_missed
+hung_up
+expect "a runtime is answered all the while" no_complaint
 
 # --- in the place of the reference plugins
 calling /usr/lib/cni/bridge
 expect "swiftlet-drop-in installs" install "/tmp/${drop_in[0]}"
-expect "a runtime is answered all the while" never_missed
+hung_up
+expect "a runtime is answered all the while" no_complaint
 for path in /usr/lib/cni/bridge /opt/cni/bin/bridge /usr/lib/cni/loopback /opt/cni/bin/vrf; do
   expect "$path is swiftlet's" is_swiftlet "$path"
 done
