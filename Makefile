@@ -5,6 +5,7 @@
 # make fuzz           libFuzzer with AddressSanitizer on every parser, FUZZ_SECONDS=60 each
 # make bench-data     what pods have of their network, against the reference: docs/data-path.md
 # make deb            build/deb: Debian packages; make man, make completions: what is in them besides
+# make image          the DaemonSet's container image, by CONTAINER_TOOL (podman): docs/install.md
 # make test lint bench test-vm install uninstall clean
 
 LINK ?= portable
@@ -28,7 +29,7 @@ else
   $(error LINK must be portable or system)
 endif
 
-.PHONY: all tools demo test test-vm test-faults fuzz lint bench bench-data man completions deb install uninstall clean setup-build setup-demo setup-package setup-test
+.PHONY: all tools demo test test-vm test-faults fuzz lint bench bench-data man completions deb image install uninstall clean setup-build setup-demo setup-package setup-test
 
 all: setup-build
 	@mkdir -p $(BIN)
@@ -81,6 +82,11 @@ completions: all
 
 deb: setup-package all
 	scripts/deb $(BIN) build/deb
+
+CONTAINER_TOOL ?= podman
+image: all
+	$(CONTAINER_TOOL) build -f packaging/kubernetes/Containerfile \
+		-t swiftlet:$$($(BIN)/swiftletctl --version | cut -d ' ' -f 2) $(IMAGE_FLAGS) .
 
 install:
 	@test -x build/bin/swiftlet || { echo "run make first" >&2; exit 1; }

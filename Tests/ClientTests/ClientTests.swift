@@ -38,6 +38,10 @@ private func files(in directory: String) -> [String] {
         try run("podman.sh", [root + "/build/bin"])
     }
 
+    @Test func theDaemonSetsContainerInstallsKeepsAndUninstalls() throws {
+        try run("daemonset.sh", [root + "/build/bin"])
+    }
+
     private func run(_ script: String, _ arguments: [String]) throws {
         let outcome = try Launcher(timeout: .seconds(120)).run(
             "\(root)/Tests/Clients/\(script)", arguments: arguments,

@@ -7,36 +7,11 @@
 set -euo pipefail
 # shellcheck source=Tests/Clients/node.sh
 source "$(dirname "$0")/node.sh"
+# shellcheck source=Tests/Clients/podman-engine.sh
+source "$(dirname "$0")/podman-engine.sh"
 
 image=swiftlet.test/busybox:1
 links_may_linger=1
-
-# Storage, state and locks of its own. crun refuses this machine's kind of control groups, and a root without
-# CAP_SYS_RESOURCE cannot raise limits.
-configure_podman() {
-  mount -t tmpfs tmpfs /dev/shm
-  cat >"$work/containers.conf" <<TOML
-[containers]
-default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
-[engine]
-runtime = "runc"
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-[network]
-network_backend = "cni"
-cni_plugin_dirs = ["$bin_dir"]
-network_config_dir = "/etc/cni/net.d"
-TOML
-  cat >"$work/storage.conf" <<TOML
-[storage]
-driver = "vfs"
-graphroot = "$work/storage"
-runroot = "$work/runroot"
-TOML
-  export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf
-}
-
-podman() { in_netns "$node" timeout -k 1 60 podman "$@" </dev/null; }
 
 # launch NAME NETWORK ARGUMENT... : a container that serves the page, detached.
 launch() {
@@ -64,7 +39,7 @@ require podman conmon runc timeout
 bin_dir=$(outside_run "$1")
 run_in_node "$bin_dir"
 
-configure_podman
+configure_podman "$bin_dir"
 mkdir -p "$work/www"
 echo "page of $run" >"$work/www/page"
 "$(dirname "$0")/busybox-image.sh" "$image" "$work/image.tar"

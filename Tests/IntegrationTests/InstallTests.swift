@@ -59,6 +59,38 @@ import Testing
         #expect(try destination.files() == [])
     }
 
+    @Test func itCanBeTheNamesThatAreWantedWithAConfiguration() throws {
+        let destination = try Destination()
+        let configuration = Requirements.packageRoot + "/cni-conf/10-swiftlet.conflist"
+        let wishes = ["PLUGINS": "loopback", "CNI_CONF": configuration, "DESTDIR": destination.root]
+        func script(_ action: String) throws {
+            try run([Requirements.packageRoot + "/scripts/install", action, Requirements.bin], environment: wishes)
+        }
+        #expect(throws: (any Error).self) { try script("check") }
+        try script("ensure")
+        try script("check")
+        let expected = [
+            "etc/cni/net.d/10-swiftlet.conflist", "opt/cni/bin/.swiftlet-installed", "opt/cni/bin/loopback",
+            "opt/cni/bin/swiftlet", "usr/local/sbin/swiftletctl",
+        ]
+        #expect(try destination.files() == expected)
+        // Whatever is not as it was left is put right.
+        for path in expected where !path.hasSuffix("installed") {
+            unlink("\(destination.root)/\(path)")
+            #expect(throws: (any Error).self, "\(path) is missing") { try script("check") }
+            try script("ensure")
+            try script("check")
+        }
+        try script("uninstall")
+        #expect(try destination.files() == [])
+    }
+
+    @Test func aPluginThatDoesNotExistIsRefusedBeforeAnythingIsTouched() throws {
+        let destination = try Destination()
+        #expect(throws: (any Error).self) { try destination.make("install", "PLUGINS=bridge swiftlett") }
+        #expect(try destination.files() == [])
+    }
+
     @Test func podsComeAndGoWhileItIsInstalledOverAndOver() throws {
         let destination = try Destination()
         try destination.make("install")
