@@ -76,12 +76,16 @@ let package = Package(
             name: "Plugins",
             dependencies: ["CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "DHCP", "Posix", "Net", "JSON"],
             swiftSettings: library),
+        // For swiftletctl only: ordinary Swift.
+        .target(
+            name: "Node", dependencies: ["Plugins", "Kernel", "Netfilter", "IPAM", "Posix", "Wire", "Net"],
+            swiftSettings: strict),
         .executableTarget(
             name: "swiftlet", dependencies: ["Plugins", "DHCP", "CNI", "Posix"], swiftSettings: main),
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
-                "Kernel", "Netfilter", "Nftables", "Posix",
+                "Node", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "IPAM", "Posix", "Wire", "Net",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -113,6 +117,9 @@ let package = Package(
         .testTarget(
             name: "NetfilterTests",
             dependencies: ["CKernel", "Posix", "Net", "Wire", "Kernel", "Netfilter", "Nftables"],
+            swiftSettings: tested),
+        .testTarget(
+            name: "NodeTests", dependencies: ["Node", "Plugins", "IPAM", "Netfilter", "Wire", "Net", "Posix"],
             swiftSettings: tested),
         .testTarget(name: "PluginsTests", dependencies: ["Plugins"], swiftSettings: tested),
         .testTarget(name: "ClientTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),

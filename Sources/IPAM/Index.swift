@@ -55,6 +55,13 @@ struct Index: ~Copyable {
         return units
     }
 
+    /// What all entries point to.
+    func units() throws(Failure) -> [CIDR] {
+        try storing("list \(path)") { () throws(Errno) in
+            try descriptor.names(limit: ReservationDirectory.maximumNames).compactMap { (try? unit(at: $0)) ?? nil }
+        }
+    }
+
     func add(_ unit: CIDR, of owner: Owner, slot: Int) throws(Failure) {
         let entry = Index.entry(owner.key, slot)
         try storing("make symbolic link \(path)/\(entry)") { () throws(Errno) in

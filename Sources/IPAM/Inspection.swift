@@ -7,6 +7,26 @@ public struct Reservation: Sendable, Hashable {
     public let unit: CIDR
     /// Nil when the file says nothing of an owner; such a file is removed when next everything is read.
     public let owner: Owner?
+
+    public init(unit: CIDR, owner: Owner?) {
+        self.unit = unit
+        self.owner = owner
+    }
+}
+
+/// A reservation with what else its file tells.
+public struct ListedReservation: Sendable, Hashable {
+    public let reservation: Reservation
+    /// When it was made.
+    public let time: Timestamp
+    /// Whether it was made before the machine was last started: the next change of the store frees it.
+    public let isOfEarlierBoot: Bool
+
+    public init(_ reservation: Reservation, time: Timestamp, isOfEarlierBoot: Bool = false) {
+        self.reservation = reservation
+        self.time = time
+        self.isOfEarlierBoot = isOfEarlierBoot
+    }
 }
 
 /// How much of a range set is in use.
@@ -62,13 +82,37 @@ extension Store {
         return found.sorted { ($0.unit.address, $0.unit.prefixLength) < ($1.unit.address, $1.unit.prefixLength) }
     }
 
+    /// Every reservation of the network, by address, with its age.
+    public func listed() throws(Failure) -> [ListedReservation] {
+        let all = try all()
+        guard !all.isEmpty, let directory = try ReservationDirectory.open(path) else { return [] }
+        let stale = try unitsOfEarlierBoots(in: directory)
+        var listed: [ListedReservation] = []
+        for reservation in all {
+            // One that is freed at this moment is none any more.
+            guard let status = try? directory.descriptor.status(of: reservation.unit.reservationName) else { continue }
+            listed.append(
+                ListedReservation(
+                    reservation, time: status.modified, isOfEarlierBoot: stale.contains(reservation.unit)))
+        }
+        return listed
+    }
+
+    /// What the indexes of earlier boots know, until the first session of this one frees it.
+    private func unitsOfEarlierBoots(in directory: borrowing ReservationDirectory) throws(Failure) -> Set<CIDR> {
+        let own = Index.name(bootID: bootID)
+        let indexes = try directory.names().filter { $0.hasPrefix(Index.prefix) }
+        guard !indexes.contains(own) else { return [] }
+        var units: Set<CIDR> = []
+        for name in indexes { units.formUnion((try? Index.open(name, in: directory)?.units()) ?? []) }
+        return units
+    }
+
     /// How much of each set is in use.
     public func usage(of sets: [RangeSet]) throws(Failure) -> [Usage] {
         try checkNames()
         let units = try ReservationDirectory.open(path)?.units() ?? []
-        return sets.map { set in
-            Usage(used: set.used(TakenRanges(units, family: set.pools[0].subnet.family)), total: set.capacity)
-        }
+        return sets.map { $0.usage(units) }
     }
 
     /// Whether one of the sets has nothing left, so that a reservation from all of them would fail.
@@ -102,5 +146,12 @@ extension Store {
         let owned = units.filter { $0.family == family && (try? directory.holder(of: $0)) != .nobody }
         return owned.count < units.count
             && set.firstFree(after: last, avoiding: TakenRanges(owned, family: family)) != nil
+    }
+}
+
+extension RangeSet {
+    /// How much of it is in use when these addresses and blocks are reserved.
+    public func usage(_ units: [CIDR]) -> Usage {
+        Usage(used: used(TakenRanges(units, family: pools[0].subnet.family)), total: capacity)
     }
 }

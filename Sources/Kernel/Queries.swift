@@ -21,6 +21,20 @@ extension NetlinkSocket {
             .filter { (kind == nil || $0.kind == kind) && (master == nil || $0.master == master) }
     }
 
+    /// All links, with their counters and the namespaces of their other ends.
+    public mutating func linkStatuses() throws(Failure) -> [LinkStatus] {
+        try dump("list links", LinkStatus.init) { $0.dumpLinks() }
+    }
+
+    /// By which number the socket's namespace knows another; nil where it does not know it.
+    public mutating func id(of namespace: borrowing NetworkNamespace) throws(Failure) -> Int32? {
+        let attempt = "look up the number of network namespace \(namespace.path)"
+        let descriptor = namespace.descriptor
+        let message = try request(attempt) { $0.getNamespaceID(descriptor) }
+        guard let id = NamespaceID(message) else { throw Failure(attempt, .badMessage) }
+        return id.number
+    }
+
     /// The addresses of one interface, of both families.
     public mutating func addresses(of index: UInt32) throws(Failure) -> [InterfaceAddress] {
         try dump("list addresses", InterfaceAddress.init) { $0.dumpAddresses(of: index) }.filter { $0.index == index }

@@ -20,6 +20,11 @@ extension NetlinkSocket {
         }
     }
 
+    /// The queueing disciplines of all links, but for those that links were made with.
+    public mutating func qdiscs() throws(Failure) -> [Qdisc] {
+        try dump("list queueing disciplines", Qdisc.init) { $0.dumpQdiscs() }.filter { !$0.isDefault }
+    }
+
     /// The filters of what comes in by a link.
     public mutating func ingressFilters(of link: Link) throws(Failure) -> [TrafficFilter] {
         do throws(Failure) {

@@ -68,8 +68,8 @@ public struct RulesOwner: Sendable, Hashable {
     /// What its elements bear as their comment. None of the three has a slash.
     public var name: String { "\(network)/\(containerID)/\(ifname)" }
 
-    /// The attachment that an element's comment names; nil for those of networks.
-    init?(name: String) {
+    /// The attachment that an element's comment names; nil for those of networks. Of no plugin.
+    public init?(name: String) {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 3 else { return nil }
         self.init(network: String(parts[0]), containerID: String(parts[1]), ifname: String(parts[2]), plugin: "")

@@ -143,6 +143,11 @@ struct RecordDirectory: Sendable {
         }
     }
 
+    /// When the record was written.
+    func time(of owner: RulesOwner) throws(Errno) -> Timestamp {
+        try FileStatus.of("\(directory(owner.network, owner.plugin))/\(RecordDirectory.name(owner))").modified
+    }
+
     /// Records under the lock.
     struct LockedRecords: ~Copyable {
         let path: String

@@ -42,7 +42,7 @@ enum BridgeDevice {
     }
 
     /// The alias of a bridge that has been prepared, whoever made it.
-    private static let mark = "swiftlet bridge"
+    static let mark = "swiftlet bridge"
 
     /// Sets the bridge up as pods rely on it, unless that has been done.
     static func prepare(

@@ -98,21 +98,26 @@ struct HostLocalSettings {
         }
         resolvConf = try Keys.resolvConf.read(reader)
         routes = try Keys.routes.read(reader)
+        sets = try HostLocalSettings.sets(reader, dynamic: try configuration.runtimeConfiguration("ipRanges"))
+        try RangeSet.validate(sets)
+        requested = try HostLocalSettings.requestedAddresses(request)
+        try configuration.version.requireOneAddressPerFamily(sets.compactMap { $0.pools.first?.subnet.family })
+    }
+
+    /// The ranges that a configuration names.
+    ///
+    /// - Parameter dynamic: what the runtime says for the capability `ipRanges`. It comes first, then the old style, then
+    ///   ranges: the reference's order.
+    static func sets(_ reader: JSONReader, dynamic: JSONReader? = nil) throws(Failure) -> [RangeSet] {
         var groups: [[Pool]] = []
-        // Capability ipRanges comes first, then the old style, then ranges: the reference's order.
-        if let dynamic = try configuration.runtimeConfiguration("ipRanges") {
-            groups += try HostLocalSettings.groups(Keys.ranges.decode(dynamic))
-        }
+        if let dynamic { groups += try HostLocalSettings.groups(Keys.ranges.decode(dynamic)) }
         if try Keys.subnet.read(reader) != nil { groups.append([try HostLocalSettings.pool(reader)]) }
         groups += try HostLocalSettings.groups(Keys.ranges.read(reader))
-        sets = try groups.enumerated().map { index, pools throws(Failure) in
+        return try groups.enumerated().map { index, pools throws(Failure) in
             do throws(Failure) { return try RangeSet(pools) } catch {
                 throw error.during("invalid range set \(index)")
             }
         }
-        try RangeSet.validate(sets)
-        requested = try HostLocalSettings.requestedAddresses(request)
-        try configuration.version.requireOneAddressPerFamily(sets.compactMap { $0.pools.first?.subnet.family })
     }
 
     private static func groups(_ ranges: [[JSONReader]]) throws(Failure) -> [[Pool]] {

@@ -102,6 +102,16 @@ public enum MonotonicClock {
     }
 }
 
+/// CLOCK_REALTIME: what people call the time, which they may set.
+public enum WallClock {
+    /// clock_gettime(2), in seconds since 1970-01-01T00:00:00Z.
+    public static var seconds: Int {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return time.tv_sec
+    }
+}
+
 /// CLOCK_BOOTTIME: what happens at a point of it also happens when the machine has slept meanwhile, and every process of
 /// this boot reads the same.
 public enum BootClock {

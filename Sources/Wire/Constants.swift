@@ -35,6 +35,8 @@ public enum RouteMessageType {
     public static let getQdisc: UInt16 = 38
     public static let newTrafficFilter: UInt16 = 44
     public static let getTrafficFilter: UInt16 = 46
+    public static let newNamespaceID: UInt16 = 88
+    public static let getNamespaceID: UInt16 = 90
 }
 
 /// Address families, linux/socket.h.
@@ -64,11 +66,14 @@ enum IFLA {
     static let operstate: UInt16 = 16
     static let linkinfo: UInt16 = 18
     static let ifalias: UInt16 = 20
+    static let statistics: UInt16 = 23
     static let afSpec: UInt16 = 26
     static let netNsFD: UInt16 = 28
     static let extMask: UInt16 = 29
     static let promiscuity: UInt16 = 30
     static let transmitQueues: UInt16 = 31
+    static let carrier: UInt16 = 33
+    static let linkNamespaceID: UInt16 = 37
     static let gsoMaxSize: UInt16 = 41
     static let tsoMaxSize: UInt16 = 59
     static let gsoIPv4MaxSize: UInt16 = 63

@@ -18,6 +18,13 @@ public struct TokenBucket: Sendable, Hashable {
     var fillTime: UInt32 { UInt32(truncatingIfNeeded: UInt64(burst) * TokenBucket.ticksPerSecond / rate) }
 
     private static let ticksPerSecond: UInt64 = 1_000_000_000 / 64
+
+    /// The burst of a bucket from ``fillTime``.
+    fileprivate static func burst(filledIn ticks: UInt32, _ rate: UInt64) -> UInt32 {
+        let product = UInt64(ticks).multipliedFullWidth(by: rate)
+        guard product.high < ticksPerSecond else { return .max }
+        return UInt32(clamping: ticksPerSecond.dividingFullWidth(product).quotient)
+    }
 }
 
 /// Where a queueing discipline sits on its link.
@@ -65,6 +72,13 @@ public struct Qdisc: Sendable, Hashable {
             rate: options[TC.tbfRate64]?.uint64 ?? UInt64(parameters.load(UInt32.self, at: 8)),
             limit: parameters.load(UInt32.self, at: 24), fillTime: parameters.load(UInt32.self, at: 28),
             peakRate: parameters.load(UInt32.self, at: 20))
+    }
+
+    /// The bucket that it is, with the burst as near as the kernel shows it; nil for what is none.
+    public var tokenBucket: TokenBucket? {
+        bucket.map {
+            TokenBucket(rate: $0.rate, burst: TokenBucket.burst(filledIn: $0.fillTime, $0.rate), limit: $0.limit)
+        }
     }
 
     /// Whether it does what that one does: the kernel rounds the burst.
@@ -236,6 +250,13 @@ extension MessageBuilder {
         trafficControl(
             RouteMessageType.getQdisc, flags: MessageFlag.echo | MessageFlag.acknowledge, on: index, handle: 0,
             parent: place.parent
+        ) { _ in }
+    }
+
+    /// Asks for the queueing disciplines of all links.
+    public mutating func dumpQdiscs() {
+        trafficControl(
+            RouteMessageType.getQdisc, flags: MessageFlag.dump, on: 0, handle: 0, parent: 0
         ) { _ in }
     }
 

@@ -22,8 +22,12 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
         "DHCP": ["CNI", "Kernel", "Wire", "Posix", "Net", "JSON"],
         "Plugins": ["CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "DHCP", "Posix", "Wire", "Net", "JSON"],
         "Nftables": ["CNftables", "Glibc"],
+        "Node": ["Plugins", "Kernel", "Netfilter", "IPAM", "Posix", "Wire", "Net"],
         "swiftlet": ["Plugins", "DHCP", "CNI", "Posix"],
-        "swiftletctl": ["Kernel", "Netfilter", "Nftables", "Posix", "ArgumentParser", "FoundationEssentials"],
+        "swiftletctl": [
+            "Node", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "IPAM", "Posix", "Wire", "Net",
+            "ArgumentParser", "FoundationEssentials",
+        ],
     ]
 
     private func imports(_ text: String) -> Set<String> {

@@ -1,0 +1,129 @@
+internal import IPAM
+internal import Net
+internal import Netfilter
+internal import Plugins
+
+/// Everything that was read about one attachment, before it is judged.
+struct Evidence {
+    /// The node's end of its veth, by its alias.
+    var veth: Interface?
+    /// By its alias.
+    var ifb: Interface?
+    /// Its interface in the pod.
+    var pod: (namespace: SeenNamespace, interface: Interface)?
+    var reservations: [ListedReservation] = []
+    /// The directory of its reservations.
+    var store: String?
+    var records: [RecordedRules] = []
+    var elements = 0
+
+    /// When its reservations and records were made, in seconds since 1970.
+    var times: [Int] { reservations.map { $0.time.seconds } + records.compactMap { $0.time?.seconds } }
+
+    var reserved: [CIDR] { reservations.map { $0.reservation.unit } }
+}
+
+/// Sorts what was read by the attachment that it belongs to.
+struct EvidenceRoom {
+    private(set) var files: [AttachmentID: Evidence] = [:]
+    /// Reservations that name nobody, with their directories.
+    private(set) var nobodys: [(network: String, store: String, ListedReservation)] = []
+    private let seen: Observations
+    private let byID: [Int32: SeenNamespace]
+
+    init(_ seen: Observations) {
+        self.seen = seen
+        byID = Dictionary(
+            seen.namespaces.compactMap { namespace in namespace.namespace.id.map { ($0, namespace) } },
+            uniquingKeysWith: { first, _ in first })
+        for interface in seen.interfaces {
+            guard let id = AttachmentID(alias: interface.alias) else { continue }
+            switch interface.kind {
+            case "veth": files[id, default: Evidence()].veth = interface
+            case "ifb": files[id, default: Evidence()].ifb = interface
+            default: break
+            }
+        }
+        for record in seen.records { files[AttachmentID(record.owner), default: Evidence()].records.append(record) }
+        for (name, count) in seen.elements {
+            guard let owner = RulesOwner(name: name) else { continue }
+            files[AttachmentID(owner), default: Evidence()].elements = count
+        }
+        for store in seen.stores { file(store) }
+        findPodsByPeer()
+        findPodsByAlias()
+        findPodsByAddress()
+    }
+
+    private mutating func file(_ store: SeenStore) {
+        for reservation in store.reservations {
+            guard let owner = reservation.reservation.owner else {
+                nobodys.append((store.network, store.directory, reservation))
+                continue
+            }
+            let id = AttachmentID(
+                network: store.network, containerID: owner.containerID, ifname: owner.ifname)
+            files[id, default: Evidence()].reservations.append(reservation)
+            files[id, default: Evidence()].store = store.directory
+        }
+    }
+
+    /// A veth says by which number the node knows its other end's namespace, and which index that has there.
+    private mutating func findPodsByPeer() {
+        for (id, evidence) in files {
+            guard let veth = evidence.veth, let number = veth.peerNamespaceID, let namespace = byID[number],
+                let interface = namespace.interfaces.first(where: { $0.index == veth.peer })
+            else { continue }
+            files[id]?.pod = (namespace, interface)
+        }
+    }
+
+    /// Links without an end on the node have the alias in the pod.
+    private mutating func findPodsByAlias() {
+        for namespace in seen.namespaces {
+            for interface in namespace.interfaces {
+                // The ends of other nodes' veths have aliases as well, and never the pod's name for it.
+                guard let id = AttachmentID(alias: interface.alias), interface.name == id.ifname,
+                    namespace.isJoinedToNode || files[id] != nil, files[id]?.pod == nil
+                else { continue }
+                files[id, default: Evidence()].pod = (namespace, interface)
+            }
+        }
+    }
+
+    /// Pods that other plugins have attached bear no mark: they are known by the address that is reserved for them.
+    private mutating func findPodsByAddress() {
+        var places: [IPAddress: [(SeenNamespace, Interface)]] = [:]
+        for namespace in seen.namespaces where namespace.isJoinedToNode {
+            for interface in namespace.interfaces {
+                for address in interface.addresses {
+                    places[address.address, default: []].append((namespace, interface))
+                }
+            }
+        }
+        for (id, evidence) in files where evidence.pod == nil && evidence.veth == nil {
+            for unit in evidence.reserved {
+                let found = places[unit.address]?.first { id.ifname.isEmpty || $0.1.name == id.ifname }
+                guard let (namespace, interface) = found else { continue }
+                files[id]?.pod = (namespace, interface)
+                files[id]?.veth = seen.interfaces.first {
+                    $0.kind == "veth" && $0.peer == interface.index && $0.peerNamespaceID == namespace.namespace.id
+                        && $0.peerNamespaceID != nil
+                }
+                break
+            }
+        }
+    }
+}
+
+extension AttachmentID {
+    init(_ owner: RulesOwner) {
+        self.init(network: owner.network, containerID: owner.containerID, ifname: owner.ifname)
+    }
+
+    /// Whose link it is, by its alias; nil for a link that is not ours.
+    public init?(alias: String) {
+        guard case .attachment(let network, let containerID, let ifname) = LinkMark(alias: alias) else { return nil }
+        self.init(network: network, containerID: containerID, ifname: ifname)
+    }
+}
