@@ -154,6 +154,7 @@ extension Attachment {
             if rules.isolation != nil { isolation = true }
             if rules.masquerade != nil { masquerade = true }
         }
+        ports.sort { ($0.hostPort, $0.transport) < ($1.hostPort, $1.transport) }
     }
 
     fileprivate var firstAddress: IPAddress {

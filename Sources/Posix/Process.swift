@@ -60,6 +60,9 @@ public enum StandardStream: Int32, Sendable {
     case output = 1
     case error = 2
 
+    /// isatty(3): whether it is a terminal.
+    public var isTerminal: Bool { isatty(rawValue) == 1 }
+
     public func readAll(limit: Int) throws(Errno) -> [UInt8] {
         try borrowing { (file: borrowing FileDescriptor) throws(Errno) in try file.readAll(limit: limit) }
     }

@@ -10,7 +10,7 @@ struct Swiftletctl: ParsableCommand {
         abstract: "Look after container networking on this node.",
         discussion: "Exit codes: 0 success, 1 failure, 64 wrong usage.",
         version: "swiftlet \(swiftletVersion)",
-        subcommands: [Netns.self, Rules.self, Repair.self, Version.self])
+        subcommands: [Status.self, Graph.self, GC.self, Netns.self, Rules.self, Repair.self, Version.self])
 }
 
 /// The release; CHANGELOG.md says what is in it.
@@ -38,9 +38,14 @@ struct OutputOptions: ParsableArguments {
             if !text.isEmpty { try write("\(text)\n") }
             return
         }
+        try write(try self.text(of: value) + "\n")
+    }
+
+    /// The JSON that `--json` prints.
+    func text(of value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try write(String(decoding: try encoder.encode(value), as: UTF8.self) + "\n")
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
     /// Not `print`, which hides that nothing could be written.

@@ -22,7 +22,7 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
         "DHCP": ["CNI", "Kernel", "Wire", "Posix", "Net", "JSON"],
         "Plugins": ["CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "DHCP", "Posix", "Wire", "Net", "JSON"],
         "Nftables": ["CNftables", "Glibc"],
-        "Node": ["Plugins", "Kernel", "Netfilter", "IPAM", "Posix", "Wire", "Net"],
+        "Node": ["Plugins", "CNI", "Kernel", "Netfilter", "IPAM", "Posix", "Wire", "Net", "JSON"],
         "swiftlet": ["Plugins", "DHCP", "CNI", "Posix"],
         "swiftletctl": [
             "Node", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "IPAM", "Posix", "Wire", "Net",

@@ -1,0 +1,181 @@
+public import Net
+
+/// One thing that was looked at of a pod.
+public struct CheckItem: Sendable, Hashable, Encodable {
+    /// What was looked at, such as `address 10.44.0.2`.
+    public var subject: String
+    public var isRight: Bool
+    /// What was found.
+    public var finding: String
+    /// What a person can do about it; empty where it is right.
+    public var advice: String
+
+    static func right(_ subject: String, _ finding: String) -> CheckItem {
+        CheckItem(subject: subject, isRight: true, finding: finding, advice: "")
+    }
+
+    static func wrong(_ subject: String, _ finding: String, _ advice: String) -> CheckItem {
+        CheckItem(subject: subject, isRight: false, finding: finding, advice: advice)
+    }
+}
+
+/// What has to be asked for one pod beside what a ``Snapshot`` has.
+public struct PodFacts: Sendable {
+    /// The pod's routes.
+    public var routes: [NodeRoute] = []
+    /// Whether the node forwards, by family; nil where the kernel lacks the family.
+    public var forwards: [IPFamily: Bool] = [:]
+    /// What of the pod's rules is missing or different, by the plugin that has them on record.
+    public var ruleDeviations: [String: String] = [:]
+    /// Gateways that were asked for their MAC, and whether they have one.
+    public var answers: [IPAddress: Bool] = [:]
+
+    public init() {}
+}
+
+/// The state of a pod's attachment, thing by thing.
+public struct PodCheck: Sendable, Encodable {
+    public var attachment: Attachment
+    public var items: [CheckItem]
+
+    public var isRight: Bool { items.allSatisfy(\.isRight) }
+
+    private static let anew = "end the pod, so that its runtime attaches it anew"
+
+    /// Compares what there is with what an ADD leaves.
+    public init(_ attachment: Attachment, in snapshot: Snapshot, _ facts: PodFacts) {
+        self.attachment = attachment
+        items = []
+        let orphans = snapshot.orphans.filter { $0.id == attachment.id }
+        guard let namespace = attachment.namespace else {
+            items.append(
+                .wrong(
+                    "network namespace", attachment.stateText,
+                    "look for the process that holds it: lsns -t net; if the pod is gone, DEL frees what it had"))
+            return
+        }
+        items.append(.right("network namespace", namespace.path))
+        checkLink(snapshot)
+        checkAddresses(snapshot, isReservationMissing: orphans.contains { $0.reason == .notReserved })
+        checkRoutes(snapshot, facts)
+        for family in IPFamily.allCases where attachment.addresses.contains(where: { $0.family == family }) {
+            guard let forwards = facts.forwards[family], attachment.parent == nil else { continue }
+            let name = family == .v4 ? "net.ipv4.ip_forward" : "net.ipv6.conf.all.forwarding"
+            items.append(
+                forwards
+                    ? .right("forwarding of IP\(family)", "on")
+                    : .wrong(
+                        "forwarding of IP\(family)", "off: the pod reaches nothing beyond the node",
+                        "sysctl -w \(name)=1"))
+        }
+        for plugin in attachment.recordedBy {
+            if let deviation = facts.ruleDeviations[plugin] {
+                items.append(.wrong("rules of \(plugin)", deviation, "swiftletctl repair puts them back"))
+            } else {
+                items.append(.right("rules of \(plugin)", "whole"))
+            }
+        }
+    }
+
+    private mutating func checkLink(_ snapshot: Snapshot) {
+        let inside = attachment.id.ifname
+        guard attachment.kind != nil else {
+            return items.append(.wrong("interface \(inside)", "missing in the pod", PodCheck.anew))
+        }
+        items.append(
+            attachment.isUp
+                ? .right("interface \(inside)", "\(attachment.kind ?? ""), up, MTU \(attachment.mtu ?? 0)")
+                : .wrong(
+                    "interface \(inside)", "down or without a carrier",
+                    "ip link set \(inside) up, in the pod and on the node"))
+        guard let name = attachment.hostInterface, let end = snapshot.interface(name) else { return }
+        if !end.isUp { items.append(.wrong("node's end \(name)", "down", "ip link set \(name) up")) }
+        let network = snapshot.networks.first { $0.name == attachment.id.network }
+        if let bridge = attachment.bridge {
+            let isUp = snapshot.interface(bridge)?.isUp ?? false
+            items.append(
+                isUp
+                    ? .right("bridge port \(name)", "of \(bridge)")
+                    : .wrong("bridge \(bridge)", "down", "ip link set \(bridge) up"))
+        } else if let bridge = network?.bridge, network?.configuration != nil {
+            items.append(
+                .wrong("bridge port \(name)", "no port of \(bridge)", "ip link set \(name) master \(bridge)"))
+        }
+    }
+
+    private mutating func checkAddresses(_ snapshot: Snapshot, isReservationMissing: Bool) {
+        for unit in attachment.reserved where unit.hostBits == 0 {
+            let isThere = attachment.addresses.contains { $0.address == unit.address }
+            items.append(
+                isThere
+                    ? .right("address \(unit.address)", "reserved, and on \(attachment.id.ifname)")
+                    : .wrong("address \(unit.address)", "reserved, but not on \(attachment.id.ifname)", PodCheck.anew))
+        }
+        for address in attachment.addresses where !attachment.reserved.contains(.host(address.address)) {
+            items.append(
+                isReservationMissing
+                    ? .wrong("address \(address.address)", "not reserved: another pod may get it", PodCheck.anew)
+                    : .right("address \(address.address)", "on \(attachment.id.ifname)"))
+            let others = snapshot.attachments.filter { other in
+                other.id != attachment.id && other.addresses.contains { $0.address == address.address }
+            }
+            for other in others where other.id.network == attachment.id.network {
+                items.append(.wrong("address \(address.address)", "\(other.id) has it too", PodCheck.anew))
+            }
+        }
+    }
+
+    private mutating func checkRoutes(_ snapshot: Snapshot, _ facts: PodFacts) {
+        let onNode = Set(snapshot.interfaces.flatMap { $0.addresses.map(\.address) })
+        for route in facts.routes where route.isDefault {
+            guard let gateway = route.gateway else {
+                items.append(.right("default route", "by \(route.interface ?? "?")"))
+                continue
+            }
+            let subject = "gateway \(gateway)"
+            // The gateway of a macvlan is a router outside.
+            if attachment.hostInterface != nil, !onNode.contains(gateway),
+                route.interface == attachment.id.ifname
+            {
+                let bridge = attachment.bridge ?? "the node's interface"
+                items.append(
+                    .wrong(
+                        subject, "no address of this node, though the default route leads there",
+                        "the next ADD gives it to \(bridge) again; or ip addr add it"))
+            } else if facts.answers[gateway] == false {
+                items.append(.wrong(subject, "does not answer", "look at both ends of the link: ip -s link"))
+            } else {
+                items.append(
+                    .right(subject, facts.answers[gateway] == true ? "default route, answers" : "default route"))
+            }
+        }
+    }
+
+    /// Lines for people.
+    public func text(_ style: TextStyle = TextStyle(isColored: false)) -> String {
+        let width = items.map(\.subject.count).max() ?? 0
+        let lines = items.map { item in
+            let subject = item.subject + String(repeating: " ", count: width - item.subject.count)
+            let mark = item.isRight ? style.good("✓") : style.bad("✗")
+            return "  \(mark) \(subject)  \(item.finding)" + (item.advice.isEmpty ? "" : "\n      → \(item.advice)")
+        }
+        return ([style.bold("\(attachment.id)")] + lines).joined(separator: "\n")
+    }
+}
+
+extension Snapshot {
+    /// The attachments that a person may mean.
+    ///
+    /// - Parameter name: NETWORK/ID/IFNAME, a container ID or how it begins, an address, or a namespace's name or path.
+    /// - Returns: nil when it is the beginning of several containers' IDs.
+    public func attachments(named name: String) -> [Attachment]? {
+        let exact = attachments.filter { pod in
+            pod.id.description == name || pod.id.containerID == name
+                || (pod.addresses + pod.reserved).contains { $0.address.description == name }
+                || pod.namespace.map { $0.name == name || $0.path == name } ?? false
+        }
+        guard exact.isEmpty, !name.isEmpty else { return exact }
+        let begun = attachments.filter { $0.id.containerID.hasPrefix(name) }
+        return Set(begun.map(\.id.containerID)).count > 1 ? nil : begun
+    }
+}

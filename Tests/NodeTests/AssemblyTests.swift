@@ -1,0 +1,172 @@
+import Net
+import Netfilter
+import Testing
+import Wire
+
+@testable import Node
+
+/// What was read is put together as it belongs together, and what is left of pods that are gone is told from the rest.
+@Suite struct AssemblyTests {
+    @Test func aPodIsWhereItsVethLeads() throws {
+        var node = MadeUpNode()
+        for number in 1...3 { node.attach(number) }
+        let snapshot = node.snapshot
+        #expect(snapshot.attachments.map(\.id) == [1, 2, 3].map { MadeUpNode.id($0) })
+        let second = snapshot.attachments[1]
+        #expect(second.namespace?.path == "/run/netns/pod-2")
+        #expect(second.addresses == [CIDR("10.44.0.3/24")!] && second.reserved == [CIDR("10.44.0.3/32")!])
+        #expect(second.hostInterface == "veth2" && second.bridge == "cbr0" && second.kind == "veth")
+        #expect(second.state == .attached && second.isUp && second.mtu == 1500)
+        #expect(second.since == MadeUpNode.now - 60)
+        #expect(snapshot.orphans.isEmpty && snapshot.remarks.isEmpty)
+        #expect(snapshot.uplinks == ["eth0"])
+    }
+
+    @Test func aNetworkHasItsBridgeItsGatewayAndItsPool() throws {
+        var node = MadeUpNode()
+        for number in 1...3 { node.attach(number) }
+        let network = try #require(node.snapshot.networks.first)
+        #expect(network.name == "pods" && network.bridge == "cbr0" && network.gateways == [CIDR("10.44.0.1/24")!])
+        let pool = try #require(network.pools.first)
+        #expect((pool.used, pool.size, pool.free) == (3, 253, 250) && !pool.isAssumed)
+        #expect(network.reservations == 3)
+    }
+
+    @Test func withoutAConfigurationTheBridgeSuggestsThePool() throws {
+        var node = MadeUpNode()
+        node.attach(1)
+        node.seen.configured = []
+        let network = try #require(node.snapshot.networks.first)
+        #expect(network.bridge == "cbr0" && network.configuration == nil)
+        #expect(network.pools.map(\.isAssumed) == [true] && network.pools.first?.size == 253)
+    }
+
+    @Test func aPodThatIsGoneLeavesAnOrphan() throws {
+        var node = MadeUpNode()
+        node.attach(1, record: masquerade)
+        node.attach(2, record: masquerade)
+        node.end(2)
+        node.seen.records = node.seen.records.map { record in
+            RecordedRules(
+                owner: record.owner, rules: record.rules, namespacePath: record.namespacePath,
+                isNamespaceAlive: record.owner.containerID == "container-1", time: record.time)
+        }
+        node.seen.elements = ["pods/container-2/eth0": 4, "pods/container-1/eth0": 4]
+        let snapshot = node.snapshot
+        #expect(snapshot.attachments.map(\.id) == [MadeUpNode.id(1)])
+        let orphan = try #require(snapshot.orphans.first)
+        #expect(snapshot.orphans.count == 1)
+        #expect(orphan.id == MadeUpNode.id(2) && orphan.reason == .podIsGone && orphan.isGone)
+        #expect(orphan.reserved == [CIDR("10.44.0.3/32")!] && orphan.elements == 4)
+        #expect(orphan.recordedBy == ["swiftlet"] && orphan.store == "/var/lib/cni/networks/pods")
+    }
+
+    @Test func aPodWhoseInterfaceIsGoneIsNotGone() throws {
+        var node = MadeUpNode()
+        node.attach(1, record: masquerade)
+        node.seen.interfaces.removeAll { $0.name == "veth1" }
+        node.seen.namespaces[0].interfaces.removeAll { $0.name == "eth0" }
+        let orphan = try #require(node.snapshot.orphans.first)
+        #expect(orphan.reason == .interfaceIsGone && !orphan.isGone)
+    }
+
+    @Test func whoCannotSeeAllNamespacesCallsNobodyGone() {
+        var node = MadeUpNode()
+        node.reserve(1)
+        node.seen.seesAllNamespaces = false
+        #expect(node.snapshot.orphans.isEmpty)
+        #expect(node.snapshot.attachments.map(\.state) == [.unknown])
+    }
+
+    @Test func aReservationOfAnEarlierBootIsAnOrphan() {
+        var node = MadeUpNode()
+        node.reserve(1, isOfEarlierBoot: true)
+        #expect(node.snapshot.orphans.map(\.reason) == [.earlierBoot])
+    }
+
+    @Test func aVethWithoutAReservationIsAnOrphanOnlyWhereAddressesAreReserved() {
+        var node = MadeUpNode()
+        node.attach(1)
+        node.seen.stores = []
+        #expect(node.snapshot.orphans.map(\.reason) == [.notReserved])
+        #expect(node.snapshot.orphans.allSatisfy { !$0.isGone } && node.snapshot.attachments.count == 1)
+        node.seen.configured = []
+        #expect(node.snapshot.orphans.isEmpty)
+    }
+
+    @Test func aVethWhoseNamespaceHasNoNameIsKeptAndShown() {
+        var node = MadeUpNode()
+        node.attach(1)
+        node.seen.namespaces = []
+        #expect(node.snapshot.attachments.map(\.state) == [.unnamed])
+        #expect(node.snapshot.orphans.map(\.reason) == [.namespaceHasNoName])
+        #expect(node.snapshot.orphans.allSatisfy { !$0.isGone })
+    }
+
+    @Test func aPodOfAnotherPluginIsFoundByItsAddress() throws {
+        var node = MadeUpNode()
+        node.attach(1)
+        node.seen.interfaces[3].alias = ""
+        let pod = try #require(node.snapshot.attachments.first)
+        #expect(pod.namespace?.path == "/run/netns/pod-1" && pod.hostInterface == "veth1" && pod.bridge == "cbr0")
+        #expect(node.snapshot.orphans.isEmpty)
+    }
+
+    /// The same address in a namespace that nothing joins to this node is another node's.
+    @Test func aNamespaceThatIsNotJoinedIsAnotherNodes() {
+        var node = MadeUpNode()
+        node.attach(1)
+        node.end(1)
+        var inside = Interface(index: 2, name: "eth0", kind: "veth")
+        inside.addresses = [CIDR("10.44.0.2/24")!]
+        node.seen.namespaces = [
+            SeenNamespace(Namespace(path: "/run/netns/x", inode: 9), interfaces: [inside])
+        ]
+        #expect(node.snapshot.orphans.map(\.reason) == [.podIsGone])
+    }
+
+    @Test func aLinkWithoutAnEndOnTheNodeIsFoundByItsAlias() throws {
+        var node = MadeUpNode()
+        var inside = Interface(index: 2, name: "eth0", kind: "macvlan")
+        inside.alias = "swiftlet edge/container-9/eth0"
+        inside.peer = 2
+        inside.peerNamespaceID = 0
+        node.seen.namespaces = [
+            SeenNamespace(Namespace(path: "/run/netns/x", inode: 9), interfaces: [inside], nodeID: 0)
+        ]
+        let pod = try #require(node.snapshot.attachments.first)
+        #expect(pod.id == MadeUpNode.id(9, network: "edge") && pod.kind == "macvlan" && pod.parent == "eth0")
+        #expect(node.snapshot.networks.map(\.name) == ["edge", "pods"])
+    }
+
+    @Test func limitsAreThoseOfTheVethAndItsIFB() throws {
+        var node = MadeUpNode()
+        node.attach(1)
+        var ifb = Interface(index: 500, name: "bwp1", kind: "ifb")
+        ifb.alias = "swiftlet \(MadeUpNode.id(1))"
+        node.seen.interfaces.append(ifb)
+        node.seen.buckets = [
+            101: TokenBucket(rate: 1_250_000, burst: 1000, limit: 5000),
+            500: TokenBucket(rate: .max, burst: 1000, limit: 5000),
+        ]
+        let pod = try #require(node.snapshot.attachments.first)
+        #expect(pod.ingressLimit == Limit(rate: 10_000_000, burst: 8000))
+        #expect(pod.egressLimit?.rate == .max)
+        node.end(1)
+        node.seen.stores = []
+        #expect(node.snapshot.orphans.map(\.reason) == [.limitsNothing])
+        #expect(node.snapshot.orphans.first?.interfaces == ["bwp1"])
+    }
+
+    @Test func portsAndRulesAreThoseOfTheRecords() throws {
+        var node = MadeUpNode()
+        var rules = masquerade
+        rules.ports = PublishedPorts(
+            [PortMapping(hostPort: 8080, containerPort: 80), PortMapping(hostPort: 53, containerPort: 53, .udp)],
+            addresses: [CIDR("10.44.0.2/24")!])
+        node.attach(1, record: rules)
+        let pod = try #require(node.snapshot.attachments.first)
+        #expect(pod.ports.map(\.description) == ["53→53/udp", "8080→80/tcp"])
+        #expect(pod.masquerade && !pod.antiSpoof && !pod.isolation)
+    }
+}
