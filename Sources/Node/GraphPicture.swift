@@ -67,20 +67,16 @@ struct GraphPicture {
         }
         drawUplinks(top, trunk: trunk)
         if let last = centers.last {
-            picture.line([(trunk, top + 28), (trunk, last)], stroke: GraphPicture.wire)
+            picture.line([(trunk, top + 32), (trunk, last)], stroke: GraphPicture.wire)
         }
         y = top + 46
         for (position, (group, cards)) in cards.enumerated() {
             let color = GraphPicture.color(of: group.network.name, in: snapshot)
-            if group.hub != .nothing {
-                picture.line(
-                    [
-                        (trunk, centers[position]),
-                        (left + GraphPicture.gutter + GraphPicture.padding, centers[position]),
-                    ],
-                    stroke: GraphPicture.wire)
-            }
             draw(group, cards, left + GraphPicture.gutter, y, heights[position], color)
+            if group.hub != .nothing {
+                let hub = left + GraphPicture.gutter + GraphPicture.padding
+                picture.line([(trunk, centers[position]), (hub, centers[position])], stroke: GraphPicture.wire)
+            }
             y += heights[position] + 20
         }
         drawLegend(left, top + inside + 30)

@@ -2,7 +2,7 @@ extension Snapshot {
     /// The node in the language of Graphviz (graphviz.org/doc/info/lang.html).
     public var dot: String {
         var lines = [
-            "digraph node {",
+            "digraph swiftlet {",
             "    rankdir=LR; compound=true; fontname=\"Helvetica\"; label=\(quoted("\(node): \(summary)"));",
             "    node [shape=box style=\"rounded,filled\" fillcolor=white fontname=\"Helvetica\" fontsize=10];",
             "    edge [dir=none color=\"#64748b\"];",

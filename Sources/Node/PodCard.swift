@@ -45,7 +45,10 @@ struct PodCard {
         let faint = SVG.Font(size: 11, color: PodCard.grey)
         if size == .large, let namespace = pod.namespace { texts.append((namespace.name, faint)) }
         texts += pod.shownAddresses.prefix(size == .large ? 4 : 1).map { ($0, fixed) }
-        if let trouble, size == .large { texts.append((trouble, SVG.Font(size: 11, color: "#b45309"))) }
+        if let trouble, size == .large {
+            let warning = SVG.Font(size: 11, color: "#b45309")
+            texts += warning.wrapped(trouble, into: size.width - 2 * size.padding).map { ($0, warning) }
+        }
         self.texts = texts
         let shown = pod.ports.prefix(size.maximumPorts)
         var chips = shown.map { ($0.description, PodCard.portColors.fill, PodCard.portColors.text) }
@@ -75,7 +78,10 @@ struct PodCard {
         corner = orphan.id?.ifname ?? ""
         let red = SVG.Font(size: size == .small ? 10 : 11, color: "#b91c1c")
         switch size {
-        case .large: texts = [(orphan.leftovers, red), (orphan.reason.text, red)]
+        case .large:
+            let width = size.width - 2 * size.padding
+            let lines = red.wrapped(orphan.leftovers, into: width) + red.wrapped(orphan.reason.text, into: width)
+            texts = lines.map { ($0, red) }
         case .medium, .small: texts = [(orphan.leftovers, red)]
         }
         chips = []

@@ -13,6 +13,19 @@ struct SVG {
         /// How wide a text will be, about: fonts differ.
         func width(_ text: String) -> Int { (text.count * size * (isFixed ? 61 : isBold ? 60 : 54) + 99) / 100 }
 
+        /// A text in lines, cut between words.
+        func wrapped(_ text: String, into width: Int) -> [String] {
+            var lines: [String] = []
+            for word in text.split(separator: " ") {
+                if let last = lines.last, self.width("\(last) \(word)") <= width {
+                    lines[lines.count - 1] = "\(last) \(word)"
+                } else {
+                    lines.append(String(word))
+                }
+            }
+            return lines
+        }
+
         /// As much of a text as fits.
         func fitted(_ text: String, into width: Int) -> String {
             guard self.width(text) > width else { return text }
