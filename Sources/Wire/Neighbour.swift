@@ -10,6 +10,12 @@ public struct Neighbour: Sendable, Hashable {
 
     public static let permanent: UInt16 = 0x80
 
+    /// Whether its MAC is known: NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE, NUD_NOARP or NUD_PERMANENT.
+    public var isResolved: Bool { state & (0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80) != 0 }
+
+    /// Whether it was asked for in vain: NUD_FAILED.
+    public var hasFailed: Bool { state & 0x20 != 0 }
+
     public init(_ address: IPAddress, mac: MACAddress?, interface: UInt32, state: UInt16 = permanent) {
         self.address = address
         self.mac = mac
@@ -30,13 +36,15 @@ public struct Neighbour: Sendable, Hashable {
 }
 
 extension MessageBuilder {
-    private mutating func neighbourHeader(_ family: UInt8, _ interface: UInt32, _ state: UInt16) {
+    private mutating func neighbourHeader(
+        _ family: UInt8, _ interface: UInt32, _ state: UInt16, flags: UInt8 = 0
+    ) {
         append(family)
         append(UInt8(0))
         append(UInt16(0))
         append(interface)
         append(state)
-        append(UInt8(0))
+        append(flags)
         append(UInt8(0))
     }
 
@@ -48,6 +56,14 @@ extension MessageBuilder {
             $0.neighbourHeader(neighbour.address.family.code, neighbour.interface, neighbour.state)
             $0.attribute(NDA.destination, neighbour.address)
             if let mac = neighbour.mac { $0.attribute(NDA.linkLayerAddress, mac.bytes) }
+        }
+    }
+
+    /// Has the kernel ask for a neighbour's MAC, unless it knows it, as a packet to the neighbour would (NTF_USE).
+    public mutating func useNeighbour(_ address: IPAddress, by interface: UInt32) {
+        message(RouteMessageType.newNeighbour, flags: MessageFlag.request | MessageFlag.create) {
+            $0.neighbourHeader(address.family.code, interface, 0, flags: 1)
+            $0.attribute(NDA.destination, address)
         }
     }
 
