@@ -78,7 +78,8 @@ let package = Package(
             swiftSettings: library),
         // For swiftletctl only: ordinary Swift.
         .target(
-            name: "Node", dependencies: ["Plugins", "CNI", "Kernel", "Netfilter", "IPAM", "Posix", "Wire", "Net", "JSON"],
+            name: "Node",
+            dependencies: ["Plugins", "CNI", "Kernel", "Netfilter", "IPAM", "Posix", "Wire", "Net", "JSON"],
             swiftSettings: strict),
         .executableTarget(
             name: "swiftlet", dependencies: ["Plugins", "DHCP", "CNI", "Posix"], swiftSettings: main),

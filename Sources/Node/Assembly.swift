@@ -21,7 +21,7 @@ extension Snapshot {
         for (id, evidence) in room.files { judge(id, evidence, seen, names) }
         for (network, store, reservation) in room.nobodys {
             let nobody = AttachmentID(network: network, containerID: "", ifname: "")
-            var orphan = Orphan(id: nobody, reason: .namesNobody, isGone: false)
+            var orphan = Orphan(id: nobody, reason: .namesNobody, isGone: true)
             orphan.reserved = [reservation.reservation.unit]
             orphan.store = store
             orphan.since = reservation.time.seconds

@@ -1,4 +1,5 @@
 internal import CNI
+internal import IPAM
 internal import JSON
 internal import Netfilter
 internal import Plugins
@@ -59,6 +60,7 @@ public struct Reclaim: Sendable {
     /// - Returns: what went wrong; nil for nothing.
     private static func detach(_ orphan: Orphan) -> String? {
         guard let id = orphan.id else { return nil }
+        guard orphan.reason != .namesNobody else { return tidy(orphan, network: id.network) }
         var configuration = JSON.Object()
         configuration["cniVersion"] = .string(SpecVersion.latest.rawValue)
         configuration["name"] = .string(id.network)
@@ -78,6 +80,17 @@ public struct Reclaim: Sendable {
             log: { _ in })
         guard Dispatcher(Registry.plugins).run(as: "swiftlet", environment, streams) != 0 else { return nil }
         return answer.text
+    }
+
+    /// Whoever opens a store that somebody was killed in puts it in order, so it is enough to free what nobody has.
+    private static func tidy(_ orphan: Orphan, network: String) -> String? {
+        guard let store = orphan.store, let slash = store.lastIndex(of: "/") else { return nil }
+        do throws(Failure) {
+            let bootID = try File.text("/proc/sys/kernel/random/boot_id", limit: 64)
+            try Store(dataDirectory: String(store[..<slash]), network: network, bootID: bootID)
+                .release(Owner(containerID: "", ifname: ""))
+            return nil
+        } catch { return "\(error)" }
     }
 
     /// What a plugin has written. Everything here happens in one thread.

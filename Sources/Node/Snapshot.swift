@@ -244,7 +244,7 @@ public struct Orphan: Sendable, Hashable, Encodable {
         case peerIsOnNode
         /// For the limit of a veth that is gone.
         case limitsNothing
-        /// A reservation whose file names nobody.
+        /// A reservation whose file names nobody: its writer was killed. The container's ID is empty.
         case namesNobody
 
         /// For people.
@@ -257,7 +257,7 @@ public struct Orphan: Sendable, Hashable, Encodable {
             case .namespaceHasNoName: "no name and no process leads to the pod's network namespace"
             case .peerIsOnNode: "the other end is on the node, in no pod"
             case .limitsNothing: "for the limit of a veth that is gone"
-            case .namesNobody: "the reservation names no owner; the next change of the store frees it"
+            case .namesNobody: "the reservation names no owner; the next ADD frees it"
             }
         }
     }
