@@ -83,10 +83,15 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "swiftlet", dependencies: ["Plugins", "DHCP", "CNI", "Posix"], swiftSettings: main),
+        // Network configuration files, checked and made: for swiftletctl.
+        .target(
+            name: "ConfigurationFiles", dependencies: ["Plugins", "CNI", "JSON", "Net", "Posix"],
+            swiftSettings: strict),
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
-                "Node", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "IPAM", "Posix", "Wire", "Net",
+                "Node", "ConfigurationFiles", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "IPAM", "Posix", "Wire",
+                "Net", "JSON",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -122,6 +127,12 @@ let package = Package(
         .testTarget(
             name: "NodeTests", dependencies: ["Node", "Plugins", "IPAM", "Netfilter", "Wire", "Net", "Posix"],
             swiftSettings: tested),
+        .testTarget(
+            name: "ConfigurationFilesTests",
+            dependencies: [
+                "ConfigurationFiles", "Plugins", "CNI", "JSON", "Net", "Posix", "ContainerRuntime", "TestSupport",
+                "swiftletctl",
+            ], swiftSettings: tested),
         .testTarget(name: "PluginsTests", dependencies: ["Plugins"], swiftSettings: tested),
         .testTarget(name: "ClientTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
         .target(

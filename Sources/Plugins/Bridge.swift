@@ -20,7 +20,7 @@ struct Bridge: Plugin {
         }
     }
 
-    private func network(_ request: Request) throws(Failure) -> BridgeNetwork {
+    func network(_ request: Request) throws(Failure) -> BridgeNetwork {
         let settings = try BridgeSettings(request, bridgeName: Bridge.defaultBridge, gateway: false)
         let addressing = try Addressing(ipamOf: request)
         if case .plugin = addressing, settings.disablesContainerInterface {

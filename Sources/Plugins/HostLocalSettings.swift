@@ -63,6 +63,9 @@ struct HostLocalSettings {
             gateway
             blockLength
         }
+        /// The keys of a route.
+        static let ofRoute = ["dst", "gw", "mtu", "advmss", "priority", "table", "scope"]
+
         /// All of them.
         @KeyList static var everything: [KeyDescription] {
             ofRange

@@ -172,6 +172,13 @@ extension InterfacePlugin {
         try addressing.requireReady(request)
     }
 
+    /// Reads what ADD reads of a configuration, and does nothing.
+    func read(_ request: Request) throws(Failure) {
+        _ = try settings(request)
+        try addressing(request).refuseBlocks(request)
+        _ = try request.configuration.dns()
+    }
+
     private func addressing(_ request: Request) throws(Failure) -> Addressing {
         let addressing = try Addressing(ipamOf: request)
         if case .none = addressing, requiresAddresses, try givenAddresses(request) == nil {

@@ -29,7 +29,7 @@ struct Swiftlet: Plugin {
         return .store(try AddressStore(request.configuration.reader, request))
     }
 
-    private func network(_ request: Request) throws(Failure) -> BridgeNetwork {
+    func network(_ request: Request) throws(Failure) -> BridgeNetwork {
         try Swiftlet.refuseUnknownKeys(request.configuration)
         var settings = try BridgeSettings(request, bridgeName: Swiftlet.defaultBridge, gateway: true)
         let ports = try PortMappingSettings(request)
@@ -55,7 +55,7 @@ struct Swiftlet: Plugin {
         }
     }
 
-    @KeyList private static var ownKeys: [KeyDescription] {
+    @KeyList static var ownKeys: [KeyDescription] {
         BridgeSettings.Keys.all(bridgeName: defaultBridge, gateway: true)
         BridgeSettings.Keys.lists
         BridgeSettings.Keys.ownOnly
@@ -77,9 +77,9 @@ struct Swiftlet: Plugin {
             )
         }
         for range in ranges.joined() { try requireKnown(range, HostLocalSettings.Keys.ofRange.map { $0.name }) }
-        for route in routes { try requireKnown(route, ["dst", "gw", "mtu", "advmss", "priority", "table", "scope"]) }
+        for route in routes { try requireKnown(route, HostLocalSettings.Keys.ofRoute) }
         // What the runtime wants done for a capability that the configuration has declared.
-        if let runtime { try requireKnown(runtime, ["mac", "ips", "ipRanges", "portMappings", "bandwidth"]) }
+        if let runtime { try requireKnown(runtime, capabilities) }
         let subnet = HostLocalSettings.Keys.subnet.name
         try configuration.decoding { (reader) throws(Failure) in
             for key in HostLocalSettings.Keys.ofRange where try reader.member(key.name) != nil {
@@ -93,25 +93,23 @@ struct Swiftlet: Plugin {
         }
     }
 
+    /// What runtimes may fill in.
+    static let capabilities = ["mac", "ips", "ipRanges", "portMappings", "bandwidth"]
+
     /// Keys of the specification, which every configuration may have.
-    private static let commonKeys = [
+    static let commonKeys = [
         "cniVersion", "cniVersions", "name", "type", "args", "ipam", "dns", "capabilities", "runtimeConfig",
         "prevResult", "disableCheck", "disableGC",
     ]
 
-    /// Keys with a slash belong to somebody else (`cni.dev/...`), those with an underscore in front are remarks; an empty
-    /// list or object asks for nothing.
     private static func requireKnown(_ reader: JSONReader, _ known: [String]) throws(Failure) {
-        guard case .object(let object) = reader.value else { return }
-        for member in object.members where !member.key.contains("/") && !member.key.hasPrefix("_") {
-            if [JSON.array([]), .object(JSON.Object()), .null].contains(member.value) { continue }
-            guard known.contains(where: { JSON.Object.equalIgnoringASCIICase($0, member.key) }) else {
-                let value = String(decoding: member.value.serialized(pretty: false).prefix(100), as: UTF8.self)
-                let place = reader.path.isEmpty ? "" : "\(reader.path)."
-                throw Failure(
-                    .unsupportedField, "\(place)\(member.key): \(value) is not a key of swiftlet",
-                    details: "known are \(known.sorted().joined(separator: ", "))")
-            }
-        }
+        if let unknown = UnknownKey.all(in: reader, known: known).first { throw refusal(of: unknown) }
+    }
+
+    static func refusal(of unknown: UnknownKey) -> Failure {
+        let value = String(decoding: unknown.value.serialized(pretty: false).prefix(100), as: UTF8.self)
+        return Failure(
+            .unsupportedField, "\(unknown.path): \(value) is not a key of swiftlet",
+            details: "known are \(unknown.known.sorted().joined(separator: ", "))")
     }
 }

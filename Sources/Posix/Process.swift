@@ -67,6 +67,9 @@ public enum StandardStream: Int32, Sendable {
         try borrowing { (file: borrowing FileDescriptor) throws(Errno) in try file.readAll(limit: limit) }
     }
 
+    /// Whether a person may sit at it: isatty(3).
+    public var isTerminal: Bool { isatty(rawValue) == 1 }
+
     /// - Throws: `EPIPE` when nobody reads it any more.
     public func writeAll(_ content: some Sequence<UInt8>) throws(Errno) {
         let before = ignoreBrokenPipes()

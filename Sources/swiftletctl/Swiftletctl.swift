@@ -10,7 +10,9 @@ struct Swiftletctl: ParsableCommand {
         abstract: "Look after container networking on this node.",
         discussion: "Exit codes: 0 success, 1 failure, 64 wrong usage.",
         version: "swiftlet \(swiftletVersion)",
-        subcommands: [Status.self, Check.self, Graph.self, GC.self, Netns.self, Rules.self, Repair.self, Version.self])
+        subcommands: [
+            Status.self, Check.self, Graph.self, GC.self, Conf.self, Netns.self, Rules.self, Repair.self, Version.self,
+        ])
 }
 
 /// The release; CHANGELOG.md says what is in it.

@@ -24,8 +24,10 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
         "Nftables": ["CNftables", "Glibc"],
         "Node": ["Plugins", "CNI", "Kernel", "Netfilter", "IPAM", "Posix", "Wire", "Net", "JSON"],
         "swiftlet": ["Plugins", "DHCP", "CNI", "Posix"],
+        "ConfigurationFiles": ["Plugins", "CNI", "JSON", "Net", "Posix", "Synchronization"],
         "swiftletctl": [
-            "Node", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "IPAM", "Posix", "Wire", "Net",
+            "Node", "ConfigurationFiles", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "IPAM", "Posix", "Wire",
+            "Net", "JSON",
             "ArgumentParser", "FoundationEssentials",
         ],
     ]

@@ -1,0 +1,37 @@
+internal import JSON
+internal import Plugins
+
+/// What may have been meant by a key that is not known where it stands.
+enum Hints {
+    static func isKnown(_ key: String, _ known: [String]) -> Bool {
+        key.hasPrefix("_") || key.utf8.contains(UInt8(ascii: "/"))
+            || known.contains { JSON.Object.equalIgnoringASCIICase($0, key) }
+    }
+
+    static func listKey(_ key: String, _ known: [String]) -> String {
+        if let nearest = Spelling.nearest(to: key, among: known) { return "did you mean \(nearest)?" }
+        let owners = self.owners(of: key, besides: nil)
+        return owners.isEmpty ? "" : "it is a key of \(owners): put it into the plugin's object in plugins"
+    }
+
+    /// - Parameters:
+    ///   - plugin: the one that does not know the key.
+    ///   - ipam: the one that its `ipam` names.
+    static func key(_ unknown: UnknownKey, of plugin: PluginDescription, ipam: PluginDescription?) -> String {
+        if let nearest = Spelling.nearest(to: unknown.key, among: unknown.known) { return "did you mean \(nearest)?" }
+        if let ipam, has(ipam, unknown.key) { return "\(ipam.type) takes it: it belongs into ipam" }
+        if plugin.role == .addresses, Spelling.nearest(to: unknown.key, among: PluginDescription.commonKeys) != nil {
+            return "it belongs beside type of the plugin, not into ipam"
+        }
+        let owners = self.owners(of: unknown.key, besides: plugin.type)
+        return owners.isEmpty ? "" : "it is a key of \(owners)"
+    }
+
+    private static func has(_ plugin: PluginDescription, _ key: String) -> Bool {
+        plugin.keys.contains { JSON.Object.equalIgnoringASCIICase($0.name, key) }
+    }
+
+    private static func owners(of key: String, besides type: String?) -> String {
+        PluginDescription.all.filter { $0.type != type && has($0, key) }.map { $0.type }.joined(separator: ", ")
+    }
+}

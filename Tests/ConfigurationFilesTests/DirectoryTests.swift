@@ -1,0 +1,71 @@
+import ConfigurationFiles
+import Testing
+
+/// Of a directory it is told which file counts.
+@Suite struct DirectoryTests {
+    private func network(_ name: String, _ subnet: String) -> String {
+        #"{"cniVersion": "1.0.0", "name": "\#(name)", "plugins": [{"type": "swiftlet", "subnet": "\#(subnet)"}]}"#
+    }
+
+    private func findings(_ files: [String: String]) throws -> [String] {
+        let directory = try TemporaryDirectory(files)
+        return try Validator(binDirectory: nil).check(directory: directory.path).findings.map {
+            "\($0)".replacing(directory.path + "/", with: "").replacing(directory.path, with: "DIRECTORY")
+        }
+    }
+
+    @Test func theSecondFileOfANetworkIsShadowed() throws {
+        let found = try findings([
+            "20-b.conflist": network("pods", "10.1.0.0/24"), "10-a.conflist": network("pods", "10.2.0.0/24"),
+            "30-ignored.yaml": "x", ".hidden.conf": "x",
+        ])
+        #expect(
+            found == [
+                "20-b.conflist: warning: network pods is in 10-a.conflist already, which comes first by name "
+                    + "(runtimes use one of the two: rename the network, or remove a file)"
+            ])
+    }
+
+    @Test func aLaterNetworkIsNotTheDefaultOne() throws {
+        let found = try findings([
+            "10-a.conflist": network("a", "10.1.0.0/24"), "9-b.conflist": network("b", "10.2.0.0/24"),
+        ])
+        #expect(
+            found == [
+                "9-b.conflist: note: containerd and CRI-O attach pods to the first network of the directory, in 10-a.conflist "
+                    + "(podman, nerdctl and Multus use the others by name)"
+            ])
+    }
+
+    @Test func aFileThatCannotBeReadIsSkippedAsRuntimesDo() throws {
+        let found = try findings(["10-a.conflist": "{", "20-b.conflist": network("b", "10.2.0.0/24")])
+        #expect(found.count == 1)
+        #expect(found[0].hasPrefix("10-a.conflist:1: error: it is not JSON"))
+    }
+
+    @Test func networksWithOverlappingSubnetsAreTold() throws {
+        let found = try findings([
+            "10-a.conflist": network("a", "10.1.0.0/16"), "20-b.conflist": network("b", "10.1.2.0/24"),
+        ])
+        #expect(
+            found.contains(
+                "20-b.conflist: warning: subnet 10.1.2.0/24 overlaps 10.1.0.0/16 of network a "
+                    + "(the node could not tell their pods apart: choose another one)"))
+    }
+
+    @Test func aDirectoryWithoutNetworksIsAnError() throws {
+        #expect(try findings([:]).first?.hasPrefix("DIRECTORY: error: there is no network configuration here") == true)
+    }
+
+    @Test func aListNeedsItsExtension() throws {
+        let found = try findings(["10-a.conf": network("a", "10.1.0.0/24")])
+        #expect(
+            found.first?.hasPrefix(
+                "10-a.conf:1: error: plugins: a list of plugins in a file that is not called .conflist") == true)
+    }
+
+    @Test func whatIsNotThereIsAnErrorThatNamesIt() throws {
+        #expect(throws: (any Error).self) { try Validator(binDirectory: nil).check(file: "/none/x.conf") }
+        #expect(throws: (any Error).self) { try Validator(binDirectory: nil).check(directory: "/none") }
+    }
+}
