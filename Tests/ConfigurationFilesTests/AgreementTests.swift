@@ -1,5 +1,6 @@
 import CNI
 import ConfigurationFiles
+import Foundation
 import JSON
 import Plugins
 import Posix
@@ -77,6 +78,20 @@ import Testing
         #expect(keys <= 1 || (refused > 5 && refused < rounds))
     }
 
+    /// Those that fuzzing begins with: as people and other programs write them.
+    static let corpus: [JSON] = {
+        let directory = "\(repository)/Tests/FuzzTests/Corpora/configuration"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        return names.sorted().compactMap { name in
+            FileManager.default.contents(atPath: "\(directory)/\(name)").flatMap { try? JSON(parsing: Array($0)) }
+        }.filter { $0.object?["type"] != nil }
+    }()
+
+    @Test func theyAgreeOnWhatPeopleWrite() throws {
+        #expect(Self.corpus.count > 20)
+        for block in Self.corpus { try expectAgreement(block) }
+    }
+
     /// - Returns: whether it is refused.
     @discardableResult
     private func expectAgreement(_ block: JSON, mustBeTaken: Bool = false) throws -> Bool {
@@ -141,7 +156,7 @@ import Testing
         guard status != 0, let error = try? JSON(parsing: output.withLock { $0 }), let failure = Failure(error),
             [.incompatibleVersion, .unsupportedField, .decodingFailure, .invalidConfiguration].contains(failure.code),
             // Of the pod, or of what another plugin has made, and not of the configuration.
-            !["needs a bridge", "failed to find host device", "Link not found"].contains(
+            !["needs a bridge", "failed to find host device", "Link not found", "the pod has no such address"].contains(
                 where: failure.message.contains)
         else { return nil }
         return failure
