@@ -51,7 +51,7 @@ public struct Validator: Sendable {
 
     /// All files of a directory that runtimes read, and what they are to each other.
     ///
-    /// - Throws: code 5 when the directory or a file cannot be read.
+    /// - Throws: code 5 when the directory cannot be read.
     public func check(directory: String) throws(Failure) -> Report {
         var names: [String]
         do throws(Errno) {
@@ -64,12 +64,18 @@ public struct Validator: Sendable {
         }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         var report = Report()
         for name in names {
-            let one = try check(file: directory.hasSuffix("/") ? directory + name : "\(directory)/\(name)")
-            report.networks += one.networks
-            report.findings += one.findings
+            let file = directory.hasSuffix("/") ? directory + name : "\(directory)/\(name)"
+            do throws(Failure) { report.append(try check(file: file)) } catch {
+                report.append(
+                    Report(findings: [
+                        Finding(
+                            severity: .error, file: file, line: nil, path: "", message: error.message,
+                            hint: "runtimes skip it")
+                    ]))
+            }
         }
         report.findings += Neighbours(report).findings
-        guard report.networks.isEmpty else { return report }
+        guard names.isEmpty else { return report }
         report.findings.append(
             Finding(
                 severity: .error, file: directory, line: nil, path: "",

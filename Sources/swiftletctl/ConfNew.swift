@@ -1,6 +1,5 @@
 import ArgumentParser
 import ConfigurationFiles
-import FoundationEssentials
 import Kernel
 import Net
 import Posix
@@ -162,59 +161,5 @@ struct ConfNew: ParsableCommand {
             }
         }
         return routes
-    }
-}
-
-private func say(_ text: String) throws { try StandardStream.error.writeAll("\(text)\n".utf8) }
-
-/// Something to ask a person on the terminal.
-private struct Question {
-    let text: String
-
-    init(_ text: String) { self.text = text }
-
-    /// Asks until there is an answer that makes sense; none at all stands for the proposal.
-    func ask<Answer>(_ proposal: String, _ read: (String) -> Answer?) throws -> Answer {
-        while true {
-            try StandardStream.error.writeAll("\(text) [\(proposal)]: ".utf8)
-            guard let line = readLine() else { throw ExitCode.failure }
-            let words = line.split(separator: " ").joined(separator: " ")
-            if let answer = read(words.isEmpty ? proposal : words) { return answer }
-            try say("\"\(words)\" is no answer to that")
-        }
-    }
-}
-
-/// A file that comes to be all at once.
-struct NewFile {
-    let path: String
-
-    /// - Throws: when it is there already and is not to be replaced.
-    func write(_ content: [UInt8], replacing: Bool) throws {
-        let temporary = "\(path).new.\(ProcessInfo.processInfo.processIdentifier)"
-        do {
-            do throws(Errno) {
-                try FileDescriptor.open(temporary, [.writeOnly, .create, .truncate, .noFollow], mode: 0o644)
-                    .writeAll(content)
-            } catch { throw Failure("write \(temporary)", error) }
-            defer { try? FileManager.default.removeItem(atPath: temporary) }
-            // A link, unlike a rename, replaces nothing.
-            if replacing, (try? FileStatus.of(path)) != nil { try rename(temporary) } else { try link(temporary) }
-        }
-    }
-
-    private func link(_ temporary: String) throws {
-        do { try FileManager.default.linkItem(atPath: temporary, toPath: path) } catch {
-            guard (try? FileStatus.of(path)) != nil else { throw error }
-            throw Failure(.conflict, "write \(path): it is there already", details: "--force replaces it")
-        }
-    }
-
-    private func rename(_ temporary: String) throws {
-        let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-        let name = { (path: String) in String(path.split(separator: "/").last ?? "") }
-        try attempting("replace \(path)") { () throws(Errno) in
-            try FileDescriptor.open(directory, [.readOnly, .directory]).rename(name(temporary), to: name(path))
-        }
     }
 }

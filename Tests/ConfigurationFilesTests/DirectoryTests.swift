@@ -1,4 +1,5 @@
 import ConfigurationFiles
+import Foundation
 import Testing
 
 /// Of a directory it is told which file counts.
@@ -41,6 +42,15 @@ import Testing
         let found = try findings(["10-a.conflist": "{", "20-b.conflist": network("b", "10.2.0.0/24")])
         #expect(found.count == 1)
         #expect(found[0].hasPrefix("10-a.conflist:1: error: it is not JSON"))
+    }
+
+    @Test func aFileThatIsNoneDoesNotHideTheOthers() throws {
+        let directory = try TemporaryDirectory(["20-b.conflist": network("b", "10.2.0.0/24")])
+        symlink("/none", directory.path + "/10-a.conflist")
+        let report = try Validator(binDirectory: nil).check(directory: directory.path)
+        #expect(report.findings.map { $0.severity } == [.error])
+        #expect(report.findings.first?.message.hasSuffix("10-a.conflist: No such file or directory") == true)
+        #expect(report.networks.map { $0.name } == ["b"])
     }
 
     @Test func networksWithOverlappingSubnetsAreTold() throws {
