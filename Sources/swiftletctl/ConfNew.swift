@@ -1,4 +1,5 @@
 import ArgumentParser
+import CNI
 import ConfigurationFiles
 import Kernel
 import Net
@@ -65,9 +66,9 @@ struct ConfNew: ParsableCommand {
         if let isolation { network.isolation = isolation }
         var file = output
         if asksQuestions {
-            try ask(&network)
+            try ask(&network, besides: taken)
             let proposal = "\(Conf.directory)/10-\(network.name).conflist"
-            file = try Question("File to write, - for standard output").ask(proposal) { $0 }
+            file = try Prompt("File to write, - for standard output").ask(proposal) { $0 }
             if file == "-" { file = nil }
         }
         try requireFree(network.subnets, besides: taken)
@@ -75,8 +76,8 @@ struct ConfNew: ParsableCommand {
         let validator = Validator(binDirectory: nil)
         let wrong = validator.check(text, file: file ?? "network.conflist").findings.filter { $0.severity == .error }
         guard wrong.isEmpty else {
-            throw ValidationError(
-                wrong.map { "\($0.message)" + ($0.hint.isEmpty ? "" : " (\($0.hint))") }.joined(separator: "\n"))
+            let lines = wrong.map { $0.message + ($0.hint.isEmpty ? "" : " (\($0.hint))") }
+            throw Failure(.invalidConfiguration, lines.joined(separator: "\n"))
         }
         guard let file else { return try StandardStream.output.writeAll(text) }
         try NewFile(path: file).write(text, replacing: force)
@@ -114,33 +115,39 @@ struct ConfNew: ParsableCommand {
             && isolation == nil && output == nil && StandardStream.input.isTerminal && StandardStream.error.isTerminal
     }
 
-    private func ask(_ network: inout NewNetwork) throws {
-        network.name = try Question("Name of the network").ask(network.name) { $0 }
-        network.kind = try Question("How pods are attached: swiftlet, bridge (a chain of plugins), ptp (no bridge)")
+    private func ask(_ network: inout NewNetwork, besides taken: [(subnet: CIDR, interface: String)]) throws {
+        network.name = try Prompt("Name of the network").ask(network.name) { name in
+            Invocation.isIdentifier(name) && name.utf8.count <= Configuration.maximumNameLength ? name : nil
+        }
+        network.kind = try Prompt("How pods are attached: swiftlet, bridge (a chain of plugins), ptp (no bridge)")
             .ask(network.kind.rawValue) { try? Self.kind($0) }
-        network.subnets = try Question("Subnets of the pods, one of each family")
+        network.subnets = try Prompt("Subnets of the pods, one of each family")
             .ask(network.subnets.map { "\($0)" }.joined(separator: " ")) { answer in
                 let words = answer.split { $0 == " " || $0 == "," }
                 let subnets = words.compactMap { CIDR(String($0)) }
-                return subnets.isEmpty || subnets.count < words.count ? nil : subnets
+                guard !subnets.isEmpty, subnets.count == words.count else { return nil }
+                try requireFree(subnets, besides: taken)
+                return subnets
             }
         let yesOrNo = { (answer: String) -> Bool? in
             ["yes": true, "y": true, "no": false, "n": false][answer.lowercased()]
         }
-        network.masquerades = try Question("Let pods out under the node's address").ask("yes", yesOrNo)
-        network.hasPorts = try Question("Let pods have ports of the node").ask("yes", yesOrNo)
-        network.hasBandwidth = try Question("Let runtimes limit pods' bandwidth").ask("no", yesOrNo)
+        network.masquerades = try Prompt("Let pods out under the node's address").ask("yes", yesOrNo)
+        network.hasPorts = try Prompt("Let pods have ports of the node").ask("yes", yesOrNo)
+        network.hasBandwidth = try Prompt("Let runtimes limit pods' bandwidth").ask("no", yesOrNo)
         guard network.kind != .ptp else { return }
-        network.isolation = try Question("From whom pods accept connections: open, same-bridge, isolated")
+        network.isolation = try Prompt("From whom pods accept connections: open, same-bridge, isolated")
             .ask(network.isolation.rawValue) { NewNetwork.Isolation(rawValue: $0) }
     }
 
     private func requireFree(_ subnets: [CIDR], besides taken: [(subnet: CIDR, interface: String)]) throws {
-        guard !subnets.isEmpty else { throw ValidationError("No subnet is free; choose one by --subnet.") }
+        guard !subnets.isEmpty else {
+            throw Failure(.conflict, "none of the customary subnets is free", details: "choose one by --subnet")
+        }
         for subnet in subnets {
             guard let route = taken.first(where: { $0.subnet.overlaps(subnet) }) else { continue }
             let problem = "subnet \(subnet) overlaps \(route.subnet), which this node reaches by \(route.interface)"
-            guard force else { throw ValidationError("\(problem); choose another one, or --force") }
+            guard force else { throw Failure(.conflict, problem, details: "choose another one, or --force") }
             try say("warning: \(problem)")
         }
     }

@@ -99,14 +99,15 @@ import Testing
     @Test func questionsHaveAnswersToStartFrom() throws {
         let directory = try TemporaryDirectory()
         let file = directory.path + "/10-db.conflist"
-        let answers = "db\n\n198.51.100.0/24 fd00:99::/64\n\nmaybe\nno\nyes\nisolated\n\(file)\n"
+        let answers = "d b\ndb\n\n127.1.0.0/16\n198.51.100.0/24 fd00:99::/64\n\nmaybe\nno\nyes\nisolated\n\(file)\n"
         let outcome = try Launcher(timeout: .seconds(20)).run(
             "/usr/bin/script", arguments: ["-qec", "\(Self.executable) conf new", "/dev/null"],
             environment: ["PATH": "/usr/bin:/bin"], stdin: Array(answers.utf8))
         let output = String(decoding: outcome.stdout, as: UTF8.self)
         #expect(outcome.exit == .code(0), "\(output)")
         #expect(output.contains("Name of the network [pods]:"))
-        #expect(output.contains("\"maybe\" is no answer to that"))
+        #expect(output.contains("\"d b\" is no answer to that") && output.contains("\"maybe\" is no answer to that"))
+        #expect(output.contains("subnet 127.1.0.0/16 overlaps 127.0.0.0/8, which this node reaches by lo"))
         let text = try directory.text("10-db.conflist")
         #expect(check(text).findings == [])
         for part in ["\"db\"", "fd00:99::/64", "\"ipMasq\": true", "\"bandwidth\": true", "\"isolated\""] {

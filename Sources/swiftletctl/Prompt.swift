@@ -2,19 +2,21 @@ import ArgumentParser
 import Posix
 
 /// Something to ask a person on the terminal.
-struct Question {
+struct Prompt {
     let text: String
 
     init(_ text: String) { self.text = text }
 
     /// Asks until there is an answer that makes sense; none at all stands for the proposal.
-    func ask<Answer>(_ proposal: String, _ read: (String) -> Answer?) throws -> Answer {
+    func ask<Answer>(_ proposal: String, _ read: (String) throws -> Answer?) throws -> Answer {
         while true {
             try StandardStream.error.writeAll("\(text) [\(proposal)]: ".utf8)
             guard let line = readLine() else { throw ExitCode.failure }
             let words = line.split(separator: " ").joined(separator: " ")
-            if let answer = read(words.isEmpty ? proposal : words) { return answer }
-            try say("\"\(words)\" is no answer to that")
+            do {
+                if let answer = try read(words.isEmpty ? proposal : words) { return answer }
+                try say("\"\(words)\" is no answer to that")
+            } catch { try say("\(error)") }
         }
     }
 }
