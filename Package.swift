@@ -60,21 +60,25 @@ let package = Package(
         .target(name: "Net", swiftSettings: library),
         .target(name: "JSON", dependencies: ["CJansson", "Posix"], swiftSettings: library),
         .target(name: "Posix", dependencies: ["CKernel"], swiftSettings: library),
-        .target(name: "CNI", dependencies: ["Net", "JSON", "Posix"], swiftSettings: library),
+        .target(name: "Logging", dependencies: ["Posix"], swiftSettings: library),
+        .target(name: "CNI", dependencies: ["Net", "JSON", "Logging", "Posix"], swiftSettings: library),
         .target(name: "Wire", dependencies: ["Net"], swiftSettings: library),
-        .target(name: "Kernel", dependencies: ["CKernel", "Posix", "Wire", "Net"], swiftSettings: library),
+        .target(name: "Kernel", dependencies: ["CKernel", "Logging", "Posix", "Wire", "Net"], swiftSettings: library),
         .target(name: "DBus", dependencies: ["Posix"], swiftSettings: library),
         .target(name: "NftSyntax", dependencies: ["Wire", "Net"], swiftSettings: library),
-        .target(name: "IPAM", dependencies: ["Posix", "Net"], swiftSettings: library),
+        .target(name: "IPAM", dependencies: ["Logging", "Posix", "Net"], swiftSettings: library),
         .target(
-            name: "Netfilter", dependencies: ["Kernel", "NftSyntax", "DBus", "Wire", "Posix", "Net", "JSON"],
+            name: "Netfilter",
+            dependencies: ["Kernel", "NftSyntax", "DBus", "Wire", "Logging", "Posix", "Net", "JSON"],
             swiftSettings: library),
         .target(
             name: "DHCP", dependencies: ["CNI", "Kernel", "Wire", "Posix", "Net", "JSON"], swiftSettings: library),
         .target(name: "Nftables", dependencies: ["CNftables"], swiftSettings: strict),
         .target(
             name: "Plugins",
-            dependencies: ["CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "DHCP", "Posix", "Net", "JSON"],
+            dependencies: [
+                "CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "DHCP", "Logging", "Posix", "Net", "JSON",
+            ],
             swiftSettings: library),
         // For swiftletctl only: ordinary Swift.
         .target(
@@ -147,6 +151,7 @@ let package = Package(
             name: "DHCPTests", dependencies: ["DHCP", "CNI", "JSON", "Posix", "Net", "TestSupport"],
             swiftSettings: tested),
         .testTarget(name: "CNITests", dependencies: ["CNI", "JSON", "Net", "TestSupport"], swiftSettings: tested),
+        .testTarget(name: "LoggingTests", dependencies: ["Logging", "Posix"], swiftSettings: tested),
         .testTarget(name: "TidyTests", swiftSettings: tested),
         fuzzing,
         .testTarget(name: "ContainerRuntimeTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),

@@ -9,6 +9,9 @@ public struct Failure: Error, Sendable, Hashable {
     public var message: String
     /// What a person can do about it, or what else is known; may be empty.
     public var details: String
+    /// The message without what somebody has written into a configuration or an argument; nil where it shows nothing of
+    /// that. For logs, which more people read than the runtime's answers.
+    public var discreetMessage: String?
     /// Where the kernel refused something: its number for why.
     public var errno: Errno?
     /// Which of several changes sent together was refused, from 0.
@@ -88,6 +91,14 @@ public struct Failure: Error, Sendable, Hashable {
     public func during(_ attempt: String) -> Failure {
         var copy = self
         copy.message = "\(attempt): \(message)"
+        copy.discreetMessage = discreetMessage.map { "\(attempt): \($0)" }
+        return copy
+    }
+
+    /// The same error, whose message shows what is nobody else's business: that is what logs get to see of it.
+    public func showingLogs(only discreetMessage: String) -> Failure {
+        var copy = self
+        copy.discreetMessage = discreetMessage
         return copy
     }
 

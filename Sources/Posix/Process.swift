@@ -77,6 +77,18 @@ public enum StandardStream: Int32, Sendable {
         try borrowing { (file: borrowing FileDescriptor) throws(Errno) in try file.writeAll(content) }
     }
 
+    /// write(2) once, if there is room within `milliseconds`.
+    ///
+    /// - Throws: `EAGAIN` where a reader does not read, `EPIPE` where it is gone.
+    public func writeOnce(_ content: [UInt8], milliseconds: Int) throws(Errno) {
+        try borrowing { (file: borrowing FileDescriptor) throws(Errno) in
+            guard try Polling.wait(for: [.init(rawValue, .writing)], milliseconds: milliseconds)[0] else {
+                throw .tryAgain
+            }
+            try file.writeOnce(content)
+        }
+    }
+
     private func borrowing<Value>(
         _ use: (borrowing FileDescriptor) throws(Errno) -> Value
     ) throws(Errno) -> Value {
@@ -101,10 +113,23 @@ public enum Pause {
 /// CLOCK_MONOTONIC: for limits, which must not depend on what time somebody sets.
 public enum MonotonicClock {
     /// clock_gettime(2), in milliseconds since some moment before.
-    public static var milliseconds: Int {
+    public static var milliseconds: Int { microseconds / 1000 }
+
+    /// The same in microseconds.
+    public static var microseconds: Int {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+        return time.tv_sec * 1_000_000 + time.tv_nsec / 1000
+    }
+}
+
+/// CLOCK_REALTIME: what people call the time.
+public enum WallClock {
+    /// clock_gettime(2).
+    public static var now: Timestamp {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(seconds: time.tv_sec, nanoseconds: time.tv_nsec)
     }
 }
 
@@ -227,6 +252,20 @@ public enum ChildProcess {
         var status: Int32 = 0
         try retrying { unsafe waitpid(child, &status, 0) }
         return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+    }
+}
+
+extension FileDescriptor {
+    /// write(2) once: with `append` and up to PIPE_BUF octets (4096) what several processes write does not mix.
+    ///
+    /// No signal comes of a closed pipe or of a limit for files (RLIMIT_FSIZE); what does not fit is not written.
+    public func writeOnce(_ content: [UInt8]) throws(Errno) {
+        let before = (ignoreBrokenPipes(), ck_ignore_signal(SIGXFSZ))
+        defer {
+            signal(SIGPIPE, before.0)
+            signal(SIGXFSZ, before.1)
+        }
+        try retrying { unsafe CKernel.write(rawValue, content, content.count) }
     }
 }
 

@@ -37,6 +37,12 @@ extension FileDescriptor {
         return FileDescriptor(owning: try once { socket(AF_UNIX, type, 0) })
     }
 
+    /// socket(2): a unix datagram socket, not connected yet.
+    public static func unixDatagramSocket() throws(Errno) -> FileDescriptor {
+        let type = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue)
+        return FileDescriptor(owning: try once { socket(AF_UNIX, type, 0) })
+    }
+
     /// setsockopt(2) with SO_SNDTIMEO, which limits connect(2) too: a listener with a full queue makes it wait.
     public func setSendTimeout(milliseconds: Int) throws(Errno) {
         var time = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)

@@ -1,0 +1,51 @@
+/// How much weight an event has; the number is that of syslog(3).
+public enum LogLevel: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+    case error = 3
+    case warning = 4
+    case info = 6
+    case debug = 7
+
+    /// As it is configured, and as it stands in a line.
+    public var description: String {
+        switch self {
+        case .error: "error"
+        case .warning: "warning"
+        case .info: "info"
+        case .debug: "debug"
+        }
+    }
+}
+
+/// Where lines go.
+public enum LogDestination: Sendable, Hashable, CustomStringConvertible {
+    case standardError
+    /// systemd's journal, by its socket.
+    case journal
+    /// An absolute path.
+    case file(String)
+
+    /// `stderr`, `journal` or an absolute path of a file; nil for anything else.
+    public init?(_ text: String) {
+        switch text {
+        case "stderr": self = .standardError
+        case "journal": self = .journal
+        default:
+            // PATH_MAX, linux/limits.h, has room for the NUL.
+            guard text.utf8.first == UInt8(ascii: "/"), text.utf8.last != UInt8(ascii: "/"), text.utf8.count < 4096,
+                !text.utf8.contains(0)
+            else { return nil }
+            self = .file(text)
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .standardError: "stderr"
+        case .journal: "journal"
+        case .file(let path): path
+        }
+    }
+}
+
+/// What a line says beside its event: names of `[a-z_]`, values of anything.
+public typealias LogField = (key: String, value: String)
