@@ -20,7 +20,8 @@ public struct Arguments: Sendable, Hashable {
         for field in text.split(separator: ";") {
             guard let equals = field.firstIndex(of: "="), equals != field.startIndex else {
                 throw Failure(
-                    .invalidEnvironment, "CNI_ARGS: ARGS: invalid pair \"\(field)\"", details: "it must be KEY=value")
+                    .invalidEnvironment, "CNI_ARGS: ARGS: invalid pair \"\(field)\"", details: "it must be KEY=value"
+                ).showingLogs(only: "CNI_ARGS: ARGS: invalid pair")
             }
             pairs.append(Pair(key: String(field[..<equals]), value: String(field[field.index(after: equals)...])))
         }

@@ -1,4 +1,5 @@
 internal import JSON
+internal import Logging
 internal import Posix
 
 /// Finds and runs other plugins (CNI spec 1.1.0, section 4).
@@ -18,7 +19,9 @@ struct Delegation: Sendable {
         do throws(Failure) {
             return try execute(executable, type, request)
         } catch {
-            if request.invocation.command == .add { _ = try? execute(executable, type, request.asDEL) }
+            if request.invocation.command == .add {
+                surviving { () throws(Failure) in _ = try execute(executable, type, request.asDEL) }
+            }
             throw error
         }
     }
@@ -59,13 +62,16 @@ struct Delegation: Sendable {
         let command = request.invocation.command.rawValue
         guard output.status == 0 else {
             if let value = try? JSON(parsing: output.standardOutput), let error = Failure(value) {
-                throw error.during("plugin type=\"\(type)\" failed (\(command))")
+                // In what words another program complains, and of what, nobody knows.
+                throw error.showingLogs(only: "with code \(error.code.rawValue)")
+                    .during("plugin type=\"\(type)\" failed (\(command))")
             }
             // A NUL would make our own error one that many readers refuse.
             let text = String(decoding: output.standardOutput.prefix(500).filter { $0 != 0 }, as: UTF8.self)
             throw Failure(
                 .internal, "plugin type=\"\(type)\" failed (\(command)) with status \(output.status)",
-                details: text.isEmpty ? "it printed no error" : "it printed: \(text)")
+                details: text.isEmpty ? "it printed no error" : "it printed: \(text)"
+            ).showingLogs(only: "plugin type=\"\(type)\" failed (\(command)) with status \(output.status)")
         }
         guard request.invocation.command == .add else { return nil }
         let value: JSON

@@ -1,4 +1,5 @@
 internal import JSON
+internal import Logging
 public import Posix
 
 /// Runs the plugin that a call is for and speaks the protocol around it.
@@ -44,6 +45,7 @@ public struct Dispatcher: Sendable {
             return 0
         }
         var version = SpecVersion.latest
+        var log = CallLog(environment, type)
         do throws(Failure) {
             let invocation = try Dispatcher.keepingOut(ofOwnNamespace: Invocation(environment))
             guard let plugin = plugins.plugin(type) else {
@@ -64,17 +66,23 @@ public struct Dispatcher: Sendable {
                     .incompatibleVersion, "config version does not allow \(invocation.command.rawValue)",
                     details: "cniVersion is \(version.rawValue)")
             }
+            try log.begin(type, invocation, configuration)
             let request = Request(invocation, configuration, Delegation(builtIn: plugins, log: streams.log))
-            guard let result = try plugin.run(request) else { return 0 }
+            guard let result = try plugin.run(request) else {
+                log.end(nil)
+                return 0
+            }
             do throws(Failure) {
                 try streams.write(try result.json(version: version).serialized())
             } catch {
                 // A result that nobody gets is a failed ADD, and a failed ADD leaves nothing.
-                try? plugin.withdraw(request.asDEL)
+                surviving { () throws(Failure) in try plugin.withdraw(request.asDEL) }
                 throw error
             }
+            log.end(result)
             return 0
         } catch {
+            log.fail(error)
             try? streams.write(error.json(version: version).serialized())
             return 1
         }

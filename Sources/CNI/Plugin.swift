@@ -1,4 +1,5 @@
 internal import JSON
+internal import Logging
 public import Posix
 
 /// A CNI plugin: what happens for each verb of the protocol.
@@ -76,8 +77,11 @@ public struct Request: Sendable {
         _ = try delegation.run(type, replacing(.del))
     }
 
-    /// Says something to the operator, as a line on standard error.
-    public func log(_ message: String) { delegation.log(message) }
+    /// Says something to the operator, as a line on standard error, and in the log if there is one.
+    public func log(_ message: String) {
+        Log.note(.warning, "note", [("text", message)])
+        if !Log.isOnStandardError { delegation.log(message) }
+    }
 
     func replacing(_ command: Command) -> Request {
         Request(invocation.replacing(command), configuration, delegation)

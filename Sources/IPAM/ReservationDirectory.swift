@@ -1,3 +1,4 @@
+internal import Logging
 internal import Net
 internal import Posix
 
@@ -39,7 +40,7 @@ struct ReservationDirectory: ~Copyable {
         let lock = try storing("open \(path)/lock") { () throws(Errno) in
             try descriptor.open("lock", [.create, .noFollow, .nonBlocking])
         }
-        do throws(Errno) { try lock.lockExclusively(milliseconds: milliseconds) } catch .tryAgain {
+        do throws(Errno) { try lock.lockExclusively("\(path)/lock", milliseconds: milliseconds) } catch .tryAgain {
             throw Failure(
                 .tryAgainLater, "lock \(path): another process has held it for \(milliseconds) ms; try again later")
         } catch {

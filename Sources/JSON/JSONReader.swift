@@ -20,6 +20,14 @@ public struct JSONReader: Sendable {
         return JSONReader(value, path: path.isEmpty ? key : "\(path).\(key)")
     }
 
+    /// Whether there is any of these members, be it null, in an object.
+    public func hasAnyMember(of keys: [String]) -> Bool {
+        guard case .object(let object) = value else { return false }
+        return object.members.contains { member in
+            keys.contains { JSON.Object.equalIgnoringASCIICase($0, member.key) }
+        }
+    }
+
     /// The value as an object. Each of these throws where the value is of another type.
     public func object() throws(Failure) -> JSON.Object {
         guard case .object(let object) = value else { throw mismatch("an object") }
@@ -152,5 +160,6 @@ extension Failure {
             case .missing: "\(subject) is missing: \(expected)"
             }
         self.init(mismatch == .type ? .decodingFailure : .invalidConfiguration, message)
+        if mismatch == .value { discreetMessage = "\(subject) must be \(expected)" }
     }
 }

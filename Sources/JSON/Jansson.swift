@@ -24,7 +24,8 @@ extension JSON {
         }
         guard let root = unsafe root else {
             throw Failure(
-                .decodingFailure, "\(JSON.text(of: problem)) (line \(problem.line), column \(problem.column))")
+                .decodingFailure, "\(JSON.text(of: problem)) (line \(problem.line), column \(problem.column))"
+            ).showingLogs(only: "line \(problem.line), column \(problem.column)")
         }
         defer { unsafe json_decref(root) }
         try unsafe self.init(root, depth: 0)

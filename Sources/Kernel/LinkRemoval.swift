@@ -1,4 +1,5 @@
 internal import CKernel
+internal import Logging
 public import Posix
 internal import Wire
 
@@ -23,12 +24,17 @@ extension NetlinkSocket {
     /// - Precondition: the socket hears link notifications.
     /// - Throws: the first of the kernel's refusals; the others are gone then all the same.
     public mutating func removeLinks(_ links: [(index: UInt32, name: String)]) throws(Failure) {
-        if (try? removeLinksEarly(links)) != nil { return }
+        if (try? removeLinksEarly(links)) != nil { return log(links) }
         var failure: Failure?
         for link in links {
             do throws(Failure) { try removeLinkLate(link.index, link.name) } catch { failure = failure ?? error }
         }
         if let failure { throw failure }
+        log(links)
+    }
+
+    private func log(_ links: [(index: UInt32, name: String)]) {
+        for link in links { Log.note(.info, "changed", [("what", "delete link \(link.name)")]) }
     }
 
     private mutating func removeLinkLate(_ index: UInt32, _ name: String) throws(Failure) {
@@ -66,6 +72,7 @@ extension NetlinkSocket {
         builder.deleteLink(.index(index))
         builder.addFlagsToLast(MessageFlag.acknowledge)
         consume(builder)
+        if Log.isDebugging { log("send", builder.bytes[...]) }
         let child = try attempting(attempt) { () throws(Errno) in
             let child = unsafe builder.bytes.withUnsafeBytes { buffer in
                 unsafe ck_send_from_child(descriptor, buffer.baseAddress, buffer.count)

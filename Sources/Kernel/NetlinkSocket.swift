@@ -1,4 +1,5 @@
 internal import CKernel
+internal import Logging
 public import Posix
 public import Wire
 
@@ -10,7 +11,7 @@ public import Wire
 public struct NetlinkSocket: ~Copyable {
     private let socket: OpaquePointer
     private var sequence: UInt32 = 1
-    private let subsystem: Subsystem
+    let subsystem: Subsystem
 
     /// Kernels send at most 32 KiB at a time in a dump.
     private static let receiveSize = 32768
@@ -72,6 +73,7 @@ public struct NetlinkSocket: ~Copyable {
 
     private mutating func send(_ builder: MessageBuilder, _ attempt: @autoclosure () -> String) throws(Failure) {
         consume(builder)
+        if Log.isDebugging { log("send", builder.bytes[...]) }
         try attempting(attempt()) { () throws(Errno) in
             while true {
                 let sent = unsafe builder.bytes.withUnsafeBytes { buffer in
@@ -100,6 +102,7 @@ public struct NetlinkSocket: ~Copyable {
             }
         }
         if let failure { throw failure }
+        if Log.isDebugging { log("receive", datagram[...]) }
         guard let messages = Message.parse(datagram[...]) else { throw .badMessage }
         return messages
     }
@@ -137,7 +140,10 @@ public struct NetlinkSocket: ~Copyable {
                 }
                 // A batch that cannot be begun or committed is answered for as a whole, by its first message.
                 guard position == last || (changes.isBatch && position == 0) else { continue }
-                guard let (failed, answer) = firstFailure else { return }
+                guard let (failed, answer) = firstFailure else {
+                    if Log.isOn { changes.log() }
+                    return
+                }
                 throw Failure(
                     changes.describe(failed), Errno(rawValue: answer.errorNumber), kernelText: answer.text, step: failed
                 )

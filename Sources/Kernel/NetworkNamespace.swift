@@ -1,4 +1,5 @@
 internal import CKernel
+internal import Logging
 public import Posix
 
 /// A network namespace, held open: its path may vanish or be replaced, this stays the one that was checked.
@@ -53,7 +54,7 @@ public struct NetworkNamespace: ~Copyable {
     /// - Throws: `EAGAIN` when the time is over.
     public func lock(milliseconds: UInt32) throws(Failure) {
         try attempting("lock network namespace \(path)") { () throws(Errno) in
-            try file.lockExclusively(milliseconds: milliseconds)
+            try file.lockExclusively(path, milliseconds: milliseconds)
         }
     }
 

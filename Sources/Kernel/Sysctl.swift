@@ -1,3 +1,4 @@
+internal import Logging
 public import Posix
 
 /// A kernel parameter below /proc/sys/net, in the namespace of the calling thread.
@@ -27,6 +28,7 @@ public struct Sysctl: Sendable, CustomStringConvertible {
     public func write(_ value: String) throws(Failure) -> Bool {
         do throws(Errno) {
             try FileDescriptor.open(path, [.writeOnly, .noFollow]).writeAll(value.utf8)
+            Log.note(.info, "changed", [("what", "write \(value) to \(path)")])
             return true
         } catch {
             guard error != .noSuchFile else { return false }

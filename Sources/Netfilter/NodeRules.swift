@@ -1,4 +1,5 @@
 internal import Kernel
+internal import Logging
 internal import Net
 public import Posix
 internal import Wire
@@ -35,7 +36,7 @@ public struct NodeRules: ~Copyable {
             let isRepeated = try locked.has(owner)
             if isRepeated, try records.record(of: owner) != record { try removeElements(owner, locked) }
             do throws(Failure) { try locked.write(record, owner) } catch {
-                if !isRepeated { try? locked.remove(owner) }
+                if !isRepeated { surviving { () throws(Failure) in try locked.remove(owner) } }
                 throw error
             }
             let dead: RulesOwner
@@ -44,8 +45,8 @@ public struct NodeRules: ~Copyable {
                 dead = other
             } catch {
                 if !isRepeated {
-                    try? remove(rules, of: owner, locked)
-                    try? locked.remove(owner)
+                    surviving { () throws(Failure) in try remove(rules, of: owner, locked) }
+                    surviving { () throws(Failure) in try locked.remove(owner) }
                 }
                 throw error
             }

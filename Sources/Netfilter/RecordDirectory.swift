@@ -1,4 +1,5 @@
 internal import JSON
+internal import Logging
 internal import Posix
 
 /// Where records are kept: `/run/swiftlet/NODE/NETWORK/PLUGIN/CONTAINERID:IFNAME`, gone with a reboot as the rules are.
@@ -41,7 +42,7 @@ struct RecordDirectory: Sendable {
                 continue
             }
             do throws(Errno) {
-                try descriptor.lockExclusively(milliseconds: RecordDirectory.lockTimeoutMilliseconds)
+                try descriptor.lockExclusively(path, milliseconds: RecordDirectory.lockTimeoutMilliseconds)
             } catch {
                 throw Failure(
                     .storage, "lock \(path): \(error)", details: error == .tryAgain ? "try again later" : "")

@@ -1,5 +1,6 @@
 internal import CNI
 internal import JSON
+internal import Logging
 internal import Posix
 
 /// Where a network's pods get their addresses from.
@@ -50,7 +51,7 @@ enum Addressing {
         case .plugin(let type):
             let result = try request.delegate(to: type) ?? CNIResult()
             guard !result.ips.isEmpty else {
-                try? request.undoDelegate(type)
+                surviving { () throws(Failure) in try request.undoDelegate(type) }
                 throw Failure(
                     .invalidConfiguration, "IPAM plugin returned missing IP config", details: "ipam.type is \(type)")
             }

@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Logging
 internal import Net
 internal import Netfilter
 internal import Posix
@@ -85,10 +86,17 @@ struct BridgeNetwork {
             return result
         } catch {
             addresses.undo {
-                if veth != nil { try? NodeRules.remove(RulesOwner(request, type)) }
-                if let ifb { try? host.execute("undo") { $0.deleteLink(.index(ifb.index)) } }
-                try? veth?.remove(&host)
-                if let (bridge, gateways) = changed { try? gateways.undo(bridge, &host) }
+                guard let veth else { return }
+                surviving { () throws(Failure) in try NodeRules.remove(RulesOwner(request, type)) }
+                if let ifb {
+                    surviving { () throws(Failure) in
+                        try host.execute("delete link \(ifb.name)") { $0.deleteLink(.index(ifb.index)) }
+                    }
+                }
+                surviving { () throws(Failure) in try veth.remove(&host) }
+                if let (bridge, gateways) = changed {
+                    surviving { () throws(Failure) in try gateways.undo(bridge, &host) }
+                }
             }
             throw error
         }

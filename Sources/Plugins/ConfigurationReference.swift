@@ -4,7 +4,10 @@ public import CNI
 public enum ConfigurationReference {
     /// A Markdown table for each plugin with keys.
     public static var markdown: String {
-        PluginDescription.all.filter { !$0.keys.isEmpty }.map(section).joined(separator: "\n")
+        ([table("every plugin", "See [logging.md](logging.md).", LogSettings.Keys.everything)]
+            + PluginDescription.all.filter { !$0.keys.isEmpty }.map { plugin in
+                table(plugin.type, plugin.summary, keys(of: plugin))
+            }).joined(separator: "\n")
     }
 
     /// The keys that are worth a line: of `swiftlet`, whose other keys are those of other plugins, only what differs.
@@ -16,11 +19,11 @@ public enum ConfigurationReference {
         } + BridgeSettings.Keys.ownOnly
     }
 
-    private static func section(_ plugin: PluginDescription) -> String {
-        let rows = keys(of: plugin).map {
+    private static func table(_ title: String, _ text: String, _ keys: [KeyDescription]) -> String {
+        let rows = keys.map {
             "| `\($0.name)` | \($0.fallback.isEmpty ? "" : "`\($0.fallback)`") | \($0.summary) |"
         }
-        let head = ["### \(plugin.type)", "", plugin.summary, "", "| key | default | meaning |", "|---|---|---|"]
+        let head = ["### \(title)", "", text, "", "| key | default | meaning |", "|---|---|---|"]
         return (head + rows + [""]).joined(separator: "\n")
     }
 }

@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Logging
 internal import Net
 internal import Posix
 internal import Wire
@@ -101,7 +102,11 @@ struct MissingGateways {
 
     func add(_ host: inout NetlinkSocket) throws(Failure) {
         for address in removed {
-            try? host.execute("remove address \(address) from \(name)") { $0.deleteAddress(address, from: interface) }
+            surviving { () throws(Failure) in
+                try host.execute("remove address \(address) from \(name)") {
+                    $0.deleteAddress(address, from: interface)
+                }
+            }
         }
         for address in added {
             try host.addAddressEnablingIPv6(address, to: interface, named: name)
@@ -115,7 +120,11 @@ struct MissingGateways {
         let ports = try host.links(kind: "veth", master: bridge.index)
         guard ports.allSatisfy({ $0.name.hasPrefix("vlan") }) else { return }
         for address in added {
-            try? host.execute("remove address \(address) from \(name)") { $0.deleteAddress(address, from: interface) }
+            surviving { () throws(Failure) in
+                try host.execute("remove address \(address) from \(name)") {
+                    $0.deleteAddress(address, from: interface)
+                }
+            }
         }
         for address in removed { try host.addAddressEnablingIPv6(address, to: interface, named: name) }
     }

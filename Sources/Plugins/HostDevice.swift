@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Logging
 internal import Net
 internal import Posix
 internal import Wire
@@ -75,7 +76,7 @@ struct HostDevice: InterfacePlugin {
             for called in [device.name, name] {
                 guard let moved = try? inside.link(.name(called)), moved.mac == device.mac, moved.kind == device.kind
                 else { continue }
-                try? inside.moveHome(moved, as: device.name)
+                surviving { () throws(Failure) in try inside.moveHome(moved, as: device.name) }
             }
             throw error
         }

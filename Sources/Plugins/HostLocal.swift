@@ -1,6 +1,7 @@
 internal import CNI
 internal import IPAM
 internal import JSON
+internal import Logging
 internal import Net
 internal import Posix
 
@@ -51,6 +52,7 @@ struct AddressStore {
     func reserve() throws(Failure) -> CNIResult {
         let dns = try ResolvConf.read(settings.resolvConf)
         let allocations = try store.reserve(owner, from: settings.sets, requested: settings.requested)
+        Log.note(.info, "reserved", [("addresses", allocations.map { "\($0.address)" }.joined(separator: ","))])
         return CNIResult(
             ips: allocations.map { .init(address: $0.address, gateway: $0.gateway) }, routes: settings.routes, dns: dns)
     }
@@ -59,6 +61,7 @@ struct AddressStore {
         // What the runtime says of ADD's result spares nothing but time, so a broken one must not stop DEL.
         let previous = try? request.configuration.previousResult()
         try store.release(owner, hints: previous?.ips.map { $0.address.address } ?? [])
+        Log.note(.info, "released")
     }
 
     func check() throws(Failure) {

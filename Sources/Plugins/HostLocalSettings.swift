@@ -143,7 +143,8 @@ struct HostLocalSettings {
         return try (asked.arguments + asked.conventional + asked.capability).map { entry throws(Failure) in
             guard let address = IPAddress(entry.text) ?? CIDR(entry.text)?.address else {
                 throw Failure(
-                    .invalidConfiguration, "\(entry.place) must be an IP address, but is \"\(entry.text)\"")
+                    .invalidConfiguration, "\(entry.place) must be an IP address, but is \"\(entry.text)\""
+                ).showingLogs(only: "\(entry.place) must be an IP address")
             }
             return address
         }

@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Logging
 internal import Net
 internal import Posix
 internal import Wire
@@ -33,7 +34,7 @@ extension LinkOwner {
                 }
             } catch {
                 // It may have been made.
-                if error.isAnswerLost { try? removeIFB(&host) }
+                if error.isAnswerLost { surviving { () throws(Failure) in try removeIFB(&host) } }
                 guard error.errno == .fileExists, try host.link(.name(name))?.alias != alias else {
                     throw error.errno == .fileExists ? conflict(name) : error
                 }
@@ -45,7 +46,9 @@ extension LinkOwner {
                 }
                 return link
             } catch {
-                try? host.execute("delete link \(name)") { $0.deleteLink(.name(name)) }
+                surviving { () throws(Failure) in
+                    try host.execute("delete link \(name)") { $0.deleteLink(.name(name)) }
+                }
                 throw error
             }
         }

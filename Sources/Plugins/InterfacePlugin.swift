@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Logging
 internal import Net
 internal import Posix
 internal import Wire
@@ -109,7 +110,7 @@ extension InterfacePlugin {
         } catch {
             var socket: NetlinkSocket? = consume inside
             addresses.undo {
-                if let link { try? remove(link, request, &host, &socket) }
+                if let link { surviving { () throws(Failure) in try remove(link, request, &host, &socket) } }
             }
             throw error
         }

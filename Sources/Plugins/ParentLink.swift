@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Logging
 internal import Net
 internal import Posix
 internal import Wire
@@ -183,7 +184,9 @@ extension NetlinkSocket {
     }
 
     /// Takes a link away that ADD has made and cannot use.
-    mutating func withdraw(_ name: String) { try? execute("delete link \(name)") { $0.deleteLink(.name(name)) } }
+    mutating func withdraw(_ name: String) {
+        surviving { () throws(Failure) in try execute("delete link \(name)") { $0.deleteLink(.name(name)) } }
+    }
 
     /// The link by which packets leave that no other route leads anywhere: IPv4's if there is one, else IPv6's.
     mutating func linkOfDefaultRoute() throws(Failure) -> Link? {

@@ -107,7 +107,8 @@ public struct PluginDescription: Sendable {
         let objects = parts.flatMap { part in
             PluginDescription.objects(part.place, in: block).map { ($0, part.described) }
         }
-        for (object, keys) in [(block, keys)] + objects {
+        let common = role == .addresses ? [] : LogSettings.Keys.everything
+        for (object, keys) in [(block, keys + common)] + objects {
             for key in keys {
                 guard let value = (try? object.member(key.name)) ?? nil else { continue }
                 do throws(Failure) { try key.validate(value) } catch { failures.append(error) }

@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Logging
 internal import Net
 internal import Netfilter
 internal import Posix
@@ -52,8 +53,9 @@ struct PointToPoint: Plugin {
             return result
         } catch {
             addresses.undo {
-                if veth != nil { try? NodeRules.remove(RulesOwner(request, PointToPoint.type)) }
-                try? veth?.remove(&host)
+                guard let veth else { return }
+                surviving { () throws(Failure) in try NodeRules.remove(RulesOwner(request, PointToPoint.type)) }
+                surviving { () throws(Failure) in try veth.remove(&host) }
             }
             throw error
         }

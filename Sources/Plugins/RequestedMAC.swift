@@ -29,7 +29,8 @@ extension MACAddress {
         guard let mac = MACAddress(text), !mac.isMulticast, !mac.isZero else {
             throw Failure(
                 .invalidConfiguration, "mac \"\(text)\" is no unicast Ethernet address",
-                details: "like 02:42:ac:11:00:02")
+                details: "like 02:42:ac:11:00:02"
+            ).showingLogs(only: "mac is no unicast Ethernet address")
         }
         self = mac
     }

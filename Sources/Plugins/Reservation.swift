@@ -1,4 +1,5 @@
 internal import CNI
+internal import Logging
 internal import Posix
 
 /// The addresses of one ADD, which are given back when it fails.
@@ -26,7 +27,7 @@ struct Reservation {
     }
 
     private func release() {
-        if isMade { try? addressing.release(request) }
+        if isMade { surviving { () throws(Failure) in try addressing.release(request) } }
     }
 }
 

@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Logging
 internal import Posix
 internal import Wire
 
@@ -30,8 +31,15 @@ struct Shaper {
 
     /// Takes away what ``add(to:_:)`` made.
     func undo(on port: Link, _ ifb: Link?, _ host: inout NetlinkSocket) {
-        for place in places { try? host.execute("undo") { $0.deleteQdisc(place, on: port.index) } }
-        if let ifb { try? host.execute("undo") { $0.deleteLink(.index(ifb.index)) } }
+        for place in places {
+            surviving { () throws(Failure) in
+                try host.execute("delete a qdisc of \(port.name)") { $0.deleteQdisc(place, on: port.index) }
+            }
+        }
+        guard let ifb else { return }
+        surviving { () throws(Failure) in
+            try host.execute("delete link \(ifb.name)") { $0.deleteLink(.index(ifb.index)) }
+        }
     }
 
     /// Where it needs to be alone.

@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Logging
 internal import Net
 internal import Posix
 internal import Wire
@@ -107,13 +108,17 @@ struct SourceRouting {
 
     private func undo(_ inside: inout NetlinkSocket) {
         for entry in entries {
-            try? inside.execute("remove rule") { $0.deleteRule(entry.rule) }
-            for route in entry.routes.reversed() { try? inside.execute("remove route") { $0.deleteRoute(route) } }
+            surviving { () throws(Failure) in try inside.execute("remove rule") { $0.deleteRule(entry.rule) } }
+            for route in entry.routes.reversed() { remove(route, &inside) }
         }
-        for route in added { try? inside.execute("remove route") { $0.deleteRoute(route) } }
+        for route in added { remove(route, &inside) }
         for route in removed.filter({ $0.gateway == nil }) + removed.filter({ $0.gateway != nil }) {
             // That it is still there is fine.
             try? inside.execute("put back route") { $0.addRoute(route) }
         }
+    }
+
+    private func remove(_ route: Route, _ inside: inout NetlinkSocket) {
+        surviving { () throws(Failure) in try inside.execute("remove route \(route)") { $0.deleteRoute(route) } }
     }
 }

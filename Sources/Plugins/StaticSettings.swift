@@ -66,7 +66,8 @@ struct StaticSettings {
             guard let address = CIDR(entry.text) else {
                 throw Failure(
                     .invalidConfiguration, "\(entry.place): \(complaint) '\(entry.text)'",
-                    details: "write ADDRESS/LENGTH, like 10.1.0.5/16")
+                    details: "write ADDRESS/LENGTH, like 10.1.0.5/16"
+                ).showingLogs(only: "\(entry.place): \(complaint)")
             }
             return CNIResult.IP(address: address)
         }
@@ -77,7 +78,8 @@ struct StaticSettings {
         for text in RequestedAddresses.items(of: list) {
             guard let gateway = IPAddress(text) else {
                 throw Failure(
-                    .invalidConfiguration, "invalid gateway address: \(text)", details: "CNI_ARGS GATEWAY is \(list)")
+                    .invalidConfiguration, "invalid gateway address: \(text)", details: "CNI_ARGS GATEWAY is \(list)"
+                ).showingLogs(only: "invalid gateway address in CNI_ARGS GATEWAY")
             }
             for index in ips.indices where ips[index].address.contains(gateway) { ips[index].gateway = gateway }
         }

@@ -96,10 +96,10 @@ struct Swiftlet: Plugin {
     /// What runtimes may fill in.
     static let capabilities = ["mac", "ips", "ipRanges", "portMappings", "bandwidth"]
 
-    /// Keys of the specification, which every configuration may have.
+    /// Keys of the specification and of the log, which every configuration may have.
     static let commonKeys = [
         "cniVersion", "cniVersions", "name", "type", "args", "ipam", "dns", "capabilities", "runtimeConfig",
-        "prevResult", "disableCheck", "disableGC",
+        "prevResult", "disableCheck", "disableGC", "log", "logLevel", "debug",
     ]
 
     private static func requireKnown(_ reader: JSONReader, _ known: [String]) throws(Failure) {
@@ -110,6 +110,7 @@ struct Swiftlet: Plugin {
         let value = String(decoding: unknown.value.serialized(pretty: false).prefix(100), as: UTF8.self)
         return Failure(
             .unsupportedField, "\(unknown.path): \(value) is not a key of swiftlet",
-            details: "known are \(unknown.known.sorted().joined(separator: ", "))")
+            details: "known are \(unknown.known.sorted().joined(separator: ", "))"
+        ).showingLogs(only: "\(unknown.path) is not a key of swiftlet")
     }
 }

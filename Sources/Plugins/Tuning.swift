@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Logging
 internal import Net
 internal import Posix
 internal import Wire
@@ -29,7 +30,9 @@ struct Tuning: Plugin {
             do throws(Failure) { try wanted.set(link, &inside) } catch {
                 var cleanup = Cleanup()
                 before.restore(link, &inside, &cleanup)
-                if let earlier { try? file.write(earlier) } else { try? file.remove() }
+                surviving { () throws(Failure) in
+                    if let earlier { try file.write(earlier) } else { try file.remove() }
+                }
                 throw error
             }
         }

@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Logging
 internal import Net
 internal import Posix
 internal import Wire
@@ -35,9 +36,13 @@ struct VRF: Plugin {
             try before.restore(in: table, &inside)
             return result
         } catch {
-            try? setMaster(0, of: link, &inside)
-            if present == nil { try? inside.execute("delete VRF") { $0.deleteLink(.name(settings.name)) } }
-            try? before.restore(in: Route.mainTable, &inside)
+            surviving { () throws(Failure) in try setMaster(0, of: link, &inside) }
+            if present == nil {
+                surviving { () throws(Failure) in
+                    try inside.execute("delete VRF") { $0.deleteLink(.name(settings.name)) }
+                }
+            }
+            surviving { () throws(Failure) in try before.restore(in: Route.mainTable, &inside) }
             throw error
         }
     }

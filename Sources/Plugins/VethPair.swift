@@ -1,5 +1,6 @@
 internal import CNI
 internal import Kernel
+internal import Logging
 internal import Net
 internal import Posix
 internal import Wire
@@ -107,7 +108,7 @@ struct VethPair {
 
     /// Takes the pair away again, for an error that came after it was made.
     private func withdrawn(_ error: Failure, _ host: inout NetlinkSocket) -> Failure {
-        try? remove(&host)
+        surviving { () throws(Failure) in try remove(&host) }
         return error
     }
 

@@ -1,0 +1,64 @@
+internal import JSON
+internal import Logging
+internal import Posix
+
+/// Where a call's log goes, and from which level on.
+public struct LogSettings: Sendable, Hashable {
+    /// In the environment of the runtime, and so of its plugins: `DESTINATION` or `DESTINATION,LEVEL`. It comes before what
+    /// is configured.
+    static let variable = "SWIFTLET_LOG"
+
+    let destination: LogDestination
+    let level: LogLevel
+
+    public enum Keys {
+        static let log = ConfigurationKey<LogDestination?>(
+            "log", default: nil,
+            "Where events are told of, a line each: `stderr`, `journal`, or an absolute path; nowhere by default."
+        ) { reader throws(Failure) in
+            let text = try reader.string()
+            if text.isEmpty { return nil }
+            guard let destination = LogDestination(text) else {
+                throw reader.wrong("\"stderr\", \"journal\" or the absolute path of a file")
+            }
+            return destination
+        }
+        static let logLevel = ConfigurationKey<LogLevel>(
+            "logLevel", default: .info, "The least that is told: `error`, `warning`, `info` or `debug`."
+        ) { reader throws(Failure) in try reader.choice(LogLevel.allCases, or: .info, "unknown log level") }
+        static let debug = ConfigurationKey<Bool>.flag(
+            "debug", "`logLevel` `debug`, to `stderr` where there is no `log`: every message to and from the kernel.")
+
+        /// Every plugin has these.
+        @KeyList public static var everything: [KeyDescription] {
+            log
+            logLevel
+            debug
+        }
+
+        static let names = [log.name, logLevel.name, debug.name]
+    }
+
+    /// What the configuration says; nil for no log.
+    ///
+    /// - Throws: code 6 or 7, naming the key.
+    init?(_ configuration: Configuration) throws(Failure) {
+        // Nearly every configuration has none of them.
+        guard configuration.reader.hasAnyMember(of: Keys.names) else { return nil }
+        let isDebugging = try configuration[Keys.debug]
+        let level = try configuration[Keys.logLevel]
+        guard let destination = try configuration[Keys.log] ?? (isDebugging ? .standardError : nil) else { return nil }
+        self.destination = destination
+        self.level = isDebugging ? .debug : level
+    }
+
+    /// What the variable says; nil where it makes no sense.
+    init?(variable text: String) {
+        var words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        let level = words.count > 1 ? LogLevel.allCases.first { "\($0)" == words.last } : nil
+        if level != nil { words.removeLast() }
+        guard let destination = LogDestination(words.joined(separator: ",")) else { return nil }
+        self.destination = destination
+        self.level = level ?? .info
+    }
+}
