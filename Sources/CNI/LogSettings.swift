@@ -36,7 +36,8 @@ public struct LogSettings: Sendable, Hashable {
             debug
         }
 
-        static let names = [log.name, logLevel.name, debug.name]
+        /// Their names, without making them first.
+        static let names = ["log", "logLevel", "debug"]
     }
 
     /// What the configuration says; nil for no log.

@@ -39,7 +39,7 @@ extension Observations {
     /// - Throws: when the kernel does not tell of the node's own links.
     public static func read(_ places: Snapshot.Places) throws(Failure) -> Observations {
         var seen = Observations()
-        seen.time = WallClock.seconds
+        seen.time = WallClock.now.seconds
         seen.node = seen.noting("") { () throws(Failure) in
             try File.text("/proc/sys/kernel/hostname", limit: 256)
         }

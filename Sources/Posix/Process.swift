@@ -60,15 +60,12 @@ public enum StandardStream: Int32, Sendable {
     case output = 1
     case error = 2
 
-    /// isatty(3): whether it is a terminal.
+    /// Whether a person may sit at it: isatty(3).
     public var isTerminal: Bool { isatty(rawValue) == 1 }
 
     public func readAll(limit: Int) throws(Errno) -> [UInt8] {
         try borrowing { (file: borrowing FileDescriptor) throws(Errno) in try file.readAll(limit: limit) }
     }
-
-    /// Whether a person may sit at it: isatty(3).
-    public var isTerminal: Bool { isatty(rawValue) == 1 }
 
     /// - Throws: `EPIPE` when nobody reads it any more.
     public func writeAll(_ content: some Sequence<UInt8>) throws(Errno) {
@@ -123,23 +120,13 @@ public enum MonotonicClock {
     }
 }
 
-/// CLOCK_REALTIME: what people call the time.
+/// CLOCK_REALTIME: what people call the time, which they may set.
 public enum WallClock {
     /// clock_gettime(2).
     public static var now: Timestamp {
         var time = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(seconds: time.tv_sec, nanoseconds: time.tv_nsec)
-    }
-}
-
-/// CLOCK_REALTIME: what people call the time, which they may set.
-public enum WallClock {
-    /// clock_gettime(2), in seconds since 1970-01-01T00:00:00Z.
-    public static var seconds: Int {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &time)
-        return time.tv_sec
     }
 }
 

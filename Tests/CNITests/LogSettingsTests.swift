@@ -10,6 +10,10 @@ import Testing
         try LogSettings(Configuration(Array(configuration(.latest, keys).utf8)))
     }
 
+    @Test func eachKeyIsLookedFor() {
+        #expect(LogSettings.Keys.names == LogSettings.Keys.everything.map(\.name))
+    }
+
     @Test(
         arguments: [
             ("", nil, nil), (#","debug":false"#, nil, nil), (#","log":"""#, nil, nil), (#","log":null"#, nil, nil),
