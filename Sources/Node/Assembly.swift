@@ -58,7 +58,7 @@ extension Snapshot {
             orphans.append(orphan(.interfaceIsGone, isGone: false))
         } else if !evidence.reservations.isEmpty, evidence.reservations.allSatisfy({ $0.isOfEarlierBoot }) {
             orphans.append(orphan(.earlierBoot, isGone: true))
-        } else if seen.seesAllNamespaces || !evidence.records.isEmpty {
+        } else if seen.seesAllNamespaces && !evidence.mayBeUnrecognized || !evidence.records.isEmpty {
             let onlyLimits = evidence.ifb != nil && evidence.reservations.isEmpty && evidence.records.isEmpty
             orphans.append(orphan(onlyLimits ? .limitsNothing : .podIsGone, isGone: true))
         } else {

@@ -9,6 +9,9 @@ struct Evidence {
     var veth: Interface?
     /// By its alias.
     var ifb: Interface?
+    /// Whether an interface of that name, in some pod of this node, is nobody's that is known: it may be this one's, with
+    /// an address that somebody has taken off it.
+    var mayBeUnrecognized = false
     /// Its interface in the pod.
     var pod: (namespace: SeenNamespace, interface: Interface)?
     var reservations: [ListedReservation] = []
@@ -53,6 +56,7 @@ struct EvidenceRoom {
         findPodsByPeer()
         findPodsByAlias()
         findPodsByAddress()
+        noteStrangers()
     }
 
     private mutating func file(_ store: SeenStore) {
@@ -84,7 +88,7 @@ struct EvidenceRoom {
             for interface in namespace.interfaces {
                 // The ends of other nodes' veths have aliases as well, and never the pod's name for it.
                 guard let id = AttachmentID(alias: interface.alias), interface.name == id.ifname,
-                    namespace.isJoinedToNode || files[id] != nil, files[id]?.pod == nil
+                    namespace.isOfNode(interface) || files[id] != nil, files[id]?.pod == nil
                 else { continue }
                 files[id, default: Evidence()].pod = (namespace, interface)
             }
@@ -94,8 +98,10 @@ struct EvidenceRoom {
     /// Pods that other plugins have attached bear no mark: they are known by the address that is reserved for them.
     private mutating func findPodsByAddress() {
         var places: [IPAddress: [(SeenNamespace, Interface)]] = [:]
-        for namespace in seen.namespaces where namespace.isJoinedToNode {
-            for interface in namespace.interfaces {
+        for namespace in seen.namespaces {
+            // One without another end, such as a device that was moved there, says nothing of the node.
+            for interface in namespace.interfaces
+            where interface.peerNamespaceID == nil || namespace.isOfNode(interface) {
                 for address in interface.addresses {
                     places[address.address, default: []].append((namespace, interface))
                 }
@@ -113,6 +119,43 @@ struct EvidenceRoom {
                 break
             }
         }
+    }
+
+    /// Nobody of whom only a reservation is known is gone for certain as long as there is an interface that could be its.
+    private mutating func noteStrangers() {
+        let strangers = strangers()
+        guard !strangers.isEmpty else { return }
+        for (id, evidence) in files where evidence.pod == nil && evidence.veth == nil && evidence.records.isEmpty {
+            let bridges = bridges(of: id.network)
+            files[id]?.mayBeUnrecognized = strangers.contains { stranger in
+                (id.ifname.isEmpty || stranger.name == id.ifname)
+                    && (bridges.isEmpty || bridges.contains(stranger.master))
+            }
+        }
+    }
+
+    /// Interfaces that lead to the node, and belong to no attachment that is known; with what their ends there are ports of.
+    private func strangers() -> [(name: String, master: UInt32)] {
+        var known: [UInt64: Set<UInt32>] = [:]
+        for pod in files.values.compactMap({ $0.pod }) {
+            known[pod.namespace.namespace.inode, default: []].insert(pod.interface.index)
+        }
+        let masters = Dictionary(
+            seen.interfaces.map { ($0.index, $0.master) }, uniquingKeysWith: { first, _ in first })
+        return seen.namespaces.filter { $0.nodeID != nil }.flatMap { namespace in
+            namespace.interfaces.filter { interface in
+                interface.peerNamespaceID == namespace.nodeID
+                    && known[namespace.namespace.inode]?.contains(interface.index) != true
+            }.map { (name: $0.name, master: masters[$0.peer] ?? 0) }
+        }
+    }
+
+    /// What the pods of a network are ports of; none where they are ports of nothing.
+    private func bridges(of network: String) -> Set<UInt32> {
+        let ofOthers = files.filter { $0.key.network == network }.compactMap { $0.value.veth?.master }
+        let configured = seen.configured.first { $0.network.name == network }?.network.bridge
+        let named = seen.interfaces.filter { $0.name == configured }.map(\.index)
+        return Set(ofOthers + named).subtracting([0])
     }
 }
 

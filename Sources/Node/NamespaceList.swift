@@ -32,8 +32,10 @@ struct NamespaceList: Sendable {
             do throws(Errno) {
                 target = try FileDescriptor.open(directory, [.readOnly, .directory]).readSymbolicLink("net")
             } catch {
-                // It has ended, or is about to.
-                if error == .accessDenied || error == .notPermitted { list.isComplete = false }
+                // Of one that has just ended the kernel says the same as of one that may not be looked at.
+                // Init, which is in no pod, may be out of even root's reach.
+                let isRefused = (error == .accessDenied || error == .notPermitted) && process != "1"
+                if isRefused, (try? FileStatus.of(directory)) != nil { list.isComplete = false }
                 continue
             }
             guard let inode = inode(named: target), found[inode] == nil else { continue }

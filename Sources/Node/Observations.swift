@@ -42,8 +42,11 @@ public struct SeenNamespace: Sendable {
         self.nodeID = nodeID
     }
 
-    /// Whether some link joins it to the node.
-    var isJoinedToNode: Bool { namespace.id != nil || nodeID != nil }
+    /// Whether the other end of the interface is on the node, or it has none and some link joins the namespace to the node.
+    func isOfNode(_ interface: Interface) -> Bool {
+        guard let peer = interface.peerNamespaceID else { return namespace.id != nil || nodeID != nil }
+        return peer == nodeID
+    }
 }
 
 /// The reservations of one network.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Node
+import Plugins
 import Posix
 
 /// Where a command looks for networks beside the kernel.
@@ -10,7 +11,7 @@ struct SnapshotOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Where reservations are, beside the directories that configurations name.", valueName: "directory"))
-    var dataDir: [String] = []
+    var dataDir = [ConfiguredNetwork.usualDataDirectory]
 
     @Option(help: ArgumentHelp("Only this network.", valueName: "name"))
     var network: String?
@@ -22,9 +23,7 @@ struct SnapshotOptions: ParsableArguments {
         guard ProcessEnvironment.effectiveUser == 0 else {
             throw ValidationError("looking into pods needs root: run it with sudo")
         }
-        var places = Snapshot.Places(configurations: confDir)
-        places.dataDirectories += dataDir
-        let snapshot = try Snapshot.read(places)
+        let snapshot = try Snapshot.read(Snapshot.Places(configurations: confDir, dataDirectories: dataDir))
         guard let network else { return snapshot }
         guard snapshot.networks.contains(where: { $0.name == network }) else {
             let names = snapshot.networks.map(\.name).joined(separator: ", ")

@@ -22,10 +22,13 @@ import Testing
             try node.write("net.d/10-net.conflist", String(decoding: document.bytes, as: UTF8.self))
         }
 
+        /// Not where this machine has its own.
+        var places: [String] { ["--conf-dir", configurations, "--data-dir", node.data] }
+
         /// Runs the command on the node; its exit code and what it prints.
         func ctl(_ command: String, _ words: String...) throws -> ProcessOutcome {
             try Launcher(prefix: ["nsenter", "--net=\(node.path)"], timeout: .seconds(60)).run(
-                "\(Requirements.bin)/swiftletctl", arguments: [command] + words + ["--conf-dir", configurations],
+                "\(Requirements.bin)/swiftletctl", arguments: [command] + words + places,
                 environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
         }
 
@@ -77,7 +80,7 @@ import Testing
         let macvlan = try scene.node.network(
             scene.node.plugin("macvlan", ["master": "cable"], ipam: ["subnet": "10.45.0.0/24"]), name: "edge")
         _ = try scene.node.runtime().add(macvlan, pod.attachment)
-        let outcome = try scene.ctl("status", "--json", "--network", "edge", "--data-dir", scene.node.data)
+        let outcome = try scene.ctl("status", "--json", "--network", "edge")
         let shown = try JSONValue(parsing: outcome.stdout)["attachments"]?.array ?? []
         #expect(shown.count == 1 && shown.first?["kind"] == "macvlan" && shown.first?["parent"] == "cable")
         #expect(shown.first?["namespace"]?["path"]?.string == pod.path)
@@ -191,8 +194,8 @@ import Testing
     @Test func watchingShowsItAgainAndAgainUntilItIsEnded() throws {
         let scene = try Scene()
         let text = try scene.node.shell(
-            #"timeout --preserve-status -s INT 1 "$@""#, "\(Requirements.bin)/swiftletctl", "status", "--watch", "0.2",
-            "--conf-dir", scene.configurations)
+            #"timeout --preserve-status -s INT 1 "$@""#, "\(Requirements.bin)/swiftletctl", "status", "--watch", "0.1",
+            "--conf-dir", scene.configurations, "--data-dir", scene.node.data)
         #expect(text.components(separatedBy: "0 pods").count > 2, "\(text)")
     }
 

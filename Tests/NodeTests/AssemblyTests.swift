@@ -112,16 +112,43 @@ import Wire
         #expect(node.snapshot.orphans.isEmpty)
     }
 
-    /// The same address in a namespace that nothing joins to this node is another node's.
-    @Test func aNamespaceThatIsNotJoinedIsAnotherNodes() {
+    /// The same address on a link that leads to another node is another pod's.
+    @Test func aLinkThatLeadsElsewhereIsAnotherNodes() {
         var node = MadeUpNode()
         node.attach(1)
         node.end(1)
         var inside = Interface(index: 2, name: "eth0", kind: "veth")
         inside.addresses = [CIDR("10.44.0.2/24")!]
-        node.seen.namespaces = [
-            SeenNamespace(Namespace(path: "/run/netns/x", inode: 9), interfaces: [inside])
-        ]
+        inside.peerNamespaceID = 4
+        node.seen.namespaces = [SeenNamespace(Namespace(path: "/run/netns/x", inode: 9), interfaces: [inside])]
+        #expect(node.snapshot.orphans.map(\.reason) == [.podIsGone])
+    }
+
+    /// As host-device of other plugins leaves it.
+    @Test func aDeviceThatLeadsNowhereIsFoundByItsAddress() {
+        var node = MadeUpNode()
+        node.reserve(1)
+        var inside = Interface(index: 2, name: "eth0")
+        inside.addresses = [CIDR("10.44.0.2/24")!]
+        node.seen.namespaces = [SeenNamespace(Namespace(path: "/run/netns/x", inode: 9), interfaces: [inside])]
+        #expect(node.snapshot.attachments.map(\.kind) == ["device"])
+        #expect(node.snapshot.orphans.isEmpty)
+    }
+
+    /// Some sandboxes take the address off the interface, and use it themselves.
+    @Test func nobodyIsGoneWhileThereIsAnInterfaceThatMayBeItsOwn() {
+        var node = MadeUpNode()
+        node.attach(1)
+        node.seen.interfaces[3].alias = ""
+        node.seen.namespaces[0].interfaces[1].addresses = []
+        #expect(node.snapshot.orphans.isEmpty)
+        #expect(node.snapshot.attachments.map(\.state) == [.unknown])
+        // On another bridge, such as other programs have, or with another name, it is none.
+        let bridged = node
+        node.seen.interfaces[3].master = 77
+        #expect(node.snapshot.orphans.map(\.reason) == [.podIsGone])
+        node = bridged
+        node.seen.namespaces[0].interfaces[1].name = "net1"
         #expect(node.snapshot.orphans.map(\.reason) == [.podIsGone])
     }
 

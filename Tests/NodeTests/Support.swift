@@ -47,6 +47,7 @@ struct MadeUpNode {
         inside.addresses = [CIDR(Self.address(number), 24)]
         inside.mtu = 1500
         inside.peer = veth.index
+        inside.peerNamespaceID = 0
         inside.counters = LinkCounters()
         inside.counters?.receivedOctets = 1_234_567
         seen.namespaces.append(
