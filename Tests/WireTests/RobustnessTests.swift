@@ -16,8 +16,10 @@ private func readEverything(_ message: Message) {
     if let route = Route(message) { _ = route.description }
     if let rule = RoutingRule(message) { _ = rule.source?.network }
     if let neighbour = Neighbour(message) { _ = neighbour.address.description }
+    if let status = LinkStatus(message) { _ = status.counters?.fromOtherEnd }
+    _ = NamespaceID(message)?.number
     if let port = PortVLANs(message) { _ = port.vlans }
-    if let qdisc = Qdisc(message) { _ = qdisc.serves(TokenBucket(rate: 1, burst: .max, limit: 1)) }
+    if let qdisc = Qdisc(message) { _ = (qdisc.tokenBucket, qdisc.serves(TokenBucket(rate: 1, burst: .max, limit: 1))) }
     if let filter = TrafficFilter(message) { _ = (filter.matchesEverything, filter.redirection) }
     if let connection = Connection(message) {
         _ = (connection.original.description, connection.reply.family)

@@ -33,6 +33,21 @@ import Testing
                     """))
     }
 
+    /// The kernel tells it in ticks of 64 ns.
+    @Test(arguments: [
+        TokenBucket(rate: 12_500_000, burst: 250_000, limit: 562_500), TokenBucket(rate: 1, burst: 200, limit: 300),
+        TokenBucket(rate: 1 << 33, burst: 1 << 26, limit: 1 << 27),
+    ])
+    func aTokenBucketReadsBackWithAboutItsBurst(_ bucket: TokenBucket) throws {
+        var datagram = built { $0.addTokenBucket(bucket, on: 3) }
+        let qdisc = try #require(Qdisc(message(datagram)))
+        let found = try #require(qdisc.tokenBucket)
+        #expect(found.rate == bucket.rate && found.limit == bucket.limit)
+        #expect(found.burst <= bucket.burst && found.burst >= bucket.burst - bucket.burst / 1000 - 1024)
+        datagram = built { $0.addIngress(on: 3) }
+        #expect(try Qdisc(message(datagram))?.tokenBucket == nil)
+    }
+
     @Test func aRateOfMoreThan32BitsIsToldAsAnAttribute() {
         let bucket = TokenBucket(rate: 1 << 33, burst: 1 << 20, limit: 1 << 21)
         let bytes = built { $0.addTokenBucket(bucket, on: 3) }

@@ -23,10 +23,14 @@ extension FuzzTarget {
         if let route = Route(message) { _ = route.description }
         if let rule = RoutingRule(message) { _ = rule.source?.description }
         if let neighbour = Neighbour(message) { _ = neighbour.address.description }
+        if let status = LinkStatus(message) { _ = status.counters?.fromOtherEnd }
+        _ = NamespaceID(message)?.number
         if let port = PortVLANs(message) {
             try require(port.vlans.allSatisfy { $0.first <= $0.last }, "VLANs \(port.vlans)")
         }
-        if let qdisc = Qdisc(message) { _ = qdisc.serves(TokenBucket(rate: 1, burst: .max, limit: 1)) }
+        if let qdisc = Qdisc(message) {
+            _ = (qdisc.tokenBucket, qdisc.serves(TokenBucket(rate: 1, burst: .max, limit: 1)))
+        }
         if let filter = TrafficFilter(message) { _ = (filter.matchesEverything, filter.redirection) }
         if let connection = Connection(message) {
             var builder = MessageBuilder()
