@@ -91,11 +91,21 @@ let package = Package(
         .target(
             name: "ConfigurationFiles", dependencies: ["Plugins", "CNI", "JSON", "Net", "Posix"],
             swiftSettings: strict),
+        // What is wrong with a node: for swiftletctl.
+        .target(
+            name: "Doctor",
+            dependencies: [
+                "Node", "ConfigurationFiles", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "JSON", "Posix",
+                "Wire",
+                "Net",
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
-                "Node", "ConfigurationFiles", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "IPAM", "Posix", "Wire",
-                "Net", "JSON",
+                "Doctor", "Node", "ConfigurationFiles", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "IPAM",
+                "Posix",
+                "Wire", "Net", "JSON",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -137,6 +147,10 @@ let package = Package(
                 "ConfigurationFiles", "Plugins", "CNI", "JSON", "Net", "Posix", "ContainerRuntime", "TestSupport",
                 "swiftletctl",
             ], swiftSettings: tested),
+        .testTarget(
+            name: "DoctorTests",
+            dependencies: ["Doctor", "Node", "JSON", "Net", "Posix"],
+            swiftSettings: tested),
         .testTarget(name: "PluginsTests", dependencies: ["Plugins"], swiftSettings: tested),
         .testTarget(name: "ClientTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
         .target(

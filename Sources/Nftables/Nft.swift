@@ -22,11 +22,13 @@ public struct Nft: ~Copyable {
 
     /// Runs commands in nft's language, in the network namespace that the caller is in.
     ///
-    /// - Parameter terse: leaves out what is in sets and maps.
+    /// - Parameters:
+    ///   - terse: leaves out what is in sets and maps.
+    ///   - json: answers as libnftables-json(5) says.
     /// - Returns: what nft prints.
-    public func run(_ commands: String, terse: Bool = false) throws(NftError) -> String {
-        // NFT_CTX_OUTPUT_TERSE.
-        unsafe nft_ctx_output_set_flags(context, terse ? 1 << 11 : 0)
+    public func run(_ commands: String, terse: Bool = false, json: Bool = false) throws(NftError) -> String {
+        // NFT_CTX_OUTPUT_TERSE, NFT_CTX_OUTPUT_JSON.
+        unsafe nft_ctx_output_set_flags(context, (terse ? 1 << 11 : 0) | (json ? 1 << 4 : 0))
         guard unsafe nft_run_cmd_from_buffer(context, commands) == 0 else {
             throw NftError(description: unsafe text(nft_ctx_get_error_buffer(context)))
         }

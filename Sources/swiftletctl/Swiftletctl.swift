@@ -11,7 +11,8 @@ struct Swiftletctl: ParsableCommand {
         discussion: "Exit codes: 0 success, 1 failure, 64 wrong usage.",
         version: "swiftlet \(swiftletVersion)",
         subcommands: [
-            Status.self, Check.self, Graph.self, GC.self, Conf.self, Netns.self, Rules.self, Repair.self, Version.self,
+            Status.self, Check.self, DoctorCommand.self, Graph.self, GC.self, Conf.self, Netns.self, Rules.self,
+            Repair.self, Version.self,
         ])
 }
 

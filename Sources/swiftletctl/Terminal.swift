@@ -4,9 +4,11 @@ import Posix
 /// What standard output is written to.
 enum Terminal {
     /// Whether somebody looks at it who sees colours (https://no-color.org).
-    static var style: TextStyle {
-        TextStyle(isColored: StandardStream.output.isTerminal && !ProcessEnvironment.hasVariable("NO_COLOR"))
+    static var isColored: Bool {
+        StandardStream.output.isTerminal && !ProcessEnvironment.hasVariable("NO_COLOR")
     }
+
+    static var style: TextStyle { TextStyle(isColored: isColored) }
 
     /// Shows one text after the other in the same place, until Ctrl-C; where there is no terminal, one below the other.
     ///

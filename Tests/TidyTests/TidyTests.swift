@@ -28,11 +28,16 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
         ],
         "Nftables": ["CNftables", "Glibc"],
         "Node": ["Plugins", "CNI", "Kernel", "Netfilter", "IPAM", "Posix", "Wire", "Net", "JSON"],
+        "Doctor": [
+            "Node", "ConfigurationFiles", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "JSON", "Posix", "Wire",
+            "Net", "Synchronization",
+        ],
         "swiftlet": ["Plugins", "DHCP", "CNI", "Posix"],
         "ConfigurationFiles": ["Plugins", "CNI", "JSON", "Net", "Posix", "Synchronization"],
         "swiftletctl": [
-            "Node", "ConfigurationFiles", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "IPAM", "Posix", "Wire",
-            "Net", "JSON",
+            "Doctor", "Node", "ConfigurationFiles", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "IPAM",
+            "Posix",
+            "Wire", "Net", "JSON",
             "ArgumentParser", "FoundationEssentials",
         ],
     ]

@@ -1,0 +1,56 @@
+internal import Node
+
+/// What has been found, for people.
+public struct Report: Sendable {
+    private let findings: [Finding]
+    private let checks: Int
+    private let remarks: [String]
+
+    /// - Parameters:
+    ///   - checks: how many were made.
+    ///   - remarks: what could not be looked at.
+    public init(_ findings: [Finding], checks: Int, remarks: [String]) {
+        self.findings = findings
+        self.checks = checks
+        self.remarks = remarks
+    }
+
+    /// Worst first, each with what to do about it; at the end the sums.
+    public func text(isColored: Bool) -> String {
+        var lines: [String] = []
+        for finding in findings.sorted(by: { $0.severity > $1.severity }) {
+            let title = finding.severity.rawValue.padded(to: 8)
+            lines.append("\(finding.severity.colored(title, isColored))\(finding.check): \(finding.subject)")
+            lines.append("        \(finding.text)")
+            let fixable = finding.fix == nil ? "" : " (--fix does)"
+            lines.append("        → \(finding.advice)\(fixable)")
+            lines.append("        \(finding.page)")
+        }
+        lines += remarks.map { "could not be looked at: \($0)" }
+        let sums = Severity.allCases.reversed().compactMap { severity -> String? in
+            let number = findings.filter { $0.severity == severity }.count
+            return number == 0 ? nil : Words.count(number, severity.rawValue)
+        }
+        lines.append("\(sums.isEmpty ? "healthy" : sums.joined(separator: ", ")) (\(Words.count(checks, "check")))")
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension Severity {
+    fileprivate func colored(_ text: String, _ isColored: Bool) -> String {
+        guard isColored else { return text }
+        let code =
+            switch self {
+            case .problem: 31
+            case .warning: 33
+            case .note: 36
+            }
+        return "\u{1b}[\(code)m\(text)\u{1b}[0m"
+    }
+}
+
+extension String {
+    fileprivate func padded(to width: Int) -> String {
+        self + String(repeating: " ", count: max(0, width - count))
+    }
+}

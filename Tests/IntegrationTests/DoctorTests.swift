@@ -1,0 +1,425 @@
+import ContainerRuntime
+import Foundation
+import Testing
+
+/// `swiftletctl doctor` finds nothing on a healthy node, and on a sick one what is wrong, and that only.
+@Suite(.realKernel) struct DoctorTests {
+    static let kernel: [Ailment] = [
+        Ailment("IPv4 is not forwarded", ["forwarding"]) { try $0.node.setSysctl("ipv4/ip_forward", "0") },
+        Ailment("IPv6 is not forwarded", ["forwarding"]) { try $0.node.setSysctl("ipv6/conf/all/forwarding", "0") },
+        Ailment("the bridge does not forward", ["forwarding"]) {
+            try $0.node.setSysctl("ipv4/conf/cbr0/forwarding", "0")
+        },
+        Ailment("the default route is a router's", ["router-advertisements"]) {
+            try $0.node.setSysctl("ipv6/conf/uplink/accept_ra", "1")
+            try $0.node.set(
+                "-6", "route", "add", "default", "via", Outside.host(.v6), "proto", "ra", "metric", "2000")
+        },
+        Ailment("the way back leads elsewhere", ["rp-filter", "subnet-overlap"]) {
+            try $0.node.setSysctl("ipv4/conf/cbr0/rp_filter", "1")
+            try $0.node.set("route", "add", "10.44.0.2/32", "dev", "uplink")
+        } mend: {
+            try $0.node.set("route", "del", "10.44.0.2/32")
+        },
+        Ailment("there are two ways out", ["rp-filter"]) {
+            try $0.node.set("link", "add", "second", "type", "veth", "peer", "name", "nobody")
+            for link in ["second", "nobody"] { try $0.node.set("link", "set", link, "up") }
+            try $0.node.set("route", "add", "default", "dev", "second", "metric", "900")
+            try $0.node.setSysctl("ipv4/conf/second/rp_filter", "1")
+        } mend: {
+            try $0.node.setSysctl("ipv4/conf/second/rp_filter", "2")
+        },
+        Ailment("Services are not seen on bridges", ["bridge-nf-call"]) {
+            try $0.node.nft("table ip kube-proxy { }\ntable ip nat { chain KUBE-SERVICES { }\n}")
+            try $0.node.setBridgeNetfilter("ip", "0")
+            try $0.node.setBridgeNetfilter("ip6", "1")
+        } mend: {
+            try $0.node.setBridgeNetfilter("ip", "1")
+        },
+        Ailment("IPv6 is off on the bridge", ["ipv6-disabled", "gateway-missing"]) {
+            try $0.node.setSysctl("ipv6/conf/cbr0/disable_ipv6", "1")
+        },
+    ]
+
+    static let links: [Ailment] = [
+        Ailment("the bridge is down", ["bridge-down", "gateway-missing"]) {
+            try $0.node.set("link", "set", "cbr0", "down")
+        },
+        Ailment("the gateway has lost its address", ["gateway-missing"]) {
+            try $0.node.set("addr", "del", "10.44.0.1/24", "dev", "cbr0")
+        },
+        Ailment("the node's end is down", ["port-down"]) { try $0.node.set("link", "set", $0.veth, "down") },
+        Ailment("the node's end is no port", ["port-down"]) {
+            try $0.node.set("link", "set", $0.veth, "nomaster")
+        } mend: { scene in
+            let veths = try scene.node.veths().filter { $0.hasPrefix("veth") }
+            for veth in veths { try scene.node.set("link", "set", veth, "master", "cbr0") }
+        },
+        Ailment("the pod's end is down", ["port-down"]) {
+            try $0.pods[0].set("link", "set", "eth0", "down")
+        } mend: {
+            try $0.pods[0].set("link", "set", "eth0", "up")
+        },
+        Ailment("the ends have different MTUs", ["mtu"]) {
+            try $0.node.set("link", "set", $0.veth, "mtu", "1400")
+        } mend: {
+            try $0.node.set("link", "set", $0.veth, "mtu", "1500")
+        },
+        Ailment("the uplink is narrower than pods", ["mtu"]) {
+            try $0.node.set("link", "set", "uplink", "mtu", "1400")
+        } mend: {
+            try $0.node.set("link", "set", "uplink", "mtu", "1500")
+        },
+    ]
+
+    static let firewalls: [Ailment] = [
+        Ailment("a stranger's policy drops", ["foreign-firewall"]) {
+            try $0.node.nft(ForeignFirewallTests.strangers)
+        } mend: {
+            try $0.node.nft(
+                "add rule inet filter forward iifname cbr0 accept\nadd rule inet filter forward ip6 saddr fd00:44::/64 accept"
+            )
+        },
+        Ailment("a stranger's rule drops", ["foreign-firewall"]) {
+            try $0.node.nft(
+                """
+                table ip wall {
+                    set bad { type ipv4_addr; flags interval; elements = { 10.0.0.0/8 }; }
+                    chain more { oifname "uplink" ip saddr @bad counter drop; }
+                    chain forward { type filter hook forward priority 5; policy accept;
+                        ip daddr 203.0.113.7 drop
+                        jump more
+                    }
+                }
+                """)
+        } mend: {
+            try $0.node.exec("nft", "insert", "rule", "ip", "wall", "more", "iifname", "cbr*", "accept")
+        },
+        Ailment("iptables' FORWARD drops", ["foreign-firewall"]) {
+            try $0.node.exec("iptables-nft", "-P", "FORWARD", "DROP")
+        } mend: {
+            for way in ["-i", "-o"] {
+                try $0.node.exec("iptables-nft", "-I", "FORWARD", way, "cbr0", "-j", "ACCEPT")
+            }
+        },
+        Ailment("the legacy iptables' FORWARD drops", ["foreign-firewall"]) {
+            try $0.node.exec("iptables-legacy", "-P", "FORWARD", "DROP")
+        } mend: {
+            for way in ["-i", "-o"] {
+                try $0.node.exec("iptables-legacy", "-I", "FORWARD", way, "cbr0", "-j", "ACCEPT")
+            }
+        },
+        Ailment("somebody has flushed the ruleset", ["rules-damaged"]) { try $0.node.exec("nft", "flush", "ruleset") },
+    ]
+
+    static let configurations: [Ailment] = [
+        Ailment("a file is no JSON", ["configuration-invalid"]) {
+            try $0.node.write("conf/20-half.conflist", #"{ "name": "half", "#)
+        } mend: {
+            try $0.unconfigure("20-half.conflist")
+        },
+        Ailment("a list has no plugins", ["configuration-invalid"]) {
+            try $0.configure("20-none.conflist", name: "none")
+        } mend: {
+            try $0.unconfigure("20-none.conflist")
+        },
+        Ailment("a network is configured twice", ["configuration-shadowed"]) {
+            try $0.configure("20-again.conflist", $0.list.plugins[0])
+        } mend: {
+            try $0.unconfigure("20-again.conflist")
+        },
+        Ailment("a plugin is not installed", ["plugin-missing"]) {
+            try $0.configure("20-more.conflist", name: "more", ["type": "macvlan", "ipam": ["type": "dhcp"]])
+        } mend: {
+            for name in ["macvlan", "dhcp"] { try $0.node.link(plugin: name, from: Requirements.bin) }
+            try $0.unconfigure("20-more.conflist")
+        },
+        Ailment("a plugin cannot be executed", ["plugin-missing"]) {
+            try $0.node.write("plugins/half", "")
+            try $0.configure("20-more.conflist", name: "more", ["type": "half"])
+        } mend: {
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o755], ofItemAtPath: "\($0.binaries)/half")
+        },
+        Ailment("a plugin is not ready", ["plugin-not-ready"]) {
+            try $0.node.set("link", "add", "cable", "type", "veth", "peer", "name", "end")
+            try $0.configure(
+                "20-more.conflist", name: "more", $0.node.swiftlet(["subnet": "10.45.0.0/24", "bridge": "cable"]))
+        } mend: {
+            try $0.node.set("link", "del", "cable")
+        },
+    ]
+
+    static let addresses: [Ailment] = [
+        Ailment("two networks overlap", ["subnet-overlap"]) {
+            try $0.configure(
+                "20-more.conflist", name: "more", $0.node.swiftlet(["subnet": "10.44.0.0/25", "bridge": "cbr1"]))
+        } mend: {
+            try $0.unconfigure("20-more.conflist")
+        },
+        Ailment("a route takes some of the pods' packets", ["subnet-overlap"]) {
+            try $0.node.set("route", "add", "10.44.0.128/25", "dev", "uplink")
+        } mend: {
+            // A wider one takes nothing: the longest prefix wins.
+            try $0.node.set("route", "del", "10.44.0.128/25")
+            try $0.node.set("route", "add", "10.44.0.0/16", "dev", "uplink")
+        },
+        Ailment("the node's own network overlaps", ["subnet-overlap"]) {
+            try $0.node.set("addr", "add", "10.44.0.200/25", "dev", "uplink")
+        } mend: {
+            try $0.node.set("addr", "del", "10.44.0.200/25", "dev", "uplink")
+        },
+        Ailment("the node has a pod's address", ["duplicate-address"]) {
+            try $0.node.set("addr", "add", "10.44.0.2/32", "dev", "uplink")
+        } mend: {
+            try $0.node.set("addr", "del", "10.44.0.2/32", "dev", "uplink")
+        },
+        Ailment("two pods have one address", ["duplicate-address"], pods: 2) {
+            try $0.pods[1].set("addr", "add", "10.44.0.2/24", "dev", "eth0")
+        } mend: {
+            try $0.pods[1].set("addr", "del", "10.44.0.2/24", "dev", "eth0")
+        },
+        Ailment("a pod has ended without DEL", ["leftovers"]) { try $0.end($0.pods[0]) },
+        Ailment("a reservation is gone", ["cut-off"]) {
+            try $0.node.write("kept", $0.node.reservation("10.44.0.2"))
+            try FileManager.default.removeItem(atPath: "\($0.node.data)/net/10.44.0.2")
+            try FileManager.default.removeItem(atPath: "\($0.node.data)/net/fd00:44::2")
+        } mend: { scene in
+            let content = try String(contentsOfFile: "\(scene.node.directory)/kept", encoding: .utf8)
+            for address in ["10.44.0.2", "fd00:44::2"] { try scene.node.reserve(address, content) }
+        },
+    ]
+
+    @Test func aHealthyNodeHasNothingToReport() throws {
+        let scene = try DoctorScene(
+            pods: 2,
+            Node.dualStack.merging([
+                "ipMasq": true, "antiSpoof": true, "ingressPolicy": "same-bridge",
+                "capabilities": ["portMappings": true],
+            ]) { $1 })
+        // As strict as it may be; what it drops is what nobody should send.
+        try scene.node.setSysctl("ipv4/conf/all/rp_filter", "1")
+        let answer = try scene.examine()
+        #expect(answer.findings == [] && answer.exit == .code(0), "\(answer.findings) \(answer.errors)")
+        let text = try scene.ctl([])
+        #expect(text.text == "healthy (\(DoctorScene.checks.count) checks)\n", "\(text.text)")
+    }
+
+    /// Pods of other kinds, and of the reference plugins.
+    @Test(arguments: ["ptp", "macvlan", "chain", "reference"]) func noKindOfNetworkIsTakenForASickOne(_ kind: String)
+        throws
+    {
+        let scene = try DoctorScene(pods: 0)
+        let node = scene.node
+        try node.setSysctl("ipv4/conf/all/rp_filter", "1")
+        let gateway: [String: JSONValue] = ["bridge": "br1", "isDefaultGateway": true, "ipMasq": true]
+        let ports: JSONValue = ["type": "portmap", "capabilities": ["portMappings": true]]
+        let plugins: [JSONValue] =
+            switch kind {
+            case "ptp": [node.plugin("ptp", ["ipMasq": true], ipam: Node.dualStack)]
+            case "macvlan": [node.plugin("macvlan", ["master": "uplink"], ipam: Outside.neighbours)]
+            case "chain":
+                [
+                    node.bridge(gateway, ipam: Node.dualStack), ports, ["type": "firewall"],
+                    ["type": "bandwidth", "ingressRate": 8_000_000, "ingressBurst": 8_000_000],
+                ]
+            default: [node.bridge(gateway, ipam: Node.dualStack), ports, ["type": "firewall"]]
+            }
+        let document: JSONValue = ["cniVersion": "1.0.0", "name": "net", "plugins": .array(plugins)]
+        try node.write("conf/10-net.conflist", String(decoding: document.bytes, as: UTF8.self))
+        let directory = kind == "reference" ? Requirements.referenceBin : Requirements.bin
+        for type in ["ptp", "macvlan", "bridge", "portmap", "firewall", "bandwidth", "host-local"] {
+            try node.link(plugin: type, from: directory)
+        }
+        let list = try NetworkList(parsing: document.bytes)
+        for pod in try [node.pod(), node.pod()] {
+            _ = try node.runtime(path: [directory]).add(list, pod.attachment)
+            let answer = try scene.examine()
+            #expect(answer.findings == [] && answer.exit == .code(0), "\(answer.findings) \(answer.errors)")
+            withExtendedLifetime(pod) {}
+        }
+    }
+
+    @Test func aNodeWithoutAnythingIsHealthy() throws {
+        let scene = try DoctorScene(pods: 0)
+        try scene.unconfigure("10-net.conflist")
+        try scene.expectHealthy()
+    }
+
+    @Test(arguments: kernel + links + firewalls + configurations + addresses)
+    func whatIsWrongIsFoundAndMended(_ ailment: Ailment) throws {
+        let scene = try DoctorScene(pods: ailment.pods)
+        try ailment.harm(scene)
+        let answer = try scene.expect(ailment.found)
+        let fixable = answer.findings.filter { $0["fixable"]?.bool == true }
+        if let mend = ailment.mend {
+            #expect(fixable.isEmpty, "\(fixable)")
+            try mend(scene)
+        } else {
+            #expect(Set(fixable.compactMap { $0["name"]?.string }) == ailment.found, "\(answer.findings)")
+            let fixed = try scene.examine("--fix", "--yes")
+            #expect(fixed.names() == [] && fixed.exit == .code(0), "\(fixed.findings) \(fixed.errors)")
+            // It says before what it does.
+            #expect(fixed.errors.contains("will "), "\(fixed.errors)")
+        }
+        try scene.expectHealthy("mended")
+    }
+
+    /// What is found is true, and what mends it does.
+    @Test(arguments: ["ipv4/ip_forward", "ipv4/conf/cbr0/forwarding"])
+    func trafficStopsWithWhatIsFoundAndFlowsWhenItIsMended(_ parameter: String) throws {
+        let scene = try DoctorScene()
+        let world = try Responder("outside", in: scene.outside, 7)
+        try scene.node.setSysctl(parameter, "0")
+        expectNoAnswer(from: scene.pods[0], Outside.host(.v4), 7)
+        try scene.expect(["forwarding"])
+        _ = try scene.examine("--fix", "--yes")
+        expectAnswer(world.name, from: scene.pods[0], Outside.host(.v4), 7, seen: Outside.node(.v4))
+    }
+
+    @Test func whatIsLeftOfAPodIsFreedAndTheOtherPodStays() throws {
+        let scene = try DoctorScene(
+            pods: 2, Node.dualStack.merging(["ipMasq": true, "antiSpoof": true]) { $1 })
+        let before = try scene.node.ownElements(of: "net/\(scene.pods[1].id)/eth0")
+        try scene.end(scene.pods[0])
+        let answer = try scene.expect(["leftovers"])
+        #expect(answer.findings.first?["subject"]?.string == "net/\(scene.pods[0].id)/eth0")
+        // Young enough to be an ADD that has not ended.
+        let young = try scene.ctl(["--json", "--older-than", "3600"])
+        #expect(young.exit == .code(0) && young.text.contains("note"), "\(young.text)")
+        _ = try scene.examine("--fix", "--yes")
+        #expect(try scene.node.reservations() == ["10.44.0.3", "fd00:44::3"])
+        #expect(try scene.node.ownElements(of: "net/\(scene.pods[0].id)/eth0") == [])
+        #expect(try scene.node.ownElements(of: "net/\(scene.pods[1].id)/eth0") == before)
+        try scene.runtime.check(scene.list, scene.pods[1].attachment)
+        try scene.expectHealthy()
+    }
+
+    @Test func aFullPoolIsFound() throws {
+        let scene = try DoctorScene(["subnet": "10.44.0.0/30"])
+        let answer = try scene.expect(["pool-full"])
+        #expect(answer.findings.first?["severity"] == "problem")
+        try scene.runtime.del(scene.list, scene.pods[0].attachment)
+        try scene.expectHealthy()
+    }
+
+    @Test func aFullTableOfConnectionsIsFound() throws {
+        let scene = try DoctorScene()
+        let parameters = "/proc/sys/net/netfilter"
+        let maximum = try #require(Int(scene.node.sysctl("netfilter/nf_conntrack_max")))
+        for (count, severity) in [(maximum, "problem"), (maximum * 95 / 100, "warning")] {
+            try scene.node.write("count", "\(count)\n")
+            let answer = try scene.expect(
+                ["conntrack-table"],
+                wrapper: mounting("\(scene.node.directory)/count", over: "\(parameters)/nf_conntrack_count"))
+            #expect(answer.findings.first?["severity"]?.string == severity)
+        }
+        try scene.expectHealthy()
+    }
+
+    /// Only the machine's own namespace tells how many there are, in all of them.
+    @Test func aFullTableOfNeighboursIsFound() throws {
+        let scene = try DoctorScene(pods: 0)
+        for number in 20..<25 {
+            try scene.node.set(
+                "neigh", "add", "192.0.2.\(number)", "lladdr", "02:00:00:00:00:01", "dev", "uplink")
+        }
+        for (limit, found) in [("5", "problem"), ("1000000", "healthy")] {
+            try scene.node.write("limit", "\(limit)\n")
+            let words = mounting(
+                "\(scene.node.directory)/limit", over: "/proc/sys/net/ipv4/neigh/default/gc_thresh3")
+            let outcome = try Launcher(prefix: words, timeout: .seconds(60)).run(
+                "\(Requirements.bin)/swiftletctl", arguments: ["doctor", "--only", "neighbour-table"],
+                environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
+            #expect(outcome.text.hasPrefix(found), "\(outcome.text) \(outcome.errorText)")
+        }
+    }
+
+    /// Put before a command: it sees one file in the place of another.
+    private func mounting(_ file: String, over place: String) -> [String] {
+        ["unshare", "--mount", "sh", "-c", #"mount --bind "$0" \#(place) && exec "$@""#, file]
+    }
+
+    @Test func aProgramThatManagesPodsLinksIsFound() throws {
+        let scene = try DoctorScene()
+        let index = try #require(scene.node.link("cbr0")?["ifindex"]?.integer)
+        let script = """
+            set -e
+            old=$0/run; mkdir -p "$old"; mount --rbind /run "$old"; mount -t tmpfs none /run
+            for name in netns swiftlet; do mkdir /run/$name; mount --rbind "$old/$name" /run/$name; done
+            mkdir -p /run/systemd/netif/links /run/NetworkManager/devices; printf "$1" >"$2"; shift 2; exec "$@"
+            """
+        for (file, content, manager) in [
+            (
+                "systemd/netif/links", "ADMIN_STATE=configured\\nNETWORK_FILE=/etc/systemd/network/80.network\\n",
+                "networkd"
+            ),
+            ("NetworkManager/devices", "[device]\\nmanaged=1\\n", "NetworkManager"),
+        ] {
+            let answer = try scene.expect(
+                ["link-manager"],
+                wrapper: [
+                    "unshare", "--mount", "sh", "-c", script, scene.node.directory, content, "/run/\(file)/\(index)",
+                ])
+            #expect(answer.findings.first?["text"]?.string?.contains(manager) == true, "\(answer.findings)")
+        }
+        try scene.expectHealthy()
+    }
+
+    @Test func twoRuntimesOnOneNetworkAreFound() throws {
+        let scene = try DoctorScene()
+        // As containerd and podman name them.
+        let names = ["cni-", "netns-"].map { "\($0)\(UUID().uuidString.lowercased())" }
+        defer { for name in names { _ = try? run("ip", "netns", "del", name) } }
+        for (position, name) in names.enumerated() {
+            try run("ip", "netns", "add", name)
+            if position == 1 { try scene.expectHealthy("one runtime") }
+            _ = try scene.runtime.add(
+                scene.list, PodAttachment(containerID: "pod-\(position)", netns: "/run/netns/\(name)", ifname: "eth0"))
+        }
+        let answer = try scene.expect(["two-runtimes"])
+        #expect(answer.findings.first?["text"]?.string?.contains("containerd and podman") == true)
+        try run("ip", "netns", "del", names[1])
+        try eventually("the pod's veth is gone") { try scene.node.ports(of: "cbr0").count == 2 }
+        _ = try scene.examine("--fix", "--yes")
+        try scene.expectHealthy()
+    }
+
+    @Test func onlyTheFirstFileOfANodeIsANote() throws {
+        let scene = try DoctorScene()
+        try scene.configure("20-more.conflist", name: "more", ["type": "swiftlet", "subnet": "10.45.0.0/24"])
+        let answer = try scene.examine()
+        #expect(answer.exit == .code(0) && answer.names(atLeast: ["note"]) == ["configuration-shadowed"])
+        #expect(try scene.examine("--skip", "configuration-shadowed").findings == [])
+    }
+
+    @Test func checksCanBeChosen() throws {
+        let scene = try DoctorScene()
+        try scene.node.setSysctl("ipv4/ip_forward", "0")
+        try scene.node.set("link", "set", "uplink", "mtu", "1400")
+        #expect(try scene.examine("--only", "mtu").names() == ["mtu"])
+        #expect(try scene.examine("--skip", "mtu").names() == ["forwarding"])
+        // Only what was looked for is mended.
+        #expect(try scene.examine("--only", "mtu", "--fix", "--yes").names() == ["mtu"])
+        #expect(try scene.node.sysctl("ipv4/ip_forward") == "0")
+        let list = try scene.ctl(["--list", "--json"])
+        #expect(try JSONValue(parsing: list.stdout).array?.compactMap { $0["name"]?.string } == DoctorScene.checks)
+    }
+
+    @Test func wrongUsageIsTold() throws {
+        let scene = try DoctorScene(pods: 0)
+        for words in [["--only", "nothing"], ["--fix"], ["--older-than", "-1"], ["--fix", "--json"]] {
+            #expect(try scene.ctl(words).exit == .code(64), "\(words)")
+        }
+    }
+
+    @Test func nothingIsChangedWithoutBeingAsked() throws {
+        let scene = try DoctorScene()
+        try scene.node.setSysctl("ipv4/ip_forward", "0")
+        try scene.node.set("link", "set", scene.veth, "down")
+        let before = try Snapshot(scene.node, scene.pods)
+        try scene.expect(["forwarding", "port-down"])
+        expectSame(try Snapshot(scene.node, scene.pods), as: before)
+        #expect(try scene.node.sysctl("ipv4/ip_forward") == "0")
+    }
+}
