@@ -1,5 +1,7 @@
 internal import ConfigurationFiles
 internal import JSON
+internal import IPAM
+internal import Net
 internal import Plugins
 internal import Posix
 
@@ -82,14 +84,14 @@ extension ConfigurationFile {
             .filter { $0.severity == .error }
             .map { finding in finding.line.map { "line \($0): \(finding.message)" } ?? finding.message }
         do throws(Failure) {
-            _ = try ConfiguredNetwork(content)
-            try read(JSONReader(try JSON(parsing: content)))
+            let network = try ConfiguredNetwork(content)
+            try read(JSONReader(try JSON(parsing: content)), network)
             mistakes = errors
         } catch { problem = errors.first ?? "\(error)" }
     }
 
-    private mutating func read(_ reader: JSONReader) throws(Failure) {
-        network = try reader.nonEmpty("name")
+    private mutating func read(_ reader: JSONReader, _ configured: ConfiguredNetwork) throws(Failure) {
+        network = configured.name
         let members = try reader.member("plugins")?.elements()
         guard path.hasSuffix(".conflist") == (members != nil) else {
             throw members == nil
@@ -104,19 +106,28 @@ extension ConfigurationFile {
             types.append(type)
             let ipam = try plugin.member("ipam")?.nonEmpty("type")
             if let ipam { types.append(ipam) }
-            if position == 0 {
-                var isGateway = false
-                for key in ["isGateway", "isDefaultGateway"] {
-                    isGateway = try plugin.member(key)?.bool() ?? false || isGateway
-                }
-                isRouted = type == "swiftlet" || type == "ptp" || (type == "bridge" && isGateway)
-            }
+            if position == 0 { try readGateway(plugin, type, configured) }
             guard case .object(var object) = plugin.value else { continue }
-            object["name"] = network.map { .string($0) }
+            object["name"] = .string(configured.name)
             // The first version that has STATUS.
             object["cniVersion"] = "1.1.0"
             plugins.append(Plugin(type: type, ipam: ipam, configuration: .object(object)))
         }
         types = types.reduce(into: []) { seen, type in if !seen.contains(type) { seen.append(type) } }
+    }
+
+    /// As the plugins have it: `swiftlet` is a gateway unless told otherwise.
+    private mutating func readGateway(_ plugin: JSONReader, _ type: String, _ configured: ConfiguredNetwork)
+        throws(Failure)
+    {
+        isRouted = type == "ptp"
+        guard ["swiftlet", "bridge"].contains(type) else { return }
+        for key in ["isGateway", "isDefaultGateway"] {
+            isRouted = try plugin.member(key)?.bool() ?? (type == "swiftlet") || isRouted
+        }
+        guard isRouted, try plugin.member("vlan")?.integer() ?? 0 == 0 else { return }
+        gateways = configured.ranges.flatMap { $0.pools }.compactMap { pool in
+            (pool.gateway ?? pool.subnet.first.advanced(by: 1)).map { CIDR($0, pool.subnet.prefixLength) }
+        }
     }
 }

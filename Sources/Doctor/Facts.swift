@@ -46,6 +46,8 @@ public struct ConfigurationFile: Sendable, Hashable {
     public var types: [String] = []
     /// Whether the node routes for its pods.
     public var isRouted = false
+    /// Addresses that its bridge has to have; none where they are another interface's.
+    public var gateways: [CIDR] = []
     /// What each of its plugins would be asked with.
     public var plugins: [Plugin] = []
 

@@ -42,16 +42,15 @@ extension Examination {
                 guard !carriers.contains(where: { $0.addresses.contains { subnet.contains($0.address) } }) else {
                     continue
                 }
-                let usual = subnet.first.advanced(by: 1).map { CIDR($0, subnet.prefixLength) }
-                // Another gateway than the usual one can be configured: then it is the next ADD's to restore.
-                let isUsual = usual.map { network.isGateway($0.address) } ?? false
+                let gateway = facts.files.first { $0.network == network.name }?.gateways.first {
+                    subnet.contains($0.address)
+                }
                 found.append(
                     Symptom(
-                        name,
-                        "it has no address of \(subnet): pods of \(network.name) have lost their gateway",
+                        name, "it has no address of \(subnet): pods of \(network.name) have lost their gateway",
                         advice: "the next ADD of a pod puts it back"
-                            + (isUsual ? "; or ip addr add \(usual!) dev \(bridge.name)" : ""),
-                        fix: isUsual ? .add(address: usual!, link: bridge.name) : nil))
+                            + (gateway.map { "; or ip addr add \($0) dev \(bridge.name)" } ?? ""),
+                        fix: gateway.map { .add(address: $0, link: bridge.name) }))
             }
         }
         return found
@@ -105,12 +104,5 @@ extension Examination {
                     advice: "\"mtu\": \(narrow.mtu) in its configuration, for pods that are attached from then on"))
         }
         return found
-    }
-}
-
-extension RoutedNetwork {
-    /// Whether no pod has the address, so that it can be the gateway's.
-    fileprivate func isGateway(_ address: IPAddress) -> Bool {
-        !pods.contains { ($0.addresses + $0.reserved).contains { $0.address == address } }
     }
 }

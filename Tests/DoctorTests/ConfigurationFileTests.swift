@@ -33,6 +33,30 @@ import Testing
     }
 
     @Test(arguments: [
+        (#""type": "swiftlet", "subnet": "10.1.0.0/24""#, ["10.1.0.1/24"]),
+        (#""type": "swiftlet", "ranges": [[{"subnet": "10.1.0.0/24", "gateway": "10.1.0.9"}]]"#, ["10.1.0.9/24"]),
+        (#""type": "swiftlet", "subnet": "10.1.0.0/24", "isGateway": false, "isDefaultGateway": false"#, []),
+        (
+            #""type": "bridge", "vlan": 7, "isGateway": true, "ipam": {"type": "host-local", "subnet": "10.1.0.0/24"}"#,
+            []
+        ),
+        (
+            #""type": "bridge", "isGateway": true, "ipam": {"type": "host-local", "subnet": "10.1.0.0/24"}"#,
+            ["10.1.0.1/24"]
+        ),
+    ])
+    func theBridgesAddressesAreThoseThatThePluginGivesIt(_ keys: String, _ gateways: [String]) {
+        let file = file(#"{"cniVersion": "1.0.0", "name": "n", \#(keys)}"#, "10-net.conf")
+        #expect(file.problem == nil && file.gateways.map { "\($0)" } == gateways, "\(file)")
+    }
+
+    @Test func whatAPluginWouldRefuseIsAMistake() {
+        let file = file(
+            #"{"cniVersion": "1.0.0", "name": "n", "type": "swiftlet", "subnet": "10.1.0.0/24", "mtu": 7}"#, "1.conf")
+        #expect(file.problem == nil && file.mistakes.count == 1, "\(file)")
+    }
+
+    @Test(arguments: [
         ("", "10-net.conflist"), ("{", "10-net.conflist"), ("[]", "10-net.conflist"), ("{}", "10-net.conflist"),
         (#"{"name": "n"}"#, "10-net.conflist"), (#"{"name": "n", "plugins": []}"#, "10-net.conflist"),
         (#"{"name": "n", "plugins": [{}]}"#, "10-net.conflist"), (#"{"name": "n", "plugins": 7}"#, "10-net.conflist"),

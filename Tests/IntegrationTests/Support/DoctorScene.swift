@@ -110,25 +110,3 @@ final class DoctorScene {
         return answer
     }
 }
-
-/// Something that happens to a node, and what has to be found then.
-struct Ailment: Sendable, CustomTestStringConvertible {
-    let testDescription: String
-    /// Names of checks.
-    let found: Set<String>
-    let pods: Int
-    let harm: @Sendable (DoctorScene) throws -> Void
-    /// Nil where `--fix` does it.
-    let mend: (@Sendable (DoctorScene) throws -> Void)?
-
-    init(
-        _ what: String, _ found: Set<String>, pods: Int = 1, _ harm: @escaping @Sendable (DoctorScene) throws -> Void,
-        mend: (@Sendable (DoctorScene) throws -> Void)? = nil
-    ) {
-        testDescription = what
-        self.found = found
-        self.pods = pods
-        self.harm = harm
-        self.mend = mend
-    }
-}
