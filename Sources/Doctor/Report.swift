@@ -15,16 +15,26 @@ public struct Report: Sendable {
         self.remarks = remarks
     }
 
+    /// As many of one check are shown in full: on a large node what is wrong with one pod is wrong with all.
+    private static let shown = 5
+
     /// Worst first, each with what to do about it; at the end the sums.
     public func text(isColored: Bool) -> String {
         var lines: [String] = []
-        for finding in findings.sorted(by: { $0.severity > $1.severity }) {
-            let title = finding.severity.rawValue.padded(to: 8)
-            lines.append("\(finding.severity.colored(title, isColored))\(finding.check): \(finding.subject)")
-            lines.append("        \(finding.text)")
-            let fixable = finding.fix == nil ? "" : " (--fix does)"
-            lines.append("        → \(finding.advice)\(fixable)")
-            lines.append("        \(finding.page)")
+        for severity in Severity.allCases.reversed() {
+            let title = severity.colored(severity.rawValue.padded(to: 8), isColored)
+            for check in Check.all.map({ $0.name }) {
+                let same = findings.filter { $0.check == check && $0.severity == severity }
+                for finding in same.prefix(Report.shown) {
+                    lines.append("\(title)\(check): \(finding.subject)")
+                    lines.append("        \(finding.text)")
+                    lines.append("        → \(finding.advice)\(finding.fix == nil ? "" : " (--fix does)")")
+                    lines.append("        \(finding.page)")
+                }
+                if same.count > Report.shown {
+                    lines.append("\(title)\(check): \(same.count - Report.shown) more; --json has all")
+                }
+            }
         }
         lines += remarks.map { "could not be looked at: \($0)" }
         let sums = Severity.allCases.reversed().compactMap { severity -> String? in

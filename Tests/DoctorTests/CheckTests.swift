@@ -154,4 +154,17 @@ import Testing
         #expect(lines.suffix(2) == ["could not be looked at: x", "1 problem, 1 warning (2 checks)"])
         #expect(!text.contains("\u{1b}"))
     }
+
+    @Test func ofManyOfOneKindSomeAreShown() {
+        var node = Self.node()
+        node.facts.damagedRules = (0..<9).map { ("net/c\($0)/eth0", "gone") }
+        node.facts.parameters["ipv4/ip_forward"] = "0"
+        let examination = Examination(node.snapshot, node.facts)
+        let found = Check.all.flatMap { $0.findings(examination) }
+        let lines = Report(found, checks: 2, remarks: []).text(isColored: false).split(separator: "\n")
+        #expect(lines.filter { $0.hasPrefix("problem rules-damaged: net/") }.count == 5)
+        #expect(lines.contains("problem rules-damaged: 4 more; --json has all"))
+        #expect(lines.contains("problem forwarding: net.ipv4.ip_forward"))
+        #expect(lines.last == "10 problems (2 checks)")
+    }
 }
