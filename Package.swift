@@ -85,6 +85,8 @@ let package = Package(
             name: "Node",
             dependencies: ["Plugins", "CNI", "Kernel", "Netfilter", "IPAM", "Posix", "Wire", "Net", "JSON"],
             swiftSettings: strict),
+        .target(
+            name: "Trace", dependencies: ["Node", "Kernel", "Posix", "Wire", "Net"], swiftSettings: strict),
         .executableTarget(
             name: "swiftlet", dependencies: ["Plugins", "DHCP", "CNI", "Posix"], swiftSettings: main),
         // Network configuration files, checked and made: for swiftletctl.
@@ -103,9 +105,8 @@ let package = Package(
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
-                "Doctor", "Node", "ConfigurationFiles", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "IPAM",
-                "Posix",
-                "Wire", "Net", "JSON",
+                "Doctor", "Node", "Trace", "ConfigurationFiles", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables",
+                "IPAM", "Posix", "Wire", "Net", "JSON",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

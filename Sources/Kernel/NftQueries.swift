@@ -59,6 +59,15 @@ extension NetlinkSocket {
         }
     }
 
+    /// The elements of anybody's set or map, with all that the kernel tells of them; empty where there is no such set.
+    public mutating func listedElements(of set: String, in table: NftTable) throws(Failure) -> [NftListedElement] {
+        try emptyIfMissing { () throws(Failure) in
+            try dump("list the elements of \(set) in table \(table)", NftListedElement.list) {
+                $0.dumpElements(of: set, in: table)
+            }.flatMap { $0 }
+        }
+    }
+
     /// The elements of these keys, asked for all at once; nil for those that are not there.
     public mutating func elements(
         _ keys: [(key: NftElement, set: String, table: NftTable)]

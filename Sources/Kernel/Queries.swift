@@ -72,6 +72,23 @@ extension NetlinkSocket {
         return try link(.index(route.interface))?.name
     }
 
+    /// What becomes of a packet.
+    ///
+    /// - Throws: with the number by which the kernel refuses it: `ENETUNREACH` without a route, and so on.
+    public mutating func route(_ question: RouteQuestion) throws(Failure) -> RouteAnswer {
+        let attempt = "look up the route to \(question.destination)"
+        let message = try request(attempt) { $0.getRoute(question) }
+        guard let answer = RouteAnswer(message) else { throw Failure(attempt, .badMessage) }
+        return answer
+    }
+
+    /// What a bridge knows of MACs.
+    public mutating func forwardingEntries(ofBridge index: UInt32) throws(Failure) -> [ForwardingEntry] {
+        try dump("list the forwarding entries of link number \(index)", ForwardingEntry.init) {
+            $0.dumpForwardingEntries(ofBridge: index)
+        }.filter { $0.bridge == index || $0.interface == index }
+    }
+
     public mutating func neighbours() throws(Failure) -> [Neighbour] {
         try dump("list neighbours", Neighbour.init) { $0.dumpNeighbours() }
     }

@@ -32,6 +32,8 @@ public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
     public static let networkDown = Errno(rawValue: ENETDOWN)
     public static let addressInUse = Errno(rawValue: EADDRINUSE)
     public static let networkUnreachable = Errno(rawValue: ENETUNREACH)
+    public static let hostUnreachable = Errno(rawValue: EHOSTUNREACH)
+    public static let crossDeviceLink = Errno(rawValue: EXDEV)
     public static let timedOut = Errno(rawValue: ETIMEDOUT)
     public static let connectionRefused = Errno(rawValue: ECONNREFUSED)
     public static let connectionReset = Errno(rawValue: ECONNRESET)

@@ -121,12 +121,19 @@ enum IFA {
 /// Route attributes, linux/rtnetlink.h.
 enum RTA {
     static let destination: UInt16 = 1
+    static let source: UInt16 = 2
+    static let inputInterface: UInt16 = 3
     static let outputInterface: UInt16 = 4
     static let gateway: UInt16 = 5
     static let priority: UInt16 = 6
     static let preferredSource: UInt16 = 7
     static let metrics: UInt16 = 8
     static let table: UInt16 = 15
+    static let mark: UInt16 = 16
+    static let via: UInt16 = 18
+    static let protocolNumber: UInt16 = 27
+    static let sourcePort: UInt16 = 28
+    static let destinationPort: UInt16 = 29
 
     static let metricMTU: UInt16 = 2
     static let metricAdvertisedMSS: UInt16 = 8
@@ -136,4 +143,5 @@ enum RTA {
 enum NDA {
     static let destination: UInt16 = 1
     static let linkLayerAddress: UInt16 = 2
+    static let master: UInt16 = 9
 }

@@ -29,6 +29,11 @@ public struct NftListedRule: Sendable {
     public let comment: String
     private let expressions: [Attributes]
 
+    /// Names and attributes of its expressions, for those who want to know what the rule does.
+    public var listedExpressions: [(name: String, attributes: Attributes)] {
+        expressions.map { ($0[NFTA.expressionName]?.text ?? "", $0.nested(NFTA.expressionData)) }
+    }
+
     public init?(_ message: Message) {
         guard let (_, attributes) = netfilterPayload(message), let chain = attributes[NFTA.ruleChain]?.text,
             let handle = attributes[NFTA.ruleHandle]?.bigEndian64
@@ -102,6 +107,9 @@ public struct NftListedSet: Sendable, Hashable {
         dataType = attributes[NFTA.setDataType]?.bigEndian32 ?? 0
     }
 
+    /// Whether its elements are ranges (NFT_SET_INTERVAL).
+    public var isInterval: Bool { flags & 0x4 != 0 }
+
     public func isSame(as set: NftSet) -> Bool {
         let wanted: UInt32 =
             switch set.data {
@@ -110,6 +118,39 @@ public struct NftListedSet: Sendable, Hashable {
             case .value(let type): type.typeNumber
             }
         return name == set.name && flags == set.flags && keyType == set.key.typeNumber && dataType == wanted
+    }
+}
+
+/// An element of anybody's set, as the kernel lists it.
+public struct NftListedElement: Sendable, Hashable {
+    public let key: [UInt8]
+    /// The last key of a range of several fields.
+    public let keyEnd: [UInt8]?
+    /// Whether it is the first key behind a range of one field (NFT_SET_ELEM_INTERVAL_END).
+    public let isRangeEnd: Bool
+    /// Whether it stands for all keys that have none (NFT_SET_ELEM_CATCHALL).
+    public let isCatchall: Bool
+    public let data: NftData?
+    public let comment: String
+
+    private init(_ attributes: Attributes) {
+        func value(_ type: UInt16) -> [UInt8]? {
+            attributes.nested(type)[NFTA.dataValue].map { Array($0.bytes) }
+        }
+        key = value(NFTA.elementKey) ?? []
+        keyEnd = value(NFTA.elementKeyEnd)
+        let flags = attributes[NFTA.elementFlags]?.bigEndian32 ?? 0
+        isRangeEnd = flags & 1 != 0
+        isCatchall = flags & 2 != 0
+        data = attributes[NFTA.elementData].flatMap { NftData(Attributes($0.bytes)) }
+        comment = attributes[NFTA.elementUserData].flatMap { NftUserData.comment(in: $0.bytes) } ?? ""
+    }
+
+    /// The elements of a message of the kernel.
+    public static func list(_ message: Message) -> [NftListedElement] {
+        guard message.payload.count >= 4 else { return [] }
+        return Attributes(message.payload.dropFirst(4)).nested(NFTA.elementsList).all
+            .map { NftListedElement(Attributes($0.bytes)) }
     }
 }
 

@@ -201,7 +201,7 @@ public enum NftData: Sendable, Hashable {
         }
     }
 
-    init?(_ attributes: Attributes) {
+    public init?(_ attributes: Attributes) {
         if let bytes = attributes[NFTA.dataValue]?.bytes {
             self = .value(Array(bytes))
         } else if let verdict = NftVerdict(attributes.nested(NFTA.dataVerdict)) {

@@ -11,8 +11,8 @@ struct Swiftletctl: ParsableCommand {
         discussion: "Exit codes: 0 success, 1 failure, 64 wrong usage.",
         version: "swiftlet \(swiftletVersion)",
         subcommands: [
-            Status.self, Check.self, DoctorCommand.self, Graph.self, GC.self, Conf.self, Netns.self, Rules.self,
-            Repair.self, Version.self,
+            Status.self, Check.self, DoctorCommand.self, TraceCommand.self, Graph.self, GC.self, Conf.self, Netns.self,
+            Rules.self, Repair.self, Version.self,
         ])
 }
 
@@ -49,6 +49,11 @@ struct OutputOptions: ParsableArguments {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    /// Colours are for eyes: on a terminal, and not where they are unwanted (https://no-color.org).
+    var isColoured: Bool {
+        !json && !ProcessEnvironment.hasVariable("NO_COLOR") && StandardStream.output.isTerminal
     }
 
     /// Not `print`, which hides that nothing could be written.

@@ -1,0 +1,94 @@
+internal import Kernel
+internal import Posix
+internal import Wire
+
+/// The nf_tables rules of one network namespace, anybody's.
+public struct Ruleset: Sendable {
+    struct Place: Hashable, Sendable {
+        let table: NftTable
+        let name: String
+    }
+
+    var chains: [NftListedChain] = []
+    var rules: [Place: [NftListedRule]] = [:]
+    var sets: [Place: ElementSet] = [:]
+
+    /// None.
+    public init() {}
+
+    /// Reads those of the network namespace that the socket belongs to.
+    init(_ socket: inout NetlinkSocket) throws(Failure) {
+        var seen: Set<NftTable> = []
+        for family in [NftFamily.ip, .ip6, .inet, .bridge] {
+            for chain in try socket.chains(family) where chain.table.family == family {
+                chains.append(chain)
+                guard seen.insert(chain.table).inserted else { continue }
+                for rule in try socket.rules(in: chain.table) {
+                    rules[Place(table: chain.table, name: rule.chain), default: []].append(rule)
+                }
+                for set in try socket.sets(of: chain.table) {
+                    let elements = try socket.listedElements(of: set.name, in: chain.table)
+                    sets[Place(table: chain.table, name: set.name)] = ElementSet(elements, isInterval: set.isInterval)
+                }
+            }
+        }
+    }
+
+    /// The base chains that a packet meets at a hook, in their order.
+    func baseChains(_ point: NftChain.Point, _ families: [NftFamily]) -> [NftListedChain] {
+        chains.filter { families.contains($0.table.family) && $0.chain.hook?.point == point }
+            .sorted { ($0.chain.hook?.priority ?? 0) < ($1.chain.hook?.priority ?? 0) }
+    }
+}
+
+/// A set or map of anybody's.
+struct ElementSet: Sendable {
+    private var single: [[UInt8]: NftListedElement] = [:]
+    /// Of several fields, each with a first and a last value.
+    private var boxes: [NftListedElement] = []
+    /// Where ranges of one field begin and end, in order.
+    private var edges: [NftListedElement] = []
+    private var catchall: NftListedElement?
+    /// In octets; nil for an empty one.
+    let keyLength: Int?
+
+    init(_ elements: [NftListedElement], isInterval: Bool) {
+        keyLength = elements.first { !$0.isCatchall }?.key.count
+        for element in elements {
+            if element.isCatchall {
+                catchall = element
+            } else if element.keyEnd != nil {
+                boxes.append(element)
+            } else if isInterval {
+                edges.append(element)
+            } else {
+                single[element.key] = element
+            }
+        }
+        // Where one range ends and the next begins, the beginning counts.
+        edges.sort { $0.key == $1.key ? $0.isRangeEnd && !$1.isRangeEnd : $0.key.lexicographicallyPrecedes($1.key) }
+    }
+
+    /// What the set has for a key; nil for nothing.
+    func element(for key: [UInt8]) -> NftListedElement? {
+        if let found = single[key] { return found }
+        if let found = boxes.first(where: { $0.holds(key) }) { return found }
+        if let last = edges.last(where: { !key.lexicographicallyPrecedes($0.key) }), !last.isRangeEnd { return last }
+        return catchall
+    }
+}
+
+extension NftListedElement {
+    /// Fields fill whole words. Comparing word by word is as good as field by field: one that fills several words and
+    /// whose ends differ in more than the last of them is as rare as it is wrong to call a prefix.
+    fileprivate func holds(_ key: [UInt8]) -> Bool {
+        guard let keyEnd, self.key.count == key.count, keyEnd.count == key.count else { return false }
+        // Two fields of the same length are the usual case; addresses of IPv6 have to be compared as a whole.
+        let width = key.count % 8 == 0 && key.count / 2 % 4 == 0 ? key.count / 2 : 4
+        return stride(from: 0, to: key.count, by: width).allSatisfy { start in
+            let field = start..<start + width
+            return !key[field].lexicographicallyPrecedes(self.key[field])
+                && !keyEnd[field].lexicographicallyPrecedes(key[field])
+        }
+    }
+}

@@ -1,0 +1,77 @@
+internal import Net
+internal import Wire
+
+/// Matches and targets of xtables, which iptables-nft still writes for some options (linux/netfilter/xt_*.h).
+extension NftMachine {
+    func match(_ attributes: Attributes) -> RuleResult {
+        let name = attributes[1]?.text ?? ""
+        let info = attributes[3]?.bytes ?? []
+        func result(_ isSo: Bool) -> RuleResult { isSo ? .matched : .noMatch }
+        switch name {
+        case "comment": return .matched
+        // struct xt_conntrack_mtinfo3: match_flags, invert_flags and state_mask, of which only the state is looked at.
+        case "conntrack" where info.count >= 152:
+            let flags = info.load(UInt16.self, at: 146)
+            let inverted = info.load(UInt16.self, at: 148)
+            guard flags == 1 else { break }
+            var bits: UInt16 = context.isAnswer ? 0x2 : 0x8
+            // XT_CONNTRACK_STATE_SNAT and _DNAT.
+            if context.rewritten & 0x10 != 0 { bits |= 0x40 }
+            if context.rewritten & 0x20 != 0 { bits |= 0x80 }
+            return result((info.load(UInt16.self, at: 150) & bits != 0) != (inverted & 1 != 0))
+        // struct xt_addrtype_info_v1: masks of 1 << RTN_*.
+        case "addrtype" where info.count >= 8:
+            let flags = info.load(UInt32.self, at: 4)
+            guard flags & ~3 == 0 else { break }
+            for (offset, address, inverting) in [(0, packet.source, UInt32(1)), (2, packet.destination, 2)] {
+                let wanted = info.load(UInt16.self, at: offset)
+                guard wanted != 0 else { continue }
+                guard let type = context.addressTypes[address] else { return .unknown("it looks at a type of address") }
+                guard (wanted >> UInt16(type) & 1 != 0) != (flags & inverting != 0) else { return .noMatch }
+            }
+            return .matched
+        // struct xt_tcp and struct xt_udp begin with the same two ranges of ports.
+        case "tcp" where info.count >= 12, "udp" where info.count >= 9:
+            let flags = name == "tcp" ? info.load(UInt8.self, at: 11) : info.load(UInt8.self, at: 8)
+            let ranges = (0..<4).map { info.load(UInt16.self, at: $0 * 2) }
+            let isSource = (ranges[0]...max(ranges[0], ranges[1])).contains(packet.sourcePort)
+            let isDestination = (ranges[2]...max(ranges[2], ranges[3])).contains(packet.destinationPort)
+            let isPort = isSource != (flags & 1 != 0) && isDestination != (flags & 2 != 0)
+            guard name == "tcp", info.load(UInt8.self, at: 9) != 0 else { return result(isPort) }
+            let isFlag = headers.transport[13] & info.load(UInt8.self, at: 9) == info.load(UInt8.self, at: 10)
+            return result(isPort && isFlag != (flags & 4 != 0))
+        // struct xt_mark_mtinfo1.
+        case "mark" where info.count >= 9:
+            let isSame = packet.mark & info.load(UInt32.self, at: 4) == info.load(UInt32.self, at: 0)
+            return result(isSame != (info.load(UInt8.self, at: 8) != 0))
+        default: break
+        }
+        return .unknown("it uses the match `\(name)` of iptables")
+    }
+
+    mutating func target(_ attributes: Attributes, _ table: NftTable, _ chain: String) -> RuleResult {
+        let name = attributes[1]?.text ?? ""
+        let info = attributes[3]?.bytes ?? []
+        switch name {
+        case "LOG", "NFLOG", "TRACE", "CHECKSUM", "TCPMSS", "CT", "CONNMARK", "CLASSIFY", "TOS", "DSCP": return .matched
+        case "REJECT": return .rejected
+        case "MASQUERADE":
+            guard let source = context.masqueradeSource else { return .unknown("no address to masquerade with") }
+            return rewrite(source: source, table, chain)
+        // struct nf_nat_range2: flags, two addresses, two ports.
+        case "DNAT" where info.count >= 40, "SNAT" where info.count >= 40:
+            let flags = info.load(UInt32.self, at: 0)
+            let address = IPAddress(bytes: info.dropFirst(4).prefix(packet.family.byteWidth))
+            let port = UInt16(bigEndian: info.load(UInt16.self, at: 36))
+            let (new, newPort) = (flags & 1 != 0 ? address : nil, flags & 2 != 0 ? port : nil)
+            return name == "DNAT"
+                ? rewrite(destination: new ?? packet.destination, port: newPort, table, chain)
+                : rewrite(source: new ?? packet.source, port: newPort, table, chain)
+        // struct xt_mark_tginfo2.
+        case "MARK" where info.count >= 8:
+            packet.mark = packet.mark & ~info.load(UInt32.self, at: 4) ^ info.load(UInt32.self, at: 0)
+            return .matched
+        default: return .unknown("it uses the target `\(name)` of iptables")
+        }
+    }
+}
