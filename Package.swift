@@ -152,6 +152,8 @@ let package = Package(
             name: "DoctorTests",
             dependencies: ["Doctor", "Node", "JSON", "Net", "Posix"],
             swiftSettings: tested),
+        .testTarget(
+            name: "TraceTests", dependencies: ["Trace", "Node", "Wire", "Net", "Posix"], swiftSettings: tested),
         .testTarget(name: "PluginsTests", dependencies: ["Plugins"], swiftSettings: tested),
         .testTarget(name: "ClientTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
         .target(

@@ -58,8 +58,11 @@ public struct EndpointNames {
     }
 
     private func endpoint(_ address: IPAddress, _ port: UInt16) -> Endpoint {
+        // Others on this machine, which no link joins to the node, may have the same addresses.
         for place in 0..<world.count
-        where world.interfaces(in: place).contains(where: { $0.addresses.contains { $0.address == address } }) {
+        where world.isJoined(place)
+            && world.interfaces(in: place).contains(where: { $0.addresses.contains { $0.address == address } })
+        {
             let isPod = snapshot.attachments.contains { $0.addresses.contains { $0.address == address } }
             return Endpoint(
                 place == 0 ? .node : isPod ? .pod : .address, name: world.name(of: place), place: place,
@@ -76,6 +79,11 @@ public struct EndpointNames {
             matching { $0.id.containerID.hasPrefix(name) },
         ]
         guard let found = attempts.first(where: { !$0.isEmpty }), let first = found.first else {
+            if let place = world.place(named: name) {
+                let addresses = world.interfaces(in: place).filter { $0.name != "lo" }.flatMap { $0.addresses }
+                return Endpoint(
+                    .address, name: name, place: place, addresses: addresses.map { $0.address }, port: port)
+            }
             throw Failure(
                 .invalidConfiguration, "\(name) is neither a pod of this node nor an address",
                 details:

@@ -50,6 +50,16 @@ public struct KernelWorld: World {
     /// Leads to the namespace.
     public func path(of place: Int) -> String { paths[place] }
 
+    /// Whether a link joins the namespace to the node.
+    func isJoined(_ place: Int) -> Bool {
+        place == 0 || namespaces[place - 1].namespace.id != nil || namespaces[place - 1].nodeID != nil
+    }
+
+    /// The namespace of that name or path.
+    func place(named name: String) -> Int? {
+        namespaces.firstIndex { $0.namespace.name == name || $0.namespace.path == name }.map { $0 + 1 }
+    }
+
     /// The namespace of that inode number.
     public func place(inode: UInt64) -> Int? {
         namespaces.firstIndex { $0.namespace.inode == inode }.map { $0 + 1 }

@@ -84,7 +84,7 @@ extension Walk {
             return .nobody(
                 "nobody answers \(what) for \(address) on \(name)"
                     + (segment.isOpen ? "" : ": none of the \(segment.members.count) there has that address"),
-                segment.isOpen
+                segment.isOpen || place == 0 && world.uplinks.contains(name)
                     ? "see that \(address) is up and on this link; then ip neigh del \(address) dev \(name)"
                     : "the pod is gone, or its interface down: swiftletctl status")
         }

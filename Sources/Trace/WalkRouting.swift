@@ -154,7 +154,7 @@ extension Walk {
         case .networkUnreachable:
             return stop(
                 place, input, "no route to \(destination)",
-                advice(place, "ip route add \(CIDR.host(destination)) via ADDRESS"))
+                advice(place, "ip route add \(destination.isPrivate ? "\(destination)" : "default") via ADDRESS"))
         case .accessDenied:
             return stop(place, input, "a route prohibits \(destination)", advice(place, "ip route get \(destination)"))
         case .hostUnreachable:

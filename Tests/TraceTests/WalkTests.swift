@@ -1,0 +1,110 @@
+import Net
+import Node
+import Testing
+import Trace
+import Wire
+
+/// A walk is told by what the world answers, and by nothing else.
+@Suite struct WalkTests {
+    func report(_ world: FakeWorld, _ from: Int = 1, _ to: Int = 2, port: UInt16 = 80) throws -> Report {
+        try Report(Question(from: world.endpoint(from), to: world.endpoint(to, port: port)), in: world)
+    }
+
+    @Test func aPacketPassesBothVethsAndTheBridge() throws {
+        let report = try report(FakeWorld())
+        #expect(report.arrives)
+        #expect(report.hops.map(\.namespace) == ["one", "node", "node", "two", "two"])
+        #expect(report.hops.map(\.interface) == ["eth0", "veth1", "veth2", "eth0", "eth0"])
+        #expect(report.answer.map(\.interface) == ["eth0", "veth2", "veth1", "eth0", "eth0"])
+        #expect(report.hops.last?.destination == "10.44.0.3:80")
+    }
+
+    @Test func theSmallestMTUAndLimitsAreTold() throws {
+        var world = FakeWorld()
+        world.spaces[0][2].mtu = 1400
+        world.limits[4] = Limit(rate: 10_000_000, burst: 1)
+        let report = try report(world)
+        #expect(report.smallestMTU == 1400)
+        #expect(report.limits == ["veth2 in node: 10000000 bit/s"])
+    }
+
+    @Test func theGatewayIsTheBridgeItself() throws {
+        let report = try report(FakeWorld(), 1, 0)
+        #expect(report.arrives && report.verdict.hasPrefix("delivered to node"))
+        #expect(report.hops.contains { $0.text == "for the bridge itself, the gateway" })
+    }
+
+    @Test func aPortThatIsIsolatedFromTheOtherStopsIt() throws {
+        var world = FakeWorld()
+        world.spaces[0][1].isIsolated = true
+        #expect(try report(world).arrives)
+        world.spaces[0][2].isIsolated = true
+        let report = try report(world)
+        #expect(!report.arrives && report.hops.last?.isPassed == false)
+    }
+
+    @Test func anInterfaceWithoutAnybodyBehindItStopsIt() throws {
+        var world = FakeWorld()
+        world.spaces[2][0].isUp = false
+        let report = try report(world)
+        #expect(!report.arrives && report.advice == "ip link set eth0 up  (in two)")
+        world.spaces[2][0].isUp = true
+        world.spaces[0][2].isUp = false
+        #expect(try self.report(world).advice == "ip link set veth2 up")
+    }
+
+    @Test func aNeighbourThatIsKnownWronglyStopsIt() throws {
+        var world = FakeWorld()
+        let wrong = MACAddress(locallyAdministered: 99)
+        world.neighbours[1] = [Neighbour(IPAddress("10.44.0.3")!, mac: wrong, interface: 2)]
+        #expect(try !report(world).arrives)
+        // One that did not answer before is asked again.
+        world.neighbours[1] = [Neighbour(IPAddress("10.44.0.3")!, mac: nil, interface: 2, state: 0x20)]
+        #expect(try report(world).arrives)
+    }
+
+    @Test func noRouteIsNoWay() throws {
+        var world = FakeWorld()
+        world.routes[1] = []
+        let report = try report(world)
+        #expect(report.verdict == "stops in one: no route to 10.44.0.3")
+    }
+
+    @Test func anAnswerThatDoesNotComeBackIsNoArrival() throws {
+        var world = FakeWorld()
+        world.routes[2] = []
+        let report = try report(world)
+        #expect(!report.arrives && !report.answer.isEmpty)
+        #expect(report.verdict.contains("the answer stops in two"))
+    }
+
+    @Test func nobodyWhoListensIsNoArrival() throws {
+        var world = FakeWorld()
+        world.heard = false
+        #expect(try !report(world).arrives)
+        #expect(try report(world, port: 0).arrives, "an echo needs no listener")
+    }
+
+    @Test func privateAddressesMeanNothingOutside() throws {
+        var world = FakeWorld()
+        var uplink = Interface(index: 9, name: "eth0")
+        uplink.mac = MACAddress(locallyAdministered: 9)
+        uplink.addresses = [CIDR("192.0.2.1/24")!]
+        world.spaces[0].append(uplink)
+        world.uplinks = ["eth0"]
+        world.routes[0]?.append((CIDR("0.0.0.0/0")!, RouteAnswer(interface: 9, gateway: IPAddress("192.0.2.2")!)))
+        let internet = Endpoint(.internet, name: "internet", place: nil, addresses: [EndpointNames.internet(.v4)])
+        let report = try Report(Question(from: world.endpoint(1), to: internet), in: world)
+        #expect(!report.arrives && report.advice.contains("ipMasq"))
+    }
+
+    @Test func aCircleEnds() throws {
+        var world = FakeWorld()
+        // The node sends what is for the second pod's subnet back to the first, and that to the node.
+        world.spaces[2][0].addresses = []
+        world.routes[0] = [(CIDR("0.0.0.0/0")!, RouteAnswer(interface: 2, gateway: IPAddress("10.44.0.2")!))]
+        let nowhere = Endpoint(.address, name: "x", place: nil, addresses: [IPAddress("10.99.0.1")!])
+        let report = try Report(Question(from: world.endpoint(1), to: nowhere), in: world)
+        #expect(report.verdict.contains("circle"))
+    }
+}
