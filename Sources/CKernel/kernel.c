@@ -263,3 +263,74 @@ ssize_t ck_receive_packet(int fd, void *packet, size_t size, uint8_t hardware[6]
     if (received >= 0 && source.sll_halen == 6) memcpy(hardware, source.sll_addr, 6);
     return received;
 }
+
+static socklen_t probe_address(struct sockaddr_storage *storage, int is_v6, const uint8_t *address, uint16_t port) {
+    memset(storage, 0, sizeof *storage);
+    if (is_v6) {
+        struct sockaddr_in6 *name = (struct sockaddr_in6 *)storage;
+        name->sin6_family = AF_INET6;
+        name->sin6_port = htons(port);
+        memcpy(&name->sin6_addr, address, 16);
+        return sizeof *name;
+    }
+    struct sockaddr_in *name = (struct sockaddr_in *)storage;
+    name->sin_family = AF_INET;
+    name->sin_port = htons(port);
+    memcpy(&name->sin_addr, address, 4);
+    return sizeof *name;
+}
+
+static int is_echo(int protocol) { return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6; }
+
+int ck_probe_open(int is_v6, int protocol, const uint8_t *source, uint16_t *port) {
+    int type = protocol == IPPROTO_TCP ? SOCK_STREAM : is_echo(protocol) ? SOCK_RAW : SOCK_DGRAM;
+    int fd = socket(is_v6 ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+    if (fd < 0) return -1;
+    struct sockaddr_storage name;
+    socklen_t length = probe_address(&name, is_v6, source, 0);
+    if (bind(fd, (struct sockaddr *)&name, length) < 0) return close_failed(fd);
+    if (is_echo(protocol)) {
+        *port = (uint16_t)getpid();
+        return fd;
+    }
+    if (getsockname(fd, (struct sockaddr *)&name, &length) < 0) return close_failed(fd);
+    *port = ntohs(is_v6 ? ((struct sockaddr_in6 *)&name)->sin6_port : ((struct sockaddr_in *)&name)->sin_port);
+    return fd;
+}
+
+int ck_probe_send(int fd, int is_v6, int protocol, const uint8_t *destination, uint16_t port) {
+    struct sockaddr_storage name;
+    socklen_t length = probe_address(&name, is_v6, destination, is_echo(protocol) ? 0 : port);
+    // Connected, a socket hears of refusals.
+    if (connect(fd, (struct sockaddr *)&name, length) < 0 && errno != EINPROGRESS) return -1;
+    if (protocol == IPPROTO_TCP) return 0;
+    if (!is_echo(protocol)) return send(fd, "", 0, MSG_NOSIGNAL) < 0 ? -1 : 0;
+    uint16_t echo[4] = {htons(is_v6 ? 128 << 8 : 8 << 8), 0, htons((uint16_t)getpid()), htons(1)};
+    uint32_t sum = (uint32_t)echo[0] + echo[2] + echo[3];
+    // Of ICMPv6 the kernel makes the checksum itself.
+    if (!is_v6) echo[1] = (uint16_t)~((sum & 0xffff) + (sum >> 16));
+    return send(fd, echo, sizeof echo, MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+int ck_probe_answer(int fd, int is_v6, int protocol, uint16_t identifier) {
+    if (protocol == IPPROTO_TCP) {
+        int error = 0;
+        socklen_t length = sizeof error;
+        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) return -1;
+        errno = error;
+        if (error != 0) return -1;
+        struct sockaddr_storage name;
+        length = sizeof name;
+        return getpeername(fd, (struct sockaddr *)&name, &length) == 0;
+    }
+    uint8_t answer[256];
+    for (;;) {
+        ssize_t received = recv(fd, answer, sizeof answer, 0);
+        if (received < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
+        if (!is_echo(protocol)) return 1;
+        size_t header = is_v6 ? 0 : (size_t)(answer[0] & 15) * 4;
+        if ((size_t)received < header + 8) continue;
+        const uint8_t *echo = answer + header;
+        if (echo[0] == (is_v6 ? 129 : 0) && (echo[4] << 8 | echo[5]) == identifier) return 1;
+    }
+}

@@ -34,6 +34,12 @@ public struct NetlinkSocket: ~Copyable {
     ///
     /// - Parameter linkNotifications: whether it also hears of every change of a link (RTNLGRP_LINK).
     public init(_ subsystem: Subsystem = .route, linkNotifications: Bool = false) throws(Failure) {
+        // RTMGRP_LINK, linux/rtnetlink.h.
+        try self.init(subsystem, groups: linkNotifications ? 1 : 0)
+    }
+
+    /// - Parameter groups: of notifications, a bit each.
+    init(_ subsystem: Subsystem, groups: UInt32) throws(Failure) {
         let socket = try unsafe attempting("open a netlink socket") { () throws(Errno) in
             let flags = Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
             guard let socket = unsafe mnl_socket_open2(subsystem.rawValue, flags) else { throw .last }
@@ -42,8 +48,8 @@ public struct NetlinkSocket: ~Copyable {
             for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] {
                 _ = unsafe mnl_socket_setsockopt(socket, option, &on, socklen_t(MemoryLayout<Int32>.size))
             }
-            // Without this the first message gets the socket a name. RTMGRP_LINK, linux/rtnetlink.h.
-            guard unsafe !linkNotifications || mnl_socket_bind(socket, 1, 0) == 0 else {
+            // Without this the first message gets the socket a name.
+            guard unsafe groups == 0 || mnl_socket_bind(socket, groups, 0) == 0 else {
                 let error = Errno.last
                 _ = unsafe mnl_socket_close(socket)
                 throw error

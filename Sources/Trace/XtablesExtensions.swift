@@ -40,6 +40,13 @@ extension NftMachine {
             guard name == "tcp", info.load(UInt8.self, at: 9) != 0 else { return result(isPort) }
             let isFlag = headers.transport[13] & info.load(UInt8.self, at: 9) == info.load(UInt8.self, at: 10)
             return result(isPort && isFlag != (flags & 4 != 0))
+        // struct xt_multiport_v1: which end, how many ports, the ports, whether each begins a range, whether all is inverted.
+        case "multiport" where info.count >= 48:
+            let ends = [[packet.sourcePort], [packet.destinationPort], [packet.sourcePort, packet.destinationPort]]
+            let (end, count) = (Int(info.load(UInt8.self, at: 0)), Int(info.load(UInt8.self, at: 1)))
+            guard end < ends.count, count <= 15 else { break }
+            let isSo = ends[end].contains { NftMachine.isListed($0, info, count) }
+            return result(isSo != (info.load(UInt8.self, at: 47) != 0))
         // struct xt_mark_mtinfo1.
         case "mark" where info.count >= 9:
             let isSame = packet.mark & info.load(UInt32.self, at: 4) == info.load(UInt32.self, at: 0)
@@ -47,6 +54,20 @@ extension NftMachine {
         default: break
         }
         return .unknown("it uses the match `\(name)` of iptables")
+    }
+
+    /// Whether a port is among those of a struct xt_multiport_v1.
+    private static func isListed(_ port: UInt16, _ info: ArraySlice<UInt8>, _ count: Int) -> Bool {
+        var position = 0
+        while position < count {
+            let first = info.load(UInt16.self, at: 2 + position * 2)
+            let isRange = info.load(UInt8.self, at: 32 + position) != 0 && position + 1 < count
+            if isRange { position += 1 }
+            let last = info.load(UInt16.self, at: 2 + position * 2)
+            if first <= port, port <= last { return true }
+            position += 1
+        }
+        return false
     }
 
     mutating func target(_ attributes: Attributes, _ table: NftTable, _ chain: String) -> RuleResult {

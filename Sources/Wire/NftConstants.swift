@@ -17,6 +17,7 @@ enum NfnlAttribute {
 enum NftMessageType {
     static let newTable: UInt16 = 0
     static let getTable: UInt16 = 1
+    static let deleteTable: UInt16 = 2
     static let newChain: UInt16 = 3
     static let getChain: UInt16 = 4
     static let deleteChain: UInt16 = 5
@@ -30,6 +31,7 @@ enum NftMessageType {
     static let getElement: UInt16 = 13
     static let deleteElement: UInt16 = 14
     static let getGeneration: UInt16 = 16
+    static let trace: UInt16 = 17
 }
 
 /// Attributes, linux/netfilter/nf_tables.h.
@@ -89,6 +91,13 @@ enum NFTA {
     static let immediateData: UInt16 = 2
 
     static let generationID: UInt16 = 1
+
+    static let traceTable: UInt16 = 1
+    static let traceChain: UInt16 = 2
+    static let traceRule: UInt16 = 3
+    static let traceVerdict: UInt16 = 5
+    static let traceID: UInt16 = 6
+    static let tracePolicy: UInt16 = 16
 }
 
 enum NftConstant {

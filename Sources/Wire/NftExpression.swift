@@ -26,6 +26,8 @@ public enum NftExpression: Sendable, Hashable {
     /// Goes on with the map's value for the register's; into a register, or as a verdict.
     case map(String, NftRegister = .first, into: NftRegister)
     case verdict(NftVerdict)
+    /// Loads a constant.
+    case value([UInt8], NftRegister = .first)
     /// Rewrites the destination to the address and port in these registers.
     case destinationNAT(NftFamily, address: NftRegister, port: NftRegister)
     /// Rewrites the source to an address of the interface that the packet leaves by.
@@ -39,6 +41,8 @@ public enum NftExpression: Sendable, Hashable {
         case mark = 3
         case inputInterfaceName = 6
         case outputInterfaceName = 7
+        /// Whether the packet is traced; one octet.
+        case trace = 12
         case networkProtocol = 15
         case transportProtocol = 16
     }
@@ -79,7 +83,7 @@ public enum NftExpression: Sendable, Hashable {
         case .compare: "cmp"
         case .outside: "range"
         case .lookup, .anonymousLookup, .map: "lookup"
-        case .verdict: "immediate"
+        case .verdict, .value: "immediate"
         case .destinationNAT: "nat"
         case .masquerade: "masq"
         case .counter: "counter"
@@ -161,6 +165,9 @@ public enum NftExpression: Sendable, Hashable {
         case .verdict(let verdict):
             builder.attribute(1, bigEndian: NftRegister.verdict.rawValue)
             builder.nested(NFTA.immediateData) { NftData.verdict(verdict).encode(&$0) }
+        case .value(let value, let register):
+            builder.attribute(1, bigEndian: register.rawValue)
+            builder.nested(NFTA.immediateData) { NftData.value(value).encode(&$0) }
         case .destinationNAT(let family, let address, let port):
             // NFT_NAT_DNAT.
             builder.attribute(1, bigEndian: UInt32(1))

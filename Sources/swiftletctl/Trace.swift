@@ -31,6 +31,8 @@ struct TraceCommand: ParsableCommand {
     var `protocol`: Packet.Transport?
     @Flag(name: .customShort("4"), help: "IPv4 only.") var isIPv4 = false
     @Flag(name: .customShort("6"), help: "IPv6 only.") var isIPv6 = false
+    @Flag(help: "Send one packet, and show what the node's rules do with it and whether an answer comes.")
+    var live = false
     @Option(help: "Where configurations are.") var confDir = "/etc/cni/net.d"
     @OptionGroup var output: OutputOptions
 
@@ -57,7 +59,13 @@ struct TraceCommand: ParsableCommand {
             guard error.code == .invalidConfiguration else { throw error }
             throw ValidationError("\(error)")
         }
-        let report = try Report(question, in: world)
+        var report = try Report(question, in: world)
+        if live {
+            guard let place = question.from.place else {
+                throw ValidationError("--live sends from a pod, the node, or another namespace of this machine")
+            }
+            report.live = try LiveProbe.send(report.packet, from: place, in: world)
+        }
         try output.print(report, text: report.text(isColoured: output.isColoured))
         guard report.arrives else { throw ExitCode.failure }
     }

@@ -4,82 +4,15 @@ import Testing
 
 /// `swiftletctl trace`: what it says of a packet is what becomes of one.
 @Suite(.realKernel) struct PacketTraceTests {
-    static let ctl = "\(Requirements.bin)/swiftletctl"
-
-    /// Two pods of one network and one of another, the node, and a host outside. Servers listen on port 80 of the pods and
-    /// the node, and on port 7 outside; the node's port 8080 leads to the first pod.
-    struct Scene {
-        let node: Node
-        let outside: Outside
-        let pods: [Pod]
-        let addresses: [[String]]
-        let servers: [Responder]
-
-        init(_ keys: [String: JSONValue] = ["ipMasq": true], other: [String: JSONValue] = ["ipMasq": true]) throws {
-            let node = try Node()
-            outside = try Outside(node)
-            pods = try node.pods(3)
-            let ports: [String: JSONValue] = ["capabilities": ["portMappings": true]]
-            let one = try node.network(node.swiftlet(Node.dualStack.merging(keys) { $1 }.merging(ports) { $1 }))
-            let ranges: JSONValue = [[["subnet": "10.45.0.0/24"]], [["subnet": "fd00:45::/64"]]]
-            let two = try node.network(
-                node.swiftlet(["bridge": "cbr1", "ranges": ranges].merging(other) { $1 }), name: "other")
-            let runtime = node.runtime()
-            addresses = [
-                try runtime.add(one, pods[0].with(ports: hostPorts(8080))).result.hosts,
-                try runtime.add(one, pods[1].attachment).result.hosts,
-                try runtime.add(two, pods[2].attachment).result.hosts,
-            ]
-            servers =
-                try pods.map { try Responder($0.id, in: $0, 80) }
-                + [Responder("node", in: node, 80), Responder("outside", in: outside, 7)]
-            self.node = node
-        }
-
-        func address(_ pod: Int, _ family: Family) -> String { addresses[pod][family == .v4 ? 0 : 1] }
-
-        /// The node's end of a pod's veth.
-        func veth(_ pod: Int) throws -> String {
-            let alias = "swiftlet \(pod == 2 ? "other" : "net")/\(pods[pod].id)/eth0"
-            return try #require(try node.links().first { $0["ifalias"]?.string == alias }?["ifname"]?.string)
-        }
-    }
-
-    /// What swiftletctl says, and whether the packet arrives.
-    struct Said {
-        let json: JSONValue
-        let isSuccess: Bool
-
-        var verdict: String { json["verdict"]?.string ?? "" }
-        var hops: [JSONValue] { (json["hops"]?.array ?? []) + (json["answer"]?.array ?? []) }
-        func tells(_ text: String) -> Bool { hops.contains { $0["text"]?.string?.contains(text) ?? false } }
-    }
-
-    func trace(_ node: Node, _ words: String...) throws -> Said {
-        let outcome = try Launcher(prefix: ["nsenter", "--net=\(node.path)"], timeout: .seconds(60)).run(
-            Self.ctl, arguments: ["trace", "--json", "--conf-dir", node.directory] + words,
-            environment: ["PATH": "/usr/sbin:/usr/bin"], stdin: [])
-        let json = try #require(outcome.json, "\(outcome.errorText)")
-        #expect(json["arrives"]?.bool == outcome.exit.isSuccess)
-        return Said(json: json, isSuccess: outcome.exit.isSuccess)
-    }
-
-    private func flag(_ family: Family) -> String { family == .v4 ? "-4" : "-6" }
-
-    /// `[ADDRESS]:PORT` where it has to be.
-    private func end(_ address: String, _ port: UInt16) -> String {
-        address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
-    }
-
     @Test(arguments: Family.allCases) func itArrivesWhereAConnectionDoes(_ family: Family) throws {
-        let scene = try Scene()
+        let scene = try TraceScene()
         let (node, pods) = (scene.node, scene.pods)
         let gateway = family == .v4 ? "10.44.0.1" : "fd00:44::1"
         func expectArrival(
             _ from: String, _ to: String, _ asker: some Namespace, _ address: String, _ port: UInt16, _ server: String,
             seen: String, tells: String..., sourceLocation: SourceLocation = #_sourceLocation
         ) throws {
-            let said = try trace(node, from, to, flag(family))
+            let said = try node.trace(from, to, family.flag)
             #expect(said.isSuccess, "\(from) \(to): \(said.verdict)", sourceLocation: sourceLocation)
             expectAnswer(server, from: asker, address, port, seen: seen, sourceLocation: sourceLocation)
             for text in tells { #expect(said.tells(text), "\(said.json.pretty)", sourceLocation: sourceLocation) }
@@ -91,30 +24,31 @@ import Testing
             pods[1].id, "\(pods[0].id):80", pods[1], target, 80, pods[0].id, seen: own,
             tells: "into bridge cbr0", "out of \(scene.veth(0))", "delivered to \(pods[0].id)")
         try expectArrival(
-            pods[1].id, end(gateway, 80), pods[1], gateway, 80, "node", seen: own, tells: "delivered to node")
+            pods[1].id, endpoint(gateway, 80), pods[1], gateway, 80, "node", seen: own, tells: "delivered to node")
         try expectArrival(
             "node", "\(pods[0].id):80", node, target, 80, pods[0].id, seen: gateway, tells: "delivered to \(pods[0].id)"
         )
         try expectArrival(
-            pods[1].id, end(Outside.host(family), 7), pods[1], Outside.host(family), 7, "outside",
+            pods[1].id, endpoint(Outside.host(family), 7), pods[1], Outside.host(family), 7, "outside",
             seen: Outside.node(family), tells: "source becomes \(Outside.node(family))")
         // A host port, from outside, from its own pod, and from the node.
-        let published = end(Outside.node(family), 8080)
+        let published = endpoint(Outside.node(family), 8080)
         try expectArrival(
             Outside.host(family), published, scene.outside, Outside.node(family), 8080, pods[0].id,
-            seen: Outside.host(family), tells: "destination becomes \(end(target, 80))")
+            seen: Outside.host(family), tells: "destination becomes \(endpoint(target, 80))")
         try expectArrival(
             pods[0].id, published, pods[0], Outside.node(family), 8080, pods[0].id, seen: gateway,
-            tells: "destination becomes \(end(target, 80))", "source becomes \(gateway)")
+            tells: "destination becomes \(endpoint(target, 80))", "source becomes \(gateway)")
         try expectArrival(
             "node", published, node, Outside.node(family), 8080, pods[0].id, seen: Outside.node(family),
-            tells: "destination becomes \(end(target, 80))")
+            tells: "destination becomes \(endpoint(target, 80))")
         try expectArrival(
             pods[1].id, "\(pods[2].id):80", pods[1], scene.address(2, family), 80, pods[2].id,
             seen: family == .v4 ? "10.45.0.1" : "fd00:45::1", tells: "forwarded")
         // The world stands for whoever is out there.
-        #expect(try trace(node, pods[0].id, "internet", flag(family)).tells("leaves the node by uplink"))
-        #expect(try trace(node, "internet", "node:8080", flag(family)).tells("destination becomes \(end(target, 80))"))
+        #expect(try node.trace(pods[0].id, "internet", family.flag).tells("leaves the node by uplink"))
+        #expect(
+            try node.trace("internet", "node:8080", family.flag).tells("destination becomes \(endpoint(target, 80))"))
     }
 
     /// A way of stopping a packet.
@@ -124,10 +58,10 @@ import Testing
         var asked: Int? = 0
         var keys: [String: JSONValue] = ["ipMasq": true]
         /// Where the way ends, and what is said.
-        let place: @Sendable (Scene) throws -> (namespace: String, interface: String)
+        let place: @Sendable (TraceScene) throws -> (namespace: String, interface: String)
         let text: String
         var port: UInt16 = 80
-        let build: @Sendable (Scene, Family) throws -> Void
+        let build: @Sendable (TraceScene, Family) throws -> Void
 
         static let all: [Obstacle] = [
             Obstacle(
@@ -209,13 +143,13 @@ import Testing
 
     @Test(arguments: Obstacle.all, Family.allCases)
     func itStopsWhereAConnectionDoes(_ obstacle: Obstacle, _ family: Family) throws {
-        let scene = try Scene(obstacle.keys, other: obstacle.keys)
+        let scene = try TraceScene(obstacle.keys, other: obstacle.keys)
         let client = scene.pods[1]
         let address = obstacle.asked.map { scene.address($0, family) } ?? Outside.host(family)
         let place = try obstacle.place(scene)
         try obstacle.build(scene, family)
         expectNoAnswer(from: client, address, obstacle.port)
-        let said = try trace(scene.node, client.id, end(address, obstacle.port), flag(family))
+        let said = try scene.node.trace(client.id, endpoint(address, obstacle.port), family.flag)
         #expect(!said.isSuccess)
         #expect(said.verdict.contains(obstacle.text), "\(said.json.pretty)")
         let last = try #require(said.hops.last)
@@ -224,11 +158,82 @@ import Testing
         #expect(said.json["advice"]?.string?.isEmpty == false)
     }
 
+    @Test func aSourceThatIsReachedElsewhereIsNamed() throws {
+        let scene = try TraceScene()
+        let own = scene.address(1, .v4)
+        try scene.node.set("route", "add", "\(own)/32", "dev", "uplink")
+        try scene.node.setSysctl("ipv4/conf/cbr0/rp_filter", "1")
+        expectNoAnswer(from: scene.pods[1], Outside.node(.v4), 80)
+        let said = try scene.node.trace(scene.pods[1].id, "node:80")
+        #expect(said.verdict.contains("rp_filter = 1 on cbr0: \(own) is reached by uplink"), "\(said.json.pretty)")
+    }
+
+    /// Rules of iptables are rules of nf_tables with expressions of their own.
+    @Test func whatIPTablesLetsThroughArrives() throws {
+        let scene = try TraceScene()
+        let (node, client) = (scene.node, scene.pods[1])
+        func expect(_ arrives: Bool, sourceLocation: SourceLocation = #_sourceLocation) throws {
+            let isAnswered = (try? client.ask(Outside.host(.v4), 7, within: .milliseconds(250))) != nil
+            #expect(isAnswered == arrives, sourceLocation: sourceLocation)
+            let said = try node.trace(client.id, "\(Outside.host(.v4)):7")
+            #expect(said.isSuccess == arrives, "\(said.json.pretty)", sourceLocation: sourceLocation)
+        }
+        func insert(_ words: String...) throws {
+            try run(["nsenter", "--net=\(node.path)", "iptables", "-w", "-I", "FORWARD"] + words)
+        }
+        try node.exec("iptables", "-w", "-P", "FORWARD", "DROP")
+        try expect(false)
+        try node.exec("iptables", "-w", "-A", "FORWARD", "-i", "cbr0", "-p", "tcp", "--dport", "7", "-j", "ACCEPT")
+        try expect(false)
+        try node.exec(
+            "iptables", "-w", "-A", "FORWARD", "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT")
+        try expect(true)
+        // Of several ports, and of packets shorter than any, which only the kernel can tell.
+        try insert("-p", "tcp", "-m", "multiport", "--dports", "9,11:13", "-j", "DROP")
+        try expect(true)
+        try insert("-m", "length", "--length", "1:2", "-j", "DROP")
+        try expect(true)
+        let remarks = try node.trace(client.id, "\(Outside.host(.v4)):7").hops.flatMap { $0["remarks"]?.array ?? [] }
+        #expect(remarks.contains { $0.string?.contains("`length`") ?? false })
+        try insert("-p", "tcp", "-m", "multiport", "--dports", "9,6:8", "-j", "DROP")
+        try expect(false)
+    }
+
+    @Test(arguments: Family.allCases) func podsWithoutABridgeHaveTheirWayToo(_ family: Family) throws {
+        let node = try Node()
+        let outside = try Outside(node)
+        let pods = try node.pods(3)
+        let routed = try node.network(node.plugin("ptp", ["ipMasq": true], ipam: Node.dualStack))
+        let cabled = try node.network(
+            node.plugin("macvlan", ["master": "uplink"], ipam: Outside.neighbours), name: "cable")
+        let results = try [(routed, 0), (cabled, 1), (cabled, 2)].map { list, number in
+            try node.runtime().add(list, pods[number].attachment).result.hosts
+        }
+        let servers = try [
+            Responder("outside", in: outside, 7), Responder("pod", in: pods[2], 7), Responder("node", in: node, 7),
+        ]
+        defer { withExtendedLifetime(servers) {} }
+        func expect(
+            _ arrives: Bool, _ pod: Int, _ address: String, sourceLocation: SourceLocation = #_sourceLocation
+        ) throws {
+            let isAnswered = (try? pods[pod].ask(address, 7, within: .milliseconds(arrives ? 5000 : 250))) != nil
+            #expect(isAnswered == arrives, sourceLocation: sourceLocation)
+            let said = try node.trace(pods[pod].id, endpoint(address, 7), family.flag)
+            #expect(said.isSuccess == arrives, "\(said.json.pretty)", sourceLocation: sourceLocation)
+        }
+        try expect(true, 0, Outside.host(family))
+        try expect(true, 0, Outside.node(family))
+        try expect(true, 1, Outside.host(family))
+        try expect(true, 1, results[2][family == .v4 ? 0 : 1])
+        // A macvlan does not reach the node that it is on.
+        try expect(false, 1, Outside.node(family))
+    }
+
     @Test func aQuestionThatMakesNoSenseIsWrongUsage() throws {
         let node = try Node()
         for words in [["nobody", "node"], ["node", "internet:x"], ["node", "internet", "--port", "0"], ["node"]] {
             let outcome = try Launcher(prefix: ["nsenter", "--net=\(node.path)"], timeout: .seconds(60)).run(
-                Self.ctl, arguments: ["trace"] + words, environment: [:], stdin: [])
+                TraceAnswer.program, arguments: ["trace"] + words, environment: [:], stdin: [])
             #expect(outcome.exit == .code(64), "\(words): \(outcome.exit)")
         }
     }

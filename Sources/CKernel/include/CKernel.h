@@ -80,4 +80,13 @@ ssize_t ck_send_packet(
 // recvfrom(2) on such a socket; fills in the hardware address that it came from, zeros where there is none of six octets.
 ssize_t ck_receive_packet(int fd, void *packet, size_t size, uint8_t hardware[6]);
 
+// A probe: one packet of IPPROTO_TCP (its SYN), _UDP (empty), or _ICMP and _ICMPV6 (an echo request), and what comes back.
+// Addresses are 4 or 16 octets in network byte order.
+// A socket bound to `source`; fills in its port, which for ICMP is the identifier of the echo. -1 with errno.
+int ck_probe_open(int is_v6, int protocol, const uint8_t *source, uint16_t *port);
+// Sends it; 0, or -1 with errno.
+int ck_probe_send(int fd, int is_v6, int protocol, const uint8_t *destination, uint16_t port);
+// 1 if an answer is there, 0 if not yet, -1 with errno for a refusal.
+int ck_probe_answer(int fd, int is_v6, int protocol, uint16_t identifier);
+
 #endif

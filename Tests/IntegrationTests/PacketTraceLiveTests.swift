@@ -1,0 +1,40 @@
+import ContainerRuntime
+import Foundation
+import Testing
+
+/// `swiftletctl trace --live`: a packet that is really sent, and nothing that stays.
+@Suite(.realKernel) struct PacketTraceLiveTests {
+    @Test(arguments: Family.allCases) func aRealPacketShowsTheRulesOnItsWay(_ family: Family) throws {
+        let scene = try TraceScene()
+        let (node, client) = (scene.node, scene.pods[1])
+        func live(_ words: String...) throws -> (said: TraceAnswer, seen: [String]) {
+            let said = try node.trace(client.id, words[0], family.flag, "--live")
+            #expect(said.json["live"]?["isAnswered"]?.bool == said.isSuccess, "\(said.json.pretty)")
+            return (said, said.json["live"]?["seen"]?.array?.compactMap(\.string) ?? [])
+        }
+        let published = try live(endpoint(Outside.node(family), 8080))
+        #expect(published.said.isSuccess)
+        #expect(published.seen.contains { $0.contains("chain hostports_\(family == .v4 ? "v4" : "v6"),") })
+        #expect(published.seen.contains { $0.contains("chain hairpin,") && $0.hasSuffix("accept") })
+        #expect(try live(Outside.host(family)).seen.contains { $0.contains("chain postrouting,") })
+        #expect(try !live("\(scene.pods[0].id):81").said.isSuccess)
+        try node.nft("add table inet theirs")
+        try node.nft("add chain inet theirs guard { type filter hook forward priority 5; policy drop; }")
+        let dropped = try live(endpoint(Outside.host(family), 7))
+        #expect(dropped.seen.last == "table inet theirs, chain guard, policy: drop")
+        #expect(try !node.exec("nft", "list", "tables").contains("swiftlet_trace"))
+    }
+
+    @Test(arguments: [SIGINT, SIGKILL]) func nothingIsLeftOfATraceThatIsEnded(_ signal: Int32) throws {
+        let scene = try TraceScene()
+        let node = scene.node
+        try node.nft("add table inet theirs")
+        try node.nft("add chain inet theirs guard { type filter hook forward priority 5; policy drop; }")
+        let service = try Service(
+            ["nsenter", "--net=\(node.path)", TraceAnswer.program, "trace", scene.pods[1].id, "internet", "--live"],
+            log: "\(node.directory)/trace.log")
+        try eventually("the packet is sent") { try node.exec("nft", "list", "tables").contains("swiftlet_trace") }
+        try service.end(signal)
+        try eventually("its tables are gone") { try !node.exec("nft", "list", "tables").contains("swiftlet_trace") }
+    }
+}
