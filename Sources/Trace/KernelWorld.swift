@@ -15,6 +15,8 @@ public struct KernelWorld: World {
     private let paths: [String]
     public let uplinks: [String]
     private let numbers: [Int32: Int]
+    /// What pods may send, by the node's ends of their veths.
+    private let podLimits: [String: Limit]
     private var known: [Int: Known] = [:]
 
     /// What has been asked of a namespace.
@@ -37,6 +39,10 @@ public struct KernelWorld: World {
                 let attachment = snapshot.attachments.first { $0.namespace?.inode == seen.namespace.inode }
                 return attachment?.id.containerID ?? seen.namespace.name
             }
+        podLimits = Dictionary(
+            snapshot.attachments.compactMap { attachment in
+                attachment.hostInterface.flatMap { name in attachment.egressLimit.map { (name, $0) } }
+            }, uniquingKeysWith: { first, _ in first })
         numbers = Dictionary(
             seen.namespaces.enumerated().compactMap { position, seen in seen.namespace.id.map { ($0, position + 1) } },
             uniquingKeysWith: { first, _ in first })
@@ -125,7 +131,15 @@ public struct KernelWorld: World {
     public mutating func ruleset(in place: Int) throws(Failure) -> Ruleset {
         if let ruleset = known[place]?.ruleset { return ruleset }
         var socket = try socket(.netfilter, place)
-        let ruleset = try Ruleset(&socket)
+        var ruleset = try Ruleset(&socket)
+        ruleset.unread = try inside(place) { () throws(Failure) in
+            ["ip_tables_names", "ip6_tables_names"].flatMap { name -> [String] in
+                guard let file = try? FileDescriptor.open("/proc/thread-self/net/\(name)", .readOnly),
+                    let content = try? file.readAll(limit: 4096)
+                else { return [] }
+                return String(decoding: content, as: UTF8.self).split(separator: "\n").map(String.init)
+            }
+        }
         known[place, default: Known()].ruleset = ruleset
         return ruleset
     }
@@ -143,6 +157,10 @@ public struct KernelWorld: World {
             known[place, default: Known()].limits = limits
         }
         return known[place]?.limits?[interface]
+    }
+
+    public func limitComingIn(by interface: Interface, in place: Int) -> Limit? {
+        place == 0 ? podLimits[interface.name] : nil
     }
 
     public mutating func isHeard(_ packet: Packet, in place: Int) throws(Failure) -> Bool? {

@@ -12,6 +12,8 @@ public struct Ruleset: Sendable {
     var chains: [NftListedChain] = []
     var rules: [Place: [NftListedRule]] = [:]
     var sets: [Place: ElementSet] = [:]
+    /// Tables of iptables-legacy, whose rules nobody here can read.
+    var unread: [String] = []
 
     /// None.
     public init() {}
@@ -79,12 +81,13 @@ struct ElementSet: Sendable {
 }
 
 extension NftListedElement {
-    /// Fields fill whole words. Comparing word by word is as good as field by field: one that fills several words and
-    /// whose ends differ in more than the last of them is as rare as it is wrong to call a prefix.
+    /// Whether each field of the key is between the ends. Fields fill whole words, of which most have one; two addresses of
+    /// IPv6 are compared as such. In other company these are compared word by word, which is the same for prefixes.
     fileprivate func holds(_ key: [UInt8]) -> Bool {
-        guard let keyEnd, self.key.count == key.count, keyEnd.count == key.count else { return false }
-        // Two fields of the same length are the usual case; addresses of IPv6 have to be compared as a whole.
-        let width = key.count % 8 == 0 && key.count / 2 % 4 == 0 ? key.count / 2 : 4
+        guard let keyEnd, self.key.count == key.count, keyEnd.count == key.count, key.count % 4 == 0 else {
+            return false
+        }
+        let width = key.count == 32 ? 16 : 4
         return stride(from: 0, to: key.count, by: width).allSatisfy { start in
             let field = start..<start + width
             return !key[field].lexicographicallyPrecedes(self.key[field])

@@ -122,6 +122,12 @@ public struct Walk<TheWorld: World> {
             }
             hop(0, uplink, "comes in from outside: \(packet)")
             position = .arriving(0, uplink)
+            // Pods on the cable itself are asked by their own MAC.
+            let children = try children(of: Member(place: 0, interface: uplink))
+            if let pod = children.first(where: { $0.interface.has(packet.destination) }) {
+                hop(pod.place, pod.interface, "by \(uplink.name) to the \(pod.interface.kind) on it")
+                position = .arriving(pod.place, pod.interface)
+            }
         }
         for _ in 0..<Walk.maximumSteps {
             switch position {

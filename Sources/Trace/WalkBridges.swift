@@ -49,7 +49,7 @@ extension Walk {
         }
         if let end = try bridgeHooks(.postrouting, place, bridge, input: nil, output: out, frame) { return end }
         if let limit = try world.limit(of: out.index, in: place) {
-            limits.append("\(out.name) in \(world.name(of: place)): \(limit.rate) bit/s")
+            add(limit, out, place)
         }
         guard out.isUp else {
             return stop(place, out, "the port \(out.name) is down", advice(place, "ip link set \(out.name) up"))
@@ -141,7 +141,7 @@ extension Walk {
     }
 
     /// Macvlans and ipvlans that sit on an interface.
-    private mutating func children(of parent: Member) throws(Failure) -> [Member] {
+    mutating func children(of parent: Member) throws(Failure) -> [Member] {
         var found: [Member] = []
         for place in 0..<world.count {
             for interface in world.interfaces(in: place)

@@ -26,6 +26,10 @@ extension Walk {
     /// What a limit of the interface lets through.
     private mutating func pass(_ place: Int, _ interface: Interface) throws(Failure) {
         guard let limit = try world.limit(of: interface.index, in: place) else { return }
+        add(limit, interface, place)
+    }
+
+    mutating func add(_ limit: Limit, _ interface: Interface, _ place: Int) {
         limits.append("\(interface.name) in \(world.name(of: place)): \(limit.rate) bit/s")
     }
 
@@ -64,7 +68,7 @@ extension Walk {
         let segment = try segment(place, interface)
         let entry = try world.neighbour(address, on: interface.index, in: place)
         let known = entry.flatMap { $0.state & Neighbour.unusable == 0 ? $0.mac : nil }
-        let owner = segment.members.first { $0.interface.addresses.contains { $0.address == address } }
+        let owner = try owner(of: address, in: segment.members)
         if let known, let target = segment.members.first(where: { $0.interface.mac == known }) {
             return .found(Frame(source: own, destination: known, target: target))
         }
@@ -77,7 +81,7 @@ extension Walk {
                 advice(place, "ip neigh del \(address) dev \(name)"))
         }
         guard let owner else {
-            if segment.isOpen, entry == nil || known != nil {
+            if segment.isOpen || address.isLinkLocal, entry == nil || known != nil {
                 remark("whether \(address) answers \(what) on \(name) is not known yet: nobody has asked")
                 return .found(Frame(source: own, destination: known))
             }
@@ -95,6 +99,22 @@ extension Walk {
                 advice(owner.place, "ip link set \(owner.interface.name) up"))
         }
         return .found(Frame(source: own, destination: owner.interface.mac, target: owner))
+    }
+
+    /// Who on a link has an address, or answers for it.
+    private mutating func owner(of address: IPAddress, in members: [Member]) throws(Failure) -> Member? {
+        if let owner = members.first(where: { $0.interface.has(address) }) { return owner }
+        guard address.family == .v4 else { return nil }
+        // Linux answers for each of its addresses by all interfaces, and with proxy_arp for those of others.
+        if let owner = members.first(where: { world.interfaces(in: $0.place).contains { $0.isUp && $0.has(address) } })
+        {
+            return owner
+        }
+        for member in members
+        where try world.sysctl("ipv4/conf/\(member.interface.name)/proxy_arp", in: member.place) == "1" {
+            return member
+        }
+        return nil
     }
 
     /// A frame on its way out of an interface.
@@ -119,6 +139,7 @@ extension Walk {
         measure(other.place, peer)
         if peer.master != 0, let master = self.interface(peer.master, in: other.place), master.kind == "bridge" {
             hop(other.place, peer, "through the veth \(interface.name) → \(peer.name), into bridge \(master.name)")
+            if let limit = world.limitComingIn(by: peer, in: other.place) { add(limit, peer, other.place) }
             return .bridging(other.place, bridge: master, from: peer, frame)
         }
         if let target = frame.target, target.place != other.place || target.interface.index != peer.index {
@@ -133,6 +154,7 @@ extension Walk {
                 advice(place, "ip neigh flush dev \(interface.name)"))
         }
         hop(other.place, peer, "through the veth \(interface.name) → \(peer.name)")
+        if let limit = world.limitComingIn(by: peer, in: other.place) { add(limit, peer, other.place) }
         return .arriving(other.place, peer)
     }
 
@@ -146,6 +168,9 @@ extension Walk {
                 advice(parent.place, "ip link set \(parent.interface.name) up"))
         }
         measure(parent.place, parent.interface)
+        if endsOutside, parent.place == 0, world.uplinks.contains(parent.interface.name) {
+            return left(parent.place, parent.interface)
+        }
         guard let target = frame.target else {
             return .crossing(parent.place, parent.interface, frame)
         }
@@ -180,6 +205,17 @@ extension Walk {
 extension Neighbour {
     /// NUD_INCOMPLETE, NUD_FAILED: asked for, and no answer.
     static let unusable: UInt16 = 0x01 | 0x20
+}
+
+extension Interface {
+    /// Whether it has the address; link-local ones of IPv6 are known by the MAC (RFC 4291, appendix A).
+    func has(_ address: IPAddress) -> Bool {
+        if address.family == .v6, address.isLinkLocal, let b = mac?.bytes {
+            let identifier: [UInt8] = [b[0] ^ 0x02, b[1], b[2], 0xff, 0xfe, b[3], b[4], b[5]]
+            return address.value == identifier.reduce(0xfe80 << 48) { $0 << 8 | UInt128($1) }
+        }
+        return addresses.contains { $0.address == address }
+    }
 }
 
 extension IPAddress {

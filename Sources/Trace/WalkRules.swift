@@ -39,6 +39,7 @@ extension Walk {
         current?.rewritten = machine.context.rewritten
         for rewrite in machine.rewrites { hop(place, input ?? output, rewrite) }
         for text in machine.remarks { remark(text) }
+        for table in ruleset.unread { remark("rules of iptables-legacy (table \(table)) are not looked at") }
         if let drop = machine.drop { return dropped(drop, place, input ?? output) }
         if point == .postrouting || point == .input { undo(place, output ?? input, destination: false) }
         if point == .postrouting { finish() }

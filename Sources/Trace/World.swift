@@ -29,6 +29,8 @@ public protocol World {
     mutating func isHeard(_ packet: Packet, in place: Int) throws(Failure) -> Bool?
     /// What a token bucket on the way out of an interface lets through.
     mutating func limit(of interface: UInt32, in place: Int) throws(Failure) -> Limit?
+    /// What one lets through of what comes in by an interface.
+    func limitComingIn(by interface: Interface, in place: Int) -> Limit?
     /// Interfaces by which the node reaches the world.
     var uplinks: [String] { get }
 }
@@ -75,6 +77,8 @@ public struct Endpoint: Sendable, Hashable, Encodable {
     public let addresses: [IPAddress]
     /// 0 for none.
     public let port: UInt16
+
+    enum CodingKeys: String, CodingKey { case kind, name, addresses, port }
 
     public init(_ kind: Kind, name: String, place: Int?, addresses: [IPAddress], port: UInt16 = 0) {
         self.kind = kind

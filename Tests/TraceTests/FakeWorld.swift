@@ -11,6 +11,7 @@ struct FakeWorld: World {
     var neighbours: [Int: [Neighbour]] = [:]
     var sysctls: [String: String] = [:]
     var limits: [UInt32: Limit] = [:]
+    var podLimits: [String: Limit] = [:]
     var uplinks: [String] = []
     var heard = true
 
@@ -72,6 +73,9 @@ struct FakeWorld: World {
     func sysctl(_ name: String, in place: Int) -> String? { sysctls[name] }
     func ruleset(in place: Int) -> Ruleset { Ruleset() }
     func isHeard(_ packet: Packet, in place: Int) -> Bool? { heard }
+    func limitComingIn(by interface: Interface, in place: Int) -> Limit? {
+        place == 0 ? podLimits[interface.name] : nil
+    }
     func limit(of interface: UInt32, in place: Int) -> Limit? { place == 0 ? limits[interface] : nil }
 
     func endpoint(_ place: Int, port: UInt16 = 0) -> Endpoint {

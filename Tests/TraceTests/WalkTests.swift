@@ -23,9 +23,38 @@ import Wire
         var world = FakeWorld()
         world.spaces[0][2].mtu = 1400
         world.limits[4] = Limit(rate: 10_000_000, burst: 1)
+        world.podLimits["veth1"] = Limit(rate: 5_000_000, burst: 1)
         let report = try report(world)
         #expect(report.smallestMTU == 1400)
-        #expect(report.limits == ["veth2 in node: 10000000 bit/s"])
+        #expect(report.limits == ["veth1 in node: 5000000 bit/s", "veth2 in node: 10000000 bit/s"])
+    }
+
+    @Test func whoAnswersForOthersIsTheNextHop() throws {
+        var world = FakeWorld()
+        world.spaces[2][0].addresses = [CIDR("10.44.0.3/32")!]
+        let proxied = IPAddress("169.254.1.1")!
+        world.routes[2] = [
+            (CIDR("0.0.0.0/0")!, RouteAnswer(interface: 2, gateway: proxied, source: IPAddress("10.44.0.3")!))
+        ]
+        world.routes[0]?.append((CIDR("10.44.0.0/24")!, RouteAnswer(interface: 2)))
+        #expect(try report(world, 2, 0).hops.first?.remarks.isEmpty == false, "nobody has it, and somebody may")
+        world.sysctls["ipv4/conf/cbr0/proxy_arp"] = "1"
+        let report = try report(world, 2, 0)
+        #expect(report.arrives && report.hops.allSatisfy { $0.remarks.isEmpty })
+    }
+
+    @Test func aLinkLocalGatewayIsKnownByItsMAC() throws {
+        var world = FakeWorld()
+        let mac = world.spaces[0][0].mac!.bytes
+        let identifier: [UInt8] = [mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]]
+        let gateway = IPAddress(bytes: [0xfe, 0x80, 0, 0, 0, 0, 0, 0] + identifier)!
+        let (own, subnet) = (CIDR("fd00:44::2/64")!, CIDR("fd00:44::/64")!)
+        world.spaces[1][0].addresses = [own]
+        world.spaces[0][0].addresses = [CIDR("fd00:44::1/64")!]
+        world.routes[1] = [(CIDR("::/0")!, RouteAnswer(interface: 2, gateway: gateway, source: own.address))]
+        world.routes[0] = [(subnet, RouteAnswer(interface: 2))]
+        let report = try report(world, 1, 0)
+        #expect(report.arrives && report.hops.allSatisfy { $0.remarks.isEmpty })
     }
 
     @Test func theGatewayIsTheBridgeItself() throws {
