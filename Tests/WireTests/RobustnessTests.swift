@@ -18,6 +18,11 @@ private func readEverything(_ message: Message) {
     if let neighbour = Neighbour(message) { _ = neighbour.address.description }
     if let status = LinkStatus(message) { _ = status.counters?.fromOtherEnd }
     _ = NamespaceID(message)?.number
+    if let answer = RouteAnswer(message) { _ = (answer.gateway?.description, answer.mtu) }
+    if let entry = ForwardingEntry(message) { _ = entry.mac.description }
+    if let event = NftTraceEvent(message) { _ = (event.table.description, event.verdict) }
+    for element in NftListedElement.list(message) { _ = (element.key, element.data, element.comment) }
+    if let rule = NftListedRule(message) { _ = rule.listedExpressions.map { $0.attributes.types } }
     if let port = PortVLANs(message) { _ = port.vlans }
     if let qdisc = Qdisc(message) { _ = (qdisc.tokenBucket, qdisc.serves(TokenBucket(rate: 1, burst: .max, limit: 1))) }
     if let filter = TrafficFilter(message) { _ = (filter.matchesEverything, filter.redirection) }
@@ -39,7 +44,7 @@ private func readEverything(_ message: Message) {
 private func readAsEveryType(_ datagram: [UInt8]) {
     readEverything(datagram[...])
     guard datagram.count >= 16 else { return }
-    for type: UInt16 in [2, 3, 16, 17, 20, 24, 28, 36, 44, 0x100, 0x105] {
+    for type: UInt16 in [2, 3, 16, 17, 20, 24, 28, 36, 44, 0x100, 0x105, 0xa00, 0xa11] {
         let flags: UInt16 = type < 16 ? 0x300 : 0
         readEverything(Message(type: type, flags: flags, sequence: 1, payload: datagram[16...]))
         readEverything(Message(type: type, flags: 0x200, sequence: 1, payload: datagram[16...]))

@@ -15,7 +15,7 @@ extension FuzzTarget {
     }
 
     /// Control, links, addresses, routes, neighbours, rules, queueing, filters, connection tracking, nf_tables.
-    private static let readTypes: [UInt16] = [2, 3, 16, 17, 20, 24, 28, 32, 36, 44, 0x100, 0x105, 0xa00]
+    private static let readTypes: [UInt16] = [2, 3, 16, 17, 20, 24, 28, 32, 36, 44, 0x100, 0x105, 0xa00, 0xa11]
 
     private static func read(_ message: Message) throws {
         if let link = Link(message) { _ = (link.name, link.isUp, link.mac?.description, link.isActivePort) }
@@ -25,6 +25,8 @@ extension FuzzTarget {
         if let neighbour = Neighbour(message) { _ = neighbour.address.description }
         if let status = LinkStatus(message) { _ = status.counters?.fromOtherEnd }
         _ = NamespaceID(message)?.number
+        if let answer = RouteAnswer(message) { _ = (answer.gateway?.description, answer.source?.description) }
+        if let entry = ForwardingEntry(message) { _ = entry.mac.description }
         if let port = PortVLANs(message) {
             try require(port.vlans.allSatisfy { $0.first <= $0.last }, "VLANs \(port.vlans)")
         }
@@ -53,8 +55,11 @@ extension FuzzTarget {
         _ = (NftListedChain(message), NftListedSet(message), NftGeneration(message))
         if let rule = NftListedRule(message) {
             _ = rule.target
+            _ = rule.listedExpressions.map { $0.attributes.types }
             _ = rule.begins(with: [.meta(.transportProtocol), .compare(.equal, [6])])
         }
+        _ = NftListedElement.list(message).map { $0.comment }
+        if let event = NftTraceEvent(message) { _ = (event.table.description, event.verdict) }
         for element in NftElement.list(message) where element.comment.utf8.count <= NftElement.maximumCommentLength {
             var builder = MessageBuilder()
             element.encode(&builder, keyOnly: false)
