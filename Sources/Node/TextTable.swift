@@ -38,8 +38,8 @@ public struct TextStyle: Sendable {
 
     func bold(_ text: String) -> String { wrapped(text, "1") }
     func faint(_ text: String) -> String { wrapped(text, "2") }
-    func bad(_ text: String) -> String { wrapped(text, "31") }
-    func good(_ text: String) -> String { wrapped(text, "32") }
+    public func bad(_ text: String) -> String { wrapped(text, "31") }
+    public func good(_ text: String) -> String { wrapped(text, "32") }
     func warning(_ text: String) -> String { wrapped(text, "33") }
 
     private func wrapped(_ text: String, _ code: String) -> String {

@@ -1,3 +1,5 @@
+internal import Node
+
 /// What became of a packet that was really sent.
 public struct LiveReport: Sendable, Encodable {
     /// Whether an answer came, a refusal included.
@@ -7,9 +9,9 @@ public struct LiveReport: Sendable, Encodable {
     /// What rules saw of it on the node, in order.
     public let seen: [String]
 
-    func lines(expected: Bool, _ isColoured: Bool) -> [String] {
+    func lines(expected: Bool, _ style: TextStyle) -> [String] {
         let agreement = isAnswered == expected ? "as the walk says" : "not what the walk says"
-        return ["sent: " + Report.mark(isAnswered, isColoured) + " \(outcome), \(agreement)"]
+        return ["sent: " + Report.mark(isAnswered, style) + " \(outcome), \(agreement)"]
             + seen.map { "  rules saw: \($0)" }
     }
 }

@@ -1,3 +1,4 @@
+public import Node
 public import Posix
 
 /// All that a walk has found out.
@@ -49,27 +50,26 @@ public struct Report: Sendable, Encodable {
     }
 
     /// For people.
-    public func text(isColoured: Bool) -> String {
+    public func text(_ style: TextStyle) -> String {
         var lines = ["\(packet.transport.rawValue) from \(from.name) to \(to.name), \(packet.destinationText)", ""]
-        lines += Report.table(hops, isColoured)
+        lines += Report.table(hops, style)
         if !answer.isEmpty {
-            lines += ["", "the answer"] + Report.table(answer, isColoured, firstNumber: hops.count + 1)
+            lines += ["", "the answer"] + Report.table(answer, style, firstNumber: hops.count + 1)
         }
         lines.append("")
-        lines.append(Report.mark(arrives, isColoured) + " " + verdict)
+        lines.append(Report.mark(arrives, style) + " " + verdict)
         if !advice.isEmpty { lines.append("  what to do: \(advice)") }
         if let smallestMTU { lines.append("  smallest MTU on the way: \(smallestMTU), \(smallestMTUPlace)") }
         for limit in limits { lines.append("  limited by \(limit)") }
-        if let live { lines += [""] + live.lines(expected: arrives, isColoured) }
+        if let live { lines += [""] + live.lines(expected: arrives, style) }
         return lines.joined(separator: "\n")
     }
 
-    static func mark(_ isGood: Bool, _ isColoured: Bool) -> String {
-        let mark = isGood ? "✓" : "✗"
-        return isColoured ? "\u{1b}[\(isGood ? 32 : 31)m\(mark)\u{1b}[0m" : mark
+    static func mark(_ isGood: Bool, _ style: TextStyle) -> String {
+        isGood ? style.good("✓") : style.bad("✗")
     }
 
-    private static func table(_ hops: [Hop], _ isColoured: Bool, firstNumber: Int = 1) -> [String] {
+    private static func table(_ hops: [Hop], _ style: TextStyle, firstNumber: Int = 1) -> [String] {
         let width = (hops.map { $0.namespace.count }.max() ?? 0, hops.map { $0.interface.count }.max() ?? 0)
         func padded(_ text: String, _ width: Int) -> String {
             text + String(repeating: " ", count: max(0, width - text.count))
@@ -78,7 +78,7 @@ public struct Report: Sendable, Encodable {
             let number = String(position + firstNumber)
             let start = String(repeating: " ", count: max(0, 2 - number.count)) + number
             let places = "\(padded(hop.namespace, width.0))  \(padded(hop.interface, width.1))"
-            return ["\(start) \(mark(hop.isPassed, isColoured)) \(places)  \(hop.text)"]
+            return ["\(start) \(mark(hop.isPassed, style)) \(places)  \(hop.text)"]
                 + hop.remarks.map { "     ! \($0)" }
         }
     }

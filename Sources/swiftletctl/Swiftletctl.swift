@@ -51,11 +51,6 @@ struct OutputOptions: ParsableArguments {
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
-    /// Colours are for eyes: on a terminal, and not where they are unwanted (https://no-color.org).
-    var isColoured: Bool {
-        !json && !ProcessEnvironment.hasVariable("NO_COLOR") && StandardStream.output.isTerminal
-    }
-
     /// Not `print`, which hides that nothing could be written.
     private func write(_ text: String) throws {
         try StandardStream.output.writeAll(text.utf8)

@@ -66,7 +66,7 @@ struct TraceCommand: ParsableCommand {
             }
             report.live = try LiveProbe.send(report.packet, from: place, in: world)
         }
-        try output.print(report, text: report.text(isColoured: output.isColoured))
+        try output.print(report, text: report.text(Terminal.style))
         guard report.arrives else { throw ExitCode.failure }
     }
 }
