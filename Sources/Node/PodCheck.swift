@@ -126,7 +126,6 @@ public struct PodCheck: Sendable, Encodable {
     }
 
     private mutating func checkRoutes(_ snapshot: Snapshot, _ facts: PodFacts) {
-        let onNode = Set(snapshot.interfaces.flatMap { $0.addresses.map(\.address) })
         for route in facts.routes where route.isDefault {
             guard let gateway = route.gateway else {
                 items.append(.right("default route", "by \(route.interface ?? "?")"))
@@ -134,7 +133,7 @@ public struct PodCheck: Sendable, Encodable {
             }
             let subject = "gateway \(gateway)"
             // The gateway of a macvlan is a router outside.
-            if attachment.hostInterface != nil, !onNode.contains(gateway),
+            if attachment.hostInterface != nil, !snapshot.hasAddress(gateway),
                 route.interface == attachment.id.ifname
             {
                 let bridge = attachment.bridge ?? "the node's interface"
@@ -164,6 +163,11 @@ public struct PodCheck: Sendable, Encodable {
 }
 
 extension Snapshot {
+    /// Whether the address is one of the node's own.
+    func hasAddress(_ address: IPAddress) -> Bool {
+        interfaces.contains { $0.addresses.contains { $0.address == address } }
+    }
+
     /// The attachments that a person may mean.
     ///
     /// - Parameter name: NETWORK/ID/IFNAME, a container ID or how it begins, an address, or a namespace's name or path.

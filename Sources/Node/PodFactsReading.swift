@@ -9,7 +9,7 @@ extension PodFacts {
     ///
     /// Nothing is changed; but the pod's kernel is asked for the gateway's MAC, as it would be by the pod's next packet.
     /// - Precondition: the process has one thread, as it enters the pod's namespace.
-    public static func read(_ attachment: Attachment) throws(Failure) -> PodFacts {
+    public static func read(_ attachment: Attachment, in snapshot: Snapshot) throws(Failure) -> PodFacts {
         var facts = PodFacts()
         facts.forwards = [:]
         for (family, name) in [(IPFamily.v4, "ipv4/ip_forward"), (.v6, "ipv6/conf/all/forwarding")] {
@@ -27,7 +27,8 @@ extension PodFacts {
                         to: route.destination, via: route.gateway, interface: names[route.interface],
                         priority: route.priority))
                 guard route.destination.prefixLength == 0, let gateway = route.gateway, facts.answers[gateway] == nil,
-                    names[route.interface] == attachment.id.ifname
+                    names[route.interface] == attachment.id.ifname,
+                    attachment.hostInterface == nil || snapshot.hasAddress(gateway)
                 else { continue }
                 facts.answers[gateway] = try inside.answers(gateway, by: route.interface)
             }

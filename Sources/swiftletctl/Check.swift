@@ -44,7 +44,7 @@ struct Check: ParsableCommand {
                 .unknownContainer, "\(attempt): \(left.reason.text); what is left: \(left.leftovers)",
                 details: left.isGone ? "swiftletctl gc frees it" : "its runtime's DEL frees it")
         }
-        let checks = try attachments.map { PodCheck($0, in: snapshot, try PodFacts.read($0)) }
+        let checks = try attachments.map { PodCheck($0, in: snapshot, try PodFacts.read($0, in: snapshot)) }
         let wrong = checks.reduce(0) { $0 + $1.items.filter { !$0.isRight }.count }
         let verdict = wrong == 0 ? "all is right" : "\(wrong) of it not right"
         try output.print(
