@@ -135,7 +135,9 @@ import Testing
             ]
         }
         let input = JSON.object(object).serialized()
-        let own = refusal(plugin.type, plugin.role == .chained ? "CHECK" : "ADD", input)
+        // ADD opens the pod's namespace before anything else, but what only hands out addresses needs none.
+        let commands: [PluginDescription.Role: String] = [.chained: "CHECK", .addresses: "STATUS"]
+        let own = refusal(plugin.type, commands[plugin.role] ?? "ADD", input)
         guard own == nil, case .object(let ipam) = object["ipam"] ?? nil, case .string(let type) = ipam["type"] ?? nil,
             PluginDescription.of(type)?.role == .addresses
         else { return own.map { [$0] } ?? [] }
