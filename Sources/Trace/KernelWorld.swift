@@ -56,6 +56,13 @@ public struct KernelWorld: World {
     /// Leads to the namespace.
     public func path(of place: Int) -> String { paths[place] }
 
+    /// What the interface of that name has counted, in the namespace that people call so; nil where there is no such one.
+    func counters(of interface: String, in name: String) -> LinkCounters? {
+        names.firstIndex(of: name).flatMap { place in
+            interfaces(in: place).first { $0.name == interface }?.counters
+        }
+    }
+
     /// Whether a link joins the namespace to the node.
     func isJoined(_ place: Int) -> Bool {
         place == 0 || namespaces[place - 1].namespace.id != nil || namespaces[place - 1].nodeID != nil

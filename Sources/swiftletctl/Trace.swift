@@ -31,7 +31,10 @@ struct TraceCommand: ParsableCommand {
     var `protocol`: Packet.Transport?
     @Flag(name: .customShort("4"), help: "IPv4 only.") var isIPv4 = false
     @Flag(name: .customShort("6"), help: "IPv6 only.") var isIPv6 = false
-    @Flag(help: "Send one packet, and show what the node's rules do with it and whether an answer comes.")
+    @Flag(
+        help:
+            "Send one packet; show what the node's rules do with it, what interfaces count, and whether an answer comes."
+    )
     var live = false
     @Option(help: "Where configurations are.") var confDir = "/etc/cni/net.d"
     @OptionGroup var output: OutputOptions
@@ -42,7 +45,8 @@ struct TraceCommand: ParsableCommand {
     }
 
     func run() throws {
-        let seen = try Observations.read(Snapshot.Places(configurations: confDir))
+        let places = Snapshot.Places(configurations: confDir)
+        let seen = try Observations.read(places)
         let snapshot = Snapshot(seen)
         let world = KernelWorld(seen, snapshot)
         let names = EndpointNames(snapshot, world)
@@ -64,7 +68,10 @@ struct TraceCommand: ParsableCommand {
             guard let place = question.from.place else {
                 throw ValidationError("--live sends from a pod, the node, or another namespace of this machine")
             }
-            report.live = try LiveProbe.send(report.packet, from: place, in: world)
+            let before = KernelWorld(try Observations.read(places), snapshot)
+            var sent = try LiveProbe.send(report.packet, from: place, in: world)
+            sent.compare(report.hops + report.answer, before, KernelWorld(try Observations.read(places), snapshot))
+            report.live = sent
         }
         try output.print(report, text: report.text(Terminal.style))
         guard report.arrives else { throw ExitCode.failure }

@@ -12,7 +12,14 @@ import Testing
             #expect(said.json["live"]?["isAnswered"]?.bool == said.isSuccess, "\(said.json.pretty)")
             return (said, said.json["live"]?["seen"]?.array?.compactMap(\.string) ?? [])
         }
+        func count(_ answer: TraceAnswer, _ pod: Pod, _ direction: String) -> Int64 {
+            let all = answer.json["live"]?["counted"]?.array ?? []
+            let own = all.first { $0["namespace"]?.string == pod.id && $0["interface"]?.string == "eth0" }
+            return own?[direction]?.integer ?? -1
+        }
         let published = try live(endpoint(Outside.node(family), 8080))
+        #expect(count(published.said, client, "sent") > 0 && count(published.said, client, "received") > 0)
+        #expect(count(published.said, scene.pods[0], "received") > 0)
         #expect(published.said.isSuccess)
         #expect(published.seen.contains { $0.contains("chain hostports_\(family == .v4 ? "v4" : "v6"),") })
         #expect(published.seen.contains { $0.contains("chain hairpin,") && $0.hasSuffix("accept") })
@@ -21,6 +28,7 @@ import Testing
         try node.nft("add table inet theirs")
         try node.nft("add chain inet theirs guard { type filter hook forward priority 5; policy drop; }")
         let dropped = try live(endpoint(Outside.host(family), 7))
+        #expect(count(dropped.said, client, "sent") > 0)
         #expect(dropped.seen.last == "table inet theirs, chain guard, policy: drop")
         #expect(try !node.exec("nft", "list", "tables").contains("swiftlet_trace"))
     }
