@@ -222,36 +222,43 @@ struct GraphPicture {
 
     // MARK: Legend
 
-    private mutating func drawLegend(_ x: Int, _ y: Int) {
-        var x = x
+    /// Says of what is in the picture what it is, in as many lines as that takes.
+    private mutating func drawLegend(_ left: Int, _ top: Int) {
         let font = SVG.Font(size: 11, color: "#475569")
-        func label(_ text: String, _ picture: inout SVG) {
+        let pods = model.groups.flatMap(\.pods)
+        var (x, y) = (left, top)
+        func entry(_ text: String, isThere: Bool, _ mark: (inout SVG, Int, Int) -> Void) {
+            guard isThere else { return }
+            let end = x + 30 + font.width(text)
+            if end > left + nodeWidth, x > left { (x, y) = (left, y + 20) }
+            mark(&picture, x, y)
             picture.text(text, x + 30, y + 4, font)
             x += 30 + font.width(text) + 22
         }
-        picture.rectangle(x, y - 7, 22, 14, radius: 3, fill: "#ffffff", stroke: GraphPicture.palette[0])
-        label("pod", &picture)
-        let ports = PodCard.portColors, limits = PodCard.limitColors, rules = PodCard.ruleColors
-        if size == .small {
-            picture.dot(x + 12, y, radius: 4, fill: ports.text)
-            label("port of the node that leads to it", &picture)
-            picture.dot(x + 12, y, radius: 4, fill: limits.text)
-            label("limit of bandwidth", &picture)
-        } else {
-            picture.rectangle(x, y - 7, 22, 14, radius: 7, fill: ports.fill, stroke: ports.text)
-            label("port of the node → port of the pod", &picture)
-            picture.rectangle(x, y - 7, 22, 14, radius: 7, fill: limits.fill, stroke: limits.text)
-            label("limit, bits per second to (↓) and from (↑) it", &picture)
+        let isSmall = size == .small
+        func tag(_ colors: (fill: String, text: String)) -> (inout SVG, Int, Int) -> Void {
+            { picture, x, y in
+                if isSmall { return picture.dot(x + 12, y, radius: 4, fill: colors.text) }
+                picture.rectangle(x, y - 7, 22, 14, radius: 7, fill: colors.fill, stroke: colors.text)
+            }
         }
-        if size == .large {
-            picture.rectangle(x, y - 7, 22, 14, radius: 7, fill: rules.fill, stroke: rules.text)
-            label("rules", &picture)
+        entry("pod", isThere: !pods.isEmpty) { picture, x, y in
+            picture.rectangle(x, y - 7, 22, 14, radius: 3, fill: "#ffffff", stroke: GraphPicture.palette[0])
         }
-        picture.rectangle(x, y - 7, 22, 14, radius: 3, fill: "#fef2f2", stroke: "#dc2626", dashes: "5 3")
-        label("orphan: what a pod has left", &picture)
+        entry(
+            "port of the node → port of the pod", isThere: pods.contains { !$0.ports.isEmpty }, tag(PodCard.portColors))
+        entry(
+            "limit, bits per second to (↓) and from (↑) it",
+            isThere: pods.contains { $0.ingressLimit != nil || $0.egressLimit != nil }, tag(PodCard.limitColors))
+        entry(
+            "rules", isThere: size == .large && pods.contains { $0.masquerade || $0.antiSpoof || $0.isolation },
+            tag(PodCard.ruleColors))
+        entry("orphan: what a pod has left", isThere: model.groups.contains { !$0.orphans.isEmpty }) { picture, x, y in
+            picture.rectangle(x, y - 7, 22, 14, radius: 3, fill: "#fef2f2", stroke: "#dc2626", dashes: "5 3")
+        }
         picture.text(
-            "swiftletctl graph", width - GraphPicture.margin, y + 34, SVG.Font(size: 10, color: "#94a3b8"), anchor: .end
-        )
+            "swiftletctl graph", width - GraphPicture.margin, top + 44, SVG.Font(size: 10, color: "#94a3b8"),
+            anchor: .end)
     }
 }
 

@@ -73,6 +73,20 @@ import Testing
         #expect(dot.contains("color=red") && mermaid.contains("class orphan0_0 orphan"))
     }
 
+    @Test func theLegendExplainsWhatIsThereAndStaysInThePicture() throws {
+        var node = Self.node(pods: 3)
+        #expect(!node.snapshot.svg.contains("orphan:") && !node.snapshot.svg.contains("bits per second"))
+        node.end(3)
+        node.seen.buckets[102] = .init(rate: 1_250_000, burst: 1000, limit: 5000)
+        let svg = node.snapshot.svg
+        let width = try #require(Self.numbers("width", of: "svg", in: svg).first)
+        for text in ["port of the node → port of the pod", "bits per second", "rules", "orphan: what a pod has left"] {
+            let line = try #require(svg.split(separator: "\n").last { $0.contains(text) })
+            let x = try #require(line.firstMatch(of: /<text x="(\d+)"/).flatMap { Int($0.1) })
+            #expect(x + SVG.Font(size: 11).width(text) <= width, "\(text)")
+        }
+    }
+
     @Test func namesThatMeanSomethingInALanguageAreHarmless() {
         var node = Self.node(pods: 1)
         node.seen.node = #"a"b<c>&d\e]\#u{1}"#
