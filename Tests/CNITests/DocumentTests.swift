@@ -48,6 +48,7 @@ import Testing
         var found: [String] = []
         for section in guide.components(separatedBy: "<!-- ").dropFirst() {
             let head = section.components(separatedBy: " -->")[0].components(separatedBy: ": ")
+            if head[0] == "not run" { continue }
             let block = section.components(separatedBy: "```")[1].drop { $0 != "\n" }.dropFirst()
             let source = try read("Tests/CNITests/" + head[0])
             let marked = source.components(separatedBy: "// begin: \(head[1])\n").last!
