@@ -83,7 +83,8 @@ public struct KernelWorld: World {
         guard place != 0 else { return numbers[id] }
         if namespaces[place - 1].nodeID == id { return 0 }
         if let found = known[place]?.others[id] { return found }
-        var socket = try socket(.route, place)
+        // One that has ended since it was listed leads nowhere.
+        guard var socket = try? socket(.route, place) else { return nil }
         for other in 1..<paths.count where other != place {
             guard let namespace = try? NetworkNamespace(paths[other]), try socket.id(of: namespace) == id else {
                 continue

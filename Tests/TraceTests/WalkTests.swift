@@ -10,6 +10,15 @@ import Wire
         try Report(Question(from: world.endpoint(from), to: world.endpoint(to, port: port)), in: world)
     }
 
+    @Test func aNamespaceThatHasEndedMeanwhileLeadsNowhere() throws {
+        var seen = Observations()
+        seen.namespaces = [
+            SeenNamespace(Namespace(path: "/nonexistent/netns", inode: 1, id: 5), interfaces: [], nodeID: nil)
+        ]
+        var world = KernelWorld(seen, Snapshot(seen))
+        #expect(try world.place(numbered: 7, from: 1) == nil)
+    }
+
     @Test func aPacketPassesBothVethsAndTheBridge() throws {
         let report = try report(FakeWorld())
         #expect(report.arrives)
