@@ -22,7 +22,7 @@ public struct Report: Sendable {
     public func text(isColored: Bool) -> String {
         var lines: [String] = []
         for severity in Severity.allCases.reversed() {
-            let title = severity.colored(severity.rawValue.padded(to: 8), isColored)
+            let title = severity.colored(Words.padded(severity.rawValue, to: 8), TextStyle(isColored: isColored))
             for check in Check.all.map({ $0.name }) {
                 let same = findings.filter { $0.check == check && $0.severity == severity }
                 for finding in same.prefix(Report.shown) {
@@ -47,20 +47,11 @@ public struct Report: Sendable {
 }
 
 extension Severity {
-    fileprivate func colored(_ text: String, _ isColored: Bool) -> String {
-        guard isColored else { return text }
-        let code =
-            switch self {
-            case .problem: 31
-            case .warning: 33
-            case .note: 36
-            }
-        return "\u{1b}[\(code)m\(text)\u{1b}[0m"
-    }
-}
-
-extension String {
-    fileprivate func padded(to width: Int) -> String {
-        self + String(repeating: " ", count: max(0, width - count))
+    fileprivate func colored(_ text: String, _ style: TextStyle) -> String {
+        switch self {
+        case .problem: style.bad(text)
+        case .warning: style.warning(text)
+        case .note: style.note(text)
+        }
     }
 }

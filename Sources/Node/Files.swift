@@ -8,6 +8,9 @@ enum File {
         }
     }
 
+    /// What this boot is known by to the address stores.
+    static func bootID() throws(Failure) -> String { try text("/proc/sys/kernel/random/boot_id", limit: 64) }
+
     /// The first line.
     static func text(_ path: String, limit: Int) throws(Failure) -> String {
         String(decoding: try content(path, limit: limit).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)

@@ -154,7 +154,7 @@ public struct PodCheck: Sendable, Encodable {
     public func text(_ style: TextStyle = TextStyle(isColored: false)) -> String {
         let width = items.map(\.subject.count).max() ?? 0
         let lines = items.map { item in
-            let subject = item.subject + String(repeating: " ", count: width - item.subject.count)
+            let subject = Words.padded(item.subject, to: width)
             let mark = item.isRight ? style.good("✓") : style.bad("✗")
             return "  \(mark) \(subject)  \(item.finding)" + (item.advice.isEmpty ? "" : "\n      → \(item.advice)")
         }

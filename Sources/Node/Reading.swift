@@ -115,9 +115,7 @@ extension Observations {
     }
 
     private mutating func readStores(_ directories: [String]) -> [SeenStore] {
-        let bootID = noting("") { () throws(Failure) in
-            try File.text("/proc/sys/kernel/random/boot_id", limit: 64)
-        }
+        let bootID = noting("") { () throws(Failure) in try File.bootID() }
         var stores: [SeenStore] = []
         var done: Set<String> = []
         for directory in directories where done.insert(directory).inserted && !bootID.isEmpty {

@@ -86,7 +86,7 @@ public struct Reclaim: Sendable {
     private static func tidy(_ orphan: Orphan, network: String) -> String? {
         guard let store = orphan.store, let slash = store.lastIndex(of: "/") else { return nil }
         do throws(Failure) {
-            let bootID = try File.text("/proc/sys/kernel/random/boot_id", limit: 64)
+            let bootID = try File.bootID()
             try Store(dataDirectory: String(store[..<slash]), network: network, bootID: bootID)
                 .release(Owner(containerID: "", ifname: ""))
             return nil

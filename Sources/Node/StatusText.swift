@@ -53,7 +53,7 @@ extension Snapshot {
             let bar = Words.bar(pool.used, of: pool.size, width: 20)
             let isTight = Words.percent(pool.used, of: pool.size) >= 90
             let used = "\(pool.used) of \(Words.count(pool.size)) used, \(Words.count(pool.free)) free"
-            return "  \(name)\(String(repeating: " ", count: width - name.count))  "
+            return "  \(Words.padded(name, to: width))  "
                 + (isTight ? style.bad(bar) : style.good(bar)) + "  \(used)"
                 + (pool.isAssumed ? style.faint(" (by the bridge's address)") : "")
         }

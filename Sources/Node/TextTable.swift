@@ -21,8 +21,7 @@ struct TextTable {
             var line = ""
             for (position, column) in shown.enumerated() {
                 let isLast = position == shown.count - 1
-                line += row[column]
-                if !isLast { line += String(repeating: " ", count: widths[column] - row[column].count + 2) }
+                line += isLast ? row[column] : Words.padded(row[column], to: widths[column] + 2)
             }
             while line.last == " " { line.removeLast() }
             return line
@@ -40,7 +39,9 @@ public struct TextStyle: Sendable {
     func faint(_ text: String) -> String { wrapped(text, "2") }
     public func bad(_ text: String) -> String { wrapped(text, "31") }
     public func good(_ text: String) -> String { wrapped(text, "32") }
-    func warning(_ text: String) -> String { wrapped(text, "33") }
+    public func warning(_ text: String) -> String { wrapped(text, "33") }
+
+    public func note(_ text: String) -> String { wrapped(text, "36") }
 
     private func wrapped(_ text: String, _ code: String) -> String {
         isColored ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text

@@ -44,6 +44,11 @@ public enum Words {
         text.count <= length ? text : text.prefix(length - 1) + "…"
     }
 
+    /// The text with blanks behind it, as many characters wide as that or as it is.
+    public static func padded(_ text: String, to width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+
     /// Such as `1 pod`, `2 pods`.
     public static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 

@@ -71,13 +71,10 @@ public struct Report: Sendable, Encodable {
 
     private static func table(_ hops: [Hop], _ style: TextStyle, firstNumber: Int = 1) -> [String] {
         let width = (hops.map { $0.namespace.count }.max() ?? 0, hops.map { $0.interface.count }.max() ?? 0)
-        func padded(_ text: String, _ width: Int) -> String {
-            text + String(repeating: " ", count: max(0, width - text.count))
-        }
         return hops.enumerated().flatMap { position, hop in
             let number = String(position + firstNumber)
             let start = String(repeating: " ", count: max(0, 2 - number.count)) + number
-            let places = "\(padded(hop.namespace, width.0))  \(padded(hop.interface, width.1))"
+            let places = "\(Words.padded(hop.namespace, to: width.0))  \(Words.padded(hop.interface, to: width.1))"
             return ["\(start) \(mark(hop.isPassed, style)) \(places)  \(hop.text)"]
                 + hop.remarks.map { "     ! \($0)" }
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Node
 import Plugins
 
 struct ConfReference: ParsableCommand {
@@ -47,8 +48,7 @@ struct ConfReference: ParsableCommand {
             let indent = (keys.map { $0.name.count }.max() ?? 0) + 4
             let rows = keys.map { key in
                 let meaning = key.meaning + (key.fallback.isEmpty ? "" : " Default: \(key.fallback).")
-                let name = "  \(key.name)"
-                return name + String(repeating: " ", count: indent - name.count)
+                return Words.padded("  \(key.name)", to: indent)
                     + meaning.wrapped(width - indent).joined(separator: "\n" + String(repeating: " ", count: indent))
             }
             return

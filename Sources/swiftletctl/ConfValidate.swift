@@ -1,5 +1,6 @@
 import ArgumentParser
 import ConfigurationFiles
+import Node
 import Posix
 
 struct ConfValidate: ParsableCommand {
@@ -59,7 +60,7 @@ struct ConfValidate: ParsableCommand {
         if report.networks.count > 1 || !report.findings.isEmpty {
             lines.append(
                 [(report.networks.count, "file"), (report.count(.error), "error"), (report.count(.warning), "warning")]
-                    .map { "\($0.0) \($0.1)\($0.0 == 1 ? "" : "s")" }.joined(separator: ", "))
+                    .map { Words.count($0.0, $0.1) }.joined(separator: ", "))
         }
         return lines.joined(separator: "\n")
     }

@@ -100,9 +100,7 @@ struct DoctorCommand: ParsableCommand {
 
     private func printList(_ checks: [Doctor.Check]) throws {
         let width = (checks.map { $0.name.count }.max() ?? 0) + 2
-        let lines = checks.map { check in
-            check.name + String(repeating: " ", count: width - check.name.count) + check.summary
-        }
+        let lines = checks.map { Words.padded($0.name, to: width) + $0.summary }
         try output.print(
             checks.map { Description(name: $0.name, severity: $0.severity, summary: $0.summary) },
             text: lines.joined(separator: "\n"))
