@@ -18,7 +18,7 @@ extension NodeRules {
 
     mutating func deviations(_ rules: PodRules, _ owner: RulesOwner) throws(Failure) -> [String] {
         var found: [String] = []
-        for table in OwnTable.allCases where rules.uses(table) {
+        for table in rules.tables {
             found += try table.ruleset.deviations(&socket)
         }
         if try records.record(of: owner)?.rules != rules {

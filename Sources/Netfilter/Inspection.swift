@@ -4,8 +4,7 @@ internal import Wire
 
 /// What `swiftletctl` and the tests look at.
 extension NodeRules {
-    /// The tables, as nft names them: `inet swiftlet`. The first is made with the first rules of any kind, the second for
-    /// spoof guards only.
+    /// The tables, as nft names them: `inet swiftlet`. Each is there once an attachment has needed it.
     public static let tables: [String] = OwnTable.allCases.map { "\($0.table)" }
 
     /// Chains that come and go with conditions of ports, beside the fixed ones.

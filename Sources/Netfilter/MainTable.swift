@@ -1,10 +1,14 @@
 internal import Net
 internal import Wire
 
-/// Table `inet swiftlet`. The same as readable text, with what each part is for: docs/ruleset.nft.
+/// Table `inet swiftlet`: masquerade and host ports. The same as readable text, with what each part is for:
+/// docs/ruleset.nft.
+///
+/// Its chains are asked about the first packet of a connection only. What has to see every packet is in tables of its own,
+/// made where somebody needs it.
 enum MainTable {
     static let table = NftTable(.inet, "swiftlet")
-    static let version = "version_1"
+    static let version = "version_2"
 
     /// The sets and maps whose elements belong to pods and networks. Those of addresses exist once for each family.
     enum SetName: String {
@@ -20,21 +24,10 @@ enum MainTable {
         func of(_ family: IPFamily) -> String { family == .v4 ? "\(rawValue)_v4" : "\(rawValue)_v6" }
     }
 
-    static let isolatedBridges = "isolated_bridges"
-    static let sameBridge = "same_bridge"
-
     static var ruleset: Ruleset {
-        let bridges = [
-            NftSet(isolatedBridges, NftType(.interfaceName)),
-            NftSet(sameBridge, NftType(.interfaceName, .interfaceName)),
-        ]
-        return Ruleset(
-            table: table, version: version, sets: IPFamily.allCases.flatMap(sets) + bridges,
+        Ruleset(
+            table: table, version: version, sets: IPFamily.allCases.flatMap(sets),
             chains: [
-                (
-                    NftChain("loopback_guard", NftChain.Hook("filter", .prerouting, priority: Priority.raw)),
-                    loopbackGuard
-                ),
                 (
                     NftChain("prerouting", NftChain.Hook("nat", .prerouting, priority: Priority.destinationNAT)),
                     toHostPorts
@@ -47,16 +40,7 @@ enum MainTable {
                     postrouting
                 ),
                 (NftChain("hairpin"), IPFamily.allCases.flatMap(hairpin)),
-                (NftChain("forward", NftChain.Hook("filter", .forward, priority: Priority.filter)), forward),
             ])
-    }
-
-    /// enum nf_ip_hook_priorities, linux/netfilter_ipv4.h.
-    private enum Priority {
-        static let raw: Int32 = -300
-        static let destinationNAT: Int32 = -100
-        static let filter: Int32 = 0
-        static let sourceNAT: Int32 = 100
     }
 
     private static func sets(_ family: IPFamily) -> [NftSet] {
@@ -75,17 +59,6 @@ enum MainTable {
             NftSet(SetName.masqueraded.of(family), pair, isInterval: true),
             NftSet(SetName.unmasqueraded.of(family), pair, isInterval: true),
         ]
-    }
-
-    /// `iifname != "lo" ip saddr|daddr 127.0.0.0/8 drop`
-    private static var loopbackGuard: [NftRule] {
-        [Header(.v4).source, Header(.v4).destination].map { offset in
-            NftRule([
-                .meta(.inputInterfaceName), .compare(.notEqual, interfaceName("lo")),
-                .meta(.networkProtocol), .compare(.equal, [NftFamily.ip.rawValue]),
-                .payload(.network, offset: offset, length: 1), .compare(.equal, [127]), .verdict(.drop),
-            ])
-        }
     }
 
     /// `meta nfproto ipv4 fib daddr type local goto hostports_v4`, and for IPv6.
@@ -169,20 +142,6 @@ enum MainTable {
         ]
     }
 
-    /// `iifname . oifname @same_bridge accept`, `iifname @isolated_bridges oifname @isolated_bridges drop`
-    private static var forward: [NftRule] {
-        [
-            NftRule([
-                .meta(.inputInterfaceName), .meta(.outputInterfaceName, .word(4)), .lookup(sameBridge),
-                .verdict(.accept),
-            ]),
-            NftRule([
-                .meta(.inputInterfaceName), .lookup(isolatedBridges),
-                .meta(.outputInterfaceName), .lookup(isolatedBridges), .verdict(.drop),
-            ]),
-        ]
-    }
-
     private static func isFamily(_ family: IPFamily) -> [NftExpression] {
         [.meta(.networkProtocol), .compare(.equal, [Header(family).nft.rawValue])]
     }
@@ -214,31 +173,4 @@ enum MainTable {
                     .compare(.equal, [0xe0, 0, 0, 0]),
                 ] : [.payload(.network, offset: destination, length: 1), .compare(.equal, [0xff])])
     }
-
-    /// Where the addresses are in a header, in octets.
-    private struct Header {
-        let source: UInt32
-        let destination: UInt32
-        let width: UInt32
-        let nft: NftFamily
-
-        init(_ family: IPFamily) {
-            width = UInt32(family.byteWidth)
-            source = family == .v4 ? 12 : 8
-            destination = source + width
-            nft = family == .v4 ? .ip : .ip6
-        }
-    }
-}
-
-/// A number as the machine has it in memory, as nf_tables compares what it loads from the kernel itself.
-func inHostOrder<Integer: FixedWidthInteger>(_ number: Integer) -> [UInt8] {
-    let ordered = number.littleEndian
-    return (0..<Integer.bitWidth / 8).map { UInt8(truncatingIfNeeded: ordered >> Integer($0 * 8)) }
-}
-
-/// An interface's name as nf_tables compares it: IFNAMSIZ octets.
-func interfaceName(_ name: String) -> [UInt8] {
-    let octets = Array(name.utf8.prefix(15))
-    return octets + [UInt8](repeating: 0, count: 16 - octets.count)
 }

@@ -71,7 +71,7 @@ public struct NodeRules: ~Copyable {
         var obsolete: [OwnedElement] = []
         for _ in 0..<NodeRules.attempts {
             do throws(Failure) {
-                try change(adding: elements, deleting: obsolete)
+                try change(adding: elements, deleting: obsolete, requiring: rules.tables)
                 return nil
             } catch {
                 switch error.errno {
@@ -124,12 +124,12 @@ public struct NodeRules: ~Copyable {
         return .wanting(missing: missing, obsolete: obsolete)
     }
 
-    /// One batch. The version's set is asked for first, so that an absent or older ruleset shows.
-    mutating func change(adding: [OwnedElement], deleting: [OwnedElement] = []) throws(Failure) {
+    /// One batch. The versions' sets are asked for first, so that an absent or older ruleset shows.
+    mutating func change(
+        adding: [OwnedElement] = [], deleting: [OwnedElement], requiring tables: [OwnTable] = []
+    ) throws(Failure) {
         var changes = Changes.batch()
-        var tables: [OwnTable] = []
-        for element in adding + deleting where !tables.contains(element.table) { tables.append(element.table) }
-        for table in tables where adding.contains(where: { $0.table == table }) {
+        for table in tables {
             changes.append("find the ruleset of table \(table.table)") {
                 $0.requireSet(table.version, in: table.table)
             }
@@ -181,7 +181,7 @@ public struct NodeRules: ~Copyable {
     ///
     /// - Throws: code 7 when a table of that name is somebody else's.
     mutating func makeReady(_ rules: PodRules) throws(Failure) {
-        for table in OwnTable.allCases where rules.uses(table) { try install(table) }
+        for table in rules.tables { try install(table) }
         for chain in rules.conditionChains { try install(chain) }
     }
 

@@ -31,10 +31,15 @@ public struct PodRules: Sendable, Hashable {
             + sharedElements(of: owner.network)
     }
 
-    func uses(_ table: OwnTable) -> Bool {
-        switch table {
-        case .main: masquerade != nil || ports != nil || isolation != nil
-        case .spoofGuard: spoofGuard != nil
+    /// Those that have to be there before the elements.
+    var tables: [OwnTable] {
+        OwnTable.allCases.filter { table in
+            switch table {
+            case .main: masquerade != nil || ports != nil
+            case .loopbackGuard: ports != nil
+            case .isolation: isolation != nil
+            case .spoofGuard: spoofGuard != nil
+            }
         }
     }
 
@@ -157,9 +162,9 @@ public struct Isolation: Sendable, Hashable {
 
     func elements(of network: String) -> [OwnedElement] {
         let name = interfaceName(bridge)
-        let same = OwnedElement(.main, MainTable.sameBridge, key: name + name, owner: network, isShared: true)
+        let same = OwnedElement(.isolation, IsolationTable.sameBridge, key: name + name, owner: network, isShared: true)
         return (allowsSameBridge ? [same] : [])
-            + [OwnedElement(.main, MainTable.isolatedBridges, key: name, owner: network, isShared: true)]
+            + [OwnedElement(.isolation, IsolationTable.bridges, key: name, owner: network, isShared: true)]
     }
 }
 

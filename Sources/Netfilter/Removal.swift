@@ -89,7 +89,7 @@ extension NodeRules {
         for attempt in 1...NodeRules.attempts {
             let listed = try lookUp(elements)
             let own = zip(elements, listed).filter { $0.1?.comment == owner.name }.map { $0.0 }
-            do throws(Failure) { return try change(adding: [], deleting: own) } catch {
+            do throws(Failure) { return try change(deleting: own) } catch {
                 // Somebody has emptied the set, or the table is gone.
                 guard error.errno == .noSuchFile, attempt < NodeRules.attempts else { throw error }
             }
@@ -100,7 +100,7 @@ extension NodeRules {
     mutating func sweep(_ isMeant: (String) -> Bool) throws(Failure) {
         for table in OwnTable.allCases {
             for set in try socket.sets(of: table.table) {
-                try change(adding: [], deleting: try list(set.name, in: table).filter { isMeant($0.owner) })
+                try change(deleting: try list(set.name, in: table).filter { isMeant($0.owner) })
             }
         }
     }

@@ -47,9 +47,9 @@ struct Ruleset: Sendable {
     /// What of the ruleset is missing or different; empty if all is well.
     func deviations(_ socket: inout NetlinkSocket) throws(Failure) -> [String] {
         let present = try socket.chains(table.family).filter { $0.table.name == table.name }
-        guard !present.isEmpty else { return ["table \(table) is missing"] }
-        var found: [String] = []
         let listedSets = try socket.sets(of: table)
+        guard !present.isEmpty || !listedSets.isEmpty else { return ["table \(table) is missing"] }
+        var found: [String] = []
         for set in allSets {
             guard let listed = listedSets.first(where: { $0.name == set.name }) else {
                 found.append("set \(set.name) is missing from table \(table)")
@@ -75,16 +75,22 @@ struct Ruleset: Sendable {
     }
 }
 
-/// The tables that this program makes.
+/// The tables that this program makes, each where the first attachment needs it.
 enum OwnTable: Sendable, Hashable, CaseIterable {
-    /// Masquerade, port mappings, isolation.
+    /// Masquerade and port mappings.
     case main
-    /// What pods may send: made only where somebody asks for it.
+    /// What host ports need besides.
+    case loopbackGuard
+    /// Bridges that keep to themselves.
+    case isolation
+    /// What pods may send.
     case spoofGuard
 
     var ruleset: Ruleset {
         switch self {
         case .main: MainTable.ruleset
+        case .loopbackGuard: LoopbackGuardTable.ruleset
+        case .isolation: IsolationTable.ruleset
         case .spoofGuard: SpoofGuardTable.ruleset
         }
     }
@@ -93,6 +99,8 @@ enum OwnTable: Sendable, Hashable, CaseIterable {
     var table: NftTable {
         switch self {
         case .main: MainTable.table
+        case .loopbackGuard: LoopbackGuardTable.table
+        case .isolation: IsolationTable.table
         case .spoofGuard: SpoofGuardTable.table
         }
     }
@@ -100,6 +108,8 @@ enum OwnTable: Sendable, Hashable, CaseIterable {
     var version: String {
         switch self {
         case .main: MainTable.version
+        case .loopbackGuard: LoopbackGuardTable.version
+        case .isolation: IsolationTable.version
         case .spoofGuard: SpoofGuardTable.version
         }
     }

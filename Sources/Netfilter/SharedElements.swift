@@ -19,8 +19,8 @@ extension NodeRules {
             }
             wanted = SharedElements.disjoint(wanted)
             var obsolete: [OwnedElement] = []
-            for set in SharedElements.sets {
-                for element in try list(set, in: .main) {
+            for (table, set) in SharedElements.sets {
+                for element in try list(set, in: table) {
                     if let position = wanted.firstIndex(of: element) {
                         wanted.remove(at: position)
                     } else {
@@ -35,7 +35,10 @@ extension NodeRules {
             do throws(Failure) { return try socket.execute(changes) } catch {
                 switch error.errno {
                 case .restart where attempt < NodeRules.attempts: continue
-                case .noSuchFile where attempt < NodeRules.attempts: try install(.main)
+                case .noSuchFile where attempt < NodeRules.attempts:
+                    for table in OwnTable.allCases where wanted.contains(where: { $0.table == table }) {
+                        try install(table)
+                    }
                 default: throw error
                 }
             }
@@ -44,10 +47,10 @@ extension NodeRules {
 }
 
 enum SharedElements {
-    static let sets: [String] =
+    static let sets: [(OwnTable, String)] =
         [MainTable.SetName.siblings, .masqueraded, .unmasqueraded].flatMap { set in
-            IPFamily.allCases.map(set.of)
-        } + [MainTable.sameBridge, MainTable.isolatedBridges]
+            IPFamily.allCases.map { (.main, set.of($0)) }
+        } + [(.isolation, IsolationTable.sameBridge), (.isolation, IsolationTable.bridges)]
 
     /// The same pairs of subnets without overlaps: what one network has asked for covers others' wishes as well.
     static func disjoint(_ elements: [OwnedElement]) -> [OwnedElement] {

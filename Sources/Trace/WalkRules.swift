@@ -95,9 +95,9 @@ extension Walk {
 
     private func advice(of drop: NftMachine.Drop, _ place: Int) -> String {
         switch "\(drop.table) \(drop.chain)" {
-        case "inet swiftlet forward":
+        case "inet swiftlet_isolation forward":
             return "both networks are isolated (ingressPolicy of plugin firewall): leave it out where pods are to meet"
-        case "inet swiftlet loopback_guard":
+        case "ip swiftlet prerouting":
             return "127.0.0.0/8 is for a node's own programs: ask another address"
         case "ip filter FORWARD", "ip6 filter FORWARD":
             return "plugin firewall lets a network's pods through; where it is configured: swiftletctl repair"

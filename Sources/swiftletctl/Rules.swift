@@ -7,8 +7,9 @@ struct Rules: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show this node's nf_tables rules, or hold them against what they should be.",
         discussion: """
-            The tables are inet swiftlet and, where pods are held to their addresses, bridge swiftlet. What each part is \
-            for stands in docs/ruleset.nft. --check makes the rulesets afresh in a network namespace of its own, reads both \
+            The tables are inet swiftlet for masquerade and host ports, ip swiftlet beside host ports, inet \
+            swiftlet_isolation where networks are isolated, and bridge swiftlet where pods are held to their addresses. What \
+            each part is for stands in docs/ruleset.nft. --check makes the rulesets afresh in a network namespace of its own, reads both \
             back through libnftables, and compares the texts without the elements; exit code 1 if they differ.
 
             Examples:

@@ -445,9 +445,10 @@ no_files_left() {
 }
 
 no_elements_left() {
-  local family
-  for family in inet bridge; do
-    if in_netns "$node" nft list table "$family" swiftlet 2>/dev/null | grep -A5 elements; then return 1; fi
+  local table
+  in_netns "$node" nft list tables | grep ' swiftlet' | while read -r table; do
+    # shellcheck disable=SC2086
+    if in_netns "$node" nft list $table | grep -A5 elements; then return 1; fi
   done
 }
 

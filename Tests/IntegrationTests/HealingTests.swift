@@ -203,10 +203,15 @@ import Testing
         let own = try node.ownElements(of: "net/\(pods[0].id)/eth0")
         try node.nft(
             """
-            delete set inet swiftlet version_1
+            delete set inet swiftlet version_2
             add set inet swiftlet version_0 { type inet_proto; }
             flush chain inet swiftlet postrouting
-            insert rule inet swiftlet forward counter
+            insert rule inet swiftlet_isolation forward counter
+            delete set inet swiftlet_isolation version_1
+            add set inet swiftlet_isolation version_0 { type inet_proto; }
+            delete chain ip swiftlet prerouting
+            delete set ip swiftlet version_1
+            add set ip swiftlet version_0 { type inet_proto; }
             delete chain inet swiftlet output
             add chain inet swiftlet since_retired
             delete set bridge swiftlet version_1
@@ -214,7 +219,7 @@ import Testing
             flush chain bridge swiftlet guard
             """)
         let error = try failure { try node.runtime().check(list, pods[0].with(ports: hostPorts(8080))) }
-        #expect(error.code == 104 && "\(error)".contains("version_1"), "\(error)")
+        #expect(error.code == 104 && "\(error)".contains("version_2"), "\(error)")
         _ = try node.runtime().add(list, pods[1].with(ports: hostPorts(8081)))
         let after = try node.ruleset()
         #expect(Set(after.objects).subtracting(before.objects).allSatisfy { $0.contains("since_retired") })
@@ -278,7 +283,7 @@ import Testing
             shown.contains("table inet swiftlet") && shown.contains("table bridge swiftlet") && shown.contains(pod.id))
         #expect(try node.exec(ctl, "rules", "--check").contains("as they should be"))
         try node.exec("nft", "flush", "chain", "inet", "swiftlet", "postrouting")
-        try node.exec("nft", "insert", "rule", "inet", "swiftlet", "forward", "counter", "drop")
+        try node.exec("nft", "insert", "rule", "inet", "swiftlet", "output", "counter", "drop")
         let checked = try node.shell(#""$1" rules --check; echo "exit $?""#, ctl)
         #expect(checked.contains("missing: ip saddr . ip daddr @masqueraded_v4 masquerade fully-random"), "\(checked)")
         #expect(checked.contains("unknown: counter") && checked.contains("exit 1"), "\(checked)")

@@ -92,7 +92,7 @@ import Testing
             },
             Obstacle(
                 testDescription: "the networks are isolated", asked: 2, keys: ["ingressPolicy": "isolated"],
-                place: { _ in ("node", "cbr0") }, text: "chain forward in table inet swiftlet"
+                place: { _ in ("node", "cbr0") }, text: "chain forward in table inet swiftlet_isolation"
             ) { _, _ in },
             Obstacle(
                 testDescription: "the pods of a network are isolated", keys: ["ingressPolicy": "isolated"],

@@ -17,7 +17,9 @@ struct Listing: Sendable {
     init(_ node: Node) throws {
         let text = try node.exec("nft", "-j", "-a", "list", "ruleset")
         objects = (try JSONValue(parsing: text)["nftables"]?.array ?? []).filter { object in
-            object.object?.values.contains { ($0["table"] ?? $0["name"]) == "swiftlet" } ?? false
+            object.object?.values.contains {
+                ($0["table"] ?? $0["name"])?.string?.hasPrefix("swiftlet") ?? false
+            } ?? false
         }
     }
 
@@ -89,7 +91,8 @@ struct Listing: Sendable {
             }
             + all("table").map { table in
                 Damage(
-                    "table \(table.text("family")) swiftlet deleted", ["table \(table.text("family")) swiftlet"],
+                    "table \(table.text("family")) \(table.text("name")) deleted",
+                    ["table \(table.text("family")) \(table.text("name"))"],
                     "delete", "table", table.only("family", "name"))
             }
     }

@@ -40,7 +40,7 @@ struct Ruleset: Sendable {
     }
 
     /// The elements of swiftlet's own tables.
-    var own: [RuleElement] { elements.filter { $0.table.hasSuffix(" swiftlet") } }
+    var own: [RuleElement] { elements.filter { $0.table.contains(" swiftlet") } }
 }
 
 extension RuleElement {

@@ -39,7 +39,9 @@ struct Snapshot: Equatable, CustomStringConvertible {
     /// table: it is made at the first use, and stays.
     func withoutTables(newerThan other: Snapshot) -> Snapshot {
         var copy = self
-        for own in ["inet swiftlet: ", "bridge swiftlet: "].map({ Snapshot.table + $0 }) {
+        for own in ["inet swiftlet: ", "ip swiftlet: ", "inet swiftlet_isolation: ", "bridge swiftlet: "].map({
+            Snapshot.table + $0
+        }) {
             if other.lines.contains(where: { $0.hasPrefix(own) }) { continue }
             copy.lines.removeAll { $0.hasPrefix(own) }
         }
