@@ -74,7 +74,9 @@ struct Loaders {
     func command(_ load: DataProbe.Load, to address: String) -> [String] {
         switch load {
         case .streams(let count):
+            // Sender and receiver on a processor each: where the scheduler puts them is worth a factor of two.
             ["iperf3", "-c", address, "-p", "\(Loaders.streamPort)", "-t", "\(seconds)", "-P", "\(count)", "-J"]
+                + ["-A", "0,1"]
         case .requests: [rr, "ask", address, "\(Loaders.requestPort)", "\(seconds * 500)"]
         }
     }

@@ -64,6 +64,15 @@ struct Variant: Sendable {
             let settings = ["arptables", "iptables", "ip6tables"].map { "net.bridge.bridge-nf-call-\($0)=0" }
             _ = try machine.output(["sysctl", "-q", "-w"] + settings, in: path.node)
         },
+        Variant(
+            name: "isolation", summary: "`ingressPolicy`, with a table that sees every forwarded packet",
+            keys: ["ingressPolicy": "same-bridge"]),
+        Variant(name: "host-ports", summary: "table `ip swiftlet`, which the first host port makes") {
+            _, path, machine in
+            let rules = "\(FileManager.default.currentDirectoryPath)/docs/ruleset.nft"
+            let script = #"sed -n '/^table ip swiftlet/,/^}/p' "$1" | nft -f - && nft list table ip swiftlet"#
+            _ = try machine.output(["sh", "-c", script, "sh", rules], in: path.node)
+        },
         Variant(name: "flowtable", summary: "an nf_tables flowtable over bridge and uplink") { _, path, machine in
             try machine.run(
                 "nft", "-f",
