@@ -36,6 +36,7 @@ void ck_set_errno(int number) { errno = number; }
 char *const *ck_environment(void) { return environ; }
 int ck_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 int ck_openat(int directory, const char *path, int flags, mode_t mode) { return openat(directory, path, flags, mode); }
+ssize_t ck_read_directory(int fd, void *buffer, size_t size) { return getdents64(fd, buffer, size); }
 int ck_set_nonblocking(int fd) { return fcntl(fd, F_SETFL, O_NONBLOCK); }
 
 void (*ck_ignore_signal(int number))(int) { return signal(number, SIG_IGN); }

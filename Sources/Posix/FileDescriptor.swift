@@ -178,30 +178,35 @@ public struct FileDescriptor: ~Copyable, Sendable {
         return names
     }
 
-    /// Whether there is such a name in this directory; reads no further than to the first.
+    /// Whether there is such a name in this directory; reads little further than to the first.
     public func hasName(_ predicate: (String) -> Bool) throws(Errno) -> Bool {
-        try !eachName { !predicate($0) }
+        // The kernel fills what it is given, which takes its time in a directory of thousands.
+        try !eachName(chunk: 1024) { !predicate($0) }
     }
 
     /// Calls with each name until one makes it return false; returns whether none did.
-    private func eachName(_ body: (String) -> Bool) throws(Errno) -> Bool {
-        // fdopendir takes its descriptor over, so it gets one of its own with a position of its own.
+    ///
+    /// - Parameter chunk: octets to read at a time, at least as many as the longest entry has: 280.
+    private func eachName(chunk: Int = 32768, _ body: (String) -> Bool) throws(Errno) -> Bool {
+        // With a position of its own.
         let copy = try self.open(".", .directory)
-        let number = copy.rawValue
-        guard let directory = unsafe fdopendir(number) else { throw .last }
-        _ = copy.release()
-        defer { unsafe closedir(directory) }
+        var buffer = [UInt8](repeating: 0, count: chunk)
         while true {
-            errno = 0
-            guard let entry = unsafe readdir(directory) else {
-                guard errno == 0 else { throw .last }
-                return true
+            let count = try retrying {
+                unsafe buffer.withUnsafeMutableBytes { unsafe ck_read_directory(copy.rawValue, $0.baseAddress, chunk) }
             }
-            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { buffer in
-                unsafe String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
+            guard count > 0 else { return true }
+            var entry = 0
+            while entry < count {
+                // struct linux_dirent64, getdents64(2): inode and offset of 8 octets, length of 2, type, name.
+                let length = unsafe buffer.withUnsafeBytes {
+                    unsafe $0.loadUnaligned(fromByteOffset: entry + 16, as: UInt16.self)
+                }
+                let end = entry + Int(length)
+                let name = String(decoding: buffer[(entry + 19)..<end].prefix { $0 != 0 }, as: UTF8.self)
+                entry = end
+                guard name == "." || name == ".." || body(name) else { return false }
             }
-            guard name != ".", name != ".." else { continue }
-            guard body(name) else { return false }
         }
     }
 

@@ -156,6 +156,15 @@ import Testing
         #expect(try node.link("cbr0")?["flags"]?.array?.contains("PROMISC") == true)
     }
 
+    /// What its link-local address announces goes to every port of the bridge: not while ADD is waiting.
+    @Test func aPodWithoutIPv6AddressesKeepsTheKernelsDuplicateDetection() throws {
+        let node = try Node()
+        let pod = try node.pod()
+        try add(node, pod, node.swiftlet())
+        #expect(try pod.sysctl("ipv6/conf/eth0/accept_dad") == "1")
+        #expect(try pod.sysctl("ipv6/conf/eth0/accept_ra") == "0")
+    }
+
     @Test(arguments: [false, true]) func enabledadTurnsDuplicateDetectionOn(_ enabled: Bool) throws {
         let node = try Node()
         let pod = try node.pod()

@@ -24,6 +24,9 @@ int ck_open(const char *path, int flags, mode_t mode);
 int ck_openat(int directory, const char *path, int flags, mode_t mode);
 int ck_set_nonblocking(int fd);
 
+// getdents64(2): fills `buffer` with entries of a directory (struct linux_dirent64), and returns how many octets they are.
+ssize_t ck_read_directory(int fd, void *buffer, size_t size);
+
 // signal(2) with SIG_IGN or SIG_DFL.
 void (*ck_ignore_signal(int signal))(int);
 void (*ck_default_signal(int signal))(int);
