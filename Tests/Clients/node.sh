@@ -446,7 +446,7 @@ no_files_left() {
 
 no_elements_left() {
   local table
-  in_netns "$node" nft list tables | grep ' swiftlet' | while read -r table; do
+  in_netns "$node" nft list tables | sed -n '/ swiftlet/p' | while read -r table; do
     # shellcheck disable=SC2086
     if in_netns "$node" nft list $table | grep -A5 elements; then return 1; fi
   done
