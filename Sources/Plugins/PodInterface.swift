@@ -61,9 +61,10 @@ struct PodInterface {
         }
         if announcesIPv6 { try parameter("ndisc_notify").write("1") }
         // A link-local address alone may take its time, and say what it has to say when ADD has returned.
-        guard hasIPv6 else { return }
+        guard hasIPv6 || detectsDuplicates else { return }
         guard try parameter("accept_dad").write(detectsDuplicates ? "1" : "0") else { return }
         if detectsDuplicates { try parameter("enhanced_dad").write("1") }
+        guard hasIPv6 else { return }
         try parameter("keep_addr_on_down").write("1")
         // Runtimes like to switch IPv6 off in new namespaces; an address was asked for.
         for name in [name, "lo"] { try Sysctl("ipv6/conf/\(name)/disable_ipv6").ensure("0") }

@@ -160,8 +160,9 @@ import Testing
     @Test func aPodWithoutIPv6AddressesKeepsTheKernelsDuplicateDetection() throws {
         let node = try Node()
         let pod = try node.pod()
+        try pod.setSysctl("ipv6/conf/default/accept_dad", "2")
         try add(node, pod, node.swiftlet())
-        #expect(try pod.sysctl("ipv6/conf/eth0/accept_dad") == "1")
+        #expect(try pod.sysctl("ipv6/conf/eth0/accept_dad") == "2")
         #expect(try pod.sysctl("ipv6/conf/eth0/accept_ra") == "0")
     }
 
