@@ -78,7 +78,11 @@ func throughput(
         "sh", "-c", script, "sh", server, client, address, "\(seconds)", isSenderConnecting ? "" : "-R")
     let intervals = try JSONValue(parsing: text)["intervals"]?.array ?? []
     return intervals.prefix(seconds).compactMap { interval in
-        guard case .number(let rate)? = interval["sum"]?["bits_per_second"] else { return nil }
-        return rate
+        // A rate that happens to be whole is printed without a fraction.
+        switch interval["sum"]?["bits_per_second"] {
+        case .number(let rate): rate
+        case .integer(let rate): Double(rate)
+        default: nil
+        }
     }
 }
