@@ -9,8 +9,9 @@ struct Rules: ParsableCommand {
         discussion: """
             The tables are inet swiftlet for masquerade and host ports, ip swiftlet beside host ports, inet \
             swiftlet_isolation where networks are isolated, and bridge swiftlet where pods are held to their addresses. What \
-            each part is for stands in docs/ruleset.nft. --check makes the rulesets afresh in a network namespace of its own, reads both \
-            back through libnftables, and compares the texts without the elements; exit code 1 if they differ.
+            each part is for stands in docs/ruleset.nft. --check makes the rulesets afresh in a network namespace of its \
+            own, reads both back through libnftables, and compares the texts without the elements; exit code 1 if they \
+            differ.
 
             Examples:
               swiftletctl rules

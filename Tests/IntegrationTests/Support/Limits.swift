@@ -77,12 +77,5 @@ func throughput(
     let text = try run(
         "sh", "-c", script, "sh", server, client, address, "\(seconds)", isSenderConnecting ? "" : "-R")
     let intervals = try JSONValue(parsing: text)["intervals"]?.array ?? []
-    return intervals.prefix(seconds).compactMap { interval in
-        // A rate that happens to be whole is printed without a fraction.
-        switch interval["sum"]?["bits_per_second"] {
-        case .number(let rate): rate
-        case .integer(let rate): Double(rate)
-        default: nil
-        }
-    }
+    return intervals.prefix(seconds).compactMap { $0["sum"]?["bits_per_second"]?.real }
 }

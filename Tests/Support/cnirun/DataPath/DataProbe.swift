@@ -99,13 +99,3 @@ struct Loaders {
         }
     }
 }
-
-extension JSONValue {
-    fileprivate var real: Double? {
-        switch self {
-        case .integer(let value): Double(value)
-        case .number(let value): value
-        default: nil
-        }
-    }
-}
