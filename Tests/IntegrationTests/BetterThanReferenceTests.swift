@@ -50,13 +50,14 @@ import Testing
             let pod = try node.pod()
             let list = try node.network(FailingAddTests.plugin(node, type))
             _ = try node.runtime().add(list, pod.attachment)
-            let inPod = try pod.addressObjects("eth0")
-            let onBridge = try node.addressObjects("cbr0").filter { $0.ownAddress != nil }
-            #expect(inPod.count >= 2 && onBridge.count == 2)
-            #expect(!(inPod + onBridge).contains { $0["tentative"] == true || $0["dadfailed"] == true })
+            #expect(try pod.unusableAddresses("eth0") == [] && node.unusableAddresses("cbr0") == [])
+            #expect(try pod.addresses("eth0").count == 2 && node.addresses("cbr0").count == 2)
             // The very first packet gets through.
             try pod.ping("fd00:44::1")
             try node.ping("fd00:44::2")
+            // Link-local ones are the kernel's: no duplicates are looked for either, but its worker has to come round.
+            #expect(try pod.sysctl("ipv6/conf/eth0/accept_dad") == "0")
+            #expect(try node.sysctl("ipv6/conf/cbr0/accept_dad") == "0")
         }
     }
 

@@ -67,7 +67,7 @@ import Testing
         #expect(result["ips"]?.array?.map { $0["interface"]?.integer } == [0, 0])
         #expect(result["dns"] == ["search": ["example.org"]])
         #expect(try pod.addresses("eth0") == result.addresses)
-        #expect(try pod.addressObjects("eth0").allSatisfy { $0["tentative"] == nil })
+        #expect(try pod.unusableAddresses("eth0") == [])
         #expect(try pod.route("default")?["gateway"]?.string == Outside.host(.v4))
         #expect(try pod.route("default", family: "-6")?["gateway"]?.string == Outside.host(.v6))
         #expect(try pod.sysctl("ipv4/conf/eth0/arp_notify") == "1")

@@ -43,6 +43,11 @@ extension Namespace {
         try addressObjects(link).compactMap(\.ownAddress)
     }
 
+    /// Those of `addresses` that duplicate address detection has not let through.
+    func unusableAddresses(_ link: String) throws -> [String] {
+        try addressObjects(link).filter { $0["tentative"] == true || $0["dadfailed"] == true }.compactMap(\.ownAddress)
+    }
+
     /// The routes of all tables, both families.
     func routes() throws -> [JSONValue] {
         try ip("-4", "route", "show", "table", "all") + ip("-6", "route", "show", "table", "all")
