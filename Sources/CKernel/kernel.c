@@ -115,8 +115,8 @@ int ck_unmount(const char *target) { return umount2(target, MNT_DETACH); }
 
 static void wake(int signal) { (void)signal; }
 
-int ck_lock_exclusively(int fd, unsigned milliseconds) {
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
+int ck_lock(int fd, int operation, unsigned milliseconds) {
+    if (flock(fd, operation | LOCK_NB) == 0) return 0;
     if (errno != EWOULDBLOCK || milliseconds == 0) return -1;
     // Waiting in the kernel keeps the queue fair; the timer's signal ends the wait. It repeats, so that one which
     // arrives between arming and flock is not the last.
@@ -132,7 +132,7 @@ int ck_lock_exclusively(int fd, unsigned milliseconds) {
     struct timespec start, now;
     clock_gettime(CLOCK_MONOTONIC, &start);
     int result = setitimer(ITIMER_REAL, &timer, NULL);
-    while (result == 0 && (result = flock(fd, LOCK_EX)) < 0 && errno == EINTR) {
+    while (result == 0 && (result = flock(fd, operation)) < 0 && errno == EINTR) {
         clock_gettime(CLOCK_MONOTONIC, &now);
         long waited = (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000;
         if (waited >= (long)milliseconds) {

@@ -111,7 +111,7 @@ struct Index: ~Copyable {
     /// Frees what the index knows, as its owners ended with their boot, and empties it.
     ///
     /// A reservation whose content is another owner's by now stays, and so does an entry whose reservation could not
-    /// be removed.
+    /// be removed, or which is no entry.
     func retire(_ directory: borrowing ReservationDirectory) throws(Errno) {
         for name in try descriptor.names(limit: ReservationDirectory.maximumNames) {
             if let unit = (try? self.unit(at: name)) ?? nil, case .owner(let owner) = try directory.holder(of: unit),
@@ -119,7 +119,7 @@ struct Index: ~Copyable {
             {
                 try directory.remove(unit)
             }
-            try descriptor.unlink(name)
+            do throws(Errno) { try descriptor.unlink(name) } catch .isDirectory {}
         }
     }
 }

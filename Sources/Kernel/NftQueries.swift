@@ -11,13 +11,13 @@ extension NetlinkSocket {
         return generation
     }
 
-    public mutating func hasTable(_ table: NftTable) throws(Failure) -> Bool {
+    /// NFT_TABLE_F_ of a table, linux/netfilter/nf_tables.h; nil where there is no such table.
+    public mutating func flags(of table: NftTable) throws(Failure) -> UInt32? {
         do throws(Failure) {
-            _ = try request("look up table \(table)") { $0.getTable(table) }
-            return true
+            return NftTable.flags(try request("look up table \(table)") { $0.getTable(table) })
         } catch {
             guard error.errno == .noSuchFile else { throw error }
-            return false
+            return nil
         }
     }
 

@@ -7,6 +7,13 @@ extension NodeRules {
     /// The tables, as nft names them: `inet swiftlet`. Each is there once an attachment has needed it.
     public static let tables: [String] = OwnTable.allCases.map { "\($0.table)" }
 
+    /// Those of them that the pods here need.
+    public static func requiredTables() throws(Failure) -> Set<String> {
+        var required = Set(try recorded().flatMap { $0.isNamespaceAlive == true ? $0.rules?.tables ?? [] : [] })
+        if try routesLoopback { required.insert(.loopbackGuard) }
+        return Set(required.map { "\($0.table)" })
+    }
+
     /// Chains that come and go with conditions of ports, beside the fixed ones.
     public static let conditionChainPrefix = ConditionChain.prefix
 

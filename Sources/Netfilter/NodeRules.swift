@@ -26,39 +26,53 @@ public struct NodeRules: ~Copyable {
     /// Sets up what the attachment wants. If it has something already, that goes first, unless it is the same.
     ///
     /// - Parameter netns: the path of the pod's namespace.
-    /// - Throws: code 103 when a port belongs to another attachment that is alive. Nothing is left
-    ///   of it then.
+    /// - Throws: code 103 when a port belongs to another attachment that is alive. The attachment has then what it had
+    ///   before.
     public mutating func apply(_ rules: PodRules, _ owner: RulesOwner, netns: String) throws(Failure) {
         guard !rules.isEmpty else { return }
         let record = Record(rules, try NamespaceIdentity(netns))
         for _ in 0..<NodeRules.attempts {
             guard let locked = try records.lock(owner.network, owner.plugin, create: true) else { continue }
-            let isRepeated = try locked.has(owner)
-            if isRepeated, try records.record(of: owner) != record { try removeElements(owner, locked) }
-            do throws(Failure) { try locked.write(record, owner) } catch {
-                if !isRepeated { surviving { () throws(Failure) in try locked.remove(owner) } }
-                throw error
-            }
-            let dead: RulesOwner
-            do throws(Failure) {
-                guard let other = try add(rules, owner) else { return try settle(rules, owner) }
-                dead = other
-            } catch {
-                if !isRepeated {
-                    surviving { () throws(Failure) in try remove(rules, of: owner, locked) }
-                    surviving { () throws(Failure) in try locked.remove(owner) }
-                }
-                throw error
-            }
+            guard let dead = try establish(record, owner, locked) else { return }
             // It may be of this network, whose records are locked: let go first.
-            try locked.remove(owner)
             _ = consume locked
             try removeAll(ofAttachment: dead)
         }
         throw NodeRules.crowdedOut(owner)
     }
 
-    private static func crowdedOut(_ owner: RulesOwner) -> Failure {
+    /// The same for one record.
+    ///
+    /// - Returns: a dead attachment that has what this one wants; nil when all is done.
+    mutating func establish(
+        _ record: Record, _ owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords
+    ) throws(Failure) -> RulesOwner? {
+        let isRepeated = try locked.has(owner)
+        let before = isRepeated ? try records.record(of: owner) : nil
+        if isRepeated, before != record { try removeElements(owner, locked) }
+        do throws(Failure) {
+            try locked.write(record, owner)
+            guard let dead = try add(record.rules, owner, locked) else {
+                try settle(record.rules, owner)
+                return nil
+            }
+            if !isRepeated { try locked.remove(owner) }
+            return dead
+        } catch {
+            if let before {
+                surviving { () throws(Failure) in try locked.write(before, owner) }
+                surviving { () throws(Failure) in
+                    if before != record, try add(before.rules, owner, locked) == nil { try settle(before.rules, owner) }
+                }
+            } else if !isRepeated {
+                surviving { () throws(Failure) in try remove(record.rules, of: owner, locked) }
+                surviving { () throws(Failure) in try locked.remove(owner) }
+            }
+            throw error
+        }
+    }
+
+    static func crowdedOut(_ owner: RulesOwner) -> Failure {
         Failure(
             .conflict, "set up the rules of \(owner.name): others keep changing the same", details: "try again later")
     }
@@ -66,7 +80,9 @@ public struct NodeRules: ~Copyable {
     /// Adds the elements, and whatever has to be there before them.
     ///
     /// - Returns: a dead attachment that has what this one wants; nil when all is done.
-    private mutating func add(_ rules: PodRules, _ owner: RulesOwner) throws(Failure) -> RulesOwner? {
+    private mutating func add(
+        _ rules: PodRules, _ owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords
+    ) throws(Failure) -> RulesOwner? {
         var elements = rules.elements(of: owner)
         var obsolete: [OwnedElement] = []
         for _ in 0..<NodeRules.attempts {
@@ -76,8 +92,11 @@ public struct NodeRules: ~Copyable {
             } catch {
                 switch error.errno {
                 case .noSuchFile:
-                    obsolete = []
-                    try makeReady(rules)
+                    // Whatever was there may be gone as well.
+                    (elements, obsolete) = (rules.elements(of: owner), [])
+                    do throws(Failure) { try makeReady(rules) } catch {
+                        guard error.errno == .noSuchFile else { throw error }
+                    }
                 case .fileExists:
                     let pending = elements.filter { !$0.isShared }.count
                     let shared = elements.filter { $0.isShared }
@@ -89,7 +108,7 @@ public struct NodeRules: ~Copyable {
                         elements += shared
                     } else {
                         // It is not the ports: subnets of several networks overlap. Worked out from everybody's records.
-                        try rebuildShared()
+                        try rebuildShared(locked.node)
                     }
                 default: throw error
                 }
@@ -115,7 +134,9 @@ public struct NodeRules: ~Copyable {
                 if let dead = try deadOwner(of: listed.comment) { return .taken(by: dead) }
                 throw Failure(
                     .conflict, "\(wanted.subject) belongs to \(listed.comment), so \(owner.name) cannot have it",
-                    details: "use another one, or DEL \(listed.comment) first")
+                    details:
+                        "use another one, or DEL \(listed.comment) first; swiftletctl gc frees what pods that are gone have left"
+                )
             }
             guard listed == nil || listed?.data != wanted.element.data else { continue }
             if listed != nil { obsolete.append(wanted) }
@@ -139,13 +160,16 @@ public struct NodeRules: ~Copyable {
         try socket.execute(changes)
     }
 
-    /// The owner that a comment names, if it is known to be dead: without a record, or with its namespace gone.
+    /// The owner that a comment names, if it is dead: its namespace is gone. Who has no record is alive for as long as the
+    /// node's end of its link is there.
     private func deadOwner(of comment: String) throws(Failure) -> RulesOwner? {
         guard let named = RulesOwner(name: comment) else { return nil }
         let known = try records.owners(network: named.network)
             .filter { $0.containerID == named.containerID && $0.ifname == named.ifname }
         for owner in known where try records.record(of: owner)?.namespace.isAlive ?? true { return nil }
-        return named
+        guard known.isEmpty else { return named }
+        var route = try NetlinkSocket()
+        return try route.links().contains { $0.alias == "swiftlet \(comment)" } ? nil : named
     }
 
     /// The elements as the kernel has them, in the same order; nil for those that it has not.
@@ -182,21 +206,28 @@ public struct NodeRules: ~Copyable {
     /// - Throws: code 7 when a table of that name is somebody else's.
     mutating func makeReady(_ rules: PodRules) throws(Failure) {
         for table in rules.tables { try install(table) }
+        // All may be made anew because somebody has taken all away: other pods need it.
+        if !rules.tables.contains(.loopbackGuard), try NodeRules.routesLoopback { try install(.loopbackGuard) }
         for chain in rules.conditionChains { try install(chain) }
     }
 
     mutating func install(_ table: OwnTable) throws(Failure) {
-        let present = try socket.sets(of: table.table)
-        let isOurs = present.contains { $0.name.hasPrefix(Ruleset.versionPrefix) }
+        let isOurs = { (sets: [NftListedSet]) in sets.contains { $0.name.hasPrefix(Ruleset.versionPrefix) } }
+        var present = try socket.sets(of: table.table)
         var exists = !present.isEmpty
-        if !exists { exists = try socket.hasTable(table.table) }
-        guard isOurs || !exists else {
+        if !exists, try socket.flags(of: table.table) != nil {
+            // Another pod's ADD has made it meanwhile, or it is somebody else's.
+            exists = true
+            present = try socket.sets(of: table.table)
+        }
+        guard isOurs(present) || !exists else {
             throw Failure(
                 .invalidConfiguration, "table \(table.table) is there, but not made by swiftlet",
                 details: "rename or delete it: nft delete table \(table.table)")
         }
         var changes = Changes.batch()
-        table.ruleset.install(over: present, &changes)
+        let chains = try socket.chains(table.table.family).filter { $0.table.name == table.table.name }
+        table.ruleset.install(over: present, chains.map { $0.chain.name }, &changes)
         try socket.execute(changes)
     }
 }

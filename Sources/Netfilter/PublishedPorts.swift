@@ -141,5 +141,5 @@ public struct PortMapping: Sendable, Hashable {
     public func applies(to family: IPFamily) -> Bool { hostIP.map { $0.family == family } ?? true }
 
     /// nil when it is for all addresses.
-    var specificAddress: IPAddress? { hostIP.flatMap { $0.isUnspecified ? nil : $0 } }
+    public var specificAddress: IPAddress? { hostIP.flatMap { $0.isUnspecified ? nil : $0 } }
 }

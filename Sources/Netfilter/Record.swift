@@ -106,10 +106,13 @@ struct Record: Sendable, Hashable {
 
     private static func ports(_ reader: JSONReader) throws(Failure) -> PublishedPorts {
         let mappings = try reader.required("mappings").elements().map { value throws(Failure) in
-            PortMapping(
-                hostPort: try value.required("hostPort").port(),
-                containerPort: try value.required("containerPort").port(),
-                count: try value.member("range")?.port() ?? 1,
+            let (host, container) = (try value.required("hostPort").port(), try value.required("containerPort").port())
+            let count = try value.member("range")?.port() ?? 1
+            guard Int(max(host, container)) + Int(count) - 1 <= UInt16.max else {
+                throw Failure(.value, path: value.path, expected: "within the 65535 ports")
+            }
+            return PortMapping(
+                hostPort: host, containerPort: container, count: count,
                 try value.required("protocol").parsed { PortMapping.Transport($0) },
                 hostIP: try value.member("hostIP")?.parsed { IPAddress($0) })
         }

@@ -24,6 +24,7 @@ struct RecordDirectory: Sendable {
 
     private func directory(_ network: String, _ plugin: String) -> String { "\(path)/\(network)/\(plugin)" }
 
+    /// A container ID has no colon, and what is no record has none either.
     private static func name(_ owner: RulesOwner) -> String { "\(owner.containerID):\(owner.ifname)" }
 
     /// Locks the records of one plugin in one network, so that whoever is the last of it knows that.
@@ -32,7 +33,7 @@ struct RecordDirectory: Sendable {
     func lock(_ network: String, _ plugin: String, create: Bool) throws(Failure) -> LockedRecords? {
         let path = directory(network, plugin)
         for _ in 0..<16 {
-            guard let descriptor = try RecordDirectory.open(path) else {
+            guard let descriptor = try RecordDirectory.lock(path, alone: true) else {
                 guard create else {
                     // Whoever has removed it may have been killed before it came to those above it.
                     RecordDirectory.removeEmpty(RecordDirectory.parent(of: path))
@@ -41,17 +42,60 @@ struct RecordDirectory: Sendable {
                 try makeDirectory(path)
                 continue
             }
-            do throws(Errno) {
-                try descriptor.lockExclusively(path, milliseconds: RecordDirectory.lockTimeoutMilliseconds)
-            } catch {
-                throw Failure(
-                    .storage, "lock \(path): \(error)", details: error == .tryAgain ? "try again later" : "")
+            // Those above it stay for as long as it is locked.
+            guard let node = try lockNode() else { continue }
+            return LockedRecords(path: path, descriptor: descriptor, node: node)
+        }
+        throw RecordDirectory.unstable(path)
+    }
+
+    /// - Returns: nil where there are no records.
+    func lockNode(alone: Bool = false) throws(Failure) -> NodeLock? {
+        guard let descriptor = try RecordDirectory.lock(path, alone: alone) else { return nil }
+        return NodeLock(path: path, descriptor: descriptor)
+    }
+
+    /// Opens and locks a directory.
+    ///
+    /// - Returns: nil where there is none.
+    private static func lock(_ path: String, alone: Bool) throws(Failure) -> FileDescriptor? {
+        for _ in 0..<16 {
+            guard let descriptor = try open(path) else { return nil }
+            try wait(path) { () throws(Errno) in
+                try alone
+                    ? descriptor.lockExclusively(path, milliseconds: lockTimeoutMilliseconds)
+                    : descriptor.lockShared(milliseconds: lockTimeoutMilliseconds)
             }
             // It may have been removed while we waited, by whoever was the last.
             let links = try storing("look at \(path)") { () throws(Errno) in try descriptor.status().linkCount }
-            if links > 0 { return LockedRecords(path: path, descriptor: descriptor) }
+            if links > 0 { return descriptor }
         }
-        throw Failure(.storage, "lock \(path): it is being removed again and again", details: "try again later")
+        throw unstable(path)
+    }
+
+    private static func wait(_ path: String, _ lock: () throws(Errno) -> Void) throws(Failure) {
+        do throws(Errno) { try lock() } catch {
+            throw Failure(.storage, "lock \(path): \(error)", details: error == .tryAgain ? "try again later" : "")
+        }
+    }
+
+    private static func unstable(_ path: String) -> Failure {
+        Failure(.storage, "lock \(path): it is being removed again and again", details: "try again later")
+    }
+
+    /// Held by whoever changes rules, from before the record is written until the kernel has them, and the other way round.
+    /// Together with others: networks do not wait for each other. What networks share is worked out from all records, by
+    /// one who holds it alone, so that no record comes or goes between the look and the change.
+    struct NodeLock: ~Copyable {
+        fileprivate let path: String
+        fileprivate let descriptor: FileDescriptor
+
+        /// Waits until nobody else holds it. Others may have held it alone since it was taken.
+        func becomeSole() throws(Failure) {
+            try wait(path) { () throws(Errno) in
+                try descriptor.lockExclusively(path, milliseconds: lockTimeoutMilliseconds)
+            }
+        }
     }
 
     private static func open(_ path: String) throws(Failure) -> FileDescriptor? {
@@ -83,7 +127,6 @@ struct RecordDirectory: Sendable {
         for network in networks {
             for plugin in try RecordDirectory.names("\(path)/\(network)") {
                 for name in try RecordDirectory.names(directory(network, plugin)) {
-                    // A container ID has no colon.
                     guard let colon = name.firstIndex(of: ":") else { continue }
                     owners.append(
                         RulesOwner(
@@ -95,11 +138,12 @@ struct RecordDirectory: Sendable {
         return owners
     }
 
+    /// Of a directory; anything else has none.
     private static func names(_ path: String) throws(Failure) -> [String] {
         do throws(Errno) {
             return try FileDescriptor.open(path, [.directory, .noFollow]).names(limit: maximumNames)
         } catch {
-            guard error != .noSuchFile else { return [] }
+            guard ![.noSuchFile, .notDirectory, .tooManySymlinks].contains(error) else { return [] }
             throw Failure(.storage, "list \(path): \(error)")
         }
     }
@@ -107,7 +151,8 @@ struct RecordDirectory: Sendable {
     /// Removes what killed calls have left of a network: unfinished records, empty directories.
     func tidy(_ network: String) throws(Failure) {
         for plugin in try RecordDirectory.names("\(path)/\(network)") {
-            try lock(network, plugin, create: false)?.tidy()
+            // Something else may have that name.
+            surviving { () throws(Failure) in try lock(network, plugin, create: false)?.tidy() }
         }
         RecordDirectory.removeEmpty("\(path)/\(network)")
     }
@@ -153,13 +198,23 @@ struct RecordDirectory: Sendable {
     struct LockedRecords: ~Copyable {
         let path: String
         let descriptor: FileDescriptor
+        let node: NodeLock
 
         /// Writes it down, whole or not at all.
+        ///
+        /// - Throws: code 7 for more than could be read again.
         func write(_ record: Record, _ owner: RulesOwner) throws(Failure) {
             let name = RecordDirectory.name(owner)
             let temporary = ".new"
+            let content = record.content
+            guard content.count <= Record.maximumSize else {
+                throw Failure(
+                    .invalidConfiguration,
+                    "write \(path)/\(name): \(content.count) octets, at most \(Record.maximumSize)",
+                    details: "ask for fewer port mappings, or for ranges of ports")
+            }
             try storing("write \(path)/\(name)") { () throws(Errno) in
-                try descriptor.open(temporary, [.writeOnly, .create, .truncate, .noFollow]).writeAll(record.content)
+                try descriptor.open(temporary, [.writeOnly, .create, .truncate, .noFollow]).writeAll(content)
                 try descriptor.rename(temporary, to: name)
             }
         }
@@ -176,7 +231,7 @@ struct RecordDirectory: Sendable {
         func isLast(_ owner: RulesOwner) throws(Failure) -> Bool {
             let own = RecordDirectory.name(owner)
             return try storing("list \(path)") { () throws(Errno) in
-                try !descriptor.hasName { $0 != own && $0 != ".new" }
+                try !descriptor.hasName { $0 != own && $0.utf8.contains(UInt8(ascii: ":")) }
             }
         }
 

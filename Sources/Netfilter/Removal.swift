@@ -48,8 +48,9 @@ extension NodeRules {
         guard let rules = try records.record(of: owner)?.rules else {
             // Nobody knows what it had: everything is looked at.
             try sweep { $0 == owner.name }
+            // Nor what others could not do without it.
+            try rebuildShared(locked.node, except: owner)
             guard try locked.isLast(owner) else { return }
-            try rebuildShared(except: owner)
             return try stopLettingThrough(network: owner.network)
         }
         try remove(rules, of: owner, locked)
@@ -63,7 +64,7 @@ extension NodeRules {
         try delete(rules.elements(of: owner).filter { !$0.isShared }, of: owner)
         // Others who have left before may have wanted more of the network than this one.
         if try locked.isLast(owner) {
-            try rebuildShared(except: owner)
+            try rebuildShared(locked.node, except: owner)
             if rules.passage != nil { try stopLettingThrough(network: owner.network) }
         }
         try forget(rules)
@@ -107,9 +108,11 @@ extension NodeRules {
 
     /// Takes away what belongs to the network but to none of the attachments that are kept.
     ///
-    /// - Parameter isKept: tells by container ID and interface.
+    /// - Parameters:
+    ///   - isOver: whether no attachment is kept, so that nobody needs what the network has either.
+    ///   - isKept: tells by container ID and interface.
     public static func collectGarbage(
-        network: String, keeping isKept: (_ containerID: String, _ ifname: String) -> Bool
+        network: String, isOver: Bool, keeping isKept: (_ containerID: String, _ ifname: String) -> Bool
     ) throws(Failure) {
         let records = try RecordDirectory()
         for owner in try records.owners(network: network) where !isKept(owner.containerID, owner.ifname) {
@@ -122,9 +125,12 @@ extension NodeRules {
             return named.network == network && !isKept(named.containerID, named.ifname)
         }
         try node.removeUnusedConditionChains()
-        if try records.owners(network: network).isEmpty {
+        guard isOver else { return }
+        if let lock = try records.lockNode(alone: true) {
+            try node.rebuildShared(lock, ending: network)
+        } else {
             try node.sweep { $0 == network }
-            try node.stopLettingThrough(network: network)
         }
+        if try records.owners(network: network).isEmpty { try node.stopLettingThrough(network: network) }
     }
 }

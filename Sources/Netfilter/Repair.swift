@@ -32,30 +32,53 @@ extension NodeRules {
     public mutating func repair(forgettingGone: Bool = false) throws(Failure) -> RepairReport {
         var report = RepairReport()
         for owner in try records.owners() {
-            let title = "\(owner.name) (\(owner.plugin))"
-            guard let record = try? records.record(of: owner) else {
-                report.failed.append("\(title): its record cannot be read")
-                continue
+            do throws(Failure) { try repair(owner, forgettingGone: forgettingGone, &report) } catch {
+                report.failed.append("\(owner.title): \(error)")
             }
-            do throws(Failure) {
-                guard record.namespace.isAlive else {
-                    if forgettingGone { try NodeRules.remove(owner) }
-                    report.note(gone: title, isForgotten: forgettingGone)
-                    continue
-                }
-                let missing = try deviations(record.rules, owner)
-                guard !missing.isEmpty else {
-                    report.whole.append(title)
-                    continue
-                }
-                try makeReady(record.rules)
-                try apply(record.rules, owner, netns: record.namespace.path)
-                report.repaired.append(RepairReport.Repaired(owner: title, missing: missing))
-            } catch { report.failed.append("\(title): \(error)") }
         }
-        try rebuildShared()
+        if let lock = try records.lockNode(alone: true) { try rebuildShared(lock) }
+        if try NodeRules.routesLoopback {
+            let missing = try LoopbackGuardTable.ruleset.deviations(&socket)
+            if !missing.isEmpty {
+                try install(.loopbackGuard)
+                report.repaired.append(RepairReport.Repaired(owner: "127.0.0.0/8 of this node", missing: missing))
+            }
+        }
         return report
     }
+
+    private mutating func repair(
+        _ owner: RulesOwner, forgettingGone: Bool, _ report: inout RepairReport
+    ) throws(Failure) {
+        for _ in 0..<NodeRules.attempts {
+            // DEL may have come first.
+            guard let locked = try records.lock(owner.network, owner.plugin, create: false), try locked.has(owner)
+            else {
+                return
+            }
+            guard let record = try records.record(of: owner) else {
+                throw Failure(.storage, "its record cannot be read", details: "detach the pod: DEL takes it away")
+            }
+            guard record.namespace.isAlive else {
+                _ = consume locked
+                if forgettingGone { try NodeRules.remove(owner) }
+                return report.note(gone: owner.title, isForgotten: forgettingGone)
+            }
+            let missing = try deviations(record.rules, owner)
+            guard !missing.isEmpty else { return report.whole.append(owner.title) }
+            try makeReady(record.rules)
+            guard let dead = try establish(record, owner, locked) else {
+                return report.repaired.append(RepairReport.Repaired(owner: owner.title, missing: missing))
+            }
+            _ = consume locked
+            try removeAll(ofAttachment: dead)
+        }
+        throw NodeRules.crowdedOut(owner)
+    }
+}
+
+extension RulesOwner {
+    fileprivate var title: String { "\(name) (\(plugin))" }
 }
 
 #if !hasFeature(Embedded)

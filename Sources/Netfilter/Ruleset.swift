@@ -16,10 +16,13 @@ struct Ruleset: Sendable {
 
     private var allSets: [NftSet] { [NftSet(version, NftType(.protocolNumber))] + sets }
 
-    /// Puts the table up as it should be, whatever of it is there; elements stay.
+    /// Puts the table up as it should be, whatever of it is there; elements stay. Over another version, what this one has
+    /// not goes.
     ///
-    /// - Parameter present: the sets that the table has.
-    func install(over present: [NftListedSet], _ changes: inout Changes) {
+    /// - Parameters:
+    ///   - present: the sets that the table has.
+    ///   - chains: the chains that it has.
+    func install(over present: [NftListedSet], _ presentChains: [String], _ changes: inout Changes) {
         changes.append("make table \(table)") { $0.addTable(table) }
         for (position, set) in allSets.enumerated() {
             changes.append("make set \(set.name) in table \(table)") {
@@ -39,7 +42,21 @@ struct Ruleset: Sendable {
                 }
             }
         }
-        for old in present where old.name.hasPrefix(Ruleset.versionPrefix) && old.name != version {
+        guard present.contains(where: { $0.name.hasPrefix(Ruleset.versionPrefix) && $0.name != version }) else {
+            return
+        }
+        let retired = presentChains.filter { name in
+            !chains.contains { $0.chain.name == name } && !name.hasPrefix(ConditionChain.prefix)
+        }
+        // They may lead to each other.
+        for name in retired {
+            changes.append("empty chain \(name) in table \(table)") { $0.deleteRule(of: name, in: table) }
+        }
+        for name in retired {
+            changes.append("delete chain \(name) of table \(table)") { $0.deleteChain(name, of: table) }
+        }
+        // Anonymous ones belong to rules.
+        for old in present where !old.name.hasPrefix("__") && !allSets.contains(where: { $0.name == old.name }) {
             changes.append("delete set \(old.name) of table \(table)") { $0.deleteSet(old.name, of: table) }
         }
     }
@@ -50,6 +67,8 @@ struct Ruleset: Sendable {
         let listedSets = try socket.sets(of: table)
         guard !present.isEmpty || !listedSets.isEmpty else { return ["table \(table) is missing"] }
         var found: [String] = []
+        // NFT_TABLE_F_DORMANT, linux/netfilter/nf_tables.h.
+        if (try socket.flags(of: table) ?? 0) & 1 != 0 { found.append("table \(table) is switched off (dormant)") }
         for set in allSets {
             guard let listed = listedSets.first(where: { $0.name == set.name }) else {
                 found.append("set \(set.name) is missing from table \(table)")

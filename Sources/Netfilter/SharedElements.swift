@@ -5,27 +5,42 @@ internal import Wire
 
 /// Elements of networks. Those of different networks may overlap, which the kernel does not take.
 extension NodeRules {
-    /// Makes the elements of networks what all records together ask for.
+    /// Makes the elements of networks what all records together ask for, while no record comes or goes.
     ///
-    /// Nobody is locked out: if the ruleset changes while this is worked out, it starts again.
-    /// - Parameter leaving: an owner whose record does not count any more.
-    mutating func rebuildShared(except leaving: RulesOwner? = nil) throws(Failure) {
-        for attempt in 1...NodeRules.attempts {
-            let generation = try socket.generation()
-            var wanted: [OwnedElement] = []
-            for owner in try records.owners() where owner != leaving {
-                for element in try records.record(of: owner)?.rules.sharedElements(of: owner.network) ?? []
-                where !wanted.contains(where: { $0.isSamePlace(as: element) }) { wanted.append(element) }
+    /// Those of a network of which nothing is known stay: where there is no record of it, or one that cannot be read.
+    /// - Parameters:
+    ///   - leaving: an owner whose record does not count any more. It has to go before the lock does.
+    ///   - ending: a network that nobody is attached to any more.
+    mutating func rebuildShared(
+        _ lock: borrowing RecordDirectory.NodeLock, except leaving: RulesOwner? = nil, ending: String? = nil
+    ) throws(Failure) {
+        try lock.becomeSole()
+        var seen: [OwnedElement] = []
+        var known = Set([leaving?.network, ending].compactMap { $0 })
+        var unknown: Set<String> = []
+        for owner in try records.owners() where owner != leaving {
+            guard let rules = try records.record(of: owner)?.rules else {
+                unknown.insert(owner.network)
+                continue
             }
-            wanted = SharedElements.disjoint(wanted)
+            known.insert(owner.network)
+            for element in rules.sharedElements(of: owner.network)
+            where !seen.contains(where: { $0.isSamePlace(as: element) }) { seen.append(element) }
+        }
+        known.subtract(unknown)
+        for attempt in 1...NodeRules.attempts {
+            // Others, who know nothing of the lock, may change the ruleset meanwhile.
+            let generation = try socket.generation()
+            var listed: [OwnedElement] = []
+            for (table, set) in SharedElements.sets { listed += try list(set, in: table) }
+            let kept = listed.filter { !known.contains($0.owner) }
+            var wanted = Array(SharedElements.disjoint(kept + seen).dropFirst(kept.count))
             var obsolete: [OwnedElement] = []
-            for (table, set) in SharedElements.sets {
-                for element in try list(set, in: table) {
-                    if let position = wanted.firstIndex(of: element) {
-                        wanted.remove(at: position)
-                    } else {
-                        obsolete.append(element)
-                    }
+            for element in listed where !kept.contains(element) {
+                if let position = wanted.firstIndex(of: element) {
+                    wanted.remove(at: position)
+                } else {
+                    obsolete.append(element)
                 }
             }
             guard !wanted.isEmpty || !obsolete.isEmpty else { return }

@@ -15,7 +15,7 @@ extension NodeRules {
             try change(port, "isolate bridge port \(port)") { $0.isolated = true }
         }
         guard let ports = rules.ports else { return }
-        if let interface = ports.localRoute { try localRouting(interface).ensure("1") }
+        if let interface = ports.localRoute { try NodeRules.localRouting(interface).ensure("1") }
         if let port = ports.hairpinPort {
             try change(port, "set hairpin mode of \(port)") { $0.hairpin = true }
         }
@@ -29,7 +29,21 @@ extension NodeRules {
         try route.execute(attempt) { $0.changeLink(.name(port), change) }
     }
 
-    private func localRouting(_ interface: String) -> Sysctl { Sysctl("ipv4/conf/\(interface)/route_localnet") }
+    private static func localRouting(_ interface: String) -> Sysctl { Sysctl("ipv4/conf/\(interface)/route_localnet") }
+
+    /// Whether packets for 127.0.0.0/8 come in by some interface, as host ports need it and leave it behind.
+    static var routesLoopback: Bool {
+        get throws(Failure) {
+            let path = "/proc/sys/net/ipv4/conf"
+            let names = try storing("list \(path)") { () throws(Errno) in
+                try FileDescriptor.open(path, [.directory]).names(limit: 1 << 20)
+            }
+            for name in names where !["all", "default", "lo"].contains(name) {
+                if try localRouting(name).read() == "1" { return true }
+            }
+            return false
+        }
+    }
 
     /// What of that is not as it was set; empty if all is well.
     mutating func deviations(ofSurroundings rules: PodRules, _ owner: RulesOwner) throws(Failure) -> [String] {
@@ -45,7 +59,7 @@ extension NodeRules {
             }
         }
         if let interface = rules.ports?.localRoute {
-            let parameter = localRouting(interface)
+            let parameter = NodeRules.localRouting(interface)
             if try parameter.read() != "1" { found.append("\(parameter) is not 1") }
         }
         if let port = rules.ports?.hairpinPort {

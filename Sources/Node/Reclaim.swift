@@ -14,6 +14,8 @@ public struct Reclaim: Sendable {
     public let chosen: [Orphan]
     /// Those that are gone, but were made so recently that their ADD may still be under way.
     public let recent: [Orphan]
+    /// Networks that somebody is attached to.
+    private let living: Set<String>
 
     /// - Parameter grace: how old the latest of what is left must be, in seconds.
     public init(_ snapshot: Snapshot, grace: Int) {
@@ -21,6 +23,7 @@ public struct Reclaim: Sendable {
         let isOld = { (orphan: Orphan) in orphan.since.map { snapshot.time - $0 >= grace } ?? true }
         chosen = gone.filter(isOld)
         recent = gone.filter { !isOld($0) }
+        living = Set(snapshot.attachments.map(\.id.network) + recent.compactMap { $0.id?.network })
     }
 
     /// What came of one orphan.
@@ -37,7 +40,7 @@ public struct Reclaim: Sendable {
         var outcomes = chosen.map { Outcome(orphan: $0, error: nil) }
         for network in Set(chosen.compactMap { $0.id?.network }).sorted() {
             let gone = Set(chosen.compactMap(\.id).filter { $0.network == network })
-            do throws(Failure) { try Reclaim.freeRules(of: gone, in: network) } catch {
+            do throws(Failure) { try freeRules(of: gone, in: network) } catch {
                 for position in outcomes.indices where outcomes[position].orphan.id?.network == network {
                     outcomes[position].error = "\(error)"
                 }
@@ -51,8 +54,8 @@ public struct Reclaim: Sendable {
     }
 
     /// Whatever plugin has made them, with a record or without one.
-    private static func freeRules(of gone: Set<AttachmentID>, in network: String) throws(Failure) {
-        try NodeRules.collectGarbage(network: network) { containerID, ifname in
+    private func freeRules(of gone: Set<AttachmentID>, in network: String) throws(Failure) {
+        try NodeRules.collectGarbage(network: network, isOver: !living.contains(network)) { containerID, ifname in
             !gone.contains(AttachmentID(network: network, containerID: containerID, ifname: ifname))
         }
     }

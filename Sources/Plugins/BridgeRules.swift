@@ -19,7 +19,8 @@ extension BridgeNetwork {
         rules.ports = try ports?.ports(
             addresses: addresses, localRoute: settings.gatewayInterfaceName, hairpinPort: nil)
         if let isolation {
-            rules.isolation = isolation.isolation(settings.bridge)
+            // Where traffic for other bridges comes by.
+            rules.isolation = isolation.isolation(settings.nodeInterfaceName)
             rules.passage = isolation.passage(addresses)
         }
         return rules

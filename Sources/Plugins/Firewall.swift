@@ -48,7 +48,11 @@ struct Firewall: Plugin {
                 details: "firewall stands behind bridge in \"plugins\"")
         }
         let port = links.first { $0.kind == "veth" && $0.master == bridge.index }
-        rules.isolation = settings.isolation(bridge.name, port: port?.name)
+        // With a VLAN, traffic for other bridges comes by another interface: BRIDGE.VLAN.
+        let address = result.addresses(of: request.attachment.ifname).first?.address
+        let way = try address.flatMap { (address) throws(Failure) in try host.interface(towards: address) }
+        let carrier = way.flatMap { $0.hasPrefix("\(bridge.name).") ? $0 : nil } ?? bridge.name
+        rules.isolation = settings.isolation(carrier, port: port?.name)
         return rules
     }
 }

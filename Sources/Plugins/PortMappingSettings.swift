@@ -148,16 +148,23 @@ struct PortMappingSettings {
     ) throws(Failure) -> [PortMapping] {
         guard mappings.count > 1 else { return mappings }
         var result: [PortMapping] = []
+        // One without an address is for both families, so the latest of each may be another.
+        var (latestV4, latestV6): (PortMapping?, PortMapping?)
         for mapping in mappings.sorted(by: { $0.order < $1.order }) {
-            if let last = result.last, last.order.0 == mapping.order.0, last.hostIP == mapping.hostIP,
-                Int(mapping.hostPort) < Int(last.hostPort) + Int(last.count)
-            {
-                guard last != mapping else { continue }
+            let (v4, v6) = (mapping.applies(to: .v4), mapping.applies(to: .v6))
+            let rivals = [v4 ? latestV4 : nil, v6 ? latestV6 : nil].map { $0.map(mapping.overlaps) == true ? $0 : nil }
+            if rivals[0] != nil || rivals[1] != nil {
+                let isCovered = zip([v4, v6], rivals).allSatisfy { isAsked, rival in
+                    !isAsked || rival.map(mapping.isSame) == true
+                }
+                guard !isCovered else { continue }
                 throw Failure(
                     .value, path: list.path, expected: "without repeats",
                     found: "for host port \(mapping.hostPort)/\(mapping.protocol.name) twice")
             }
             result.append(mapping)
+            if v4 { latestV4 = mapping }
+            if v6 { latestV6 = mapping }
         }
         return result
     }
@@ -192,9 +199,22 @@ struct PortMappingSettings {
 }
 
 extension PortMapping {
-    /// By protocol, address, port.
-    fileprivate var order: (String, UInt16) {
-        ("\(self.protocol.rawValue) \(hostIP?.description ?? "")", hostPort)
+    /// By protocol, address, port; those for all addresses of both families before those of one.
+    fileprivate var order: (String, UInt16, Int) {
+        (place, hostPort, hostIP == nil ? 0 : 1)
+    }
+
+    /// What several may want the same ports of.
+    private var place: String { "\(self.protocol.rawValue) \(specificAddress?.description ?? "")" }
+
+    /// Whether this one wants a port of one that comes before it in this order.
+    fileprivate func overlaps(_ earlier: PortMapping) -> Bool {
+        place == earlier.place && Int(hostPort) < Int(earlier.hostPort) + Int(earlier.count)
+    }
+
+    /// Whether both lead from the same ports to the same ones.
+    fileprivate func isSame(_ other: PortMapping) -> Bool {
+        (hostPort, containerPort, count) == (other.hostPort, other.containerPort, other.count)
     }
 }
 

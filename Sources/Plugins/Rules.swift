@@ -51,7 +51,7 @@ extension Request {
 
     func collectRules() throws(Failure) {
         let kept = try configuration.validAttachments()
-        try NodeRules.collectGarbage(network: configuration.name) { containerID, ifname in
+        try NodeRules.collectGarbage(network: configuration.name, isOver: kept.isEmpty) { containerID, ifname in
             kept.contains(Attachment(containerID: containerID, ifname: ifname))
         }
         try NodeRules.collectReferenceRules(

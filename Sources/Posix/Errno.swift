@@ -18,6 +18,7 @@ public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
     public static let isDirectory = Errno(rawValue: EISDIR)
     public static let invalidArgument = Errno(rawValue: EINVAL)
     public static let readOnlyFileSystem = Errno(rawValue: EROFS)
+    public static let notDirectory = Errno(rawValue: ENOTDIR)
     public static let tooManySymlinks = Errno(rawValue: ELOOP)
     public static let badMessage = Errno(rawValue: EBADMSG)
     public static let messageTooLarge = Errno(rawValue: EMSGSIZE)

@@ -214,7 +214,13 @@ public struct FileDescriptor: ~Copyable, Sendable {
     ///
     /// - Throws: `EAGAIN` when the time is over.
     public func lockExclusively(milliseconds: UInt32) throws(Errno) {
-        try once { ck_lock_exclusively(rawValue, milliseconds) }
+        try once { ck_lock(rawValue, LOCK_EX, milliseconds) }
+    }
+
+    /// The same, shared with others who hold it so. What is held exclusively becomes shared by it, and the other way
+    /// round, but not at one stroke: others may hold it in between.
+    public func lockShared(milliseconds: UInt32) throws(Errno) {
+        try once { ck_lock(rawValue, LOCK_SH, milliseconds) }
     }
 }
 

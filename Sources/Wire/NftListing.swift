@@ -154,6 +154,13 @@ public struct NftListedElement: Sendable, Hashable {
     }
 }
 
+extension NftTable {
+    /// NFT_TABLE_F_ of a listed table, linux/netfilter/nf_tables.h.
+    public static func flags(_ message: Message) -> UInt32 {
+        netfilterPayload(message)?.1[NFTA.tableFlags]?.bigEndian32 ?? 0
+    }
+}
+
 /// The generation of the ruleset: every batch that is committed makes a new one.
 public struct NftGeneration: Sendable, Hashable {
     public let number: UInt32

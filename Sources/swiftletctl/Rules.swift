@@ -29,11 +29,12 @@ struct Rules: ParsableCommand {
             let text = NodeRules.tables.compactMap { found[$0] }.joined()
             return try output.print(found, text: text.isEmpty ? "no rules on this node" : text)
         }
+        let missing = try NodeRules.requiredTables().subtracting(found.keys).sorted()
+        var differences = missing.map { "table \($0): missing, swiftletctl repair makes it" }
         try NetworkNamespace.enterNew()
         var node = try NodeRules()
         try node.installRulesets()
         let fresh = try Nft()
-        var differences: [String] = []
         for (table, text) in found.sorted(by: { $0.key < $1.key }) {
             let wanted = try fresh.run("list table \(table)", terse: true)
             differences += difference(fixedPart(text), wanted.lines, table)

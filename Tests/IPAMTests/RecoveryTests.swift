@@ -22,6 +22,17 @@ struct RecoveryTests {
         fixture.files.expectSound("boot-2")
     }
 
+    @Test("a directory in the index of the last boot keeps nothing from being freed")
+    func directoryInIndex() throws {
+        for id in ["a", "b", "c"] { try fixture.store("boot-1").add(id, [set("10.1.0.0/24")]) }
+        for name in ["0", "zzz"] {
+            try FileManager.default.createDirectory(
+                atPath: "\(fixture.files.path)/.swiftlet.boot-1/\(name)", withIntermediateDirectories: false)
+        }
+        try fixture.store("boot-2").release(owner("nobody"))
+        #expect(fixture.files.reservations.isEmpty)
+    }
+
     @Test("a restart of the runtime frees nothing")
     func restart() throws {
         try fixture.store().add("a", [set("10.1.0.0/24")])

@@ -120,6 +120,78 @@ import Testing
         #expect(try node.recordPaths() == [])
     }
 
+    /// Its link tells that it is alive.
+    @Test func whoHasLostItsRecordKeepsItsPorts() throws {
+        let pods = try node.pods(2)
+        try add(.alone, pods[0], hostPort(8080))
+        let own = try node.ownElements(of: "net/\(pods[0].id)/eth0")
+        try FileManager.default.removeItem(atPath: node.records())
+        let error = try failure { try add(.alone, pods[1], hostPort(8080)) }
+        #expect(error.code == 103 && "\(error)".contains("swiftletctl gc"), "\(error)")
+        #expect(try node.ownElements(of: "net/\(pods[0].id)/eth0") == own)
+        try node.runtime().gc(Arrangement.alone.network(node), valid: [])
+        try add(.alone, pods[1], hostPort(8080))
+    }
+
+    /// ADD of `portmap` alone, as for a pod that has been through it.
+    func addAgain(
+        _ pod: Pod, _ result: JSONValue, _ ports: JSONValue..., wrapper: [String] = []
+    ) throws -> ProcessOutcome {
+        let configuration: JSONValue = [
+            "cniVersion": "1.1.0", "name": "net", "type": "portmap", "prevResult": result,
+            "runtimeConfig": ["portMappings": .array(ports)],
+        ]
+        return try node.call(
+            pod.environment("ADD"), stdin: String(decoding: configuration.bytes, as: UTF8.self), plugin: "portmap",
+            wrapper: wrapper)
+    }
+
+    @Test func aSecondAddThatIsTurnedAwayLeavesWhatTheFirstMade() throws {
+        let pods = try node.pods(2)
+        try add(.chained, pods[0], hostPort(8080))
+        let list = try Arrangement.chained.network(node)
+        let result = try node.runtime().add(list, pods[1].with(ports: hostPort(7070))).result
+        let before = try Snapshot(node, pods)
+        let outcome = try addAgain(pods[1], result, hostPort(7070), hostPort(8080))
+        #expect(outcome.code == 103, "\(outcome)")
+        expectSame(try Snapshot(node, pods), as: before)
+        try node.runtime().check(list, pods[1].with(ports: hostPort(7070)))
+    }
+
+    /// The second ADD has seen that its ports are there, and then they are not.
+    @Test func aFlushBesideASecondAddCostsNoPort() throws {
+        let pod = try node.pod()
+        let list = try Arrangement.chained.network(node)
+        let result = try node.runtime().add(list, pod.with(ports: hostPort(8080))).result
+        let strace = Strace(node)
+        #expect(try addAgain(pod, result, hostPort(8080), wrapper: strace.tracing("sendto")).code == nil)
+        let messages = try strace.lines()
+        let look = try #require(messages.firstIndex { $0.contains("NFT_MSG_GETSETELEM") })
+        let batch = try #require(messages[look...].firstIndex { $0.contains("NFT_MSG_NEWSETELEM") })
+        let outcomes = inParallel(2) { number in
+            if number == 0 {
+                let delayed = strace.delaying("sendto", batch + 1, milliseconds: 800)
+                return try addAgain(pod, result, hostPort(8080), wrapper: delayed).code
+            }
+            usleep(400_000)
+            try node.exec("nft", "flush", "ruleset")
+            return nil
+        }
+        for outcome in outcomes { #expect(try outcome.get() == nil) }
+        try node.runtime().check(list, pod.with(ports: hostPort(8080)))
+    }
+
+    /// The same port of the node, said in two ways.
+    @Test(arguments: Arrangement.allCases) func whatIsSaidTwiceIsOneMapping(_ arrangement: Arrangement) throws {
+        let pods = try node.pods(2)
+        try add(arrangement, pods[0], hostPort(8080, at: "0.0.0.0"), hostPort(8080), hostPort(8080, at: "::"))
+        #expect(try node.ownElements(of: "net/\(pods[0].id)/eth0").count == 2)
+        let error = try failure {
+            try add(arrangement, pods[1], hostPort(9090, to: 80), hostPort(9090, to: 81, at: "0.0.0.0"))
+        }
+        #expect(error.code == 7 && error.msg.contains("9090"), "\(error)")
+    }
+
     /// What is still claimed by a dead pod is its own until another pod wants it.
     @Test func partOfARangeIsTakenOver() throws {
         let pods = try node.pods(2)

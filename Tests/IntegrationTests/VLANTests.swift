@@ -50,6 +50,31 @@ struct VLANTests {
         #expect(try node.addresses("cni0") == [])
     }
 
+    /// Traffic between them passes the node as a router, by their gateways' interfaces.
+    @Test(arguments: [false, true]) func isolatedVlansOfOneBridgeAreKeptApart(_ isChained: Bool) throws {
+        let node = try Node()
+        let pods = try node.pods(2)
+        for (number, pod) in pods.enumerated() {
+            let vlan = Int64(100 * (number + 1))
+            let ipam: [String: JSONValue] = ["subnet": .string("10.\(number + 44).0.0/24")]
+            let keys: [String: JSONValue] = ["vlan": .integer(vlan), "isDefaultGateway": true]
+            let list =
+                isChained
+                ? try node.network(
+                    node.bridge(keys, ipam: ipam), ["type": "firewall", "ingressPolicy": "same-bridge"],
+                    name: "net-\(number)")
+                : try node.network(
+                    node.swiftlet(keys.merging(ipam) { $1 }.merging(["ingressPolicy": "same-bridge"]) { $1 }),
+                    name: "net-\(number)")
+            _ = try node.runtime().add(list, pod.attachment)
+            try node.runtime().check(list, pod.attachment)
+            try pod.ping("10.\(number + 44).0.1")
+        }
+        #expect(pods[0].cannotPing("10.45.0.2") && pods[1].cannotPing("10.44.0.2"))
+        try node.nft("flush set inet swiftlet_isolation bridges")
+        try pods[0].ping("10.45.0.2")
+    }
+
     @Test(arguments: [false, true]) func vlanOneStaysWhereItIsToBePreserved(_ preserved: Bool) throws {
         let node = try Node()
         let pod = try node.pod()

@@ -47,6 +47,17 @@ import Testing
         }
     }
 
+    @Test func portsBeyondTheLastAreNoRecord() throws {
+        let mapping = PortMapping(hostPort: 65500, containerPort: 65400, count: 36)
+        let rules = PodRules(ports: PublishedPorts([mapping], addresses: [CIDR("10.1.0.2/16")!]))
+        let content = Record(rules, try NamespaceIdentity(livingNamespace)).content
+        #expect(try Record(content).rules == rules)
+        for (number, beyond) in [("65500", "65501"), ("65400", "65501"), ("36", "37")] {
+            let text = String(decoding: content, as: UTF8.self).replacing(":\(number)", with: ":\(beyond)")
+            #expect(throws: (any Error).self, "\(text)") { try Record(Array(text.utf8)) }
+        }
+    }
+
     @Test(arguments: [("net/id/eth0", true), ("net", false), ("net/id", false), ("a/b/c/d", false), ("", false)])
     func commentsNameAttachmentsOrNetworks(_ comment: String, _ isAttachment: Bool) {
         #expect((RulesOwner(name: comment) != nil) == isAttachment)

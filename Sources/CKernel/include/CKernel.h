@@ -52,8 +52,9 @@ int ck_bind_mount(const char *source, const char *target);
 int ck_make_shared_mount(const char *target);
 int ck_unmount(const char *target);
 
-// flock(LOCK_EX) that gives up with EAGAIN after `milliseconds` (0: does not wait). Keeps SIGALRM's disposition.
-int ck_lock_exclusively(int fd, unsigned milliseconds);
+// flock(2), LOCK_EX or LOCK_SH, that gives up with EAGAIN after `milliseconds` (0: does not wait). Keeps SIGALRM's
+// disposition.
+int ck_lock(int fd, int operation, unsigned milliseconds);
 
 // Forks a child that keeps nothing but `fd`, writes the message to that socket and exits.
 // Returns the child's process ID, or -1 with errno.

@@ -20,6 +20,11 @@ struct Strace {
         tracing(call) + ["-e", "inject=\(call):signal=KILL:when=\(number)"]
     }
 
+    /// Put before the program: the n-th of the calls happens that much later.
+    func delaying(_ call: String, _ number: Int, milliseconds: Int) -> [String] {
+        tracing(call) + ["-e", "inject=\(call):delay_enter=\(milliseconds * 1000):when=\(number)"]
+    }
+
     func lines() throws -> [String] {
         try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map(String.init)
     }
