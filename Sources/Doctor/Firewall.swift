@@ -5,7 +5,8 @@ public import Posix
 /// Other programs' chains that forwarded packets pass, and what becomes of a packet in them.
 ///
 /// nft knows more matches than are understood here. One that is not known is neither taken for true nor for false: a
-/// packet whose fate depends on it is not judged.
+/// packet whose fate depends on it is not judged. The packets are of connections to any port, so that what lets some
+/// ports through lets them through not.
 public struct Firewall: Sendable {
     private var chains: [Chain] = []
     private var sets: [String: JSON] = [:]
@@ -68,7 +69,7 @@ public struct Firewall: Sendable {
                 chains[position].rules.append(
                     Rule(
                         handle: rule["handle"]?.integer ?? 0, comment: rule["comment"]?.text, expressions: expressions))
-            } else if let set = object["set"], let place = Place(set), let name = set["name"]?.text {
+            } else if let set = object["set"] ?? object["map"], let place = Place(set), let name = set["name"]?.text {
                 sets["\(place.family) \(place.table) @\(name)"] = set["elem"] ?? .array([])
             }
         }
@@ -137,6 +138,20 @@ public struct Firewall: Sendable {
         case accept, drop, `return`, other
         case jump(String)
         case goto(String)
+
+        /// - Returns: nil for what is no verdict.
+        init?(_ statement: JSON) {
+            guard case .object(let object) = statement, let member = object.members.first else { return nil }
+            let target = member.value["target"]?.text
+            switch member.key {
+            case "accept": self = .accept
+            case "drop", "reject": self = .drop
+            case "return": self = .return
+            case "jump": self = target.map { .jump($0) } ?? .other
+            case "goto": self = target.map { .goto($0) } ?? .other
+            default: return nil
+            }
+        }
     }
 
     /// - Returns: nil where the rule does not match, or only looks; else its verdict, and whether it matches for certain.
@@ -154,20 +169,38 @@ public struct Firewall: Sendable {
                 case nil: isCertain = false
                 case true?: break
                 }
-            case "counter", "log", "mangle", "notrack": break
-            case "accept": return (.accept, isCertain)
-            case "drop", "reject": return (.drop, isCertain)
-            case "return": return (.return, isCertain)
-            case "jump": return (value["target"]?.text.map { .jump($0) } ?? .other, isCertain)
-            case "goto": return (value["target"]?.text.map { .goto($0) } ?? .other, isCertain)
+            case "vmap":
+                let (found, isKnown) = matching.look(up: value)
+                guard let found else {
+                    if isKnown { return nil }
+                    return (.other, false)
+                }
+                return (Verdict(found) ?? .other, isCertain && isKnown)
+            case "counter", "log", "mangle", "notrack", "flow", "set", "map", "dup", "last", "secmark", "ct helper",
+                "ct timeout", "ct expectation":
+                break
             case "xt" where value["name"]?.text == "comment": break
             case "xt" where value["name"]?.text == "REJECT": return (.drop, isCertain)
-            case "xt" where value["type"]?.text == "match", "limit": isCertain = false
-            default: return (.other, false)
+            case "xt" where value["type"]?.text == "match":
+                // They are followed by what part of the connections they match.
+                if Firewall.portMatches.contains(value["name"]?.text ?? "") { return nil }
+                isCertain = false
+            case "xt" where Firewall.passingTargets.contains(value["name"]?.text ?? ""): break
+            case "limit", "quota", "ct count", "meter": isCertain = false
+            default:
+                guard let verdict = Verdict(expression) else { return (.other, false) }
+                return (verdict, isCertain)
             }
         }
         return nil
     }
+
+    /// Matches of iptables that hold for some ports or types only.
+    private static let portMatches: Set<String> = ["tcp", "udp", "sctp", "dccp", "multiport", "icmp", "icmp6"]
+    /// Targets of iptables after which the next rule is looked at.
+    private static let passingTargets: Set<String> = [
+        "TCPMSS", "MARK", "CONNMARK", "LOG", "NFLOG", "CT", "CLASSIFY", "DSCP", "TOS", "SET", "TRACE", "CHECKSUM",
+    ]
 
     private func describe(_ rule: Rule, _ chain: Chain) -> String {
         let words = rule.comment.map { " (\($0))" } ?? ""
@@ -184,101 +217,6 @@ private struct Place {
         guard let family = object["family"]?.text, let table = object["table"]?.text else { return nil }
         self.family = family
         self.table = table
-    }
-}
-
-/// Decides matches of nft's JSON (libnftables-json(5)); nil where that cannot be known.
-private struct Matching {
-    let packet: Firewall.Packet
-    let sets: [String: JSON]
-    /// Family and table, in which the names of sets count.
-    let place: String
-
-    func holds(_ match: JSON) -> Bool? {
-        guard let left = match["left"], let right = match["right"], let isEqual = equality(match["op"]?.text) else {
-            return nil
-        }
-        let found: Bool?
-        if let payload = left["payload"] {
-            found = address(payload).flatMap { isIn($0, right) }
-        } else if let key = left["meta"]?["key"]?.text {
-            found = meta(key, right)
-        } else if left["ct"]?["key"]?.text == "state" {
-            found = anyOf(right) { $0.text.map { $0 == packet.state } }
-        } else {
-            found = nil
-        }
-        return found.map { $0 == isEqual }
-    }
-
-    private func equality(_ operation: String?) -> Bool? {
-        switch operation {
-        case "==", "in": true
-        case "!=": false
-        default: nil
-        }
-    }
-
-    /// - Returns: nil for another field; a family's field of the other family is told by its protocol.
-    private func address(_ payload: JSON) -> IPAddress? {
-        guard payload["protocol"]?.text == (packet.family == .v4 ? "ip" : "ip6") else { return nil }
-        switch payload["field"]?.text {
-        case "saddr": return packet.source
-        case "daddr": return packet.destination
-        default: return nil
-        }
-    }
-
-    private func meta(_ key: String, _ right: JSON) -> Bool? {
-        switch key {
-        case "iifname", "iif": packet.input.flatMap { name in anyOf(right) { $0.text.map { matches(name, $0) } } }
-        case "oifname", "oif": packet.output.flatMap { name in anyOf(right) { $0.text.map { matches(name, $0) } } }
-        case "nfproto": anyOf(right) { $0.text.map { $0 == "ip\(packet.family)" } }
-        case "protocol": anyOf(right) { $0.text.map { $0 == (packet.family == .v4 ? "ip" : "ip6") } }
-        default: nil
-        }
-    }
-
-    private func matches(_ name: String, _ pattern: String) -> Bool {
-        pattern.hasSuffix("*") ? name.hasPrefix(pattern.dropLast()) : name == pattern
-    }
-
-    private func isIn(_ address: IPAddress, _ right: JSON) -> Bool? {
-        anyOf(right) { value in
-            if let text = value.text { return IPAddress(text).map { $0 == address } }
-            if let prefix = value["prefix"], let first = prefix["addr"]?.text.flatMap({ IPAddress($0) }),
-                let length = prefix["len"]?.integer, (0...Int64(first.family.bitWidth)).contains(length)
-            {
-                return CIDR(first, Int(length)).contains(address)
-            }
-            if case .array(let ends)? = value["range"], ends.count == 2,
-                let first = ends[0].text.flatMap({ IPAddress($0) }), let last = ends[1].text.flatMap({ IPAddress($0) }),
-                first.family == last.family, first <= last
-            {
-                return AddressRange(first, last).contains(address)
-            }
-            return nil
-        }
-    }
-
-    /// Whether one of the values matches; nil if none does for sure, and of one it is not known.
-    private func anyOf(_ right: JSON, _ test: (JSON) -> Bool?) -> Bool? {
-        var values = [right]
-        if let name = right.text, name.hasPrefix("@") {
-            guard let set = sets["\(place) \(name)"] else { return nil }
-            values = [set]
-        }
-        if let inner = values[0]["set"] { values = [inner] }
-        if case .array(let elements) = values[0] { values = elements }
-        var isUnsure = false
-        for value in values {
-            switch test(value["elem"]?["val"] ?? value) {
-            case true?: return true
-            case nil: isUnsure = true
-            case false?: break
-            }
-        }
-        return isUnsure ? nil : false
     }
 }
 
