@@ -69,6 +69,17 @@ extension Examination {
                     // Overlay networks give their device an address without a network, often the subnet's first.
                     guard address.hostBits > 0, let subnet = network.subnets.first(where: { $0.overlaps(address) })
                     else { continue }
+                    if let bridge = network.network.bridge,
+                        network.network.gateways.contains(where: { $0.address == address.address })
+                    {
+                        found.append(
+                            Symptom(
+                                network.name,
+                                "its gateway's address \(address) is on \(interface.name) as well as on \(bridge): what "
+                                    + "pods of one get may be sent to the other",
+                                advice: "ip addr del \(address) dev \(interface.name)"))
+                        continue
+                    }
                     found.append(
                         Symptom(
                             network.name,

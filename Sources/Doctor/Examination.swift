@@ -66,8 +66,9 @@ struct RoutedNetwork: Sendable {
 
     /// The node's interfaces that its pods' packets come in by.
     var interfaces: [String] {
-        if let bridge = network.bridge { return [bridge] }
-        return pods.compactMap { $0.hostInterface }
+        let others = pods.filter { network.bridge == nil || network.isEarlier($0) }
+        return ([network.bridge] + others.map { $0.bridge ?? $0.hostInterface }).compactMap { $0 }
+            .reduce(into: []) { seen, name in if !seen.contains(name) { seen.append(name) } }
     }
 
     func addresses(_ family: IPFamily) -> [IPAddress] {

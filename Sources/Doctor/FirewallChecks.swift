@@ -15,9 +15,12 @@ extension Examination {
     /// A packet from a pod to the world, the answer to it, and one between two pods where a bridge's packets are shown
     /// to the firewall.
     fileprivate func dropped(_ network: RoutedNetwork, _ family: IPFamily) -> [Symptom] {
-        let pods = network.pods.filter { $0.addresses.contains { $0.family == family } }
-        guard let pod = pods.first, let address = network.addresses(family).first else { return [] }
-        let interface = network.network.bridge ?? pod.hostInterface
+        let all = network.pods.filter { $0.addresses.contains { $0.family == family } }
+        // Advice is for those that are yet to come.
+        guard let pod = all.first(where: { !network.network.isEarlier($0) }) ?? all.first,
+            let address = pod.addresses.first(where: { $0.family == family })?.address
+        else { return [] }
+        let interface = pod.bridge ?? pod.hostInterface
         let uplink = route(to: IPAddress(family, 0))?.interface
         let away = IPAddress(family == .v4 ? "1.1.1.1" : "2606:4700:4700::1111")!
         var tries: [(what: String, packet: Firewall.Packet)] = [
@@ -34,8 +37,10 @@ extension Examination {
             ),
         ]
         let shown = "bridge/bridge-nf-call-\(family == .v4 ? "iptables" : "ip6tables")"
-        if let bridge = network.network.bridge, pods.count > 1, parameter(shown) == "1" {
-            let other = pods[1].addresses.first { $0.family == family }!.address
+        if let bridge = pod.bridge, parameter(shown) == "1",
+            let neighbour = all.first(where: { $0.id != pod.id && $0.bridge == bridge }),
+            let other = neighbour.addresses.first(where: { $0.family == family })?.address
+        {
             tries.append(
                 (
                     "what its pods send each other (\(sysctlName(shown)) is 1)",

@@ -4,7 +4,7 @@ internal import Node
 extension Check {
     static let links = [
         Check("bridge-down", .problem, "bridges with pods are up") { $0.downBridges },
-        Check("gateway-missing", .problem, "bridges have the address that their pods' routes lead to") {
+        Check("gateway-missing", .problem, "the node has the addresses that pods' routes lead to, at their link") {
             $0.missingGateways
         },
         Check("port-down", .problem, "pods' ends on the node are up, and ports of their bridge") { $0.badPorts },
@@ -33,34 +33,10 @@ extension Examination {
         }
     }
 
-    fileprivate var missingGateways: [Symptom] {
-        var found: [Symptom] = []
-        for network in routed where !network.pods.isEmpty {
-            guard let name = network.network.bridge, let bridge = snapshot.interface(name) else { continue }
-            let carriers = snapshot.interfaces.filter { $0.name == name || $0.name.hasPrefix("\(name).") }
-            for subnet in network.subnets where !network.addresses(subnet.family).filter(subnet.contains).isEmpty {
-                guard !carriers.contains(where: { $0.addresses.contains { subnet.contains($0.address) } }) else {
-                    continue
-                }
-                let gateway = facts.files.first { $0.network == network.name }?.gateways.first {
-                    subnet.contains($0.address)
-                }
-                found.append(
-                    Symptom(
-                        name, "it has no address of \(subnet): pods of \(network.name) have lost their gateway",
-                        advice: "the next ADD of a pod puts it back"
-                            + (gateway.map { "; or ip addr add \($0) dev \(bridge.name)" } ?? ""),
-                        fix: gateway.map { .add(address: $0, link: bridge.name) }))
-            }
-        }
-        return found
-    }
-
     fileprivate var badPorts: [Symptom] {
         snapshot.attachments.compactMap { pod -> Symptom? in
             guard let name = pod.hostInterface, let end = snapshot.interface(name) else { return nil }
-            let home = snapshot.networks.first { $0.name == pod.id.network }?.bridge
-            if let home, pod.bridge != home {
+            if let home = snapshot.home(of: pod), pod.bridge != home {
                 let place = pod.bridge.map { "a port of \($0)" } ?? "no port of any bridge"
                 return Symptom(
                     "\(pod.id)", "\(name), its end on the node, is \(place), and not of \(home)",

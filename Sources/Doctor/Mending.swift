@@ -36,6 +36,10 @@ extension Examination {
             guard let index = try socket.link(.name(link))?.index else {
                 throw Failure(.kernel, "there is no link \(link)")
             }
+            // Routes lead to one of two places.
+            guard
+                try !socket.addresses().contains(where: { $0.address.address == address.address && $0.index != index })
+            else { throw Failure(.conflict, "another link has \(address.address)") }
             try socket.execute("add address \(address) to \(link)") { $0.addAddress(address, to: index) }
         case .repairRules:
             var node = try NodeRules()

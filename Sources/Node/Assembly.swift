@@ -76,8 +76,8 @@ extension Snapshot {
         network.store = stores.first?.directory
         let units = stores.flatMap { $0.reservations.map { $0.reservation.unit } }
         network.reservations = units.count
-        network.bridge =
-            attachments(of: name).compactMap { $0.bridge }.first ?? configured?.network.bridge
+        // What is configured now counts for what is to come; pods may be on another bridge since before.
+        network.bridge = configured?.network.bridge ?? mostUsedBridge(of: name)
         let bridge = network.bridge.flatMap { interface($0) }
         var ranges = configured?.network.ranges ?? []
         let subnets = ranges.flatMap { $0.pools.map { $0.subnet } }
@@ -123,6 +123,7 @@ extension Attachment {
             self.namespace = namespace.namespace
             kind = interface.kind.isEmpty ? "device" : interface.kind
             addresses = interface.addresses
+            gateways = namespace.gateways[interface.index] ?? []
             mtu = interface.mtu
             mac = interface.mac
             isUp = interface.isUp && interface.hasCarrier && evidence.veth?.isUp ?? true

@@ -1,4 +1,5 @@
 public import IPAM
+public import Net
 public import Netfilter
 public import Plugins
 public import Wire
@@ -35,6 +36,8 @@ public struct SeenNamespace: Sendable {
     public var interfaces: [Interface]
     /// The number by which it knows the node's namespace; nil where it does not.
     public var nodeID: Int32?
+    /// Where the main table's routes lead, by the index of the interface; but for link-local ones.
+    public var gateways: [UInt32: [IPAddress]] = [:]
 
     public init(_ namespace: Namespace, interfaces: [Interface], nodeID: Int32? = nil) {
         self.namespace = namespace

@@ -59,7 +59,7 @@ public struct PodCheck: Sendable, Encodable {
         checkAddresses(snapshot, isReservationMissing: orphans.contains { $0.reason == .notReserved })
         checkRoutes(snapshot, facts)
         for family in IPFamily.allCases where attachment.addresses.contains(where: { $0.family == family }) {
-            guard let forwards = facts.forwards[family], attachment.parent == nil else { continue }
+            guard let forwards = facts.forwards[family], isForwarded(family, snapshot, facts) else { continue }
             let name = family == .v4 ? "net.ipv4.ip_forward" : "net.ipv6.conf.all.forwarding"
             items.append(
                 forwards
@@ -77,6 +77,15 @@ public struct PodCheck: Sendable, Encodable {
         }
     }
 
+    /// Whether it is the node that takes the pod's packets on, and no router on its link.
+    private func isForwarded(_ family: IPFamily, _ snapshot: Snapshot, _ facts: PodFacts) -> Bool {
+        guard attachment.parent == nil else { return false }
+        let routes = facts.routes.filter { $0.destination.family == family && $0.interface == attachment.id.ifname }
+        return routes.contains { route in
+            route.gateway.map { snapshot.hasAddress($0) || facts.answers[$0] == false } ?? route.isDefault
+        }
+    }
+
     private mutating func checkLink(_ snapshot: Snapshot) {
         let inside = attachment.id.ifname
         guard attachment.kind != nil else {
@@ -90,16 +99,15 @@ public struct PodCheck: Sendable, Encodable {
                     "ip link set \(inside) up, in the pod and on the node"))
         guard let name = attachment.hostInterface, let end = snapshot.interface(name) else { return }
         if !end.isUp { items.append(.wrong("node's end \(name)", "down", "ip link set \(name) up")) }
-        let network = snapshot.networks.first { $0.name == attachment.id.network }
-        if let bridge = attachment.bridge {
+        if let home = snapshot.home(of: attachment), home != attachment.bridge {
+            let place = attachment.bridge.map { "a port of \($0), not of \(home)" } ?? "no port of \(home)"
+            items.append(.wrong("bridge port \(name)", place, "ip link set \(name) master \(home)"))
+        } else if let bridge = attachment.bridge {
             let isUp = snapshot.interface(bridge)?.isUp ?? false
             items.append(
                 isUp
                     ? .right("bridge port \(name)", "of \(bridge)")
                     : .wrong("bridge \(bridge)", "down", "ip link set \(bridge) up"))
-        } else if let bridge = network?.bridge, network?.configuration != nil {
-            items.append(
-                .wrong("bridge port \(name)", "no port of \(bridge)", "ip link set \(name) master \(bridge)"))
         }
     }
 
@@ -132,20 +140,20 @@ public struct PodCheck: Sendable, Encodable {
                 continue
             }
             let subject = "gateway \(gateway)"
-            // The gateway of a macvlan is a router outside.
-            if attachment.hostInterface != nil, !snapshot.hasAddress(gateway),
-                route.interface == attachment.id.ifname
-            {
-                let bridge = attachment.bridge ?? "the node's interface"
+            let isNodes = snapshot.hasAddress(gateway)
+            // A macvlan's is a router outside; a bridge may have one, too, that the node does not know.
+            if facts.answers[gateway] == false, attachment.hostInterface != nil, !isNodes {
+                let place = attachment.bridge ?? "the node's end"
                 items.append(
                     .wrong(
-                        subject, "no address of this node, though the default route leads there",
-                        "the next ADD gives it to \(bridge) again; or ip addr add it"))
+                        subject, "nobody answers for it, and this node does not have it",
+                        "if it is a router on the link, look there; if \(place) is to have it, swiftletctl doctor"))
             } else if facts.answers[gateway] == false {
                 items.append(.wrong(subject, "does not answer", "look at both ends of the link: ip -s link"))
             } else {
+                let place = isNodes ? "" : ", not this node"
                 items.append(
-                    .right(subject, facts.answers[gateway] == true ? "default route, answers" : "default route"))
+                    .right(subject, "default route" + (facts.answers[gateway] == true ? ", answers" : "") + place))
             }
         }
     }

@@ -27,8 +27,7 @@ extension PodFacts {
                         to: route.destination, via: route.gateway, interface: names[route.interface],
                         priority: route.priority))
                 guard route.destination.prefixLength == 0, let gateway = route.gateway, facts.answers[gateway] == nil,
-                    names[route.interface] == attachment.id.ifname,
-                    attachment.hostInterface == nil || snapshot.hasAddress(gateway)
+                    names[route.interface] == attachment.id.ifname
                 else { continue }
                 facts.answers[gateway] = try inside.answers(gateway, by: route.interface)
             }

@@ -99,10 +99,11 @@ extension Observations {
                     let interfaces = try inside.interfaces()
                     // Asked after the links: listing them makes the number.
                     let nodeID = (try? inside.id(of: node)) ?? nil
-                    namespaces.append(
-                        SeenNamespace(
-                            Namespace(path: found.path, inode: found.inode, id: id), interfaces: interfaces,
-                            nodeID: nodeID))
+                    var seen = SeenNamespace(
+                        Namespace(path: found.path, inode: found.inode, id: id), interfaces: interfaces,
+                        nodeID: nodeID)
+                    seen.gateways = try inside.gateways()
+                    namespaces.append(seen)
                 } catch {
                     seesAllNamespaces = false
                     remarks.append("\(error)")
@@ -156,6 +157,20 @@ extension NetlinkSocket {
             addresses[address.index, default: []].append(address.address)
         }
         return links.map { Interface($0, addresses[$0.link.index] ?? []) }
+    }
+
+    /// Where the main table's routes lead, by interface.
+    fileprivate mutating func gateways() throws(Failure) -> [UInt32: [IPAddress]] {
+        var found: [UInt32: [IPAddress]] = [:]
+        for family in IPFamily.allCases {
+            for route in try routes(family) where route.table == Route.mainTable {
+                guard let gateway = route.gateway, !gateway.isLinkLocal,
+                    found[route.interface]?.contains(gateway) != true
+                else { continue }
+                found[route.interface, default: []].append(gateway)
+            }
+        }
+        return found
     }
 }
 

@@ -109,6 +109,8 @@ public struct Attachment: Sendable, Hashable, Encodable {
     public var addresses: [CIDR] = []
     /// Those in the store.
     public var reserved: [CIDR] = []
+    /// Where its routes by the interface lead, but for link-local ones.
+    public var gateways: [IPAddress] = []
     /// The node's end of the veth; nil for other kinds.
     public var hostInterface: String?
     /// What the node's end is a port of.

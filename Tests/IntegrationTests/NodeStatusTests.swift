@@ -174,7 +174,7 @@ import Testing
         #expect(wrong.compactMap { $0["subject"]?.string } == ["address 10.44.0.2", "rules of swiftlet"])
         #expect(wrong.allSatisfy { $0["advice"] != "" })
         let other = try scene.ctl("check", pods[1].id).text
-        #expect(other.contains("✗ gateway 10.44.0.1") && other.contains("no address of this node"), "\(other)")
+        #expect(other.contains("✗ gateway 10.44.0.1") && other.contains("this node does not have it"), "\(other)")
         let nobody = try scene.ctl("check", "10.44.0.99")
         #expect(nobody.exit == .code(1) && nobody.errorText.contains("find pod 10.44.0.99"), "\(nobody.errorText)")
     }

@@ -32,6 +32,22 @@ import Wire
         #expect(network.reservations == 3)
     }
 
+    /// One pod on a strange bridge, even if it is the first, makes no other bridge the network's.
+    @Test(arguments: [true, false]) func theNetworksBridgeIsWhatIsConfiguredOrWhatMostPodsAreOn(_ isConfigured: Bool)
+        throws
+    {
+        var node = MadeUpNode()
+        for number in 1...3 { node.attach(number) }
+        if !isConfigured { node.seen.configured = [] }
+        node.seen.interfaces.append(Interface(index: 77, name: "br9", kind: "bridge"))
+        node.seen.interfaces[3].master = 77
+        let snapshot = node.snapshot
+        #expect(snapshot.networks.first?.bridge == "cbr0")
+        #expect(snapshot.networks.first?.gateways == [CIDR("10.44.0.1/24")!])
+        #expect(snapshot.home(of: snapshot.attachments[0]) == (isConfigured ? "cbr0" : "br9"))
+        #expect(snapshot.home(of: snapshot.attachments[1]) == "cbr0")
+    }
+
     @Test func withoutAConfigurationTheBridgeSuggestsThePool() throws {
         var node = MadeUpNode()
         node.attach(1)

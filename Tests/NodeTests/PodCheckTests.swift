@@ -45,8 +45,35 @@ import Testing
         var facts = Self.facts
         facts.answers = [IPAddress("10.44.0.1")!: false]
         #expect(try Self.wrong(facts).map(\.finding) == ["does not answer"])
-        let gone = try Self.wrong { $0.seen.interfaces[2].addresses = [] }
+        let gone = try Self.wrong(facts) { $0.seen.interfaces[2].addresses = [] }
         #expect(gone.map(\.subject) == ["gateway 10.44.0.1"])
+        #expect(gone.allSatisfy { $0.finding.contains("this node does not have it") })
+    }
+
+    /// As `bridge` without `isGateway` has it: the node need not forward, and is not to take the router's address.
+    @Test func aRouterOnTheBridgeIsAGateway() throws {
+        var facts = Self.facts
+        facts.forwards[.v4] = false
+        #expect(try Self.wrong(facts) { $0.seen.interfaces[2].addresses = [] } == [])
+        facts.answers = [IPAddress("10.44.0.1")!: false]
+        let silent = try Self.wrong(facts) { $0.seen.interfaces[2].addresses = [] }
+        #expect(silent.allSatisfy { !$0.advice.contains("ip addr add") })
+    }
+
+    @Test func aPodOnAStrangeBridgeIsNamed() throws {
+        let strange = try Self.wrong {
+            $0.seen.interfaces.append(Interface(index: 77, name: "br9", kind: "bridge"))
+            $0.seen.interfaces[3].master = 77
+        }
+        #expect(strange.map(\.finding) == ["a port of br9, not of cbr0"])
+        // An earlier configuration's is none.
+        let earlier = try Self.wrong {
+            $0.seen.interfaces.append(Interface(index: 77, name: "br9", kind: "bridge"))
+            $0.seen.interfaces[3].master = 77
+            $0.seen.stores = [SeenStore(network: "pods", directory: "/x", reservations: [])]
+            $0.seen.namespaces[0].interfaces[1].addresses = [CIDR("10.33.0.2/24")!]
+        }
+        #expect(!earlier.contains { $0.subject.hasPrefix("bridge port") })
     }
 
     @Test func aLinkThatIsDownIsNamed() throws {

@@ -72,6 +72,18 @@ extension Ailment {
         Ailment("the gateway has lost its address", ["gateway-missing"]) {
             try $0.node.set("addr", "del", "10.44.0.1/24", "dev", "cbr0")
         },
+        Ailment("the gateway is another address of the subnet", ["gateway-missing"]) {
+            try $0.node.set("addr", "del", "10.44.0.1/24", "dev", "cbr0")
+            try $0.node.set("addr", "add", "10.44.0.50/24", "dev", "cbr0")
+        },
+        Ailment("a pod is on a strange bridge", ["port-down"], pods: 2) {
+            let veth = try $0.veth
+            try $0.node.set("link", "add", "br9", "type", "bridge")
+            try $0.node.set("link", "set", "br9", "up")
+            try $0.node.set("link", "set", veth, "master", "br9")
+        } mend: { scene in
+            for port in try scene.node.ports(of: "br9") { try scene.node.set("link", "set", port, "master", "cbr0") }
+        },
         Ailment("the node's end is down", ["port-down"]) { try $0.node.set("link", "set", $0.veth, "down") },
         Ailment("the node's end is no port", ["port-down"]) {
             try $0.node.set("link", "set", $0.veth, "nomaster")
