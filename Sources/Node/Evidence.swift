@@ -1,3 +1,4 @@
+internal import CNI
 internal import IPAM
 internal import Net
 internal import Netfilter
@@ -33,6 +34,8 @@ struct EvidenceRoom {
     private(set) var nobodys: [(network: String, store: String, ListedReservation)] = []
     private let seen: Observations
     private let byID: [Int32: SeenNamespace]
+    /// What the node's own links say of namespaces, by inode: which containers live there, and which interfaces are whose.
+    private var dwellers: [UInt64: (containers: Set<String>, interfaces: Set<UInt32>)] = [:]
 
     init(_ seen: Observations) {
         self.seen = seen
@@ -79,7 +82,16 @@ struct EvidenceRoom {
                 let interface = namespace.interfaces.first(where: { $0.index == veth.peer })
             else { continue }
             files[id]?.pod = (namespace, interface)
+            dwellers[namespace.namespace.inode, default: ([], [])].containers.insert(id.containerID)
+            dwellers[namespace.namespace.inode]?.interfaces.insert(interface.index)
         }
+    }
+
+    /// Whether an interface in a namespace may be an attachment's, as something there says. Whoever is root there can say
+    /// what they like: so it counts for nothing against what the node's own links say, and no pod keeps another's.
+    private func mayBe(_ id: AttachmentID, _ namespace: SeenNamespace, _ interface: Interface) -> Bool {
+        guard let known = dwellers[namespace.namespace.inode] else { return true }
+        return known.containers.contains(id.containerID) && !known.interfaces.contains(interface.index)
     }
 
     /// Links without an end on the node have the alias in the pod.
@@ -88,7 +100,8 @@ struct EvidenceRoom {
             for interface in namespace.interfaces {
                 // The ends of other nodes' veths have aliases as well, and never the pod's name for it.
                 guard let id = AttachmentID(alias: interface.alias), interface.name == id.ifname,
-                    namespace.isOfNode(interface) || files[id] != nil, files[id]?.pod == nil
+                    namespace.isOfNode(interface) || files[id] != nil, files[id]?.pod == nil,
+                    mayBe(id, namespace, interface)
                 else { continue }
                 files[id, default: Evidence()].pod = (namespace, interface)
             }
@@ -109,7 +122,9 @@ struct EvidenceRoom {
         }
         for (id, evidence) in files where evidence.pod == nil && evidence.veth == nil {
             for unit in evidence.reserved {
-                let found = places[unit.address]?.first { id.ifname.isEmpty || $0.1.name == id.ifname }
+                let found = places[unit.address]?.first {
+                    (id.ifname.isEmpty || $0.1.name == id.ifname) && mayBe(id, $0.0, $0.1)
+                }
                 guard let (namespace, interface) = found else { continue }
                 files[id]?.pod = (namespace, interface)
                 files[id]?.veth = seen.interfaces.first {
@@ -164,9 +179,11 @@ extension AttachmentID {
         self.init(network: owner.network, containerID: owner.containerID, ifname: owner.ifname)
     }
 
-    /// Whose link it is, by its alias; nil for a link that is not ours.
+    /// Whose link it is, by its alias; nil for a link that is not ours, or whose alias is none that ADD writes.
     public init?(alias: String) {
-        guard case .attachment(let network, let containerID, let ifname) = LinkMark(alias: alias) else { return nil }
+        guard case .attachment(let network, let containerID, let ifname) = LinkMark(alias: alias),
+            Invocation.isIdentifier(network), Invocation.isIdentifier(containerID), Invocation.isInterfaceName(ifname)
+        else { return nil }
         self.init(network: network, containerID: containerID, ifname: ifname)
     }
 }

@@ -30,7 +30,7 @@ struct Graph: ParsableCommand {
             case .dot: snapshot.dot
             case .mermaid: snapshot.mermaid
             }
-        guard let output, output != "-" else { return try StandardStream.output.writeAll(text.utf8) }
+        guard let output, output != "-" else { return try StandardStream.output.writeAll(text.visible().utf8) }
         try attempting("write \(output)") { () throws(Errno) in
             try FileDescriptor.open(output, [.writeOnly, .create, .truncate], mode: 0o644).writeAll(text.utf8)
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Node
 import Posix
 
 /// Something to ask a person on the terminal.
@@ -10,7 +11,7 @@ struct Prompt {
     /// Asks until there is an answer that makes sense; none at all stands for the proposal.
     func ask<Answer>(_ proposal: String, _ read: (String) throws -> Answer?) throws -> Answer {
         while true {
-            try StandardStream.error.writeAll("\(text) [\(proposal)]: ".utf8)
+            try StandardStream.error.writeAll("\(text) [\(proposal)]: ".visible().utf8)
             guard let line = readLine() else { throw ExitCode.failure }
             let words = line.split(separator: " ").joined(separator: " ")
             do {
@@ -22,4 +23,4 @@ struct Prompt {
 }
 
 /// What a person is to know while the answer proper goes to standard output.
-func say(_ text: String) throws { try StandardStream.error.writeAll("\(text)\n".utf8) }
+func say(_ text: String) throws { try StandardStream.error.writeAll("\(text.visible())\n".utf8) }

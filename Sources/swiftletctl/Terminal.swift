@@ -21,7 +21,7 @@ enum Terminal {
         defer { if isTerminal { try? write("\u{1b}[?25h\u{1b}[?1049l") } }
         while true {
             let next = MonotonicClock.milliseconds + Int(seconds * 1000)
-            let block = try text()
+            let block = try text().visible(isColored: isColored)
             if isTerminal {
                 let lines = block.split(separator: "\n", omittingEmptySubsequences: false)
                 try write("\u{1b}[H" + lines.map { "\($0)\u{1b}[K\r\n" }.joined() + "\u{1b}[J")
