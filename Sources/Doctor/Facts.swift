@@ -25,6 +25,8 @@ public struct Facts: Sendable {
     public var hasServices = false
     /// Pods whose rules are not whole: their names, and what is the matter.
     public var damagedRules: [(owner: String, text: String)] = []
+    /// Living pods with a record of rules that cannot be read, so that nothing can put them back.
+    public var unreadableRecords: [String] = []
     /// Interfaces that a program of the node configures, and which program.
     public var managedLinks: [String: String] = [:]
     /// What could not be looked at: a line each.

@@ -22,8 +22,7 @@ extension Check {
                 Symptom(
                     orphan.title,
                     "\(orphan.reason.text); there are \(orphan.remains)",
-                    advice: orphan.reason == .namespaceHasNoName
-                        ? "see which program holds it: lsns -t net" : "delete the pod, so that it is attached anew",
+                    advice: orphan.wayOut,
                     severity: orphan.reason == .namespaceHasNoName ? .note : nil)
             }
         },
@@ -31,16 +30,26 @@ extension Check {
             seen.facts.damagedRules.map { owner, text in
                 Symptom(owner, text, advice: "swiftletctl repair", fix: .repairRules)
             }
+                + seen.facts.unreadableRecords.map { owner in
+                    Symptom(
+                        owner,
+                        "its record in /run/swiftlet cannot be read: when its rules are lost, nothing can put them back",
+                        advice: "delete the pod, so that it is attached anew: its DEL takes the record away")
+                }
         },
         Check("two-runtimes", .warning, "one container runtime only uses a network") { $0.rivals },
     ]
 }
 
 extension Orphan {
-    /// Whose it was, or where it is.
-    var title: String {
-        guard let id, !id.containerID.isEmpty else { return store ?? id?.network ?? "" }
-        return "\(id)"
+    /// What to do about one that is not gone.
+    fileprivate var wayOut: String {
+        switch reason {
+        case .namespaceHasNoName: "see which program holds it: lsns -t net"
+        case .isNoFile:
+            "see what it is, and remove it: ls -ld \(reserved.map { "\(store ?? "")/\($0.address)" }.joined(separator: " "))"
+        default: "delete the pod, so that it is attached anew"
+        }
     }
 
     fileprivate var remains: String {

@@ -26,7 +26,7 @@ extension Examination {
         facts.readParameters(snapshot)
         facts.readKernel(snapshot)
         facts.readFirewalls()
-        facts.checkRules()
+        facts.checkRules(snapshot)
         facts.readManagers(snapshot, run: "/run")
         return Examination(snapshot, facts, grace: grace)
     }
@@ -82,8 +82,12 @@ extension Facts {
         return lines[1].split(separator: " ").first.flatMap { Int($0, radix: 16) }
     }
 
-    fileprivate mutating func checkRules() {
-        for record in noting([], { () throws(Failure) in try NodeRules.recorded() }) {
+    fileprivate mutating func checkRules(_ snapshot: Snapshot) {
+        // That they cannot be listed the snapshot tells already.
+        for record in (try? NodeRules.recorded()) ?? [] {
+            if record.rules == nil, snapshot.hasAttachment(record.owner) {
+                unreadableRecords.append("\(record.owner.name) (\(record.owner.plugin))")
+            }
             guard record.isNamespaceAlive == true, let rules = record.rules else { continue }
             do throws(Failure) {
                 var node = try NodeRules()

@@ -41,7 +41,8 @@ public struct Report: Sendable {
             let number = findings.filter { $0.severity == severity }.count
             return number == 0 ? nil : Words.count(number, severity.rawValue)
         }
-        lines.append("\(sums.isEmpty ? "healthy" : sums.joined(separator: ", ")) (\(Words.count(checks, "check")))")
+        let verdict = remarks.isEmpty ? "healthy" : "nothing found, but not all could be looked at"
+        lines.append("\(sums.isEmpty ? verdict : sums.joined(separator: ", ")) (\(Words.count(checks, "check")))")
         return lines.joined(separator: "\n")
     }
 }

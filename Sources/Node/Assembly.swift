@@ -21,7 +21,10 @@ extension Snapshot {
         for (id, evidence) in room.files { judge(id, evidence, seen, names) }
         for (network, store, reservation) in room.nobodys {
             let nobody = AttachmentID(network: network, containerID: "", ifname: "")
-            var orphan = Orphan(id: nobody, reason: .namesNobody, isGone: true)
+            let isFile = !seen.stores.contains {
+                $0.directory == store && $0.strangers.contains(reservation.reservation.unit)
+            }
+            var orphan = Orphan(id: nobody, reason: isFile ? .namesNobody : .isNoFile, isGone: isFile)
             orphan.reserved = [reservation.reservation.unit]
             orphan.store = store
             orphan.since = reservation.time.seconds

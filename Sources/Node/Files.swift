@@ -1,3 +1,4 @@
+internal import Net
 internal import Posix
 
 /// Reading whole files and directories, with errors that name them.
@@ -26,6 +27,20 @@ enum File {
         } catch {
             guard error != .noSuchFile else { return [] }
             throw Failure(.storage, "list \(path): \(error)", errno: error)
+        }
+    }
+
+    /// Reservations that name nobody since they are no files.
+    static func strangers(_ store: SeenStore) throws(Failure) -> Set<CIDR> {
+        // Blocks are this plugin's alone, which makes files.
+        let nobodys = store.reservations.map { $0.reservation }.filter { $0.owner == nil && $0.unit.hostBits == 0 }
+        guard !nobodys.isEmpty else { return [] }
+        return try storing("look into \(store.directory)") { () throws(Errno) in
+            let directory = try FileDescriptor.open(store.directory, [.directory])
+            return Set(
+                nobodys.map { $0.unit }.filter { unit in
+                    (try? directory.status(of: "\(unit.address)")).map { $0.kind != .file } ?? false
+                })
         }
     }
 

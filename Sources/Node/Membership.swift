@@ -1,4 +1,5 @@
 internal import Net
+public import Netfilter
 
 extension Snapshot {
     /// The bridge that most of a network's pods are ports of; nil where as many or more are ports of none.
@@ -6,6 +7,12 @@ extension Snapshot {
         var counts: [String?: Int] = [:]
         for pod in attachments(of: network) where pod.hostInterface != nil { counts[pod.bridge, default: 0] += 1 }
         return counts.max { a, b in (a.value, b.key ?? "") < (b.value, a.key ?? "") }?.key
+    }
+
+    /// Whether the owner of rules is attached.
+    public func hasAttachment(_ owner: RulesOwner) -> Bool {
+        let id = AttachmentID(owner)
+        return attachments.contains { $0.id == id }
     }
 
     /// The bridge that a pod's end on the node has to be a port of; nil where nothing says so.

@@ -57,6 +57,8 @@ public struct SeenStore: Sendable {
     public var network: String
     public var directory: String
     public var reservations: [ListedReservation]
+    /// Those of which something else than a file has the name.
+    public var strangers: Set<CIDR> = []
 
     public init(network: String, directory: String, reservations: [ListedReservation]) {
         self.network = network

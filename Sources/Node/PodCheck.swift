@@ -27,6 +27,8 @@ public struct PodFacts: Sendable {
     public var forwards: [IPFamily: Bool] = [:]
     /// What of the pod's rules is missing or different, by the plugin that has them on record.
     public var ruleDeviations: [String: String] = [:]
+    /// Plugins whose record of the pod's rules cannot be read.
+    public var unreadableRecords: Set<String> = []
     /// Gateways that were asked for their MAC, and whether they have one.
     public var answers: [IPAddress: Bool] = [:]
 
@@ -69,7 +71,10 @@ public struct PodCheck: Sendable, Encodable {
                         "sysctl -w \(name)=1"))
         }
         for plugin in attachment.recordedBy {
-            if let deviation = facts.ruleDeviations[plugin] {
+            if facts.unreadableRecords.contains(plugin) {
+                items.append(
+                    .wrong("rules of \(plugin)", "their record in /run/swiftlet cannot be read", PodCheck.anew))
+            } else if let deviation = facts.ruleDeviations[plugin] {
                 items.append(.wrong("rules of \(plugin)", deviation, "swiftletctl repair puts them back"))
             } else {
                 items.append(.right("rules of \(plugin)", "whole"))

@@ -15,7 +15,7 @@ extension PodFacts {
         for (family, name) in [(IPFamily.v4, "ipv4/ip_forward"), (.v6, "ipv6/conf/all/forwarding")] {
             facts.forwards[family] = try Sysctl(name).read().map { $0 != "0" }
         }
-        facts.ruleDeviations = try ruleDeviations(of: attachment)
+        try facts.readRules(of: attachment)
         guard let namespace = attachment.namespace else { return facts }
         var inside = try NetworkNamespace(namespace.path).netlinkSocket()
         let names = Dictionary(
@@ -35,21 +35,19 @@ extension PodFacts {
         return facts
     }
 
-    private static func ruleDeviations(of attachment: Attachment) throws(Failure) -> [String: String] {
-        var deviations: [String: String] = [:]
+    private mutating func readRules(of attachment: Attachment) throws(Failure) {
         let id = attachment.id
         for record in try NodeRules.recorded() where AttachmentID(record.owner) == id {
             guard let rules = record.rules else {
-                deviations[record.owner.plugin] = "their record in /run/swiftlet cannot be read"
+                unreadableRecords.insert(record.owner.plugin)
                 continue
             }
             var node = try NodeRules()
             do throws(Failure) { try node.check(rules, record.owner) } catch {
                 guard error.code == .checkFailed else { throw error }
-                deviations[record.owner.plugin] = error.message
+                ruleDeviations[record.owner.plugin] = error.message
             }
         }
-        return deviations
     }
 }
 

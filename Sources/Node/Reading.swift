@@ -124,8 +124,10 @@ extension Observations {
                 let store = Store(dataDirectory: directory, network: network, bootID: bootID)
                 let reservations = noting([]) { () throws(Failure) in try store.listed() }
                 guard !reservations.isEmpty else { continue }
-                stores.append(
-                    SeenStore(network: network, directory: "\(directory)/\(network)", reservations: reservations))
+                var seen = SeenStore(
+                    network: network, directory: "\(directory)/\(network)", reservations: reservations)
+                seen.strangers = noting([]) { () throws(Failure) in try File.strangers(seen) }
+                stores.append(seen)
             }
         }
         return stores

@@ -90,9 +90,10 @@ public struct Reclaim: Sendable {
         guard let store = orphan.store, let slash = store.lastIndex(of: "/") else { return nil }
         do throws(Failure) {
             let bootID = try File.bootID()
-            try Store(dataDirectory: String(store[..<slash]), network: network, bootID: bootID)
-                .release(Owner(containerID: "", ifname: ""))
-            return nil
+            let reservations = Store(dataDirectory: String(store[..<slash]), network: network, bootID: bootID)
+            try reservations.release(Owner(containerID: "", ifname: ""))
+            let isLeft = try reservations.all().contains { $0.owner == nil && orphan.reserved.contains($0.unit) }
+            return isLeft ? "it is still there: see what it is, and remove it from \(store)" : nil
         } catch { return "\(error)" }
     }
 

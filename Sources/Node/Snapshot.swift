@@ -248,6 +248,8 @@ public struct Orphan: Sendable, Hashable, Encodable {
         case limitsNothing
         /// A reservation whose file names nobody: its writer was killed. The container's ID is empty.
         case namesNobody
+        /// What has a reservation's name is no file: a link, a directory, a pipe. No plugin makes one, or takes it away.
+        case isNoFile
 
         /// For people.
         public var text: String {
@@ -260,6 +262,8 @@ public struct Orphan: Sendable, Hashable, Encodable {
             case .peerIsOnNode: "the other end is on the node, in no pod"
             case .limitsNothing: "for the limit of a veth that is gone"
             case .namesNobody: "the reservation names no owner; the next ADD frees it"
+            case .isNoFile:
+                "it has a reservation's name, but is no file; no ADD can have the address, and no GC frees it"
             }
         }
     }

@@ -125,6 +125,12 @@ extension Attachment {
 }
 
 extension Orphan {
+    /// Whose it was, or where it is.
+    public var title: String {
+        guard let id, !id.containerID.isEmpty else { return store ?? id?.network ?? "" }
+        return "\(id)"
+    }
+
     /// What there is of it, in words.
     public var leftovers: String {
         var parts = reserved.map { $0.hostBits == 0 ? $0.address.description : $0.description } + interfaces

@@ -14,7 +14,7 @@ struct DoctorCommand: ParsableCommand {
             docs/doctor.md has a section for each check.
 
             Exit code 0 if the node is healthy (notes do not count), 1 if there are warnings or problems, after --fix if \
-            some remain.
+            some remain, 2 if there are none but not all could be looked at.
 
             Examples:
               swiftletctl doctor
@@ -51,13 +51,13 @@ struct DoctorCommand: ParsableCommand {
         for name in only + skip where !names.contains(name) {
             throw ValidationError("there is no check \(name); there are \(names.joined(separator: ", "))")
         }
+        guard !checks.isEmpty else { throw ValidationError("--only and --skip leave no check") }
         guard !fix || yes || (StandardStream.input.isTerminal && !output.json) else {
             throw ValidationError("--fix needs --yes where nobody can be asked")
         }
     }
 
     func run() throws {
-        let checks = Doctor.Check.all.filter { (only.isEmpty || only.contains($0.name)) && !skip.contains($0.name) }
         guard !list else { return try printList(checks) }
         guard ProcessEnvironment.effectiveUser == 0 else {
             throw ValidationError("looking into pods needs root: run it with sudo")
@@ -71,13 +71,22 @@ struct DoctorCommand: ParsableCommand {
             examination = try look()
             findings = checks.flatMap { $0.findings(examination) }
         }
-        let remarks = examination.snapshot.remarks + examination.facts.remarks
+        var remarks: [String] = []
+        for remark in examination.snapshot.remarks + examination.facts.remarks where !remarks.contains(remark) {
+            remarks.append(remark)
+        }
+        if output.json { for remark in remarks { try say("could not be looked at: \(remark)") } }
         for failure in failures { try say("failed: \(failure)") }
         try output.print(
             findings,
             text: Report(findings, checks: checks.count, remarks: remarks)
                 .text(isColored: Terminal.isColored))
         guard findings.allSatisfy({ $0.severity == .note }) else { throw ExitCode.failure }
+        guard remarks.isEmpty else { throw ExitCode(2) }
+    }
+
+    private var checks: [Doctor.Check] {
+        Doctor.Check.all.filter { (only.isEmpty || only.contains($0.name)) && !skip.contains($0.name) }
     }
 
     private func look() throws -> Examination {

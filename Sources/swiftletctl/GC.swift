@@ -50,24 +50,27 @@ struct GC: ParsableCommand {
         let failed = outcomes.filter { $0.error != nil }
         let freed = outcomes.filter { $0.error == nil }.map(\.orphan)
         let lines =
-            failed.map { "failed: \($0.orphan.id?.description ?? "?"): \($0.error ?? "")" }
-            + [
-                "freed what \(Words.count(freed.count, "pod")) had left"
-                    + (failed.isEmpty ? "" : ", \(failed.count) failed")
-            ]
+            failed.map { "failed: \($0.orphan.title): \($0.error ?? "")" }
+            + ["freed what \(sum(freed)) had left" + (failed.isEmpty ? "" : ", \(failed.count) failed")]
         try output.print(
             Report(isDryRun: false, freed: freed, failed: failed, leftAlone: reclaim.recent),
             text: lines.joined(separator: "\n"))
         guard failed.isEmpty else { throw ExitCode.failure }
     }
 
+    private func sum(_ freed: [Orphan]) -> String {
+        let nobodys = freed.filter { $0.reason == .namesNobody }.count
+        let pods = Words.count(freed.count - nobodys, "pod")
+        return nobodys == 0 ? pods : nobodys == freed.count ? "nobody" : "\(pods) and nobody"
+    }
+
     /// Says what will be removed before it is.
     private func announce(_ reclaim: Reclaim) throws {
         let lines =
-            reclaim.chosen.map { "\(dryRun ? "would free" : "freeing") \($0.id?.description ?? "?"): \($0.leftovers)" }
+            reclaim.chosen.map { "\(dryRun ? "would free" : "freeing") \($0.title): \($0.leftovers)" }
             + reclaim.recent.map {
-                "leaving alone \($0.id?.description ?? "?"): made less than \(olderThan) s ago, an ADD may be under way"
+                "leaving alone \($0.title): made less than \(olderThan) s ago, an ADD may be under way"
             }
-        if !lines.isEmpty { try StandardStream.output.writeAll((lines.joined(separator: "\n") + "\n").utf8) }
+        if !lines.isEmpty { try StandardStream.output.writeAll((lines.joined(separator: "\n").visible() + "\n").utf8) }
     }
 }

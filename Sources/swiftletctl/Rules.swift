@@ -2,6 +2,7 @@ import ArgumentParser
 import Kernel
 import Netfilter
 import Nftables
+import Posix
 
 struct Rules: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,7 +25,7 @@ struct Rules: ParsableCommand {
     func run() throws {
         let nft = try Nft()
         var found: [String: String] = [:]
-        for table in NodeRules.tables { found[table] = try? nft.run("list table \(table)", terse: check) }
+        for table in NodeRules.tables { found[table] = try text(of: "\(table)", nft) }
         guard check else {
             let text = NodeRules.tables.compactMap { found[$0] }.joined()
             return try output.print(found, text: text.isEmpty ? "no rules on this node" : text)
@@ -44,6 +45,18 @@ struct Rules: ParsableCommand {
             text: differences.isEmpty
                 ? "as they should be: \(found.keys.sorted())" : differences.joined(separator: "\n"))
         guard differences.isEmpty else { throw ExitCode.failure }
+    }
+
+    /// - Returns: nil for a table that is not there; any other reason not to have it is an error.
+    private func text(of table: String, _ nft: borrowing Nft) throws -> String? {
+        guard ProcessEnvironment.effectiveUser == 0 else {
+            throw ValidationError("reading rules needs root: run it with sudo")
+        }
+        do { return try nft.run("list table \(table)", terse: check) } catch {
+            let lines = error.description.lines
+            if lines.contains(where: { $0.hasSuffix("No such file or directory") }) { return nil }
+            throw Failure(.kernel, "list table \(table): \(lines.first ?? "nft does not say why")")
+        }
     }
 
     /// Without the chains of conditions.

@@ -155,6 +155,12 @@ import Testing
         #expect(!text.contains("\u{1b}"))
     }
 
+    @Test func nothingIsHealthyThatCouldNotBeLookedAt() {
+        #expect(Report([], checks: 2, remarks: []).text(isColored: false) == "healthy (2 checks)")
+        let text = Report([], checks: 2, remarks: ["x"]).text(isColored: false)
+        #expect(text == "could not be looked at: x\nnothing found, but not all could be looked at (2 checks)")
+    }
+
     @Test func ofManyOfOneKindSomeAreShown() {
         var node = Self.node()
         node.facts.damagedRules = (0..<9).map { ("net/c\($0)/eth0", "gone") }

@@ -232,9 +232,34 @@ import Testing
 
     @Test func wrongUsageIsTold() throws {
         let scene = try DoctorScene(pods: 0)
-        for words in [["--only", "nothing"], ["--fix"], ["--older-than", "-1"], ["--fix", "--json"]] {
+        for words in [
+            ["--only", "nothing"], ["--fix"], ["--older-than", "-1"], ["--fix", "--json"],
+            ["--only", "mtu", "--skip", "mtu"],
+        ] {
             #expect(try scene.ctl(words).exit == .code(64), "\(words)")
         }
+    }
+
+    @Test func whatCannotBeLookedAtIsNotHealthy() throws {
+        let scene = try DoctorScene(pods: 0)
+        try scene.node.write("file", "x")
+        let text = try scene.ctl(["--conf-dir", scene.node.directory + "/file"])
+        #expect(text.exit == .code(2) && text.text.contains("could not be looked at: list "), "\(text.text)")
+        #expect(!text.text.contains("healthy"))
+        let answer = try scene.examine("--conf-dir", scene.node.directory + "/file")
+        #expect(answer.exit == .code(2) && answer.findings == [])
+        #expect(answer.errors.contains("could not be looked at: list "), "\(answer.errors)")
+    }
+
+    /// `repair` cannot help; the pod's DEL takes the record away.
+    @Test(arguments: ["", "{\"a\"", "\u{0}\u{1}"]) func aRecordThatCannotBeReadIsFound(_ content: String) throws {
+        let scene = try DoctorScene()
+        let file = try #require(try scene.node.recordPaths().first { $0.contains("\(scene.pods[0].id):") })
+        try Data(content.utf8).write(to: URL(filePath: "\(scene.node.records())/\(file)"))
+        let answer = try scene.expect(["rules-damaged"])
+        #expect(answer.findings.allSatisfy { $0["fixable"] == false }, "\(answer.findings)")
+        try scene.runtime.del(scene.list, scene.pods[0].attachment)
+        try scene.expectHealthy()
     }
 
     @Test func nothingIsChangedWithoutBeingAsked() throws {

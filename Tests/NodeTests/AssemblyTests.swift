@@ -1,5 +1,7 @@
+import IPAM
 import Net
 import Netfilter
+import Posix
 import Testing
 import Wire
 
@@ -100,6 +102,20 @@ import Wire
         #expect(node.snapshot.orphans.map(\.reason) == [.earlierBoot])
     }
 
+    /// No plugin makes a link or a directory there, and none takes it away.
+    @Test func whatIsNoFileInAReservationsPlaceIsNotFreed() {
+        var node = MadeUpNode()
+        let time = Timestamp(seconds: MadeUpNode.now - 600, nanoseconds: 0)
+        node.seen.stores[0].reservations = [3, 4].map {
+            ListedReservation(
+                Reservation(unit: .host(MadeUpNode.address($0)), owner: nil), time: time, isOfEarlierBoot: false)
+        }
+        node.seen.stores[0].strangers = [.host(MadeUpNode.address(4))]
+        #expect(node.snapshot.orphans.map(\.reason) == [.isNoFile, .namesNobody])
+        #expect(Reclaim(node.snapshot, grace: 0).chosen.map(\.reserved) == [[.host(MadeUpNode.address(3))]])
+        #expect(node.snapshot.orphans.map(\.title) == ["/var/lib/cni/networks/pods", "/var/lib/cni/networks/pods"])
+    }
+
     @Test func aVethWithoutAReservationIsAnOrphanOnlyWhereAddressesAreReserved() {
         var node = MadeUpNode()
         node.attach(1)
@@ -180,6 +196,30 @@ import Wire
         let pod = try #require(node.snapshot.attachments.first)
         #expect(pod.id == MadeUpNode.id(9, network: "edge") && pod.kind == "macvlan" && pod.parent == "eth0")
         #expect(node.snapshot.networks.map(\.name) == ["edge", "pods"])
+    }
+
+    /// Root of a pod may set aliases and addresses there; no dead pod is kept by that, and none is made up.
+    @Test func whatAPodSaysOfItselfCountsForNothingAgainstTheNodesOwnLinks() {
+        var node = MadeUpNode()
+        node.attach(1)
+        node.attach(2)
+        node.end(2)
+        node.seen.namespaces[0].interfaces[1].alias = "swiftlet \(MadeUpNode.id(2))"
+        node.seen.namespaces[0].interfaces[1].addresses.append(CIDR("10.44.0.3/24")!)
+        var other = Interface(index: 9, name: "eth0", kind: "dummy")
+        other.alias = "swiftlet \(MadeUpNode.id(3))"
+        other.addresses = [CIDR("10.44.0.3/24")!]
+        node.seen.namespaces[0].interfaces.append(other)
+        #expect(node.snapshot.attachments.map(\.id) == [MadeUpNode.id(1)])
+        #expect(node.snapshot.orphans.map(\.id) == [MadeUpNode.id(2)])
+        // A second network of the same container's is none of others'.
+        node.seen.namespaces[0].interfaces[2].alias = "swiftlet edge/container-1/eth0"
+        #expect(node.snapshot.attachments.map(\.id.network) == ["edge", "pods"])
+    }
+
+    @Test(arguments: ["pods/\u{1b}]0;x\u{7}root/eth0", "p\no/c/eth0", "../c/eth0", "pods/c/e\u{1b}"])
+    func anAliasThatNoADDWritesIsNobodys(_ alias: String) {
+        #expect(AttachmentID(alias: "swiftlet \(alias)") == nil)
     }
 
     @Test func limitsAreThoseOfTheVethAndItsIFB() throws {
