@@ -212,11 +212,17 @@ pid_t ck_spawn(const char *path, char *const environment[], int standard_input, 
 
 int ck_accept(int fd) { return accept4(fd, NULL, NULL, SOCK_CLOEXEC); }
 
-int ck_termination(void) {
+int ck_termination(int is_of_terminal) {
     sigset_t signals;
+    struct sigaction hangup;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    if (is_of_terminal) {
+        sigaddset(&signals, SIGQUIT);
+        /* nohup(1) has it ignored; a blocked signal is not. */
+        if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
+    }
     if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) return -1;
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }

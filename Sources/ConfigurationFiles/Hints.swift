@@ -8,6 +8,13 @@ enum Hints {
             || known.contains { JSON.Object.equalIgnoringASCIICase($0, key) }
     }
 
+    /// The plugin of ours whose name was misspelt. Others have names that are not far away, such as macvtap.
+    static func plugin(_ type: String) -> String? {
+        let names = PluginDescription.all.map { $0.type }
+        guard type.count > 3, let nearest = Spelling.nearest(to: type, among: names) else { return nil }
+        return Spelling.distance(type, nearest) == 1 ? nearest : nil
+    }
+
     static func listKey(_ key: String, _ known: [String]) -> String {
         if let nearest = Spelling.nearest(to: key, among: known) { return "did you mean \(nearest)?" }
         let owners = self.owners(of: key, besides: nil)

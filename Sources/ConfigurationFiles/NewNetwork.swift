@@ -32,6 +32,17 @@ public struct NewNetwork: Sendable {
 
     public init() {}
 
+    /// Why no host can have the addresses of a subnet, whatever a network is; nil for one that will do.
+    public static func objection(to subnet: CIDR) -> String? {
+        let what: String? =
+            if subnet.first.isMulticast {
+                "groups (multicast)"
+            } else if subnet.first.isLinkLocal {
+                "single links (link-local)"
+            } else if subnet.contains(IPAddress(subnet.family, 0)) { "no host (unspecified)" } else { nil }
+        return what.map { "the addresses of \(subnet) are for \($0)" }
+    }
+
     /// The first of some customary subnets that nothing on the node overlaps with; nil if all are taken.
     public static func freeSubnet(besides taken: [CIDR]) -> CIDR? {
         (44...250).lazy.compactMap { CIDR("10.\($0).0.0/24") }.first { subnet in !taken.contains { $0.overlaps(subnet) }

@@ -32,11 +32,16 @@ struct PluginCheck {
     }
 
     func run(behind earlier: [PluginCheck], _ findings: inout Findings) {
-        for type in [type, ipamType].compactMap({ $0 }) where !validator.hasPlugin(type) {
-            findings.add(
-                .error, at: member(type == self.type ? "type" : "ipam.type"),
-                "failed to find plugin \"\(type)\" in path [\(validator.binDirectory ?? "")]",
-                "install it, or name its directory by --bin-dir")
+        for type in [type, ipamType].compactMap({ $0 }) {
+            let place = member(type == self.type ? "type" : "ipam.type")
+            let meant = Hints.plugin(type).map { "did you mean \($0)?" }
+            if !validator.hasPlugin(type) {
+                findings.add(
+                    .error, at: place, "failed to find plugin \"\(type)\" in path [\(validator.binDirectory ?? "")]",
+                    meant ?? "install it, or name its directory by --bin-dir")
+            } else if validator.binDirectory == nil, let meant {
+                findings.add(.warning, at: place, "\(type) is no plugin that is known here", meant)
+            }
         }
         checkCapabilities(behind: earlier, &findings)
         for key in ["runtimeConfig", "prevResult"] where has(key) {

@@ -41,8 +41,10 @@ public enum ProcessEnvironment {
     }
 
     /// A descriptor that becomes readable when SIGTERM or SIGINT comes; these end the process no more.
-    public static func termination() throws(Errno) -> FileDescriptor {
-        FileDescriptor(owning: try once { ck_termination() })
+    ///
+    /// - Parameter isOfTerminal: whether the same goes for what else a terminal ends a process by, SIGQUIT and SIGHUP.
+    public static func termination(isOfTerminal: Bool = false) throws(Errno) -> FileDescriptor {
+        FileDescriptor(owning: try once { ck_termination(isOfTerminal ? 1 : 0) })
     }
 
     /// getcwd(2), as far as it is known: `/proc/self/cwd`.

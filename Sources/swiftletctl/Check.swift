@@ -1,4 +1,5 @@
 import ArgumentParser
+import Net
 import Node
 import Posix
 
@@ -33,7 +34,7 @@ struct Check: ParsableCommand {
         guard !attachments.isEmpty else {
             let left = snapshot.orphans.first { orphan in
                 orphan.id.map { $0.containerID.hasPrefix(pod) || $0.description == pod } ?? false
-                    || orphan.reserved.contains { $0.address.description == pod }
+                    || orphan.reserved.contains { $0.address == IPAddress(pod) }
             }
             guard let left else {
                 throw Failure(

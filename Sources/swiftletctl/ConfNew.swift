@@ -92,6 +92,7 @@ struct ConfNew: ParsableCommand {
 
     private static func subnet(_ text: String) throws -> CIDR {
         guard let subnet = CIDR(text) else { throw ValidationError("\(text) is no subnet like 10.44.0.0/24.") }
+        if let objection = NewNetwork.objection(to: subnet) { throw ValidationError("\(objection).") }
         return subnet
     }
 
@@ -126,6 +127,9 @@ struct ConfNew: ParsableCommand {
                 let words = answer.split { $0 == " " || $0 == "," }
                 let subnets = words.compactMap { CIDR(String($0)) }
                 guard !subnets.isEmpty, subnets.count == words.count else { return nil }
+                if let objection = subnets.lazy.compactMap(NewNetwork.objection).first {
+                    throw Failure(.invalidConfiguration, objection)
+                }
                 try requireFree(subnets, besides: taken)
                 return subnets
             }

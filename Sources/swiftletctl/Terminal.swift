@@ -15,7 +15,7 @@ enum Terminal {
     /// - Parameter seconds: between two.
     static func redraw(every seconds: Double, _ text: () throws -> String) throws {
         let isTerminal = StandardStream.output.isTerminal
-        let ending = try ProcessEnvironment.termination()
+        let ending = try ProcessEnvironment.termination(isOfTerminal: true)
         // The other screen, without a cursor.
         if isTerminal { try write("\u{1b}[?1049h\u{1b}[?25l") }
         defer { if isTerminal { try? write("\u{1b}[?25h\u{1b}[?1049l") } }

@@ -90,6 +90,7 @@ import Testing
         #expect(try conf("new", "--subnet", "10.44.0.5", "--output", file).errors.contains("is no subnet"))
         #expect(try conf("new", "--subnet", "198.51.100.7/24", "--output", file).errors.contains("198.51.100"))
         #expect(try conf("new", "--subnet", "127.0.0.0/16", "--output", file).errors.contains("overlaps 127.0.0.0/8"))
+        #expect(try conf("new", "--subnet", "224.0.0.0/24", "--output", file).errors.contains("multicast"))
         #expect(try conf("new", "--plugin", "none", "--output", file).exit == .code(64))
         #expect(try conf("new", "--output", directory.path + "/x.conf").errors.contains(".conflist"))
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [])

@@ -56,6 +56,14 @@ import Testing
             "net.conflist:2: error: plugins[0].antispof: true is not a key of swiftlet (did you mean antiSpoof?)"
         ),
         (
+            list(#"{"type": "brigde"}"#),
+            "net.conflist:2: warning: plugins[0].type: brigde is no plugin that is known here (did you mean bridge?)"
+        ),
+        (
+            list(#"{"type": "calico", "ipam": {"type": "host-locl"}}"#),
+            "net.conflist:2: warning: plugins[0].ipam.type: host-locl is no plugin that is known here (did you mean host-local?)"
+        ),
+        (
             list("{\"type\": \"bridge\",\n\"isGatway\": true}"),
             "net.conflist:3: warning: plugins[0].isGatway: bridge does not know this key, and ignores it (did you mean isGateway?)"
         ),

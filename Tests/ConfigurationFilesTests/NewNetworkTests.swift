@@ -32,6 +32,15 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("10.44.0.0/24", true), ("fd00:44::/64", true), ("100.64.0.0/10", true), ("224.0.0.0/24", false),
+        ("ff02::/64", false), ("169.254.7.0/24", false), ("fe80::/64", false),
+        ("0.0.0.0/8", false),
+    ])
+    func aSubnetIsOneThatHostsCanHaveAddressesOf(_ subnet: String, _ isGood: Bool) throws {
+        #expect((NewNetwork.objection(to: try #require(CIDR(subnet))) == nil) == isGood)
+    }
+
     @Test func theSubnetProposedIsFree() {
         #expect(NewNetwork.freeSubnet(besides: []) == CIDR("10.44.0.0/24"))
         #expect(NewNetwork.freeSubnet(besides: [CIDR("10.44.0.0/15")!]) == CIDR("10.46.0.0/24"))

@@ -71,8 +71,9 @@ pid_t ck_spawn(const char *path, char *const environment[], int standard_input, 
 // accept4(2), the new descriptor close-on-exec.
 int ck_accept(int fd);
 
-// A descriptor that becomes readable when SIGTERM or SIGINT comes, which end the process no more; or -1 with errno.
-int ck_termination(void);
+// A descriptor that becomes readable when SIGTERM or SIGINT comes, which end the process no more; or -1 with errno. What
+// is of a terminal has SIGQUIT and SIGHUP among them.
+int ck_termination(int is_of_terminal);
 
 // An AF_PACKET socket that receives and sends network-layer packets of one EtherType on one interface, as far as a
 // classic BPF program of `count` instructions lets them in. An instruction is code << 48 | jt << 40 | jf << 32 | k.
