@@ -9,17 +9,33 @@ public struct Examination: Sendable {
     let routed: [RoutedNetwork]
     /// What is left of pods that are gone.
     let reclaim: Reclaim
+    private let grace: Int
 
     /// - Parameter grace: in seconds; what is younger may be the work of an ADD that has not ended.
     public init(_ snapshot: Snapshot, _ facts: Facts, grace: Int = 60) {
         self.snapshot = snapshot
         self.facts = facts
+        self.grace = grace
         reclaim = Reclaim(snapshot, grace: grace)
         routed = snapshot.networks.compactMap { network in
             let file = facts.files.first { $0.network == network.name && $0.problem == nil }
             let pods = snapshot.attachments(of: network.name).filter { $0.hostInterface != nil }
             let isRouted = file?.isRouted ?? !(network.gateways.isEmpty && pods.allSatisfy { $0.bridge != nil })
             return isRouted ? RoutedNetwork(network, pods: pods) : nil
+        }
+    }
+
+    /// What a second look has seen, with only those leftovers and remarks that this one has seen as well.
+    public func confirmed(by second: Examination) -> Examination {
+        var facts = second.facts
+        facts.remarks.removeAll { !self.facts.remarks.contains($0) }
+        return Examination(snapshot.confirmed(by: second.snapshot), facts, grace: grace)
+    }
+
+    /// What could not be looked at: a line each.
+    public var remarks: [String] {
+        (snapshot.remarks + facts.remarks).reduce(into: []) { seen, remark in
+            if !seen.contains(remark) { seen.append(remark) }
         }
     }
 

@@ -75,6 +75,7 @@ extension Snapshot {
         let configured = seen.configured.first { $0.network.name == name }
         network.configuration = configured?.path
         network.plugins = configured?.network.plugins ?? []
+        network.defaultRoutes = configured?.defaultRoutes ?? []
         let stores = seen.stores.filter { $0.network == name }
         network.store = stores.first?.directory
         let units = stores.flatMap { $0.reservations.map { $0.reservation.unit } }

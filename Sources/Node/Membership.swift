@@ -9,6 +9,20 @@ extension Snapshot {
         return counts.max { a, b in (a.value, b.key ?? "") < (b.value, a.key ?? "") }?.key
     }
 
+    /// What a second look has seen, with only those oddities that the first has seen as well: an ADD or DEL that was
+    /// under way has ended by then.
+    public func confirmed(by second: Snapshot) -> Snapshot {
+        var sure = second
+        sure.orphans.removeAll { orphan in
+            !orphans.contains { $0.id == orphan.id && $0.reason == orphan.reason && $0.reserved == orphan.reserved }
+        }
+        sure.remarks.removeAll { !remarks.contains($0) }
+        return sure
+    }
+
+    /// Between two looks: longer than an ADD takes, and shorter than people mind. In microseconds.
+    public static let doubtMicroseconds: UInt32 = 300_000
+
     /// Whether the owner of rules is attached.
     public func hasAttachment(_ owner: RulesOwner) -> Bool {
         let id = AttachmentID(owner)

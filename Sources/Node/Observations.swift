@@ -71,6 +71,8 @@ public struct SeenStore: Sendable {
 public struct SeenConfiguration: Sendable {
     public var network: ConfiguredNetwork
     public var path: String
+    /// Default routes that pods get, where they get addresses of the family.
+    public var defaultRoutes: [CIDR] = []
 
     public init(_ network: ConfiguredNetwork, path: String) {
         self.network = network

@@ -139,6 +139,20 @@ public struct PodCheck: Sendable, Encodable {
     }
 
     private mutating func checkRoutes(_ snapshot: Snapshot, _ facts: PodFacts) {
+        if let network = snapshot.networks.first(where: { $0.name == attachment.id.network }),
+            !network.isEarlier(attachment)
+        {
+            // Of several networks of a pod one only may have it.
+            for route in network.defaultRoutes
+            where attachment.addresses.contains(where: { $0.family == route.family })
+                && !facts.routes.contains(where: { $0.destination == route })
+            {
+                items.append(
+                    .wrong(
+                        "route \(route)", "missing, though \(network.configuration ?? network.name) gives it",
+                        PodCheck.anew))
+            }
+        }
         for route in facts.routes where route.isDefault {
             guard let gateway = route.gateway else {
                 items.append(.right("default route", "by \(route.interface ?? "?")"))
@@ -186,9 +200,10 @@ extension Snapshot {
     /// - Parameter name: NETWORK/ID/IFNAME, a container ID or how it begins, an address, or a namespace's name or path.
     /// - Returns: nil when it is the beginning of several containers' IDs.
     public func attachments(named name: String) -> [Attachment]? {
+        let address = IPAddress(name)
         let exact = attachments.filter { pod in
             pod.id.description == name || pod.id.containerID == name
-                || (pod.addresses + pod.reserved).contains { $0.address.description == name }
+                || (pod.addresses + pod.reserved).contains { $0.address == address }
                 || pod.namespace.map { $0.name == name || $0.path == name } ?? false
         }
         guard exact.isEmpty, !name.isEmpty else { return exact }

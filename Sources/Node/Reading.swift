@@ -139,10 +139,13 @@ extension Observations {
         for name in names.sorted() where [".conf", ".conflist", ".json"].contains(where: name.hasSuffix) {
             let path = "\(directory)/\(name)"
             do throws(Failure) {
-                let network = try ConfiguredNetwork(try File.content(path, limit: ConfiguredNetwork.maximumSize))
+                let content = try File.content(path, limit: ConfiguredNetwork.maximumSize)
+                let network = try ConfiguredNetwork(content)
                 // The first of a name is the one that runtimes take.
                 if !found.contains(where: { $0.network.name == network.name }) {
-                    found.append(SeenConfiguration(network, path: path))
+                    var seen = SeenConfiguration(network, path: path)
+                    seen.defaultRoutes = try SeenConfiguration.defaultRoutes(content)
+                    found.append(seen)
                 }
             } catch { remarks.append("\(error.during("read \(path)"))") }
         }

@@ -66,6 +66,8 @@ public struct Network: Sendable, Hashable, Encodable {
     public var bridge: String?
     /// Addresses of the bridge, but for link-local ones.
     public var gateways: [CIDR] = []
+    /// Default routes that its configuration gives to pods.
+    public var defaultRoutes: [CIDR] = []
     /// The directory of its reservations; nil where there is none.
     public var store: String?
     /// How many addresses and blocks are reserved.

@@ -62,19 +62,14 @@ struct DoctorCommand: ParsableCommand {
         guard ProcessEnvironment.effectiveUser == 0 else {
             throw ValidationError("looking into pods needs root: run it with sudo")
         }
-        var examination = try look()
-        var findings = checks.flatMap { $0.findings(examination) }
+        var (examination, findings) = try look()
         var failures: [String] = []
         let changes = fix ? Set(findings.compactMap { $0.fix }).sorted() : []
         if !changes.isEmpty, try isWanted(changes) {
             failures = examination.make(changes)
-            examination = try look()
-            findings = checks.flatMap { $0.findings(examination) }
+            (examination, findings) = try look()
         }
-        var remarks: [String] = []
-        for remark in examination.snapshot.remarks + examination.facts.remarks where !remarks.contains(remark) {
-            remarks.append(remark)
-        }
+        let remarks = examination.remarks
         if output.json { for remark in remarks { try say("could not be looked at: \(remark)") } }
         for failure in failures { try say("failed: \(failure)") }
         try output.print(
@@ -89,7 +84,22 @@ struct DoctorCommand: ParsableCommand {
         Doctor.Check.all.filter { (only.isEmpty || only.contains($0.name)) && !skip.contains($0.name) }
     }
 
-    private func look() throws -> Examination {
+    /// Looks twice where something is found: what an ADD or DEL under way has not finished is none of it.
+    private func look() throws -> (Examination, [Finding]) {
+        let first = try examine()
+        let doubts = findings(first)
+        guard !doubts.isEmpty || !first.remarks.isEmpty else { return (first, []) }
+        Pause.microseconds(Snapshot.doubtMicroseconds)
+        let second = first.confirmed(by: try examine())
+        let sure = findings(second).filter { finding in
+            doubts.contains { $0.check == finding.check && $0.subject == finding.subject }
+        }
+        return (second, sure)
+    }
+
+    private func findings(_ examination: Examination) -> [Finding] { checks.flatMap { $0.findings(examination) } }
+
+    private func examine() throws -> Examination {
         var places = Snapshot.Places(configurations: confDir)
         places.dataDirectories += dataDir
         return try Examination.read(places, binaries: binDir, grace: olderThan)

@@ -23,7 +23,12 @@ struct SnapshotOptions: ParsableArguments {
         guard ProcessEnvironment.effectiveUser == 0 else {
             throw ValidationError("looking into pods needs root: run it with sudo")
         }
-        let snapshot = try Snapshot.read(Snapshot.Places(configurations: confDir, dataDirectories: dataDir))
+        let places = Snapshot.Places(configurations: confDir, dataDirectories: dataDir)
+        var snapshot = try Snapshot.read(places)
+        if !snapshot.orphans.isEmpty || !snapshot.remarks.isEmpty {
+            Pause.microseconds(Snapshot.doubtMicroseconds)
+            snapshot = snapshot.confirmed(by: try Snapshot.read(places))
+        }
         guard let network else { return snapshot }
         guard snapshot.networks.contains(where: { $0.name == network }) else {
             let names = snapshot.networks.map(\.name).joined(separator: ", ")

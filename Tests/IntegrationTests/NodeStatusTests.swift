@@ -191,12 +191,22 @@ import Testing
         #expect(try scene.ctl("graph", "--format", format).text == picture)
     }
 
-    @Test func watchingShowsItAgainAndAgainUntilItIsEnded() throws {
+    @Test(arguments: ["INT", "QUIT", "HUP"]) func watchingShowsItAgainAndAgainUntilItIsEnded(_ signal: String) throws {
         let scene = try Scene()
         let text = try scene.node.shell(
-            #"timeout --preserve-status -s INT 1 "$@""#, "\(Requirements.bin)/swiftletctl", "status", "--watch", "0.1",
+            #"timeout --preserve-status -s \#(signal) 1 "$@""#, "\(Requirements.bin)/swiftletctl", "status", "--watch",
+            "0.1",
             "--conf-dir", scene.configurations, "--data-dir", scene.node.data)
         #expect(text.components(separatedBy: "0 pods").count > 2, "\(text)")
+    }
+
+    /// As programs do that SIGPIPE ends: no words.
+    @Test func whoHasSeenEnoughIsToldNothing() throws {
+        let scene = try Scene()
+        let text = try scene.node.shell(
+            #"{ { sleep 0.2; "$@"; echo "exit=$?" >&2; } | true; } 2>&1"#, "\(Requirements.bin)/swiftletctl", "status",
+            "--conf-dir", scene.configurations, "--data-dir", scene.node.data)
+        #expect(text == "exit=141\n")
     }
 
     @Test func aNetworkThatIsNotThereIsAnError() throws {

@@ -50,6 +50,32 @@ import Testing
         #expect(gone.allSatisfy { $0.finding.contains("this node does not have it") })
     }
 
+    @Test func aDefaultRouteThatIsMissingIsNamed() throws {
+        var facts = Self.facts
+        facts.routes = []
+        #expect(try Self.wrong(facts) == [])
+        let both = [CIDR("0.0.0.0/0")!, CIDR("::/0")!]
+        // The pod has no IPv6 address.
+        let wrong = try Self.wrong(facts) { $0.seen.configured[0].defaultRoutes = both }
+        #expect(wrong.map(\.subject) == ["route 0.0.0.0/0"])
+        facts.routes = [NodeRoute(to: both[0], via: IPAddress("10.9.0.1")!, interface: "net1")]
+        #expect(try Self.wrong(facts) { $0.seen.configured[0].defaultRoutes = both } == [])
+    }
+
+    @Test(arguments: [
+        (#""type": "swiftlet""#, ["0.0.0.0/0", "::/0"]), (#""type": "bridge""#, []),
+        (#""type": "swiftlet", "isDefaultGateway": false"#, []),
+        (#""type": "swiftlet", "isDefaultGateway": false, "routes": [{"dst": "::/0"}]"#, ["::/0"]),
+        (#""type": "ptp", "ipam": {"type": "host-local", "routes": [{"dst": "0.0.0.0/0"}]}"#, ["0.0.0.0/0"]),
+        (#""type": "ptp", "ipam": {"type": "host-local", "routes": [{"dst": "0.0.0.0/0", "table": 9}]}"#, []),
+        (#""type": "ptp", "ipam": {"type": "other", "routes": [{"dst": "0.0.0.0/0"}]}"#, []),
+        (#""plugins": [{"type": "bridge", "isDefaultGateway": true}, {"type": "sbr"}]"#, []),
+    ])
+    func theConfigurationSaysWhichDefaultRoutesThereAre(_ keys: String, _ routes: [String]) throws {
+        let found = try SeenConfiguration.defaultRoutes(Array(#"{"name": "n", \#(keys)}"#.utf8))
+        #expect(found.map { "\($0)" } == routes)
+    }
+
     /// As `bridge` without `isGateway` has it: the node need not forward, and is not to take the router's address.
     @Test func aRouterOnTheBridgeIsAGateway() throws {
         var facts = Self.facts
@@ -110,6 +136,10 @@ import Testing
         let snapshot = node.snapshot
         for name in ["container-2", "pods/container-2/eth0", "10.44.0.3", "pod-2", "/run/netns/pod-2"] {
             #expect(snapshot.attachments(named: name)?.map(\.id) == [MadeUpNode.id(2)], "\(name)")
+        }
+        node.seen.namespaces[1].interfaces[1].addresses.append(CIDR("fd00:44::3/64")!)
+        for name in ["fd00:44::3", "FD00:44::3", "fd00:44:0:0::3"] {
+            #expect(node.snapshot.attachments(named: name)?.map(\.id) == [MadeUpNode.id(2)], "\(name)")
         }
         // It is a whole ID, and how others begin.
         #expect(snapshot.attachments(named: "container-1")?.map(\.id) == [MadeUpNode.id(1)])
