@@ -54,7 +54,7 @@ extension Examination {
                 if !present.contains(where: { $0.address == gateway }) {
                     lacks.append(Lack(link: link, gateway: gateway, subnet: subnet))
                 }
-            } else if pod.bridge != nil, gateways.isEmpty, network.subnets.contains(subnet),
+            } else if pod.bridge != nil, gateways.isEmpty || file?.isRouted == true, network.subnets.contains(subnet),
                 !present.contains(where: { subnet.contains($0.address) })
             {
                 lacks.append(Lack(link: link, gateway: nil, subnet: subnet))
@@ -95,13 +95,14 @@ extension Examination {
         }
         let isBridge = what.link == network.network.bridge && network.subnets.contains(what.subnet)
         guard let configured, isBridge else {
-            let byHand = what.gateway.map { "; or ip addr add \(CIDR.host($0)) dev \(what.link)" } ?? ""
-            return Symptom(
-                what.link, text,
-                advice: isBridge
-                    ? "the next ADD of a pod puts it back"
-                    : "no ADD puts it back: delete \(pods == 1 ? "the pod" : "these pods"), to be attached anew\(byHand)"
-            )
+            var advice = "no ADD puts it back: delete \(pods == 1 ? "the pod" : "these pods"), to be attached anew"
+            if let gateway = what.gateway {
+                // A bridge leads to its pods by the subnet, a veth by a route to its only one.
+                let isVeth = snapshot.interface(what.link)?.kind == "veth"
+                let address = isVeth ? CIDR.host(gateway) : CIDR(gateway, what.subnet.prefixLength)
+                advice += "; or ip addr add \(address) dev \(what.link)"
+            }
+            return Symptom(what.link, text, advice: isBridge ? "the next ADD of a pod puts it back" : advice)
         }
         return Symptom(
             what.link, text,

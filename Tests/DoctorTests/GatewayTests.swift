@@ -58,6 +58,7 @@ import Testing
         node.snapshot.interfaces[node.snapshot.interfaces.count - 1].addresses = []
         let found = try Self.found(node)
         #expect(found.map { $0.subject } == ["br9"] && found.allSatisfy { $0.fix == nil })
+        #expect(found.first?.advice.hasSuffix("ip addr add 10.33.0.1/24 dev br9") == true)
     }
 
     @Test func aGatewayThatAnotherLinkHasIsNotAddedASecondTime() throws {
@@ -77,7 +78,11 @@ import Testing
 
     /// A route of the configuration may lead to a router on the bridge.
     @Test func aRouterBesideTheNodeIsNotMissing() throws {
-        #expect(try Self.found(Self.node("10.44.0.254")) == [])
+        var node = Self.node("10.44.0.254")
+        #expect(try Self.found(node) == [])
+        // That the node is to be one as well is configured.
+        node.snapshot.interfaces[1].addresses = []
+        #expect(try Self.found(node).map { $0.fix } == [.add(address: CIDR("10.44.0.1/24")!, link: "cbr0")])
     }
 
     @Test func withoutABridgeTheNodesEndIsTheGateway() throws {
