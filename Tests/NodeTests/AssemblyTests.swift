@@ -102,6 +102,24 @@ import Wire
         #expect(node.snapshot.orphans.map(\.reason) == [.earlierBoot])
     }
 
+    /// An ADD or DEL that was under way at the first look has ended at the second, or is another one.
+    @Test func onlyWhatTwoLooksHaveSeenIsOrphaned() {
+        var node = MadeUpNode()
+        for number in 1...3 { node.attach(number) }
+        node.end(1)
+        node.end(2)
+        node.seen.remarks = ["always", "once"]
+        let first = node.snapshot
+        node = MadeUpNode()
+        for number in 1...3 { node.attach(number) }
+        node.end(2)
+        node.end(3)
+        node.seen.remarks = ["always", "later"]
+        let sure = first.confirmed(by: node.snapshot)
+        #expect(sure.orphans.map(\.id) == [MadeUpNode.id(2)] && sure.remarks == ["always"])
+        #expect(sure.attachments.map(\.id) == [MadeUpNode.id(1)])
+    }
+
     /// No plugin makes a link or a directory there, and none takes it away.
     @Test func whatIsNoFileInAReservationsPlaceIsNotFreed() {
         var node = MadeUpNode()

@@ -15,6 +15,11 @@ import Testing
         #expect(text.visible(isColored: true) == shown)
     }
 
+    @Test func aProgramReadsTheSameFromJSON() {
+        let json = "[\n \"\u{9b}2J \u{202e} \u{7f} é\"\n]"
+        #expect(json.visibleJSON == "[\n \"\\u009b2J \\u202e \\u007f é\"\n]")
+    }
+
     @Test func ourOwnColorsStayWhereTheyAreMeant() {
         let style = TextStyle(isColored: true)
         for text in [
