@@ -24,13 +24,15 @@ struct Graph: ParsableCommand {
 
     func run() throws {
         let snapshot = try node.snapshot()
-        let text =
+        let picture =
             switch format {
             case .svg: snapshot.svg
             case .dot: snapshot.dot
             case .mermaid: snapshot.mermaid
             }
-        guard let output, output != "-" else { return try StandardStream.output.writeAll(text.visible().utf8) }
+        // Nor does XML have control characters.
+        let text = picture.visible()
+        guard let output, output != "-" else { return try StandardStream.output.writeAll(text.utf8) }
         try attempting("write \(output)") { () throws(Errno) in
             try FileDescriptor.open(output, [.writeOnly, .create, .truncate], mode: 0o644).writeAll(text.utf8)
         }
