@@ -220,7 +220,7 @@ int ck_termination(int is_of_terminal) {
     sigaddset(&signals, SIGINT);
     if (is_of_terminal) {
         sigaddset(&signals, SIGQUIT);
-        /* nohup(1) has it ignored; a blocked signal is not. */
+        // nohup(1) has it ignored; a blocked signal is not.
         if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
     }
     if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) return -1;
