@@ -140,12 +140,14 @@ public struct KernelWorld: World {
         if let ruleset = known[place]?.ruleset { return ruleset }
         var socket = try socket(.netfilter, place)
         var ruleset = try Ruleset(&socket)
-        ruleset.unread = try inside(place) { () throws(Failure) in
+        ruleset.unread += try inside(place) { () throws(Failure) in
             ["ip_tables_names", "ip6_tables_names"].flatMap { name -> [String] in
                 guard let file = try? FileDescriptor.open("/proc/thread-self/net/\(name)", .readOnly),
                     let content = try? file.readAll(limit: 4096)
                 else { return [] }
-                return String(decoding: content, as: UTF8.self).split(separator: "\n").map(String.init)
+                return String(decoding: content, as: UTF8.self).split(separator: "\n").map {
+                    "iptables-legacy (table \($0))"
+                }
             }
         }
         known[place, default: Known()].ruleset = ruleset

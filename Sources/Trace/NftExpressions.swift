@@ -9,26 +9,27 @@ extension NftMachine {
         func number(_ type: UInt16) -> UInt32 { attributes[type]?.bigEndian32 ?? 0 }
         func value(_ type: UInt16) -> [UInt8] { attributes.nested(type)[1].map { Array($0.bytes) } ?? [] }
         switch name {
-        case "counter", "log", "notrack", "objref", "dynset", "last", "dup", "quota": return .matched
-        // Within the limit: this is one packet.
-        case "limit": return number(5) & 1 == 0 ? .matched : .noMatch
+        case "counter", "log", "last", "dup": return .matched
+        case "notrack", "limit", "connlimit", "quota", "dynset", "objref":
+            return state(name, attributes, &registers, table, chain)
         case "meta":
-            if attributes[3] != nil {
-                if number(2) == 3, let mark = registers.load(number(3), 4) {
-                    packet.mark = mark[...].load(UInt32.self, at: 0)
-                }
-            } else {
+            guard attributes[3] != nil else {
                 registers.store(meta(number(2)), number(1))
+                return .matched
             }
+            guard number(2) == 3 else { return .matched }
+            guard let mark = registers.load(number(3), 4) else { return .unknown("it sets a mark that is not known") }
+            packet.mark = mark[...].load(UInt32.self, at: 0)
             return .matched
         case "payload":
-            guard attributes[5] == nil else { return .matched }
-            guard let octets = payload(number(2), Int(number(3)), Int(number(4))) else { return .noMatch }
-            registers.store(octets, number(1))
+            let (base, offset, length) = (number(2), Int(number(3)), Int(number(4)))
+            guard attributes[5] == nil else {
+                return isAddress(base, offset) ? .unknown("it writes into the packet's header") : .matched
+            }
+            guard let octets = payload(base, offset, length) else { return .noMatch }
+            registers.store(isKnown(base, offset, length) ? octets : nil, number(1), length: length)
             return .matched
-        case "ct":
-            if attributes[4] == nil { registers.store(connection(number(2)), number(1)) }
-            return .matched
+        case "ct": return connection(attributes, &registers)
         case "fib":
             registers.store(fib(number(2), number(3)), number(1), length: 4)
             return .matched
@@ -120,17 +121,15 @@ extension NftMachine {
         return Array(header[offset..<offset + length])
     }
 
-    private func connection(_ key: UInt32) -> [UInt8]? {
-        switch key {
-        // NF_CT_STATE_BIT of established, or of new.
-        case 0: octets(context.isAnswer ? 2 : 8)
-        case 1: [context.isAnswer ? 1 : 0]
-        // With IPS_SEEN_REPLY and IPS_CONFIRMED once it is established.
-        case 2: octets(context.rewritten | (context.isAnswer ? 0xa : 0))
-        // Nothing else is marked until somebody does it.
-        case 3: octets(0)
-        default: nil
-        }
+    /// Whether octets of a header are those that rules may take for addresses or ports.
+    private func isAddress(_ base: UInt32, _ offset: Int) -> Bool {
+        base == 1 ? offset >= (packet.family == .v4 ? 12 : 8) : base == 2 && offset < 4
+    }
+
+    /// The hop limit of what comes from outside is not known here.
+    private func isKnown(_ base: UInt32, _ offset: Int, _ length: Int) -> Bool {
+        let position = packet.family == .v4 ? 8 : 7
+        return base != 1 || packet.hopLimit != nil || !(offset..<offset + length).contains(position)
     }
 
     private func fib(_ result: UInt32, _ flags: UInt32) -> [UInt8]? {
@@ -144,7 +143,7 @@ extension NftMachine {
         return flags & 32 != 0 ? [index == 0 ? 0 : 1] : octets(index)
     }
 
-    private func octets(_ number: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) } }
+    func octets(_ number: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) } }
 
     private func compare(_ wanted: [UInt8], _ operation: UInt32, _ octets: [UInt8]?) -> RuleResult {
         guard let octets else { return .unknown("it looks at something that is not known from here") }
@@ -166,10 +165,10 @@ extension NftMachine {
         let name = attributes[1]?.text ?? ""
         let set = ruleset.sets[Ruleset.Place(table: table, name: name)]
         let isInverted = (attributes[5]?.bigEndian32 ?? 0) & 1 != 0
-        guard let set, let length = set.keyLength else { return isInverted ? .matched : .noMatch }
-        guard let key = registers.load(attributes[2]?.bigEndian32 ?? 0, length) else {
-            return .unknown("it looks something up in \(name) that is not known from here")
-        }
+        guard let set else { return isInverted ? .matched : .noMatch }
+        // Nothing has to be known for a set that has nothing, or the same for all.
+        let key = set.keyLength.map { registers.load(attributes[2]?.bigEndian32 ?? 0, $0) } ?? []
+        guard let key else { return .unknown("it looks something up in \(name) that is not known from here") }
         guard let found = set.element(for: key) else { return isInverted ? .matched : .noMatch }
         guard !isInverted else { return .noMatch }
         switch found.data {

@@ -11,6 +11,10 @@ public struct Packet: Sendable, Hashable, Encodable {
     public var destinationPort: UInt16
     /// Where it is now; other namespaces do not see it.
     public var mark: UInt32 = 0
+    /// How many more routers it may pass; nil where that is not known.
+    var hopLimit: UInt8? = 64
+
+    enum CodingKeys: String, CodingKey { case transport, source, sourcePort, destination, destinationPort, mark }
 
     public init(
         _ transport: Transport, from source: IPAddress, _ sourcePort: UInt16 = 0, to destination: IPAddress,
@@ -92,11 +96,11 @@ struct PacketHeaders {
         if family == .v4 {
             let total = length + 20
             network =
-                [0x45, 0, UInt8(total >> 8), UInt8(total & 0xff), 0, 0, 0x40, 0, 64, number, 0, 0]
+                [0x45, 0, UInt8(total >> 8), UInt8(total & 0xff), 0, 0, 0x40, 0, packet.hopLimit ?? 64, number, 0, 0]
                 + packet.source.bytes + packet.destination.bytes
         } else {
             network =
-                [0x60, 0, 0, 0, UInt8(length >> 8), UInt8(length & 0xff), number, 64]
+                [0x60, 0, 0, 0, UInt8(length >> 8), UInt8(length & 0xff), number, packet.hopLimit ?? 64]
                 + packet.source.bytes + packet.destination.bytes
         }
     }

@@ -12,8 +12,10 @@ public struct Ruleset: Sendable {
     var chains: [NftListedChain] = []
     var rules: [Place: [NftListedRule]] = [:]
     var sets: [Place: ElementSet] = [:]
-    /// Tables of iptables-legacy, whose rules nobody here can read.
+    /// What else has rules, which nobody here looks at: iptables-legacy, tables of the netdev family.
     var unread: [String] = []
+    /// Tables that decide about ARP.
+    var tablesOfARP: [String] = []
 
     /// None.
     public init() {}
@@ -34,6 +36,26 @@ public struct Ruleset: Sendable {
                 }
             }
         }
+        // NFPROTO_ARP and NFPROTO_NETDEV.
+        tablesOfARP = Ruleset.tables(3, &socket)
+        unread = Ruleset.tables(5, &socket).map { "table netdev \($0)" }
+    }
+
+    /// The tables of a family that have base chains, where the kernel has that family.
+    private static func tables(_ family: UInt8, _ socket: inout NetlinkSocket) -> [String] {
+        let chains = try? socket.dump("list chains") { message -> String? in
+            guard message.payload.first == family else { return nil }
+            // NFTA_CHAIN_TABLE and NFTA_CHAIN_HOOK.
+            let attributes = Attributes(message.payload.dropFirst(4))
+            return attributes[4].flatMap { _ in attributes[1]?.text }
+        } _: {
+            // NFT_MSG_GETCHAIN of NFNL_SUBSYS_NFTABLES, with NLM_F_REQUEST and NLM_F_DUMP.
+            $0.message(10 << 8 | 4, flags: 0x301) {
+                $0.append(family)
+                for _ in 0..<3 { $0.append(UInt8(0)) }
+            }
+        }
+        return Set(chains ?? []).sorted()
     }
 
     /// The base chains that a packet meets at a hook, in their order.

@@ -22,17 +22,9 @@ public struct Walk<TheWorld: World> {
     var connections: [Connection] = []
     /// That of the namespace which the packet is passing.
     var current: Connection?
+    /// Whether rules have changed what the route depends on.
+    var isRerouted = false
     private var isStarted = false
-
-    /// A namespace's view of a connection.
-    struct Connection {
-        let place: Int
-        /// As its first packet came.
-        let original: Packet
-        /// As it left.
-        var final: Packet
-        var rewritten: UInt32 = 0
-    }
 
     /// Where the packet is between two steps.
     enum Position {
@@ -42,6 +34,15 @@ public struct Walk<TheWorld: World> {
         case crossing(Int, Interface, Frame)
         case bridging(Int, bridge: Interface, from: Interface?, Frame)
         case ended(Ending)
+
+        /// The namespace that has the packet.
+        var place: Int? {
+            switch self {
+            case .sending(let place), .arriving(let place, _), .leaving(let place, _, _): place
+            case .crossing(let place, _, _), .bridging(let place, _, _, _): place
+            case .ended: nil
+            }
+        }
     }
 
     /// A packet on a link: from whom and for whom.
@@ -120,6 +121,7 @@ public struct Walk<TheWorld: World> {
                     0, "no interface of the node leads to the world: it has no default route",
                     "ip route add default via ADDRESS")
             }
+            packet.hopLimit = nil
             hop(0, uplink, "comes in from outside: \(packet)")
             position = .arriving(0, uplink)
             // Pods on the cable itself are asked by their own MAC.
@@ -129,7 +131,11 @@ public struct Walk<TheWorld: World> {
                 position = .arriving(pod.place, pod.interface)
             }
         }
+        var place = position.place
         for _ in 0..<Walk.maximumSteps {
+            // The kernel takes off its mark where a packet crosses into another namespace.
+            if position.place != place { packet.mark = 0 }
+            place = position.place
             switch position {
             case .sending(let place): position = try send(place)
             case .arriving(let place, let interface): position = try arrive(place, interface)

@@ -75,6 +75,13 @@ extension Walk {
         if let known, segment.isOpen { return .found(Frame(source: own, destination: known)) }
         let what = address.family == .v4 ? "ARP" : "neighbour discovery"
         let name = interface.name
+        if address.family == .v4, known == nil {
+            for place in Set([place, owner?.place ?? place]) {
+                for table in try world.ruleset(in: place).tablesOfARP {
+                    remark("rules of table arp \(table) in \(world.name(of: place)) are not looked at")
+                }
+            }
+        }
         if let known, entry?.state == Neighbour.permanent || owner == nil {
             return .nobody(
                 "\(name) has \(address) at \(known), a MAC that nobody there has",

@@ -13,11 +13,12 @@ extension Walk {
         }
         if packet.source.isUnspecified, let source = answer.source { packet.source = source }
         var output = interface(answer.interface, in: place)
+        let hopLimit = packet.family == .v4 ? "ipv4/ip_default_ttl" : "ipv6/conf/\(output?.name ?? "all")/hop_limit"
+        packet.hopLimit = try world.sysctl(hopLimit, in: place).flatMap { UInt8($0) } ?? 64
         begin(place)
         hop(place, output, routeText(answer, output))
-        let before = packet
         if let end = try hooks(.output, place, output: output) { return end }
-        if packet.destination != before.destination || packet.mark != before.mark {
+        if isRerouted {
             do throws(Failure) { answer = try world.route(question(), in: place) } catch {
                 return try refused(error, place, nil)
             }
@@ -31,7 +32,7 @@ extension Walk {
             }
             return try deliver(place, output)
         }
-        return try hooks(.postrouting, place, output: output) ?? out(place, output, answer)
+        return try hooks(.postrouting, place, output: output, answer.gateway) ?? out(place, output, answer)
     }
 
     /// A packet that has come in by an interface.
@@ -57,8 +58,17 @@ extension Walk {
                 advice(place, "sysctl -w net.ipv6.conf.all.forwarding=1"))
         }
         hop(place, input, "forwarded: " + routeText(answer, output))
+        if let limit = packet.hopLimit {
+            guard limit > 1 else {
+                return stop(
+                    place, input, "it has passed too many routers: its TTL is used up",
+                    advice(place, "sysctl net.ipv4.ip_default_ttl"))
+            }
+            packet.hopLimit = limit - 1
+        }
         if let end = try hooks(.forward, place, input: input, output: output) { return end }
-        return try hooks(.postrouting, place, input: nil, output: output) ?? out(place, output, answer)
+        return try hooks(.postrouting, place, input: input, output: output, answer.gateway)
+            ?? out(place, output, answer)
     }
 
     private func out(_ place: Int, _ output: Interface?, _ answer: RouteAnswer) -> Position {
@@ -119,14 +129,19 @@ extension Walk {
     /// The packet enters the namespace's network layer.
     mutating func begin(_ place: Int) {
         let known = isAnswer ? connections.last { $0.place == place && $0.final.reversed.hasSameEnds(as: packet) } : nil
-        current = known ?? Connection(place: place, original: packet, final: packet)
+        var connection = known ?? Connection(place: place, original: packet, final: packet)
+        connection.tracking = .invalid
+        // An answer to what has not come by here begins a connection only where the protocol does not forbid it.
+        let isBeginning = !isAnswer || packet.transport == .udp
+        connection.finding = known != nil ? .established : isBeginning ? .new : .invalid
+        current = connection
     }
 
     /// It leaves it.
     mutating func finish() {
         guard !isAnswer, var connection = current else { return }
         connection.final = packet
-        connections.append(connection)
+        if connection.tracking.isTracked { connections.append(connection) }
         current = nil
     }
 

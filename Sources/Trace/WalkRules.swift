@@ -7,62 +7,56 @@ internal import Wire
 extension Walk {
     /// Runs the packet through the rules of a hook of the network layer, connection tracking among them.
     ///
+    /// - Parameter gateway: nil where the destination is on the link.
     /// - Returns: where it stops; nil if it goes on.
     mutating func hooks(
-        _ point: NftChain.Point, _ place: Int, input: Interface? = nil, output: Interface? = nil
+        _ point: NftChain.Point, _ place: Int, input: Interface? = nil, output: Interface? = nil,
+        _ gateway: IPAddress? = nil
     ) throws(Failure) -> Position? {
         let ruleset = try world.ruleset(in: place)
-        var context = HookContext(point: point, families: packet.family == .v4 ? [.ip, .inet] : [.ip6, .inet])
+        var context = HookContext(
+            point: point, families: packet.family == .v4 ? [.ip, .inet] : [.ip6, .inet],
+            connection: current ?? Connection(place: place, original: packet, final: packet))
         context.input = input
         context.output = output
         context.isAnswer = isAnswer
-        context.rewritten = current?.rewritten ?? 0
         if !ruleset.chains.isEmpty {
             for address in [packet.source, packet.destination] where !address.isUnspecified {
                 context.addressTypes[address] = try addressType(address, place)
             }
             if point == .postrouting, let output {
-                var question = RouteQuestion(to: packet.destination)
-                question.outputInterface = output.index
-                context.masqueradeSource = (try? world.route(question, in: place))?.source
+                context.masqueradeSource = masqueradeSource(place, output, gateway ?? packet.destination)
             }
             if point == .prerouting, !packet.source.isUnspecified {
                 context.sourceInterface =
                     (try? world.route(RouteQuestion(to: packet.source), in: place))?.interface ?? 0
             }
         }
-        let isFirst = point == .prerouting || point == .output
-        if isFirst { undo(place, input ?? output, destination: true) }
         var machine = NftMachine(ruleset, packet, context)
         machine.run()
         packet = machine.packet
-        current?.rewritten = machine.context.rewritten
-        for rewrite in machine.rewrites { hop(place, input ?? output, rewrite) }
+        current = machine.context.connection
+        isRerouted = machine.isRerouted
+        let shown = point == .postrouting ? output : input ?? output
+        for rewrite in machine.rewrites { hop(place, shown, rewrite) }
         for text in machine.remarks { remark(text) }
-        for table in ruleset.unread { remark("rules of iptables-legacy (table \(table)) are not looked at") }
-        if let drop = machine.drop { return dropped(drop, place, input ?? output) }
-        if point == .postrouting || point == .input { undo(place, output ?? input, destination: false) }
+        for what in ruleset.unread { remark("rules of \(what) are not looked at") }
+        if let drop = machine.drop { return dropped(drop, place, shown) }
         if point == .postrouting { finish() }
         return nil
     }
 
-    /// Of an answer, puts back what was rewritten of the question: the destination first, the source last.
-    private mutating func undo(_ place: Int, _ interface: Interface?, destination: Bool) {
-        guard isAnswer, let current, !current.original.hasSameEnds(as: current.final) else { return }
-        let wanted = current.original.reversed
-        if destination {
-            guard packet.destination != wanted.destination || packet.destinationPort != wanted.destinationPort else {
-                return
-            }
-            packet.destination = wanted.destination
-            packet.destinationPort = wanted.destinationPort
-            hop(place, interface, "destination becomes \(packet.destinationText) again (connection tracking)")
-        } else {
-            guard packet.source != wanted.source || packet.sourcePort != wanted.sourcePort else { return }
-            packet.source = wanted.source
-            packet.sourcePort = wanted.sourcePort
-            hop(place, interface, "source becomes \(packet.sourceText) again (connection tracking)")
+    /// What `masquerade` puts for the source: of IPv4 the address of the way out that fits the next hop, or its first one,
+    /// whatever the route prefers (inet_select_addr, net/ipv4/devinet.c).
+    private mutating func masqueradeSource(_ place: Int, _ output: Interface, _ nextHop: IPAddress) -> IPAddress? {
+        let own = output.addresses.filter { $0.address.family == packet.family && !$0.address.isLinkLocal }
+        var question = RouteQuestion(to: packet.destination)
+        question.outputInterface = output.index
+        let preferred = (try? world.route(question, in: place))?.source
+        guard packet.family == .v4 else {
+            return own.contains { $0.address == preferred } ? preferred : own.first?.address ?? preferred
         }
+        return (own.first { $0.contains(nextHop) } ?? own.first)?.address ?? preferred
     }
 
     /// Runs a frame through the rules of a bridge.
@@ -70,7 +64,11 @@ extension Walk {
         _ point: NftChain.Point, _ place: Int, _ bridge: Interface, input: Interface?, output: Interface?,
         _ frame: Frame
     ) throws(Failure) -> Position? {
-        var context = HookContext(point: point, families: [.bridge])
+        // Bridges track connections on their own, where rules want it.
+        var connection = Connection(place: place, original: packet, final: packet)
+        connection.finding = isAnswer ? .established : .new
+        connection.tracking = point == .prerouting ? .invalid : connection.finding
+        var context = HookContext(point: point, families: [.bridge], connection: connection)
         context.input = input
         context.output = output
         context.macs = (frame.source, frame.destination)

@@ -14,10 +14,11 @@ extension NftMachine {
             let flags = info.load(UInt16.self, at: 146)
             let inverted = info.load(UInt16.self, at: 148)
             guard flags == 1 else { break }
-            var bits: UInt16 = context.isAnswer ? 0x2 : 0x8
-            // XT_CONNTRACK_STATE_SNAT and _DNAT.
-            if context.rewritten & 0x10 != 0 { bits |= 0x40 }
-            if context.rewritten & 0x20 != 0 { bits |= 0x80 }
+            let connection = context.connection
+            // XT_CONNTRACK_STATE_UNTRACKED, and _SNAT and _DNAT.
+            var bits = connection.tracking == .untracked ? 0x100 : UInt16(connection.tracking.stateBit)
+            if connection.tracking.isTracked, connection.rewritten & 0x10 != 0 { bits |= 0x40 }
+            if connection.tracking.isTracked, connection.rewritten & 0x20 != 0 { bits |= 0x80 }
             return result((info.load(UInt16.self, at: 150) & bits != 0) != (inverted & 1 != 0))
         // struct xt_addrtype_info_v1: masks of 1 << RTN_*.
         case "addrtype" where info.count >= 8:
@@ -51,6 +52,11 @@ extension NftMachine {
         case "mark" where info.count >= 9:
             let isSame = packet.mark & info.load(UInt32.self, at: 4) == info.load(UInt32.self, at: 0)
             return result(isSame != (info.load(UInt8.self, at: 8) != 0))
+        // struct xt_connmark_mtinfo1.
+        case "connmark" where info.count >= 9:
+            guard context.connection.tracking.isTracked else { return .noMatch }
+            let isSame = context.connection.mark & info.load(UInt32.self, at: 4) == info.load(UInt32.self, at: 0)
+            return result(isSame != (info.load(UInt8.self, at: 8) != 0))
         default: break
         }
         return .unknown("it uses the match `\(name)` of iptables")
@@ -74,7 +80,13 @@ extension NftMachine {
         let name = attributes[1]?.text ?? ""
         let info = attributes[3]?.bytes ?? []
         switch name {
-        case "LOG", "NFLOG", "TRACE", "CHECKSUM", "TCPMSS", "CT", "CONNMARK", "CLASSIFY", "TOS", "DSCP": return .matched
+        case "LOG", "NFLOG", "TRACE", "CHECKSUM", "TCPMSS", "CLASSIFY", "TOS", "DSCP": return .matched
+        case "NOTRACK": return untracked()
+        // struct xt_ct_target_info begins with its flags, of which the first is XT_CT_NOTRACK.
+        case "CT": return info.count >= 2 && info.load(UInt16.self, at: 0) & 1 != 0 ? untracked() : .matched
+        // struct xt_connmark_tginfo1, and of revision 2 what is behind it: bits to shift by.
+        case "CONNMARK" where info.count >= 13 && !(info.count >= 15 && info.load(UInt8.self, at: 14) != 0):
+            return connectionMark(info)
         case "REJECT": return .rejected
         case "MASQUERADE":
             guard let source = context.masqueradeSource else { return .unknown("no address to masquerade with") }
@@ -94,5 +106,23 @@ extension NftMachine {
             return .matched
         default: return .unknown("it uses the target `\(name)` of iptables")
         }
+    }
+
+    private mutating func untracked() -> RuleResult {
+        if !context.connection.tracking.isTracked { context.connection.tracking = .untracked }
+        return .matched
+    }
+
+    private mutating func connectionMark(_ info: ArraySlice<UInt8>) -> RuleResult {
+        guard context.connection.tracking.isTracked else { return .matched }
+        let (mark, mask) = (info.load(UInt32.self, at: 0), info.load(UInt32.self, at: 4))
+        let packetMask = info.load(UInt32.self, at: 8)
+        // XT_CONNMARK_SET, _SAVE and _RESTORE.
+        switch info.load(UInt8.self, at: 12) {
+        case 0: context.connection.mark = context.connection.mark & ~mask ^ mark
+        case 1: context.connection.mark = context.connection.mark & ~mask ^ (packet.mark & packetMask)
+        default: packet.mark = packet.mark & ~packetMask ^ (context.connection.mark & mask)
+        }
+        return .matched
     }
 }

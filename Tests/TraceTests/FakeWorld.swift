@@ -14,6 +14,9 @@ struct FakeWorld: World {
     var podLimits: [String: Limit] = [:]
     var uplinks: [String] = []
     var heard = true
+    var rulesets: [Int: Ruleset] = [:]
+    /// A mark whose packets no route takes.
+    var refusedMark: UInt32?
 
     init() {
         func interface(
@@ -57,6 +60,7 @@ struct FakeWorld: World {
     func place(numbered id: Int32?, from place: Int) -> Int? { id.map { Int($0) } ?? place }
 
     func route(_ question: RouteQuestion, in place: Int) throws(Failure) -> RouteAnswer {
+        if let refusedMark, question.mark == refusedMark { throw Failure("look up the route", .invalidArgument) }
         if spaces[place].contains(where: { $0.addresses.contains { $0.address == question.destination } }) {
             return RouteAnswer(type: RouteAnswer.local, interface: 1, source: question.destination)
         }
@@ -71,7 +75,7 @@ struct FakeWorld: World {
     }
     func forwardingEntry(_ mac: MACAddress, ofBridge index: UInt32, in place: Int) -> ForwardingEntry? { nil }
     func sysctl(_ name: String, in place: Int) -> String? { sysctls[name] }
-    func ruleset(in place: Int) -> Ruleset { Ruleset() }
+    func ruleset(in place: Int) -> Ruleset { rulesets[place] ?? Ruleset() }
     func isHeard(_ packet: Packet, in place: Int) -> Bool? { heard }
     func limitComingIn(by interface: Interface, in place: Int) -> Limit? {
         place == 0 ? podLimits[interface.name] : nil
