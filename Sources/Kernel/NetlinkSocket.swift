@@ -26,6 +26,8 @@ public struct NetlinkSocket: ~Copyable {
     public enum Subsystem: Int32, Sendable {
         /// Links, addresses, routes, neighbours.
         case route = 0
+        /// Sockets of programs (linux/sock_diag.h).
+        case socketDiagnosis = 4
         /// nf_tables and connection tracking.
         case netfilter = 12
     }

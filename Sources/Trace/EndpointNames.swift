@@ -19,14 +19,16 @@ public struct EndpointNames {
             ? IPAddress(.v4, 0x0101_0101) : IPAddress(.v6, 0x2606_4700_4700_0000_0000_0000_0000_1111)
     }
 
-    /// - Parameter text: `node`, `internet`, an address, or a pod: its container ID, the beginning of one, its namespace's
-    ///   name or path, or NETWORK/CONTAINERID/IFNAME; each may have `:PORT` behind it.
+    /// - Parameters:
+    ///   - text: `node`, `internet`, an address, or a pod: its container ID, the beginning of one, its namespace's
+    ///     name or path, or NETWORK/CONTAINERID/IFNAME; each may have `:PORT` behind it.
+    ///   - sender: who asks it, whose own 127.0.0.0/8 and ::1 are; nil for the sender itself.
     /// - Throws: code 7 for what is none of these, or several.
-    public func endpoint(_ text: String) throws(Failure) -> Endpoint {
+    public func endpoint(_ text: String, askedBy sender: Endpoint? = nil) throws(Failure) -> Endpoint {
         // Container IDs and names have no colons, but addresses have.
-        if let address = IPAddress(text) { return endpoint(address, 0) }
+        if let address = IPAddress(text) { return try endpoint(address, 0, sender) }
         let (name, port) = try EndpointNames.split(text)
-        if let address = IPAddress(name) { return endpoint(address, port) }
+        if let address = IPAddress(name) { return try endpoint(address, port, sender) }
         switch name {
         case "internet":
             return Endpoint(
@@ -57,7 +59,20 @@ public struct EndpointNames {
         return (up + others).flatMap { $0.addresses.map { $0.address } }
     }
 
-    private func endpoint(_ address: IPAddress, _ port: UInt16) -> Endpoint {
+    private func endpoint(
+        _ address: IPAddress, _ port: UInt16, _ sender: Endpoint?
+    ) throws(Failure) -> Endpoint {
+        if let sender, address.isLoopback || address.isUnspecified {
+            guard let place = sender.place else {
+                throw Failure(
+                    .invalidConfiguration, "\(address) is the sender's own, who is not on this machine",
+                    details: "ask an address of the node")
+            }
+            // connect(2) takes no address for the loopback one.
+            let loopback =
+                address.isLoopback ? address : IPAddress(address.family, address.family == .v4 ? 0x7f00_0001 : 1)
+            return Endpoint(sender.kind, name: sender.name, place: place, addresses: [loopback], port: port)
+        }
         // Others on this machine, which no link joins to the node, may have the same addresses.
         for place in 0..<world.count
         where world.isJoined(place)

@@ -173,15 +173,27 @@ public struct KernelWorld: World {
         place == 0 ? podLimits[interface.name] : nil
     }
 
-    public mutating func isHeard(_ packet: Packet, in place: Int) throws(Failure) -> Bool? {
-        try inside(place) { () throws(Failure) in
-            let name = packet.transport.rawValue
-            let files = packet.family == .v4 ? [name, "\(name)6"] : ["\(name)6"]
-            for file in files {
-                guard let table = SocketTable(file) else { continue }
-                if table.isHeard(packet) { return true }
-            }
-            return false
+    public mutating func settings(of interface: Interface, in place: Int) throws(Failure) -> LinkSettings {
+        var socket = try socket(.route, place)
+        // One that has gone meanwhile has none.
+        guard let link = try socket.link(.index(interface.index)) else { return LinkSettings() }
+        var settings = LinkSettings()
+        if case .macvlan(let mode, _) = link.details { settings.macvlanMode = mode }
+        settings.portState = link.portState
+        return settings
+    }
+
+    public mutating func isHeard(
+        _ packet: Packet, by input: Interface?, in place: Int
+    ) throws(Failure) -> Bool? {
+        let devices = [input?.index, input?.master].compactMap { $0 }
+        if var socket = try? socket(.socketDiagnosis, place),
+            let table = try? SocketTable(packet.transport, &socket)
+        {
+            return table.isHeard(packet, by: devices)
+        }
+        return try inside(place) { () throws(Failure) in
+            SocketTable(listed: packet.transport).isHeard(packet, by: devices)
         }
     }
 }

@@ -36,6 +36,7 @@ public struct LiveProbe {
             }
         }
         var outcome: (isAnswered: Bool, text: String)
+        var isSilent = false
         do throws(Errno) {
             try probe.send(to: packet.destination.bytes, port: packet.destinationPort)
             let isAnswered = try probe.waitForAnswer(milliseconds: patience)
@@ -43,12 +44,15 @@ public struct LiveProbe {
                 "no answer within \(patience / 1000) s"
                 + (packet.transport == .udp ? "; a service need not answer an empty datagram" : "")
             outcome = (isAnswered, isAnswered ? "an answer came" : silence)
+            isSilent = !isAnswered && packet.transport == .udp
         } catch {
             outcome = (false, error == .connectionRefused ? "refused: nothing listens there" : "\(error)")
         }
         let events = try socket.traceEvents().filter { !tables.contains($0.table) }
         for table in made { try? socket.execute("delete table \(table)") { $0.deleteTable(table) } }
-        return LiveReport(isAnswered: outcome.isAnswered, outcome: outcome.text, seen: LiveProbe.lines(events))
+        return LiveReport(
+            isAnswered: outcome.isAnswered, mayBeSilent: isSilent, outcome: outcome.text,
+            seen: LiveProbe.lines(events))
     }
 
     /// At the very beginning of each way in: whatever has these ends is traced.

@@ -5,6 +5,8 @@ internal import Wire
 public struct LiveReport: Sendable, Encodable {
     /// Whether an answer came, a refusal included.
     public let isAnswered: Bool
+    /// Whether silence says nothing: a service need not answer an empty datagram.
+    public let mayBeSilent: Bool
     /// What came, or that nothing did.
     public let outcome: String
     /// What rules saw of it on the node, in order.
@@ -45,8 +47,13 @@ public struct LiveReport: Sendable, Encodable {
         }
     }
 
+    /// Whether it does not contradict what the walk says.
+    public func agrees(with expected: Bool) -> Bool { isAnswered == expected || (expected && mayBeSilent) }
+
     func lines(expected: Bool, _ style: TextStyle) -> [String] {
-        let agreement = isAnswered == expected ? "as the walk says" : "not what the walk says"
+        let agreement =
+            isAnswered == expected
+            ? "as the walk says" : agrees(with: expected) ? "which says nothing" : "not what the walk says"
         return ["sent: " + Report.mark(isAnswered, style) + " \(outcome), \(agreement)"]
             + seen.map { "  rules saw: \($0)" } + counted.map { "  counted: \($0.text)" }
     }

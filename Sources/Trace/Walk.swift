@@ -101,8 +101,8 @@ public struct Walk<TheWorld: World> {
 
     /// The first hop of the answer.
     public private(set) var answersFrom: Int?
-    /// The interface by which the packet has left the node.
-    var leftBy: Interface?
+    /// The interface by which the packet has left what is seen from here.
+    var leftBy: Member?
 
     private func isBack(_ asked: Packet) -> Bool {
         let ends = packet.reversed
@@ -116,17 +116,24 @@ public struct Walk<TheWorld: World> {
         if let place = start.place {
             position = .sending(place)
         } else {
-            guard let uplink = leftBy ?? uplink() else {
+            guard let entry = leftBy ?? uplink().map({ Member(place: 0, interface: $0) }) else {
                 return stopped(
                     0, "no interface of the node leads to the world: it has no default route",
                     "ip route add default via ADDRESS")
             }
+            let uplink = entry.interface
             packet.hopLimit = nil
-            hop(0, uplink, "comes in from outside: \(packet)")
-            position = .arriving(0, uplink)
+            hop(entry.place, uplink, "comes in from outside: \(packet)")
+            position = .arriving(entry.place, uplink)
+            if !isAnswer, start.kind == .internet, !isKnownOutside(packet.destination, by: uplink) {
+                position = stop(
+                    0, uplink, "nobody outside knows the way to \(packet.destination): it is a private address",
+                    "give the pod a host port (portMappings), and ask node:PORT; or let the world's routers know a route"
+                )
+            }
             // Pods on the cable itself are asked by their own MAC.
-            let children = try children(of: Member(place: 0, interface: uplink))
-            if let pod = children.first(where: { $0.interface.has(packet.destination) }) {
+            let children = try children(of: entry)
+            if case .arriving = position, let pod = children.first(where: { $0.interface.has(packet.destination) }) {
                 hop(pod.place, pod.interface, "by \(uplink.name) to the \(pod.interface.kind) on it")
                 position = .arriving(pod.place, pod.interface)
             }

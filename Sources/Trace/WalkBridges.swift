@@ -15,6 +15,7 @@ extension Walk {
             return stop(place, bridge, "\(bridge.name) is down", advice(place, "ip link set \(bridge.name) up"))
         }
         measure(place, bridge)
+        if let port, let end = try blocked(place, bridge, port) { return end }
         let first: NftChain.Point = port == nil ? .output : .prerouting
         if let end = try bridgeHooks(first, place, bridge, input: port, output: nil, frame) { return end }
         let entry = try frame.destination.flatMap { mac throws(Failure) in
@@ -54,7 +55,19 @@ extension Walk {
         guard out.isUp else {
             return stop(place, out, "the port \(out.name) is down", advice(place, "ip link set \(out.name) up"))
         }
-        return .crossing(place, out, frame)
+        return try blocked(place, bridge, out) ?? .crossing(place, out, frame)
+    }
+
+    /// Where a port with a signal does not forward, as the spanning tree protocol or a person has set it.
+    private mutating func blocked(_ place: Int, _ bridge: Interface, _ port: Interface) throws(Failure) -> Position? {
+        // BR_STATE_FORWARDING, linux/if_bridge.h.
+        guard port.isUp, port.hasCarrier, let state = try world.settings(of: port, in: place).portState, state != 3
+        else { return nil }
+        let name =
+            ["disabled", "listening", "learning", "forwarding", "blocking"].dropFirst(Int(state)).first ?? "\(state)"
+        return stop(
+            place, port, "the port \(port.name) of \(bridge.name) does not forward: its state is \(name)",
+            advice(place, "bridge link show dev \(port.name); bridge link set dev \(port.name) state 3"))
     }
 
     /// The port that a frame leaves by, and how the bridge knows.

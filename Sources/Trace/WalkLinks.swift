@@ -33,9 +33,17 @@ extension Walk {
         limits.append("\(interface.name) in \(world.name(of: place)): \(limit.rate) bit/s")
     }
 
+    /// Out of sight.
     mutating func left(_ place: Int, _ interface: Interface) -> Position {
-        let text = "leaves the node by \(interface.name): \(packet)"
-        leftBy = interface
+        let name = place == 0 ? "the node" : world.name(of: place)
+        let text = "leaves \(name) by \(interface.name): \(packet)"
+        guard endsOutside else {
+            return stop(
+                place, interface,
+                "\(text); what is behind \(interface.name) is not seen from here, nor whether it leads to \(packet.destination)",
+                advice(place, "ip route get \(packet.destination)"))
+        }
+        leftBy = Member(place: place, interface: interface)
         if !isAnswer, isUnknownOutside(packet.source, place) {
             return stop(
                 place, interface,
@@ -51,6 +59,12 @@ extension Walk {
         let own = world.interfaces(in: place).flatMap { $0.addresses }
         guard !own.contains(where: { $0.address == address }), !packet.destination.isPrivate else { return false }
         return address.isPrivate
+    }
+
+    /// Whether those outside may know a way to an address: to all but private ones, of which those on the uplink's own
+    /// network stand for what a router in front of it lets in.
+    func isKnownOutside(_ address: IPAddress, by uplink: Interface) -> Bool {
+        !address.isPrivate || uplink.addresses.contains { $0.contains(address) }
     }
 
     private enum Resolution {
@@ -190,6 +204,18 @@ extension Walk {
         if let sibling = try otherEnd(target.place, target.interface), target.interface.kind == interface.kind,
             sibling.place == parent.place, sibling.interface.index == parent.interface.index
         {
+            let modes = try [
+                world.settings(of: interface, in: place), world.settings(of: target.interface, in: target.place),
+            ].map { $0.macvlanMode ?? .bridge }
+            // The kernel hands over between two of mode bridge; all else goes out by the cable.
+            if let mode = modes.first(where: { $0 != .bridge }) {
+                return stop(
+                    parent.place, parent.interface,
+                    "a macvlan of mode \(mode) does not reach others on \(parent.interface.name)"
+                        + (mode == .vepa
+                            ? ", unless the switch behind it sends frames back, which is not seen from here" : ""),
+                    "\"mode\": \"bridge\" of plugin macvlan, where pods are to meet")
+            }
             hop(
                 target.place, target.interface,
                 "from \(interface.kind) to \(interface.kind) on \(parent.interface.name)")

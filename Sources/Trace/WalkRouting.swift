@@ -26,9 +26,10 @@ extension Walk {
             hop(place, output, "routed anew: " + routeText(answer, output))
         }
         guard answer.type != RouteAnswer.local else {
-            let loopback = world.interfaces(in: place).first { $0.addresses.contains { $0.address.isLoopback } }
-            if let loopback, !loopback.isUp {
-                return stop(place, loopback, "lo is down", "ip link set lo up")
+            // What a namespace sends to itself goes by lo.
+            if let output, !output.isUp {
+                return stop(
+                    place, output, "\(output.name) is down", advice(place, "ip link set \(output.name) up"))
             }
             return try deliver(place, output)
         }
@@ -83,24 +84,33 @@ extension Walk {
         if let end = try hooks(.input, place, input: input) { return end }
         finish()
         let name = world.name(of: place)
-        if !isAnswer, packet.transport != .icmp, try world.isHeard(packet, in: place) == false {
-            return stop(
-                place, input,
-                "nothing listens on \(packet.transport.rawValue) port \(packet.destinationPort) of \(packet.destination)",
-                "start the service, or let it listen on \(packet.destination) and not on 127.0.0.1 alone")
-        }
-        if !isAnswer, packet.transport == .icmp, packet.family == .v4,
-            try world.sysctl("ipv4/icmp_echo_ignore_all", in: place) == "1"
-        {
-            return stop(
-                place, input, "echo requests are not answered (net.ipv4.icmp_echo_ignore_all = 1)",
-                advice(place, "sysctl -w net.ipv4.icmp_echo_ignore_all=0"))
-        }
+        if !isAnswer, let end = try unanswered(place, input) { return end }
         hop(place, input, "delivered to \(name) (\(packet.destinationText))")
+        if !isAnswer, packet.transport != .icmp, try world.isHeard(packet, by: input, in: place) == nil {
+            remark("whether something listens on port \(packet.destinationPort) of \(packet.destination) is not known")
+        }
         return .ended(
             Ending(
                 arrives: true, namespace: name, text: "delivered to \(name) (\(packet.destinationText))", advice: "",
                 place: place))
+    }
+
+    /// What is delivered, and nobody there answers.
+    private mutating func unanswered(_ place: Int, _ input: Interface?) throws(Failure) -> Position? {
+        guard packet.transport == .icmp else {
+            guard try world.isHeard(packet, by: input, in: place) == false else { return nil }
+            return stop(
+                place, input,
+                "nothing listens on \(packet.transport.rawValue) port \(packet.destinationPort) of \(packet.destination)",
+                "start the service, or let it listen on \(packet.destination), for its family and on all interfaces")
+        }
+        let (path, name) =
+            packet.family == .v4
+            ? ("ipv4/icmp_echo_ignore_all", "net.ipv4.icmp_echo_ignore_all")
+            : ("ipv6/icmp/echo_ignore_all", "net.ipv6.icmp.echo_ignore_all")
+        guard try world.sysctl(path, in: place) == "1" else { return nil }
+        return stop(
+            place, input, "echo requests are not answered (\(name) = 1)", advice(place, "sysctl -w \(name)=0"))
     }
 
     private func question() -> RouteQuestion {

@@ -26,13 +26,28 @@ public protocol World {
     mutating func sysctl(_ name: String, in place: Int) throws(Failure) -> String?
     mutating func ruleset(in place: Int) throws(Failure) -> Ruleset
     /// Whether a socket waits for what the packet brings; nil where that is not known.
-    mutating func isHeard(_ packet: Packet, in place: Int) throws(Failure) -> Bool?
+    mutating func isHeard(_ packet: Packet, by input: Interface?, in place: Int) throws(Failure) -> Bool?
+    /// What a macvlan or a bridge's port is set to.
+    mutating func settings(of interface: Interface, in place: Int) throws(Failure) -> LinkSettings
     /// What a token bucket on the way out of an interface lets through.
     mutating func limit(of interface: UInt32, in place: Int) throws(Failure) -> Limit?
     /// What one lets through of what comes in by an interface.
     func limitComingIn(by interface: Interface, in place: Int) -> Limit?
     /// Interfaces by which the node reaches the world.
     var uplinks: [String] { get }
+}
+
+/// What is asked of a link beside what ``Interface`` has.
+public struct LinkSettings: Sendable, Hashable {
+    /// Nil for other links, and for mode source.
+    public var macvlanMode: MacvlanMode?
+    /// BR_STATE_* of a bridge's port, linux/if_bridge.h: 3 for one that forwards.
+    public var portState: UInt8?
+
+    public init(macvlanMode: MacvlanMode? = nil, portState: UInt8? = nil) {
+        self.macvlanMode = macvlanMode
+        self.portState = portState
+    }
 }
 
 /// One step of a packet's way.

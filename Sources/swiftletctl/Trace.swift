@@ -14,7 +14,8 @@ struct TraceCommand: ParsableCommand {
             node, or internet, which stands for everything outside. TO may have :PORT behind it. Every step is what the \
             kernel answers now: its routes, neighbours, bridges, rules. Nothing is sent unless --live is given.
 
-            Exit codes: 0 it arrives, and so does its answer; 1 it stops; 64 wrong usage.
+            Exit codes: 0 it arrives, and so does its answer; 1 it stops, or with --live what was sent says so; 64 wrong \
+            usage.
 
             Examples:
               swiftletctl trace web internet
@@ -52,13 +53,18 @@ struct TraceCommand: ParsableCommand {
         let names = EndpointNames(snapshot, world)
         let question: Question
         do throws(Failure) {
-            var end = try names.endpoint(to)
+            let start = try names.endpoint(from)
+            guard start.port == 0 else { throw Failure(.invalidConfiguration, "\(from): only TO has a port") }
+            var end = try names.endpoint(to, askedBy: start)
             if let port {
                 end = Endpoint(end.kind, name: end.name, place: end.place, addresses: end.addresses, port: port)
             }
             question = Question(
-                from: try names.endpoint(from), to: end, family: isIPv4 ? .v4 : isIPv6 ? .v6 : nil,
+                from: start, to: end, family: isIPv4 ? .v4 : isIPv6 ? .v6 : nil,
                 transport: `protocol` ?? (end.port == 0 ? .icmp : .tcp))
+            guard question.transport != .icmp || end.port == 0 else {
+                throw Failure(.invalidConfiguration, "icmp has no ports: leave \(end.port) out, or ask by tcp or udp")
+            }
         } catch {
             guard error.code == .invalidConfiguration else { throw error }
             throw ValidationError("\(error)")
@@ -74,7 +80,7 @@ struct TraceCommand: ParsableCommand {
             report.live = sent
         }
         try output.print(report, text: report.text(Terminal.style))
-        guard report.arrives else { throw ExitCode.failure }
+        guard report.arrives, report.live?.agrees(with: true) ?? true else { throw ExitCode.failure }
     }
 }
 

@@ -42,6 +42,12 @@ import Testing
         try expectArrival(
             "node", published, node, Outside.node(family), 8080, pods[0].id, seen: Outside.node(family),
             tells: "destination becomes \(endpoint(target, 80))")
+        if family == .v4 {
+            // Whose answer comes in with the node's own address, and is put back behind rules that guard 127.0.0.0/8.
+            try expectArrival(
+                "node", "127.0.0.1:8080", node, "127.0.0.1", 8080, pods[0].id, seen: gateway,
+                tells: "destination becomes 127.0.0.1:45000 again")
+        }
         try expectArrival(
             pods[1].id, "\(pods[2].id):80", pods[1], scene.address(2, family), 80, pods[2].id,
             seen: family == .v4 ? "10.45.0.1" : "fd00:45::1", tells: "forwarded")
@@ -118,6 +124,20 @@ import Testing
                 try scene.pods[0].exec(
                     "nft", "add table inet own; add chain inet own in { type filter hook input priority 0; }")
                 try scene.pods[0].exec("nft", "add rule inet own in tcp dport { 22, 80-90 } drop")
+            },
+            Obstacle(
+                testDescription: "the bridge's port does not forward", place: { try ("node", $0.veth(1)) },
+                text: "does not forward: its state is disabled"
+            ) { scene, _ in
+                try scene.node.exec("bridge", "link", "set", "dev", scene.veth(1), "state", "0")
+            },
+            Obstacle(
+                testDescription: "a rule asks connection tracking before it has looked", asked: 2,
+                place: { _ in ("node", "cbr0") }, text: "in table inet theirs"
+            ) { scene, _ in
+                try scene.node.nft("add table inet theirs")
+                try scene.node.nft("add chain inet theirs early { type filter hook prerouting priority -300; }")
+                try scene.node.nft("add rule inet theirs early ct state invalid tcp dport 80 drop")
             },
             Obstacle(
                 testDescription: "the peer is dead", asked: 2, place: { _ in ("node", "cbr1") }, text: "nobody answers"

@@ -13,7 +13,9 @@ struct FakeWorld: World {
     var limits: [UInt32: Limit] = [:]
     var podLimits: [String: Limit] = [:]
     var uplinks: [String] = []
-    var heard = true
+    var heard: Bool? = true
+    /// Of links, by the number of their namespace and their name.
+    var settings: [String: LinkSettings] = [:]
     var rulesets: [Int: Ruleset] = [:]
     /// A mark whose packets no route takes.
     var refusedMark: UInt32?
@@ -76,7 +78,10 @@ struct FakeWorld: World {
     func forwardingEntry(_ mac: MACAddress, ofBridge index: UInt32, in place: Int) -> ForwardingEntry? { nil }
     func sysctl(_ name: String, in place: Int) -> String? { sysctls[name] }
     func ruleset(in place: Int) -> Ruleset { rulesets[place] ?? Ruleset() }
-    func isHeard(_ packet: Packet, in place: Int) -> Bool? { heard }
+    func isHeard(_ packet: Packet, by input: Interface?, in place: Int) -> Bool? { heard }
+    func settings(of interface: Interface, in place: Int) -> LinkSettings {
+        settings["\(place) \(interface.name)"] ?? LinkSettings()
+    }
     func limitComingIn(by interface: Interface, in place: Int) -> Limit? {
         place == 0 ? podLimits[interface.name] : nil
     }
