@@ -180,6 +180,7 @@ public struct KernelWorld: World {
         var settings = LinkSettings()
         if case .macvlan(let mode, _) = link.details { settings.macvlanMode = mode }
         settings.portState = link.portState
+        settings.isSilent = link.flags & 0x80 != 0
         return settings
     }
 

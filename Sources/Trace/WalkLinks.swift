@@ -37,6 +37,12 @@ extension Walk {
     mutating func left(_ place: Int, _ interface: Interface) -> Position {
         let name = place == 0 ? "the node" : world.name(of: place)
         let text = "leaves \(name) by \(interface.name): \(packet)"
+        guard interface.hasCarrier else {
+            return stop(
+                place, interface,
+                "\(interface.name) has no carrier: no cable is plugged in, or no program has opened it",
+                advice(place, "ip link show \(interface.name)"))
+        }
         guard endsOutside else {
             return stop(
                 place, interface,
@@ -118,6 +124,14 @@ extension Walk {
             return .nobody(
                 "nobody answers \(what) for \(address): \(owner.interface.name) in \(theirs) is down",
                 advice(owner.place, "ip link set \(owner.interface.name) up"))
+        }
+        // An ipvlan of layer 3 is silent too, and found without being asked.
+        let isSilent = try world.settings(of: owner.interface, in: owner.place).isSilent
+        guard !isSilent || owner.interface.kind == "ipvlan" else {
+            let theirs = world.name(of: owner.place)
+            return .nobody(
+                "nobody answers \(what) for \(address): it is off on \(owner.interface.name) in \(theirs)",
+                advice(owner.place, "ip link set \(owner.interface.name) arp on"))
         }
         return .found(Frame(source: own, destination: owner.interface.mac, target: owner))
     }

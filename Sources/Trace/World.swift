@@ -27,7 +27,7 @@ public protocol World {
     mutating func ruleset(in place: Int) throws(Failure) -> Ruleset
     /// Whether a socket waits for what the packet brings; nil where that is not known.
     mutating func isHeard(_ packet: Packet, by input: Interface?, in place: Int) throws(Failure) -> Bool?
-    /// What a macvlan or a bridge's port is set to.
+    /// What a link is set to.
     mutating func settings(of interface: Interface, in place: Int) throws(Failure) -> LinkSettings
     /// What a token bucket on the way out of an interface lets through.
     mutating func limit(of interface: UInt32, in place: Int) throws(Failure) -> Limit?
@@ -43,10 +43,13 @@ public struct LinkSettings: Sendable, Hashable {
     public var macvlanMode: MacvlanMode?
     /// BR_STATE_* of a bridge's port, linux/if_bridge.h: 3 for one that forwards.
     public var portState: UInt8?
+    /// Whether it answers neither ARP nor neighbour discovery (IFF_NOARP, linux/if.h).
+    public var isSilent = false
 
-    public init(macvlanMode: MacvlanMode? = nil, portState: UInt8? = nil) {
+    public init(macvlanMode: MacvlanMode? = nil, portState: UInt8? = nil, isSilent: Bool = false) {
         self.macvlanMode = macvlanMode
         self.portState = portState
+        self.isSilent = isSilent
     }
 }
 

@@ -38,6 +38,25 @@ import Wire
         #expect(report.verdict.contains("what is behind vpn0 is not seen from here"))
     }
 
+    @Test func whatHasNoCarrierLeadsNowhere() throws {
+        var world = world
+        let node = Endpoint(.node, name: "node", place: 0, addresses: [IPAddress("192.168.7.1")!])
+        #expect(try report(world, node, internet).arrives)
+        world.spaces[0][3].hasCarrier = false
+        #expect(try report(world, node, internet).verdict.contains("uplink has no carrier"))
+    }
+
+    @Test func whoIsSilentIsNotFound() throws {
+        var world = world
+        world.settings["2 eth0"] = LinkSettings(isSilent: true)
+        let asked = try report(world, world.endpoint(1), world.endpoint(2, port: 80))
+        #expect(!asked.arrives && asked.advice == "ip link set eth0 arp on  (in two)")
+        world.neighbours = [
+            1: [Neighbour(IPAddress("10.44.0.3")!, mac: world.spaces[2][0].mac, interface: 2)]
+        ]
+        #expect(try report(world, world.endpoint(1), world.endpoint(2, port: 80)).arrives, "it need not be asked")
+    }
+
     @Test func anAnswerComesBackByTheInterfaceOfThePodThatItsQuestionLeftBy() throws {
         var world = world
         world.spaces[1][0].kind = ""
