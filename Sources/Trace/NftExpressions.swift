@@ -126,10 +126,16 @@ extension NftMachine {
         base == 1 ? offset >= (packet.family == .v4 ? 12 : 8) : base == 2 && offset < 4
     }
 
-    /// The hop limit of what comes from outside is not known here.
     private func isKnown(_ base: UInt32, _ offset: Int, _ length: Int) -> Bool {
-        let position = packet.family == .v4 ? 8 : 7
-        return base != 1 || packet.hopLimit != nil || !(offset..<offset + length).contains(position)
+        switch base {
+        case 1:
+            let start = headers.network.count
+            return (offset..<offset + length).allSatisfy {
+                $0 < start ? headers.isKnown(network: $0) : headers.isKnown(transport: $0 - start)
+            }
+        case 2: return (offset..<offset + length).allSatisfy { headers.isKnown(transport: $0) }
+        default: return true
+        }
     }
 
     private func fib(_ result: UInt32, _ flags: UInt32) -> [UInt8]? {

@@ -72,6 +72,8 @@ struct PacketHeaders {
     var link: [UInt8]
     let network: [UInt8]
     let transport: [UInt8]
+    /// Octets that are the sender's kernel's choice, or depend on it: lengths, identifiers, sequence numbers, checksums.
+    private let unknown: (network: Set<Int>, transport: Set<Int>)
 
     /// - Parameter isAnswer: of TCP and ICMP, which look different then.
     init(_ packet: Packet, source: MACAddress?, destination: MACAddress?, isAnswer: Bool) {
@@ -103,5 +105,18 @@ struct PacketHeaders {
                 [0x60, 0, 0, 0, UInt8(length >> 8), UInt8(length & 0xff), number, packet.hopLimit ?? 64]
                 + packet.source.bytes + packet.destination.bytes
         }
+        var unknownInNetwork: Set = family == .v4 ? [2, 3, 4, 5, 10, 11] : [2, 3, 4, 5]
+        if packet.hopLimit == nil { unknownInNetwork.insert(family == .v4 ? 8 : 7) }
+        let unknownInTransport: Set<Int> =
+            switch packet.transport {
+            // Of what begins a connection, the acknowledgement is 0. Options make the data offset.
+            case .tcp: Set(isAnswer ? Array(4...12) : Array(4...7) + [12]).union(14...17)
+            case .udp: Set(4...7)
+            case .icmp: Set(2...7)
+            }
+        unknown = (unknownInNetwork, unknownInTransport)
     }
+
+    func isKnown(network offset: Int) -> Bool { !unknown.network.contains(offset) }
+    func isKnown(transport offset: Int) -> Bool { !unknown.transport.contains(offset) }
 }

@@ -179,6 +179,12 @@ public struct Walk<TheWorld: World> {
         hops[hops.count - 1].remarks.append(text)
     }
 
+    /// Rules that nobody here looks at, said once.
+    mutating func unread(_ rules: String, _ place: Int) {
+        let text = "rules of \(rules) in \(world.name(of: place)) are not looked at"
+        if !hops.contains(where: { $0.remarks.contains(text) }) { remark(text) }
+    }
+
     /// The hop at which it stops.
     mutating func stop(_ place: Int, _ interface: Interface?, _ why: String, _ advice: String) -> Position {
         hop(place, interface, why)

@@ -98,7 +98,7 @@ extension Walk {
         if address.family == .v4, known == nil {
             for place in Set([place, owner?.place ?? place]) {
                 for table in try world.ruleset(in: place).tablesOfARP {
-                    remark("rules of table arp \(table) in \(world.name(of: place)) are not looked at")
+                    unread("table arp \(table)", place)
                 }
             }
         }

@@ -40,7 +40,7 @@ extension Walk {
         let shown = point == .postrouting ? output : input ?? output
         for rewrite in machine.rewrites { hop(place, shown, rewrite) }
         for text in machine.remarks { remark(text) }
-        for what in ruleset.unread { remark("rules of \(what) are not looked at") }
+        for what in ruleset.unread { unread(what, place) }
         if let drop = machine.drop { return dropped(drop, place, shown) }
         if point == .postrouting { finish() }
         return nil

@@ -84,9 +84,11 @@ extension NftMachine {
         case "NOTRACK": return untracked()
         // struct xt_ct_target_info begins with its flags, of which the first is XT_CT_NOTRACK.
         case "CT": return info.count >= 2 && info.load(UInt16.self, at: 0) & 1 != 0 ? untracked() : .matched
-        // struct xt_connmark_tginfo1, and of revision 2 what is behind it: bits to shift by.
-        case "CONNMARK" where info.count >= 13 && !(info.count >= 15 && info.load(UInt8.self, at: 14) != 0):
-            return connectionMark(info)
+        // struct xt_connmark_tginfo1, and of revision 2 with a direction and a number of bits to shift by before the mode.
+        case "CONNMARK" where info.count >= 15:
+            let isShifting = (attributes[2]?.bigEndian32 ?? 0) >= 2
+            guard !isShifting || info.load(UInt8.self, at: 13) == 0 else { break }
+            return connectionMark(info, mode: info.load(UInt8.self, at: isShifting ? 14 : 12))
         case "REJECT": return .rejected
         case "MASQUERADE":
             guard let source = context.masqueradeSource else { return .unknown("no address to masquerade with") }
@@ -104,8 +106,9 @@ extension NftMachine {
         case "MARK" where info.count >= 8:
             packet.mark = packet.mark & ~info.load(UInt32.self, at: 4) ^ info.load(UInt32.self, at: 0)
             return .matched
-        default: return .unknown("it uses the target `\(name)` of iptables")
+        default: break
         }
+        return .unknown("it uses the target `\(name)` of iptables")
     }
 
     private mutating func untracked() -> RuleResult {
@@ -113,12 +116,12 @@ extension NftMachine {
         return .matched
     }
 
-    private mutating func connectionMark(_ info: ArraySlice<UInt8>) -> RuleResult {
+    private mutating func connectionMark(_ info: ArraySlice<UInt8>, mode: UInt8) -> RuleResult {
         guard context.connection.tracking.isTracked else { return .matched }
         let (mark, mask) = (info.load(UInt32.self, at: 0), info.load(UInt32.self, at: 4))
         let packetMask = info.load(UInt32.self, at: 8)
         // XT_CONNMARK_SET, _SAVE and _RESTORE.
-        switch info.load(UInt8.self, at: 12) {
+        switch mode {
         case 0: context.connection.mark = context.connection.mark & ~mask ^ mark
         case 1: context.connection.mark = context.connection.mark & ~mask ^ (packet.mark & packetMask)
         default: packet.mark = packet.mark & ~packetMask ^ (context.connection.mark & mask)

@@ -33,6 +33,20 @@ import Testing
         #expect(try !node.exec("nft", "list", "tables").contains("swiftlet_trace"))
     }
 
+    @Test func whatGetsNoAnswerHasFailedWhateverTheWalkSays() throws {
+        let scene = try TraceScene()
+        // Rules that the walk does not look at.
+        try scene.node.nft("add table netdev theirs")
+        try scene.node.nft(
+            "add chain netdev theirs in { type filter hook ingress device uplink priority 0; policy drop; }")
+        let outcome = try Launcher(prefix: ["nsenter", "--net=\(scene.node.path)"], timeout: .seconds(60)).run(
+            TraceAnswer.program,
+            arguments: ["trace", "--json", scene.pods[1].id, "\(Outside.host(.v4)):7", "--live"], environment: [:],
+            stdin: [])
+        let json = try #require(outcome.json, "\(outcome.errorText)")
+        #expect(outcome.exit == .code(1) && json["arrives"] == true && json["live"]?["isAnswered"] == false)
+    }
+
     @Test(arguments: [SIGINT, SIGKILL]) func nothingIsLeftOfATraceThatIsEnded(_ signal: Int32) throws {
         let scene = try TraceScene()
         let node = scene.node

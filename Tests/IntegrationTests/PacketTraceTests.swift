@@ -219,6 +219,30 @@ import Testing
         try expect(false)
     }
 
+    @Test func marksThatIPTablesSavesComeBackWithTheAnswer() throws {
+        let scene = try TraceScene()
+        func expect(_ arrives: Bool, sourceLocation: SourceLocation = #_sourceLocation) throws {
+            let isAnswered = (try? scene.pods[1].ask(Outside.host(.v4), 7, within: .milliseconds(250))) != nil
+            #expect(isAnswered == arrives, sourceLocation: sourceLocation)
+            let said = try scene.node.trace(scene.pods[1].id, "\(Outside.host(.v4)):7")
+            #expect(said.isSuccess == arrives, "\(said.json.pretty)", sourceLocation: sourceLocation)
+        }
+        func add(_ table: String, _ chain: String, _ words: String...) throws {
+            try run(["nsenter", "--net=\(scene.node.path)", "iptables", "-w", "-t", table, "-A", chain] + words)
+        }
+        try add("mangle", "PREROUTING", "-i", "cbr0", "-j", "MARK", "--set-mark", "9")
+        try add("mangle", "PREROUTING", "-i", "cbr0", "-j", "CONNMARK", "--save-mark")
+        try add("filter", "FORWARD", "-i", "uplink", "-m", "mark", "--mark", "9", "-j", "DROP")
+        try expect(true)
+        try add("mangle", "PREROUTING", "-i", "uplink", "-j", "CONNMARK", "--restore-mark")
+        try expect(false)
+        try add("raw", "PREROUTING", "-p", "tcp", "-j", "CT", "--notrack")
+        try add("filter", "FORWARD", "-m", "conntrack", "--ctstate", "UNTRACKED", "-j", "DROP")
+        try expect(false)
+        let said = try scene.node.trace(scene.pods[1].id, "\(Outside.host(.v4)):7")
+        #expect(said.verdict.contains("chain FORWARD") && said.json["answer"]?.array?.isEmpty == true)
+    }
+
     @Test(arguments: Family.allCases) func podsWithoutABridgeHaveTheirWayToo(_ family: Family) throws {
         let node = try Node()
         let outside = try Outside(node)

@@ -117,6 +117,15 @@ import Wire
         #expect(try !report(ListedRules().chain(.input, .header(8, 1), .equal([64]), .drop)).arrives)
     }
 
+    @Test func whatTheSendersKernelChoosesIsNotKnown() throws {
+        // The length of the packet, and its identifier.
+        for offset in [UInt32(2), 4] {
+            let report = try report(ListedRules().chain(.input, .header(offset, 2), .equal([0, 40]), .drop))
+            #expect(report.arrives && remarks(report).contains { $0.contains("not known") })
+        }
+        #expect(try remarks(report(ListedRules().chain(.input, .header(9, 1), .equal([17]), .drop))).isEmpty)
+    }
+
     @Test func whatIsForwardedStillHasItsWayIn() throws {
         let name = Array("cbr0".utf8) + [UInt8](repeating: 0, count: 12)
         let rules = ListedRules().chain(.postrouting, .load("meta", 6), .equal(name), .drop)
