@@ -169,13 +169,19 @@ extension NftMachine {
 
     private func lookUp(_ attributes: Attributes, _ registers: inout Registers, _ table: NftTable) -> RuleResult {
         let name = attributes[1]?.text ?? ""
-        let set = ruleset.sets[Ruleset.Place(table: table, name: name)]
+        let place = Ruleset.Place(table: table, name: name)
+        let set = ruleset.sets[place]
         let isInverted = (attributes[5]?.bigEndian32 ?? 0) & 1 != 0
         guard let set else { return isInverted ? .matched : .noMatch }
         // Nothing has to be known for a set that has nothing, or the same for all.
         let key = set.keyLength.map { registers.load(attributes[2]?.bigEndian32 ?? 0, $0) } ?? []
         guard let key else { return .unknown("it looks something up in \(name) that is not known from here") }
-        guard let found = set.element(for: key) else { return isInverted ? .matched : .noMatch }
+        guard let found = set.element(for: key) else {
+            guard !context.connection.updated.contains(place) else {
+                return .unknown("it looks into \(name), to which an earlier rule has added something")
+            }
+            return isInverted ? .matched : .noMatch
+        }
         guard !isInverted else { return .noMatch }
         switch found.data {
         case .verdict(let verdict): return .verdict(verdict)

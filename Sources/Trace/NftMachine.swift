@@ -219,6 +219,8 @@ struct NftMachine {
         case "meta": attributes[3] != nil && attributes[2]?.bigEndian32 == 3
         case "ct": attributes[4] != nil && attributes[2]?.bigEndian32 == 3
         case "payload": attributes[5] != nil
+        // Into the register of verdicts.
+        case "lookup": attributes[3]?.bigEndian32 == 0
         default:
             [
                 "immediate", "nat", "masq", "redir", "reject", "queue", "target", "tproxy", "notrack", "synproxy",

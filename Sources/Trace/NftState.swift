@@ -29,10 +29,12 @@ extension NftMachine {
                 let result = step(name, expression.nested(2), &registers, table, chain)
                 guard case .matched = result else { return result }
             }
+            context.connection.updated.insert(Ruleset.Place(table: table, name: attributes[1]?.text ?? ""))
             return isWithin(true, isInverted: number(9) & 1 != 0)
         default:
-            // NFT_OBJECT_QUOTA, _LIMIT and _CONNLIMIT decide; others count, or help connection tracking.
-            return [2, 4, 5].contains(number(1)) ? .unknown("it uses an object with a name") : .matched
+            // NFT_OBJECT_QUOTA, _LIMIT and _CONNLIMIT decide, and maybe what a map has; others count, or help connection
+            // tracking.
+            return [0, 2, 4, 5].contains(number(1)) ? .unknown("it uses an object with a name") : .matched
         }
     }
 

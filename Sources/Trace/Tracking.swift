@@ -32,6 +32,8 @@ struct Connection: Sendable {
     var rewritten: UInt32 = 0
     /// What rules have written on it.
     var mark: UInt32 = 0
+    /// Sets to which rules have added something because of it.
+    var updated: Set<Ruleset.Place> = []
     /// Of the packet that is passing.
     var tracking = Tracking.invalid
     /// What connection tracking will find when it looks at that packet.

@@ -113,31 +113,7 @@ public struct Walk<TheWorld: World> {
 
     private mutating func follow(from start: Endpoint) throws(Failure) -> Ending {
         var position: Position
-        if let place = start.place {
-            position = .sending(place)
-        } else {
-            guard let entry = leftBy ?? uplink().map({ Member(place: 0, interface: $0) }) else {
-                return stopped(
-                    0, "no interface of the node leads to the world: it has no default route",
-                    "ip route add default via ADDRESS")
-            }
-            let uplink = entry.interface
-            packet.hopLimit = nil
-            hop(entry.place, uplink, "comes in from outside: \(packet)")
-            position = .arriving(entry.place, uplink)
-            if !isAnswer, start.kind == .internet, !isKnownOutside(packet.destination, by: uplink) {
-                position = stop(
-                    0, uplink, "nobody outside knows the way to \(packet.destination): it is a private address",
-                    "give the pod a host port (portMappings), and ask node:PORT; or let the world's routers know a route"
-                )
-            }
-            // Pods on the cable itself are asked by their own MAC.
-            let children = try children(of: entry)
-            if case .arriving = position, let pod = children.first(where: { $0.interface.has(packet.destination) }) {
-                hop(pod.place, pod.interface, "by \(uplink.name) to the \(pod.interface.kind) on it")
-                position = .arriving(pod.place, pod.interface)
-            }
-        }
+        if let place = start.place { position = .sending(place) } else { position = try enter(start) }
         var place = position.place
         for _ in 0..<Walk.maximumSteps {
             // The kernel takes off its mark where a packet crosses into another namespace.
@@ -155,6 +131,35 @@ public struct Walk<TheWorld: World> {
             }
         }
         return stopped(0, "the packet goes in a circle", "look at the routes of the hops above")
+    }
+
+    /// A packet that comes in from outside.
+    private mutating func enter(_ start: Endpoint) throws(Failure) -> Position {
+        guard let entry = leftBy ?? uplink().map({ Member(place: 0, interface: $0) }) else {
+            return .ended(
+                stopped(
+                    0, "no interface of the node leads to the world: it has no default route",
+                    "ip route add default via ADDRESS"))
+        }
+        packet.hopLimit = nil
+        hop(entry.place, entry.interface, "comes in from outside: \(packet)")
+        if !isAnswer, !isKnownOutside(packet.destination, by: entry.interface) {
+            guard start.kind != .internet else {
+                return stop(
+                    entry.place, entry.interface,
+                    "nobody outside knows the way to \(packet.destination): it is a private address",
+                    "give the pod a host port (portMappings), and ask node:PORT; or let the world's routers know a route"
+                )
+            }
+            remark("whether \(packet.source) has a route to \(packet.destination), a private address, is not known")
+        }
+        // Pods on the cable itself are asked by their own MAC.
+        let children = try children(of: entry)
+        guard let pod = children.first(where: { $0.interface.has(packet.destination) }) else {
+            return .arriving(entry.place, entry.interface)
+        }
+        hop(pod.place, pod.interface, "by \(entry.interface.name) to the \(pod.interface.kind) on it")
+        return .arriving(pod.place, pod.interface)
     }
 
     private func uplink() -> Interface? {

@@ -72,9 +72,12 @@ struct ListedRules {
                 $0.attribute(4, bigEndian: used)
             }
         }
-        /// Adds an element with an expression of its own.
-        static func update(_ expression: Expression) -> Expression {
-            Expression(name: "dynset") { $0.nested(7) { expression.encode(&$0) } }
+        /// Adds an element to a set, with an expression of its own.
+        static func update(_ set: String, _ expression: Expression) -> Expression {
+            Expression(name: "dynset") {
+                $0.attribute(1, text: set)
+                $0.nested(7) { expression.encode(&$0) }
+            }
         }
         /// Rewrites the destination to the address of register 1.
         static let destinationNAT = Expression(name: "nat") {
@@ -116,6 +119,13 @@ struct ListedRules {
         }
         copy.ruleset.chains.append(NftListedChain(chain)!)
         copy.ruleset.rules[Ruleset.Place(table: ListedRules.table, name: name)] = [NftListedRule(listed)!]
+        return copy
+    }
+
+    /// Adds a set that has nothing yet.
+    func emptySet(_ name: String) -> ListedRules {
+        var copy = self
+        copy.ruleset.sets[Ruleset.Place(table: ListedRules.table, name: name)] = ElementSet([], isInterval: false)
         return copy
     }
 

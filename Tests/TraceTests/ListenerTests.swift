@@ -66,18 +66,15 @@ import Testing
     }
 
     @Test func whatTheListOfSocketsDoesNotSayIsNotKnown() throws {
-        let packet = Packet(
-            .tcp, from: IPAddress("127.0.0.1")!, 45_000, to: IPAddress("127.0.0.1")!, try Door(AF_INET).port)
-        let door = try Door(AF_INET6)
-        var asked = packet
-        asked.destinationPort = door.port
-        #expect(SocketTable(listed: .tcp).isHeard(asked, by: [1]) == nil)
-        asked.destination = IPAddress("::1")!
-        #expect(SocketTable(listed: .tcp).isHeard(asked, by: [1]) == true)
-        let other = try Door(AF_INET)
-        asked.destinationPort = other.port
-        #expect(SocketTable(listed: .tcp).isHeard(asked, by: [1]) == false)
-        asked.destination = packet.destination
-        #expect(SocketTable(listed: .tcp).isHeard(asked, by: [1]) == true)
+        let doors = try [Door(AF_INET6), Door(AF_INET)]
+        func isHeard(_ door: Door, _ address: String) -> Bool? {
+            let address = IPAddress(address)!
+            let packet = Packet(.tcp, from: address, 45_000, to: address, door.port)
+            return SocketTable(listed: .tcp).isHeard(packet, by: [1])
+        }
+        #expect(isHeard(doors[0], "127.0.0.1") == nil)
+        #expect(isHeard(doors[0], "::1") == true)
+        #expect(isHeard(doors[1], "127.0.0.1") == true)
+        #expect(isHeard(doors[1], "::1") == false)
     }
 }

@@ -30,7 +30,7 @@ import Wire
 
     @Test func onePacketIsOverNoLimit() throws {
         for limit in [Expression.limit(over: true), .connections(over: 20)] {
-            for expression in [limit, .update(limit)] {
+            for expression in [limit, .update("seen", limit)] {
                 let report = try report(ListedRules().chain(.input, expression, .drop))
                 #expect(report.arrives && remarks(report).contains { $0.contains("supposed") })
             }
@@ -106,6 +106,18 @@ import Wire
     @Test func aVerdictForAllKeysIsForEach() throws {
         let rules = ListedRules().map("all", forAll: 0).chain(.input, .header(12, 4), .lookup("all"))
         #expect(try !report(rules).arrives)
+    }
+
+    @Test func whatRulesAddToASetIsNotKnownLater() throws {
+        let rules = ListedRules().emptySet("seen")
+        let dropping = rules.chain(.input, .header(12, 4), .lookup("seen"), .drop)
+        #expect(try report(dropping).arrives && remarks(report(dropping)).isEmpty)
+        let adding = rules.chain(.prerouting, .header(12, 4), .update("seen", .limit(over: false)))
+        let both = adding.chain(.input, .header(12, 4), .lookup("seen"), .drop)
+        #expect(try remarks(report(both)).contains { $0.contains("looks into seen") })
+        // The answer's way knows it too.
+        let answer = adding.chain(.output, .header(16, 4), .lookup("seen"), .drop)
+        #expect(try remarks(report(answer)).contains { $0.contains("looks into seen") })
     }
 
     @Test func whatIsForwardedHasPassedARouter() throws {
