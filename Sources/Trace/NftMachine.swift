@@ -100,9 +100,11 @@ struct NftMachine {
                 switch context.connection.tracking {
                 case .established: restore()
                 case .new:
+                    guard context.connection.settled & rewriting == 0 else { break }
                     for chain in chains where context.connection.rewritten & rewriting == 0 {
                         guard passes(chain) else { return }
                     }
+                    context.connection.settled |= rewriting
                 case .invalid, .untracked: break
                 }
                 if packet.destination != before { isRerouted = true }

@@ -30,6 +30,8 @@ struct Connection: Sendable {
     var final: Packet
     /// IPS_SRC_NAT 0x10, IPS_DST_NAT 0x20 (linux/netfilter/nf_conntrack_common.h).
     var rewritten: UInt32 = 0
+    /// What has been decided, if only that nothing is to be rewritten, in the same bits.
+    var settled: UInt32 = 0
     /// What rules have written on it.
     var mark: UInt32 = 0
     /// Sets to which rules have added something because of it.

@@ -103,7 +103,9 @@ extension Walk {
                 "sysctl -w net.bridge.bridge-nf-call-iptables=0, or ask the node's address")
         }
         if let end = try hooks(.forward, place, input: bridge, output: bridge) { return end }
-        return try hooks(.postrouting, place, output: bridge)
+        if let end = try hooks(.postrouting, place, output: bridge) { return end }
+        finish()
+        return nil
     }
 
     /// Who is on the link of an interface, itself left out; open where something leads to what is not known here.

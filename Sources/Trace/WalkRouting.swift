@@ -26,14 +26,16 @@ extension Walk {
             hop(place, output, "routed anew: " + routeText(answer, output))
         }
         guard answer.type != RouteAnswer.local else {
-            // What a namespace sends to itself goes by lo.
             if let output, !output.isUp {
                 return stop(
                     place, output, "\(output.name) is down", advice(place, "ip link set \(output.name) up"))
             }
+            // What a namespace sends to itself goes out and comes in by lo.
+            if let end = try hooks(.postrouting, place, output: output) { return end }
+            if let end = try hooks(.prerouting, place, input: output) { return end }
             return try deliver(place, output)
         }
-        return try hooks(.postrouting, place, output: output, answer.gateway) ?? out(place, output, answer)
+        return try depart(place, nil, output, answer)
     }
 
     /// A packet that has come in by an interface.
@@ -68,11 +70,17 @@ extension Walk {
             packet.hopLimit = limit - 1
         }
         if let end = try hooks(.forward, place, input: input, output: output) { return end }
-        return try hooks(.postrouting, place, input: input, output: output, answer.gateway)
-            ?? out(place, output, answer)
+        return try depart(place, input, output, answer)
     }
 
-    private func out(_ place: Int, _ output: Interface?, _ answer: RouteAnswer) -> Position {
+    /// A packet that leaves the network layer.
+    ///
+    /// - Parameter input: the interface that it has come in by; nil for one that is sent from here.
+    private mutating func depart(
+        _ place: Int, _ input: Interface?, _ output: Interface?, _ answer: RouteAnswer
+    ) throws(Failure) -> Position {
+        if let end = try hooks(.postrouting, place, input: input, output: output, answer.gateway) { return end }
+        finish()
         guard let output else {
             return .ended(stopped(place, "the kernel names no interface for \(packet.destination)", ""))
         }

@@ -41,22 +41,27 @@ extension Walk {
         for rewrite in machine.rewrites { hop(place, shown, rewrite) }
         for text in machine.remarks { remark(text) }
         for what in ruleset.unread { unread(what, place) }
-        if let drop = machine.drop { return dropped(drop, place, shown) }
-        if point == .postrouting { finish() }
-        return nil
+        return machine.drop.map { dropped($0, place, shown) }
     }
 
     /// What `masquerade` puts for the source: of IPv4 the address of the way out that fits the next hop, or its first one,
     /// whatever the route prefers (inet_select_addr, net/ipv4/devinet.c).
     private mutating func masqueradeSource(_ place: Int, _ output: Interface, _ nextHop: IPAddress) -> IPAddress? {
-        let own = output.addresses.filter { $0.address.family == packet.family && !$0.address.isLinkLocal }
+        func usable(_ interface: Interface) -> [CIDR] {
+            interface.addresses.filter {
+                $0.address.family == packet.family && !$0.address.isLinkLocal && !$0.address.isLoopback
+            }
+        }
+        let own = usable(output)
         var question = RouteQuestion(to: packet.destination)
         question.outputInterface = output.index
         let preferred = (try? world.route(question, in: place))?.source
         guard packet.family == .v4 else {
             return own.contains { $0.address == preferred } ? preferred : own.first?.address ?? preferred
         }
-        return (own.first { $0.contains(nextHop) } ?? own.first)?.address ?? preferred
+        // One that has none, such as lo, takes another's.
+        let others = world.interfaces(in: place).sorted { $0.index < $1.index }.compactMap { usable($0).first }
+        return (own.first { $0.contains(nextHop) } ?? own.first ?? others.first)?.address ?? preferred
     }
 
     /// Runs a frame through the rules of a bridge.

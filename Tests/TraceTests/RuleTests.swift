@@ -1,4 +1,5 @@
 import Net
+import Node
 import Testing
 import Wire
 
@@ -136,6 +137,26 @@ import Wire
             #expect(report.arrives && remarks(report).contains { $0.contains("not known") })
         }
         #expect(try remarks(report(ListedRules().chain(.input, .header(9, 1), .equal([17]), .drop))).isEmpty)
+    }
+
+    @Test func whatGoesToItselfGoesOutAndComesIn() throws {
+        func report(_ rules: ListedRules) throws -> Report {
+            var world = FakeWorld()
+            world.spaces[0].append(Interface(index: 1, name: "lo"))
+            world.rulesets[0] = rules.ruleset
+            let node = Endpoint(.node, name: "node", place: 0, addresses: [IPAddress("10.44.0.1")!], port: 80)
+            return try Report(Question(from: node, to: node), in: world)
+        }
+        #expect(try report(ListedRules()).arrives)
+        for point in [NftChain.Point.postrouting, .prerouting] {
+            #expect(try !report(ListedRules().chain(point, .drop)).arrives)
+        }
+        // By lo it is the same connection still: nothing is rewritten that was decided when it was sent.
+        let late = ListedRules().chain(
+            .prerouting, type: "nat", .value(IPAddress("10.44.0.3")!.bytes), .destinationNAT)
+        #expect(try report(late).verdict.contains("delivered to node"))
+        let state = ListedRules().chain(.prerouting, priority: -300, .load("ct", 0), .equal([1, 0, 0, 0]), .drop)
+        #expect(try report(state).arrives)
     }
 
     @Test func whatIsForwardedStillHasItsWayIn() throws {
