@@ -87,6 +87,16 @@ struct FakeWorld: World {
     }
     func limit(of interface: UInt32, in place: Int) -> Limit? { place == 0 ? limits[interface] : nil }
 
+    /// Gives the node an interface that leads outside: its ninth.
+    mutating func addUplink(_ name: String, _ address: String, gateway: String) {
+        var uplink = Interface(index: 9, name: name)
+        uplink.mac = MACAddress(locallyAdministered: 9)
+        uplink.addresses = [CIDR(address)!]
+        spaces[0].append(uplink)
+        uplinks = [name]
+        routes[0]?.append((CIDR("0.0.0.0/0")!, RouteAnswer(interface: 9, gateway: IPAddress(gateway))))
+    }
+
     func endpoint(_ place: Int, port: UInt16 = 0) -> Endpoint {
         Endpoint(
             .pod, name: name(of: place), place: place,

@@ -11,12 +11,7 @@ import Wire
     /// Beside the pods, an uplink that leads outside, at 192.168.7.1.
     private var world: FakeWorld {
         var world = FakeWorld()
-        var uplink = Interface(index: 9, name: "uplink")
-        uplink.mac = MACAddress(locallyAdministered: 9)
-        uplink.addresses = [CIDR("192.168.7.1/24")!]
-        world.spaces[0].append(uplink)
-        world.uplinks = ["uplink"]
-        world.routes[0]?.append((CIDR("0.0.0.0/0")!, RouteAnswer(interface: 9, gateway: IPAddress("192.168.7.2")!)))
+        world.addUplink("uplink", "192.168.7.1/24", gateway: "192.168.7.2")
         return world
     }
 

@@ -125,12 +125,7 @@ import Wire
 
     @Test func privateAddressesMeanNothingOutside() throws {
         var world = FakeWorld()
-        var uplink = Interface(index: 9, name: "eth0")
-        uplink.mac = MACAddress(locallyAdministered: 9)
-        uplink.addresses = [CIDR("192.0.2.1/24")!]
-        world.spaces[0].append(uplink)
-        world.uplinks = ["eth0"]
-        world.routes[0]?.append((CIDR("0.0.0.0/0")!, RouteAnswer(interface: 9, gateway: IPAddress("192.0.2.2")!)))
+        world.addUplink("eth0", "192.0.2.1/24", gateway: "192.0.2.2")
         let internet = Endpoint(.internet, name: "internet", place: nil, addresses: [EndpointNames.internet(.v4)])
         let report = try Report(Question(from: world.endpoint(1), to: internet), in: world)
         #expect(!report.arrives && report.advice.contains("ipMasq"))
