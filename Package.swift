@@ -18,16 +18,46 @@ let library: [SwiftSetting] = main + (isEmbedded ? [.unsafeFlags(["-Xfrontend", 
 // Tests and what they are made of may use Foundation, whose interfaces are not marked for memory safety.
 let tested: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
 
-// The targets of Tests/FuzzTests run as ordinary tests, and with `make fuzz` under libFuzzer, as one executable.
+/// The floors of Sources, from the ground up. A module imports from its own floor and from those below, and only what stands in its
+/// line here: TidyTests hold the code and ARCHITECTURE.md to these lines.
+func base(_ name: String, _ uses: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: uses, path: "Sources/Base/\(name)", swiftSettings: library)
+}
+func kernel(_ name: String, _ uses: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: uses, path: "Sources/Kernel/\(name)", swiftSettings: library)
+}
+func plugin(_ name: String, _ uses: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: uses, path: "Sources/Plugin/\(name)", swiftSettings: library)
+}
+/// Ordinary Swift, for swiftletctl only.
+func tool(_ name: String, _ uses: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: uses, path: "Sources/Tools/\(name)", swiftSettings: strict)
+}
+func tests(_ floor: String, _ name: String, _ uses: [Target.Dependency] = []) -> Target {
+    .testTarget(name: name, dependencies: uses, path: "Tests/\(floor)/\(name)", swiftSettings: tested)
+}
+/// What tests are made of.
+func support(_ name: String, _ uses: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: uses, path: "Tests/Support/\(name)", swiftSettings: tested)
+}
+func supportProgram(_ name: String, in folder: String, _ uses: [Target.Dependency] = []) -> Target {
+    .executableTarget(name: name, dependencies: uses, path: "Tests/Support/\(folder)", swiftSettings: tested)
+}
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+// The targets of FuzzTests run as ordinary tests, and with `make fuzz` under libFuzzer, as one executable.
 let fuzzed: [Target.Dependency] = [
-    "CNI", "DBus", "DHCP", "IPAM", "JSON", "Net", "Netfilter", "NftSyntax", "Plugins", "TestSupport", "Wire",
+    "Addresses", "CNI", "DBus", "DHCP", "IPAM", "JSON", "Netfilter", "NetlinkCodec", "NftSyntax", "Plugins",
+    "TestSupport",
 ]
 let fuzzing: Target =
     Context.environment["SWIFTLET_FUZZ"] == nil
     ? .testTarget(
-        name: "FuzzTests", dependencies: fuzzed, exclude: ["Engine", "Corpora", "dictionary"], swiftSettings: tested)
+        name: "FuzzTests", dependencies: fuzzed, path: "Tests/Whole/FuzzTests",
+        exclude: ["Engine", "Corpora", "dictionary"], swiftSettings: tested)
     : .executableTarget(
-        name: "fuzz", dependencies: fuzzed, path: "Tests/FuzzTests",
+        name: "fuzz", dependencies: fuzzed, path: "Tests/Whole/FuzzTests",
         exclude: ["Corpora", "dictionary", "HostileOctetsTests.swift"],
         sources: ["Engine", "Targets"], swiftSettings: tested)
 
@@ -35,7 +65,7 @@ let package = Package(
     name: "swiftlet",
     products: [
         // With the modules whose types are in its interface.
-        .library(name: "CNI", targets: ["CNI", "Net", "JSON"]),
+        .library(name: "CNI", targets: ["CNI", "Addresses", "JSON"]),
         .executable(name: "swiftlet", targets: ["swiftlet"]),
         .executable(name: "swiftletctl", targets: ["swiftletctl"]),
     ],
@@ -48,135 +78,101 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
-        .systemLibrary(name: "CJansson"),
-        .systemLibrary(name: "CNftables"),
+        .systemLibrary(name: "CJansson", path: "Sources/Base/CJansson"),
         .target(
-            name: "CKernel",
+            name: "CKernel", path: "Sources/Base/CKernel",
             cSettings: (isEmbedded ? [.define("SWIFTLET_EMBEDDED")] : []) + [
                 .define("SWIFTLET_SYSTEM_LIBMNL", .when(traits: ["SystemLibmnl"])),
                 .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
             ],
             linkerSettings: [.linkedLibrary("mnl", .when(traits: ["SystemLibmnl"]))]),
-        .target(name: "Net", swiftSettings: library),
-        .target(name: "JSON", dependencies: ["CJansson", "Posix"], swiftSettings: library),
-        .target(name: "Posix", dependencies: ["CKernel"], swiftSettings: library),
-        .target(name: "Logging", dependencies: ["Posix"], swiftSettings: library),
-        .target(name: "CNI", dependencies: ["Net", "JSON", "Logging", "Posix"], swiftSettings: library),
-        .target(name: "Wire", dependencies: ["Net"], swiftSettings: library),
-        .target(name: "Kernel", dependencies: ["CKernel", "Logging", "Posix", "Wire", "Net"], swiftSettings: library),
-        .target(name: "DBus", dependencies: ["Posix"], swiftSettings: library),
-        .target(name: "NftSyntax", dependencies: ["Wire", "Net"], swiftSettings: library),
-        .target(name: "IPAM", dependencies: ["Logging", "Posix", "Net"], swiftSettings: library),
-        .target(
-            name: "Netfilter",
-            dependencies: ["Kernel", "NftSyntax", "DBus", "Wire", "Logging", "Posix", "Net", "JSON"],
-            swiftSettings: library),
-        .target(
-            name: "DHCP", dependencies: ["CNI", "Kernel", "Wire", "Posix", "Net", "JSON"], swiftSettings: library),
-        .target(name: "Nftables", dependencies: ["CNftables"], swiftSettings: strict),
-        .target(
-            name: "Plugins",
-            dependencies: [
-                "CNI", "Kernel", "DBus", "Netfilter", "NftSyntax", "IPAM", "DHCP", "Logging", "Posix", "Net", "JSON",
-            ],
-            swiftSettings: library),
-        // For swiftletctl only: ordinary Swift.
-        .target(
-            name: "Node",
-            dependencies: ["Plugins", "CNI", "Kernel", "Netfilter", "IPAM", "Posix", "Wire", "Net", "JSON"],
-            swiftSettings: strict),
-        .target(
-            name: "Trace", dependencies: ["Node", "Kernel", "Posix", "Wire", "Net"], swiftSettings: strict),
+        base("Addresses"),
+        base("Posix", ["CKernel"]),
+        base("Logging", ["Posix"]),
+        base("JSON", ["CJansson", "Posix"]),
+
+        kernel("NetlinkCodec", ["Addresses"]),
+        kernel("Kernel", ["Addresses", "CKernel", "Logging", "NetlinkCodec", "Posix"]),
+
+        plugin("CNI", ["Addresses", "JSON", "Logging", "Posix"]),
+        plugin("DBus", ["Posix"]),
+        plugin("NftSyntax", ["Addresses", "NetlinkCodec"]),
+        plugin("IPAM", ["Addresses", "Logging", "Posix"]),
+        plugin(
+            "Netfilter", ["Addresses", "DBus", "JSON", "Kernel", "Logging", "NetlinkCodec", "NftSyntax", "Posix"]),
+        plugin("DHCP", ["Addresses", "CNI", "JSON", "Kernel", "NetlinkCodec", "Posix"]),
+        plugin(
+            "Plugins",
+            [
+                "Addresses", "CNI", "DHCP", "IPAM", "JSON", "Kernel", "Logging", "Netfilter", "NetlinkCodec",
+                "NftSyntax", "Posix",
+            ]),
         .executableTarget(
-            name: "swiftlet", dependencies: ["Plugins", "DHCP", "CNI", "Posix"], swiftSettings: main),
-        // Network configuration files, checked and made: for swiftletctl.
-        .target(
-            name: "ConfigurationFiles", dependencies: ["Plugins", "CNI", "JSON", "Net", "Posix"],
-            swiftSettings: strict),
-        // What is wrong with a node: for swiftletctl.
-        .target(
-            name: "Doctor",
-            dependencies: [
-                "Node", "ConfigurationFiles", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables", "JSON", "Posix",
-                "Wire",
-                "Net",
-            ],
-            swiftSettings: strict),
+            name: "swiftlet", dependencies: ["CNI", "DHCP", "Plugins", "Posix"], path: "Sources/Plugin/swiftlet",
+            swiftSettings: main),
+
+        .systemLibrary(name: "CLibnftables", path: "Sources/Tools/CLibnftables"),
+        tool("Libnftables", ["CLibnftables"]),
+        tool(
+            "Inventory",
+            ["Addresses", "CNI", "IPAM", "JSON", "Kernel", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
+        tool("Trace", ["Addresses", "Inventory", "Kernel", "NetlinkCodec", "Posix"]),
+        tool("ConfigurationFiles", ["Addresses", "CNI", "JSON", "Plugins", "Posix"]),
+        tool(
+            "Doctor",
+            [
+                "Addresses", "CNI", "ConfigurationFiles", "Inventory", "IPAM", "JSON", "Kernel", "Libnftables",
+                "Netfilter", "NetlinkCodec", "Plugins", "Posix",
+            ]),
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
-                "Doctor", "Node", "Trace", "ConfigurationFiles", "Plugins", "CNI", "Kernel", "Netfilter", "Nftables",
-                "IPAM", "Posix", "Wire", "Net", "JSON",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Addresses", "CNI", "ConfigurationFiles", "Doctor", "Inventory", "Kernel", "Libnftables", "Netfilter",
+                "Plugins", "Posix", "Trace", argumentParser,
             ],
-            swiftSettings: strict),
+            path: "Sources/Tools/swiftletctl", swiftSettings: strict),
 
         // A container runtime that does just what section 3 of the specification says: for tests, demo and benchmarks.
         .target(name: "CBench", path: "Tests/Support/CBench"),
-        .target(
-            name: "ContainerRuntime", dependencies: ["CBench"], path: "Tests/Support/ContainerRuntime",
-            swiftSettings: tested),
-        .executableTarget(
-            name: "cnirun",
-            dependencies: [
-                "CBench", "ContainerRuntime",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            path: "Tests/Support/cnirun", swiftSettings: tested),
-
+        support("ContainerRuntime", ["CBench"]),
+        support("TestSupport", ["CBench"]),
+        supportProgram("cnirun", in: "cnirun", ["CBench", "ContainerRuntime", argumentParser]),
         // Uses the store as the tests ask for: to be killed, traced and run many times at once.
-        .executableTarget(
-            name: "ipam-driver", dependencies: ["IPAM", "Net"], path: "Tests/Support/StoreDriver",
-            swiftSettings: tested),
-        .testTarget(
-            name: "IPAMTests", dependencies: ["IPAM", "Posix", "Net", "ipam-driver"], swiftSettings: tested),
-        .testTarget(
-            name: "KernelTests", dependencies: ["CKernel", "Posix", "Net", "Wire", "Kernel"], swiftSettings: tested),
-        .testTarget(
-            name: "NftSyntaxTests", dependencies: ["NftSyntax", "CKernel", "Kernel", "Wire", "Net", "TestSupport"],
-            swiftSettings: tested),
-        .testTarget(
-            name: "NetfilterTests",
-            dependencies: ["CKernel", "Posix", "Net", "Wire", "Kernel", "Netfilter", "Nftables"],
-            swiftSettings: tested),
-        .testTarget(
-            name: "NodeTests", dependencies: ["Node", "Plugins", "IPAM", "Netfilter", "Wire", "Net", "Posix"],
-            swiftSettings: tested),
-        .testTarget(
-            name: "ConfigurationFilesTests",
-            dependencies: [
-                "ConfigurationFiles", "Plugins", "CNI", "JSON", "Net", "Posix", "ContainerRuntime", "TestSupport",
-                "swiftletctl",
-            ], swiftSettings: tested),
-        .testTarget(
-            name: "DoctorTests",
-            dependencies: ["Doctor", "Node", "JSON", "Net", "Posix"],
-            swiftSettings: tested),
-        .testTarget(
-            name: "TraceTests", dependencies: ["Trace", "Node", "Wire", "Net", "Posix"], swiftSettings: tested),
-        .testTarget(name: "PluginsTests", dependencies: ["Plugins"], swiftSettings: tested),
-        .testTarget(name: "ClientTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
-        .target(
-            name: "TestSupport", dependencies: ["CBench"], path: "Tests/Support/TestSupport", swiftSettings: tested),
-        .testTarget(name: "NetTests", dependencies: ["Net", "TestSupport"], swiftSettings: tested),
-        .testTarget(name: "JSONTests", dependencies: ["JSON", "Posix", "TestSupport"], swiftSettings: tested),
-        .testTarget(name: "WireTests", dependencies: ["Wire", "Net", "TestSupport"], swiftSettings: tested),
-        .testTarget(
-            name: "DBusTests", dependencies: ["DBus", "Posix", "ContainerRuntime", "TestSupport"],
-            swiftSettings: tested),
-        .testTarget(
-            name: "DHCPTests", dependencies: ["DHCP", "CNI", "JSON", "Posix", "Net", "TestSupport"],
-            swiftSettings: tested),
-        .testTarget(name: "CNITests", dependencies: ["CNI", "JSON", "Net", "TestSupport"], swiftSettings: tested),
-        .testTarget(name: "LoggingTests", dependencies: ["Logging", "Posix"], swiftSettings: tested),
-        .testTarget(name: "TidyTests", swiftSettings: tested),
-        fuzzing,
-        .testTarget(name: "ContainerRuntimeTests", dependencies: ["ContainerRuntime"], swiftSettings: tested),
+        supportProgram("ipam-driver", in: "StoreDriver", ["Addresses", "IPAM"]),
         // Lets a system call of a plugin go wrong.
-        .executableTarget(name: "fault-injector", path: "Tests/Support/FaultInjector"),
+        supportProgram("fault-injector", in: "FaultInjector"),
+
+        tests("Base", "AddressesTests", ["Addresses", "TestSupport"]),
+        tests("Base", "JSONTests", ["JSON", "Posix", "TestSupport"]),
+        tests("Base", "LoggingTests", ["Logging", "Posix"]),
+        tests("Kernel", "NetlinkCodecTests", ["Addresses", "NetlinkCodec", "TestSupport"]),
+        tests("Kernel", "KernelTests", ["Addresses", "CKernel", "Kernel", "NetlinkCodec", "Posix"]),
+        tests("Plugin", "CNITests", ["Addresses", "CNI", "JSON", "TestSupport"]),
+        tests("Plugin", "DBusTests", ["ContainerRuntime", "DBus", "Posix", "TestSupport"]),
+        tests("Plugin", "DHCPTests", ["Addresses", "CNI", "DHCP", "JSON", "Posix", "TestSupport"]),
+        tests("Plugin", "IPAMTests", ["Addresses", "IPAM", "Posix", "ipam-driver"]),
+        tests(
+            "Plugin", "NetfilterTests",
+            ["Addresses", "CKernel", "Kernel", "Libnftables", "Netfilter", "NetlinkCodec", "Posix", "TestSupport"]),
+        tests(
+            "Plugin", "NftSyntaxTests", ["Addresses", "CKernel", "Kernel", "NetlinkCodec", "NftSyntax", "TestSupport"]),
+        tests("Plugin", "PluginsTests", ["Plugins", "TestSupport"]),
+        tests(
+            "Tools", "ConfigurationFilesTests",
+            [
+                "Addresses", "CNI", "ConfigurationFiles", "ContainerRuntime", "JSON", "Plugins", "Posix", "TestSupport",
+                "swiftletctl",
+            ]),
+        tests("Tools", "DoctorTests", ["Addresses", "Doctor", "Inventory", "JSON", "Posix", "TestSupport"]),
+        tests(
+            "Tools", "InventoryTests",
+            ["Addresses", "IPAM", "Inventory", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
+        tests("Tools", "TraceTests", ["Addresses", "Inventory", "NetlinkCodec", "Posix", "Trace"]),
+        tests("Whole", "ClientTests", ["ContainerRuntime", "TestSupport"]),
+        tests("Whole", "ContainerRuntimeTests", ["ContainerRuntime", "TestSupport"]),
+        fuzzing,
         // The built executable against the real kernel, in namespaces of their own.
-        .testTarget(
-            name: "IntegrationTests", dependencies: ["CBench", "ContainerRuntime", "TestSupport", "fault-injector"],
-            swiftSettings: tested),
+        tests("Whole", "IntegrationTests", ["CBench", "ContainerRuntime", "TestSupport", "fault-injector"]),
+        tests("Whole", "TidyTests", ["TestSupport"]),
     ]
 )

@@ -3,9 +3,9 @@
 //   ipam-driver DATADIR NETWORK BOOTID LOCKMILLISECONDS COMMAND ARGUMENT...
 //
 // Range sets are separated by `;`, their pools by `,`; a pool is a subnet, or `SUBNET%LENGTH` for blocks.
+import Addresses
 import Glibc
 import IPAM
-import Net
 
 func pool(_ text: Substring) throws -> Pool {
     let parts = text.split(separator: "%")

@@ -1,0 +1,39 @@
+internal import Logging
+internal import NetlinkCodec
+internal import Posix
+
+extension NetlinkSocket {
+    /// Writes a line for each message.
+    func log(_ direction: String, _ datagram: ArraySlice<UInt8>) {
+        for message in Message.parse(datagram) ?? [] {
+            let text = MessageText(message, isNetfilter: subsystem == .netfilter)
+            var fields: [LogField] = [
+                ("dir", direction), ("family", subsystem == .netfilter ? "netfilter" : "route"), ("type", text.type),
+                ("flags", text.flags), ("seq", "\(message.sequence)"),
+            ]
+            let isAnswer = message.type == Message.errorType || message.type == Message.doneType
+            if isAnswer, let answer = Acknowledgement(message) {
+                fields.append(("errno", "\(answer.errorNumber)"))
+                if answer.errorNumber != 0 { fields.append(("error", "\(Errno(rawValue: answer.errorNumber))")) }
+                if let kernelText = answer.text { fields.append(("text", kernelText)) }
+            }
+            if !text.content.isEmpty { fields.append(("message", text.content)) }
+            Log.note(.debug, "netlink", fields)
+        }
+    }
+}
+
+extension Changes {
+    /// Lines that one batch may have: a whole ruleset is no news.
+    private static let maximumLoggedChanges = 16
+
+    /// Says what has been done.
+    borrowing func log() {
+        let first = isBatch ? 1 : 0
+        for change in (first..<first + count).prefix(Changes.maximumLoggedChanges) {
+            Log.note(.info, "changed", [("what", describe(change))])
+        }
+        guard count > Changes.maximumLoggedChanges else { return }
+        Log.note(.info, "changed", [("more", "\(count - Changes.maximumLoggedChanges)")])
+    }
+}

@@ -1,0 +1,36 @@
+public import Addresses
+
+/// Where a bridge has seen a MAC, or has been told that it is (ndmsg of family AF_BRIDGE, linux/neighbour.h).
+public struct ForwardingEntry: Sendable, Hashable {
+    /// Index of the port; of the bridge itself for addresses of its own.
+    public let interface: UInt32
+    public let mac: MACAddress
+    /// Index of the bridge; 0 where the kernel names none.
+    public let bridge: UInt32
+    /// Whether it is the MAC of the port or the bridge, whose frames go to this node (NUD_PERMANENT).
+    public let isLocal: Bool
+
+    /// Reads an RTM_NEWNEIGH message.
+    public init?(_ message: Message) {
+        guard message.type == RouteMessageType.newNeighbour, message.payload.count >= 12,
+            message.payload.first == AddressFamily.bridge
+        else { return nil }
+        let attributes = Attributes(message.payload.dropFirst(12))
+        guard let mac = attributes[NDA.linkLayerAddress].flatMap({ MACAddress(bytes: $0.bytes) }) else { return nil }
+        self.mac = mac
+        interface = message.payload.load(UInt32.self, at: 4)
+        isLocal = message.payload.load(UInt16.self, at: 8) & Neighbour.permanent != 0
+        bridge = attributes[NDA.master]?.uint32 ?? 0
+    }
+}
+
+extension MessageBuilder {
+    /// Asks for what a bridge knows of MACs.
+    public mutating func dumpForwardingEntries(ofBridge index: UInt32) {
+        message(RouteMessageType.getNeighbour, flags: MessageFlag.request | MessageFlag.dump) {
+            $0.append(AddressFamily.bridge)
+            for _ in 0..<11 { $0.append(UInt8(0)) }
+            $0.attribute(NDA.master, uint32: index)
+        }
+    }
+}

@@ -1,0 +1,235 @@
+internal import Addresses
+internal import CNI
+public import Posix
+
+/// Keeps the leases of a node's pods: one thread that waits for whatever comes next.
+public final class Daemon {
+    private let options: DaemonOptions
+    private let directory: LeaseDirectory
+    private let lock: FileDescriptor
+    private let termination: FileDescriptor
+    private let listener: FileDescriptor
+    /// Whether the socket's file is ours to remove.
+    private let ownsSocket: Bool
+    private var sessions: [LeaseOwner: LeaseSession] = [:]
+    private var connections: [Int: DaemonConnection] = [:]
+    private var lastConnection = 0
+    /// Who waits for the first lease of an owner.
+    private var waiting: [LeaseOwner: (connection: Int, call: ServerConversation.Call, settings: ClientSettings)] = [:]
+
+    private static let maximumConnections = 256
+    private static let maximumLeases = 4096
+
+    /// Takes the socket, and up the leases that an earlier daemon has left.
+    public init(_ options: DaemonOptions) throws(Failure) {
+        self.options = options
+        let socket = options.hostPrefix + options.socket
+        let leases = options.leaseDirectory ?? LeaseDirectory.path(besideSocket: socket)
+        do throws(Errno) {
+            directory = try LeaseDirectory(leases)
+            lock = try directory.lock()
+        } catch {
+            throw Failure(
+                .inputOutput, "use lease directory \(leases): \(error)",
+                details: error == .tryAgain ? "another dhcp daemon is running" : "")
+        }
+        let inherited = try DaemonSocket.inherited()
+        ownsSocket = !inherited
+        listener = try inherited ? DaemonSocket.takeInherited() : DaemonSocket.open(socket)
+        termination = try attempting("watch for SIGTERM") { () throws(Errno) in try ProcessEnvironment.termination() }
+        try DaemonSocket.writeProcessID(options.pidFile)
+        // A server that is silent makes every lease have its socket open at once.
+        try attempting("raise the limit of open files") { () throws(Errno) in try ProcessEnvironment.raiseFileLimit() }
+        let now = BootClock.milliseconds
+        let records = try attempting("read lease directory \(leases)") { () throws(Errno) in try directory.records() }
+        for (owner, record) in records {
+            sessions[owner] = LeaseSession(owner, record, directory, options, at: now)
+        }
+        Daemon.log("listening at \(socket), \(sessions.count) leases in \(leases)")
+    }
+
+    /// Says something to the operator.
+    static func log(_ text: String) { try? StandardStream.error.writeAll("dhcp: \(text)\n".utf8) }
+
+    /// Works until SIGTERM or SIGINT comes. Leases stay: whoever is started next takes them up.
+    public func run() throws(Failure) {
+        while try turn() {}
+        if ownsSocket { DaemonSocket.remove(options.hostPrefix + options.socket) }
+        if !options.pidFile.isEmpty { DaemonSocket.remove(options.pidFile) }
+        Daemon.log("stopped, \(sessions.count) leases kept")
+    }
+
+    /// Waits for what comes next and does it.
+    ///
+    /// - Returns: false when it is time to stop.
+    private func turn() throws(Failure) -> Bool {
+        var interests = [Polling.Interest(termination.rawValue, .reading)]
+        let accepts = connections.count < Daemon.maximumConnections
+        if accepts { interests.append(.init(listener.rawValue, .reading)) }
+        let clients = connections.map { ($0.key, $0.value) }
+        interests += clients.map { .init($0.1.descriptor, $0.1.wantsToSend ? .writing : .reading) }
+        let listening = sessions.values.filter { $0.link.descriptor != nil }
+        interests += listening.map { .init($0.link.descriptor ?? -1, .reading) }
+
+        let ready = try attempting("wait for something to come") { () throws(Errno) in
+            try Polling.wait(for: interests, milliseconds: patience())
+        }
+        guard !ready[0] else { return false }
+        let now = BootClock.milliseconds
+        var next = ready.dropFirst()
+        if accepts, next.removeFirst() { accept(at: now) }
+        // Leases before calls: what has come in may be what a call asks about.
+        for (session, isReady) in zip(listening, next.dropFirst(clients.count)) where isReady {
+            conclude(session, session.receive(at: now))
+        }
+        for ((number, connection), isReady) in zip(clients, next) where isReady {
+            if connection.wantsToSend {
+                connection.flush()
+                continue
+            }
+            for call in connection.receive(at: now) { serve(call, number, connection, at: now) }
+        }
+        for session in sessions.values where now >= session.deadline { conclude(session, session.timer(at: now)) }
+        for (number, connection) in connections where connection.isClosed || now >= connection.deadline {
+            close(number)
+        }
+        return true
+    }
+
+    /// Milliseconds until something is due.
+    private func patience() -> Int {
+        let deadlines = sessions.values.map { $0.deadline } + connections.values.map { $0.deadline }
+        guard let first = deadlines.min(), first < Int.max else { return -1 }
+        // Longer ones are looked at again after an hour.
+        return min(max(first - BootClock.milliseconds, 0) + 1, 3_600_000)
+    }
+
+    private func accept(at now: Int) {
+        guard let socket = try? listener.accept() else {
+            // Out of files or memory, which does not pass in no time.
+            Pause.microseconds(10_000)
+            return
+        }
+        lastConnection += 1
+        connections[lastConnection] = DaemonConnection(socket, at: now)
+    }
+
+    /// Nobody waits any more for what this connection has asked for.
+    private func close(_ number: Int) {
+        connections[number] = nil
+        for (owner, waiter) in waiting where waiter.connection == number {
+            Daemon.log("\(owner): the plugin has gone away before there was a lease")
+            waiting[owner] = nil
+            sessions.removeValue(forKey: owner)?.release()
+        }
+    }
+
+    private func conclude(_ session: LeaseSession, _ outcome: LeaseSession.Outcome) {
+        switch outcome {
+        case .ongoing: return
+        case .granted(let lease):
+            guard let waiter = waiting.removeValue(forKey: session.owner) else { return }
+            connections[waiter.connection]?.answer(waiter.call, CNIResult(lease, waiter.settings))
+        case .failed(let problem):
+            sessions[session.owner] = nil
+            session.forget()
+            refuseWaiter(session.owner, "no more tries: \(problem)")
+        case .gone:
+            Daemon.log("\(session.owner): the pod is gone, dropping its lease")
+            sessions[session.owner] = nil
+            session.forget()
+        }
+    }
+
+    private func refuseWaiter(_ owner: LeaseOwner, _ reason: String) {
+        guard let waiter = waiting.removeValue(forKey: owner) else { return }
+        Daemon.log("\(owner): \(reason)")
+        connections[waiter.connection]?.refuse(waiter.call, because: reason)
+    }
+}
+
+// MARK: - Calls
+
+extension Daemon {
+    private func serve(_ call: ServerConversation.Call, _ number: Int, _ connection: DaemonConnection, at now: Int) {
+        guard let method = RPC.Method(rawValue: call.method) else {
+            return connection.refuse(call, because: "rpc: can't find method \(call.method)")
+        }
+        do {
+            if method == .status { return connection.answer(call) }
+            let configuration = try Configuration(call.arguments.configuration)
+            if method == .collectGarbage {
+                try collectGarbage(configuration)
+                return connection.answer(call)
+            }
+            let owner = try LeaseOwner(
+                network: configuration.name,
+                Attachment(containerID: call.arguments.containerID, ifname: call.arguments.ifname))
+            switch method {
+            case .release:
+                sessions.removeValue(forKey: owner)?.release()
+                refuseWaiter(owner, "released while it was acquired")
+                connection.answer(call)
+            case .check: connection.answer(call, try check(owner, configuration))
+            default: try allocate(owner, configuration, call, number, connection, at: now)
+            }
+        } catch { connection.refuse(call, because: "\(error)") }
+    }
+
+    private func allocate(
+        _ owner: LeaseOwner, _ configuration: Configuration, _ call: ServerConversation.Call, _ number: Int,
+        _ connection: DaemonConnection, at now: Int
+    ) throws(Failure) {
+        let settings = try ClientSettings(configuration, Arguments(call.arguments.arguments))
+        let netns = options.hostPrefix + call.arguments.netns
+        let link = PodLink(netns: netns, ifname: owner.attachment.ifname)
+        switch try link.open(settingUp: true) {
+        case .present: break
+        case .namespaceGone: throw Failure(.inputOutput, "failed to Statfs \"\(netns)\": no network namespace is there")
+        case .interfaceMissing:
+            throw Failure(.inputOutput, "error looking up \"\(owner.attachment.ifname)\": Link not found in \(netns)")
+        }
+        guard let hardware = link.hardwareAddress, !hardware.isZero else {
+            throw Failure(.inputOutput, "\(owner.attachment.ifname) in \(netns) has no Ethernet address")
+        }
+        var provided = settings.provided
+        if provided[.clientIdentifier] == nil { provided[.clientIdentifier] = owner.clientIdentifier }
+        let identity = ClientIdentity(
+            hardwareAddress: hardware,
+            provided: provided, requested: settings.requested, wantsBroadcast: options.broadcast)
+        if let present = sessions[owner] {
+            if let lease = present.lease, present.identity == identity, present.link.netns == netns {
+                return connection.answer(call, CNIResult(lease, settings))
+            }
+            // One owner has one lease: the newer call counts.
+            sessions[owner] = nil
+            present.release()
+            refuseWaiter(owner, "another ADD for the same attachment has come")
+        }
+        guard sessions.count < Daemon.maximumLeases else {
+            throw Failure(.inputOutput, "this daemon has \(Daemon.maximumLeases) leases already")
+        }
+        Daemon.log("\(owner): acquiring lease")
+        let session = LeaseSession(owner, link, identity, directory, options, at: now)
+        sessions[owner] = session
+        waiting[owner] = (number, call, settings)
+    }
+
+    private func check(_ owner: LeaseOwner, _ configuration: Configuration) throws(Failure) -> CNIResult {
+        guard let session = sessions[owner] else { throw Failure(.inputOutput, "no lease is held for \(owner)") }
+        guard let lease = session.lease else {
+            throw Failure(.inputOutput, "the lease of \(owner) is lost: \(session.problem)")
+        }
+        return CNIResult(lease, try ClientSettings(configuration, Arguments("")))
+    }
+
+    /// Those that are being acquired are not looked at: the runtime does not know of them yet.
+    private func collectGarbage(_ configuration: Configuration) throws(Failure) {
+        let valid = try configuration.validAttachments()
+        for (owner, session) in sessions
+        where owner.network == configuration.name && waiting[owner] == nil && !valid.contains(owner.attachment) {
+            sessions[owner] = nil
+            session.release()
+        }
+    }
+}

@@ -1,0 +1,174 @@
+internal import Addresses
+internal import CNI
+internal import Posix
+
+/// One attachment's lease, from the first question to the last: the machine that decides, and the interface on which it
+/// acts.
+final class LeaseSession {
+    let owner: LeaseOwner
+    let link: PodLink
+    private(set) var identity: ClientIdentity
+    private var machine: LeaseMachine
+    private let directory: LeaseDirectory
+    /// Whether the address has been taken from the pod.
+    private var isWithdrawn = false
+    /// Milliseconds until which an answer is awaited with a lease in hand. The socket is closed then, as it holds the pod's
+    /// namespace, and the next sending may be hours away.
+    private var listensUntil = Int.max
+    private static let answerTime = 3_000
+    /// Milliseconds at which whoever waits for the first lease is told that there is none; nil when nobody waits.
+    private(set) var limit: Int?
+
+    enum Outcome {
+        case ongoing
+        /// The first lease is there.
+        case granted(Lease)
+        /// Time is over for it.
+        case failed(Failure)
+        /// The pod is gone.
+        case gone
+    }
+
+    /// Begins to ask for a lease.
+    ///
+    /// - Precondition: the link is open.
+    init(
+        _ owner: LeaseOwner, _ link: PodLink, _ identity: ClientIdentity, _ directory: LeaseDirectory,
+        _ options: DaemonOptions, at now: Int
+    ) {
+        self.owner = owner
+        self.link = link
+        self.identity = identity
+        self.directory = directory
+        limit = now + options.resendTimeout
+        machine = LeaseMachine(
+            identity, longestDelay: min(options.timeout, options.resendMaximum), seed: .random(in: 0...UInt64.max),
+            at: now)
+    }
+
+    /// Goes on with what an earlier daemon has left.
+    init(_ owner: LeaseOwner, _ record: LeaseRecord, _ directory: LeaseDirectory, _ options: DaemonOptions, at now: Int)
+    {
+        self.owner = owner
+        self.directory = directory
+        identity = record.settings
+        link = PodLink(netns: record.netns, ifname: owner.attachment.ifname)
+        link.serverHardware = record.serverHardware
+        machine = LeaseMachine(
+            identity, lease: record.lease, longestDelay: options.resendMaximum, seed: .random(in: 0...UInt64.max),
+            at: now)
+    }
+
+    /// The lease that may be used now.
+    var lease: Lease? { isWithdrawn ? nil : machine.lease }
+
+    var problem: Failure { machine.problem }
+
+    /// When there is something to do next.
+    var deadline: Int { min(machine.deadline, limit ?? .max, listensUntil) }
+
+    /// Does what is due.
+    func timer(at now: Int) -> Outcome {
+        guard now >= deadline else { return .ongoing }
+        if let limit, now >= limit { return .failed(machine.problem) }
+        if now >= listensUntil {
+            link.close()
+            listensUntil = .max
+        }
+        guard now >= machine.deadline else { return .ongoing }
+        if limit == nil {
+            // Anew each time: an open socket would not notice that the pod is gone.
+            link.close()
+            switch presence {
+            case .namespaceGone: return .gone
+            // Nobody will put the interface back that the lease was for.
+            case .interfaceMissing where machine.lease.map { now >= $0.expiry } ?? true: return .gone
+            case .interfaceMissing, .present: break
+            }
+        }
+        return perform(machine.timer(at: now), at: now)
+    }
+
+    /// Takes in what has come on the socket.
+    func receive(at now: Int) -> Outcome {
+        while machine.isWaiting, let message = link.receive() {
+            let outcome = perform(machine.receive(message, at: now), at: now)
+            if case .ongoing = outcome { continue }
+            return outcome
+        }
+        return .ongoing
+    }
+
+    /// Whether the pod's interface is still the one that the lease is for.
+    var presence: PodLink.Presence {
+        do { return try link.open(expecting: identity.hardwareAddress) } catch {
+            Daemon.log("\(owner): \(error)")
+            return .present
+        }
+    }
+
+    /// Gives the lease back, as far as that can be done, and forgets it.
+    func release() {
+        if machine.lease != nil, case .present = presence {
+            Daemon.log("\(owner): releasing lease")
+            _ = perform(machine.release(), at: BootClock.milliseconds)
+        }
+        forget()
+    }
+
+    func forget() {
+        link.close()
+        directory.remove(owner)
+    }
+
+    private func perform(_ actions: [LeaseMachine.Action], at now: Int) -> Outcome {
+        guard !actions.isEmpty else { return .ongoing }
+        var outcome = Outcome.ongoing
+        for action in actions {
+            switch action {
+            case .broadcast(let message): send(message)
+            case .unicast(let message, let lease): send(message, from: lease.address.address, to: lease.server)
+            case .gained(let lease):
+                gained(lease, at: now)
+                if limit != nil { outcome = .granted(lease) }
+                limit = nil
+            case .lost(let lease): lost(lease)
+            }
+        }
+        listensUntil = limit == nil && link.descriptor != nil ? now + LeaseSession.answerTime : .max
+        if !machine.isWaiting {
+            link.close()
+            listensUntil = .max
+        }
+        return outcome
+    }
+
+    /// What cannot be sent is sent again later, as if it had got lost on its way.
+    private func send(
+        _ message: Message, from source: IPAddress = Message.unspecified, to server: IPAddress? = nil
+    ) {
+        do throws(Errno) { try link.send(message, from: source, to: server) } catch {
+            Daemon.log("\(owner): send on \(link.ifname) in \(link.netns): \(error)")
+            // A socket whose interface has gone hears nothing any more.
+            if error == .noSuchDevice || error == .noSuchDeviceOrAddress { link.close() }
+        }
+    }
+
+    private func gained(_ lease: Lease, at now: Int) {
+        Daemon.log("\(owner): lease of \(lease.address) from \(lease.server) for \((lease.expiry - now) / 1000) s")
+        do throws(Errno) {
+            try directory.write(owner, link.netns, identity, link.serverHardware, lease)
+        } catch { Daemon.log("\(owner): write to \(directory.path): \(error); a restart forgets this lease") }
+        guard isWithdrawn else { return }
+        do {
+            try link.restore(lease)
+            isWithdrawn = false
+        } catch { Daemon.log("\(owner): \(error)") }
+    }
+
+    private func lost(_ lease: Lease) {
+        Daemon.log("\(owner): \(machine.problem): taking \(lease.address) from \(link.ifname)")
+        isWithdrawn = true
+        do { try link.withdraw(lease) } catch { Daemon.log("\(owner): \(error)") }
+    }
+}

@@ -1,0 +1,138 @@
+internal import Addresses
+internal import Logging
+internal import Posix
+
+/// The directory of one network as the reference plugin lays it out: a file for each unit, named by its address.
+struct ReservationDirectory: ~Copyable {
+    let path: String
+    let descriptor: FileDescriptor
+
+    /// More names than this are an error, not a reason to take the memory.
+    static let maximumNames = 1 << 22
+
+    /// Nil when it does not exist.
+    static func open(_ path: String) throws(Failure) -> ReservationDirectory? {
+        do throws(Errno) {
+            return ReservationDirectory(path: path, descriptor: try .open(path, [.directory, .noFollow]))
+        } catch .noSuchFile {
+            return nil
+        } catch {
+            throw Failure.storage(error, "open directory \(path): \(error)")
+        }
+    }
+
+    /// Opens it, and makes it and what is above it first if need be.
+    static func create(_ path: String) throws(Failure) -> ReservationDirectory {
+        if let directory = try open(path) { return directory }
+        do throws(PathError) { try FileDescriptor.makeDirectories(path) } catch {
+            throw Failure.storage(error.errno, "make directory \(error.path): \(error.errno)")
+        }
+        guard let directory = try open(path) else {
+            throw Failure.storage(.noSuchFile, "open directory \(path): it was removed after it had been made")
+        }
+        return directory
+    }
+
+    /// Takes the lock that all who change the directory take, the reference plugin included.
+    ///
+    /// - Returns: nil when the lock file has been deleted while we waited for it, perhaps with the whole directory.
+    func lock(milliseconds: UInt32) throws(Failure) -> FileDescriptor? {
+        let lock = try storing("open \(path)/lock") { () throws(Errno) in
+            try descriptor.open("lock", [.create, .noFollow, .nonBlocking])
+        }
+        do throws(Errno) { try lock.lockExclusively("\(path)/lock", milliseconds: milliseconds) } catch .tryAgain {
+            throw Failure(
+                .tryAgainLater, "lock \(path): another process has held it for \(milliseconds) ms; try again later")
+        } catch {
+            throw Failure.storage(error, "lock \(path): \(error)")
+        }
+        let status = try storing("stat \(path)/lock") { () throws(Errno) in try lock.status() }
+        if status.linkCount == 0 { return nil }
+        return lock
+    }
+
+    /// The units that have a file, in no order.
+    func units() throws(Failure) -> [CIDR] { try names().compactMap { CIDR(reservationName: $0) } }
+
+    func names() throws(Failure) -> [String] {
+        try storing("list \(path)") { () throws(Errno) in
+            try descriptor.names(limit: ReservationDirectory.maximumNames)
+        }
+    }
+
+    /// Who holds a unit.
+    enum Holder: Sendable, Hashable {
+        case owner(Owner)
+        /// The file's content is nobody's: its writer was killed, or the power failed.
+        case nobody
+        /// There is no file.
+        case none
+        /// Not a file that a reservation could be in, such as a symbolic link; taken for all that we know.
+        case stranger
+    }
+
+    func holder(of unit: CIDR) throws(Errno) -> Holder {
+        do throws(Errno) {
+            let file = try descriptor.open(unit.reservationName, [.noFollow, .nonBlocking])
+            let record = try file.read(atMost: Owner.maximumRecordSize + 1)
+            if let owner = Owner(record: record) { return .owner(owner) }
+            return try file.status().kind == .file ? .nobody : .stranger
+        } catch .noSuchFile {
+            return .none
+        } catch {
+            guard [.tooManySymlinks, .isDirectory, .noSuchDeviceOrAddress, .tryAgain].contains(error),
+                try descriptor.status(of: unit.reservationName).kind != .file
+            else { throw error }
+            return .stranger
+        }
+    }
+
+    /// The census, when this directory's seal and the index's, whose time is given, are the same and whole.
+    func census(sealedAt time: Timestamp) -> Census? {
+        guard let census = Seal.census(at: time), (try? descriptor.status().modified) == time else { return nil }
+        return census
+    }
+
+    func exists(_ unit: CIDR) throws(Errno) -> Bool {
+        do throws(Errno) {
+            _ = try descriptor.status(of: unit.reservationName)
+            return true
+        } catch .noSuchFile { return false }
+    }
+
+    /// Writes a reservation; a failure leaves none.
+    ///
+    /// - Throws: `EEXIST` when there is one.
+    func create(_ unit: CIDR, for owner: Owner) throws(Errno) {
+        let file = try descriptor.open(unit.reservationName, [.writeOnly, .create, .exclusive, .noFollow])
+        do throws(Errno) { try file.writeAll(owner.record) } catch {
+            try? remove(unit)
+            throw error
+        }
+    }
+
+    /// Removes a reservation; one that is not there is no error.
+    func remove(_ unit: CIDR) throws(Errno) {
+        do throws(Errno) { try descriptor.unlink(unit.reservationName) } catch .noSuchFile {}
+    }
+}
+
+extension CIDR {
+    /// The name of a unit's file: the address, and for a block its length behind a `_`, as a name cannot hold a `/`.
+    var reservationName: String { hostBits == 0 ? address.description : "\(address)_\(prefixLength)" }
+
+    init?(reservationName name: String) {
+        let parts = name.utf8.split(separator: UInt8(ascii: "_"), maxSplits: 1, omittingEmptySubsequences: false)
+        guard let address = IPAddress(String(Substring(parts[0]))) else { return nil }
+        if parts.count == 2 {
+            guard let length = Int(String(Substring(parts[1]))), (1..<address.family.bitWidth).contains(length) else {
+                return nil
+            }
+            self.init(address, length)
+        } else {
+            self.init(address, address.family.bitWidth)
+        }
+        // There is one way only to write a unit's name; an IPv4 address has no other.
+        guard isNetwork, family == .v4 && hostBits == 0 || reservationName == name else { return nil }
+    }
+}

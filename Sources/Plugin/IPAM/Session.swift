@@ -1,0 +1,143 @@
+internal import Addresses
+internal import Posix
+
+/// One hold of a network's lock, with the index brought up to date: what every change happens in.
+struct Session: ~Copyable {
+    let directory: ReservationDirectory
+    private let lock: FileDescriptor
+    let index: Index?
+    /// Why there is no index, when there is none: the disk is full or read-only, or something is in its place.
+    let indexFailure: Failure?
+    /// The sizes of the units in the directory.
+    var census = Census()
+    /// Everybody's reservations, if they had to be read in this session.
+    private(set) var owners: [Owner: [CIDR]]?
+    /// What could not be read or removed then.
+    private(set) var failures: [Failure] = []
+    /// Whether the index holds every reservation; changes of ours keep it so.
+    private var isIndexed = true
+    private var isSealed = false
+
+    /// Opens and locks the directory, and sees to it that every reservation can be found by its owner.
+    ///
+    /// - Returns: nil when the directory does not exist and is not to be made.
+    static func open(_ store: Store, create: Bool) throws(Failure) -> Session? {
+        for _ in 0..<8 {
+            guard let directory = create ? try .create(store.path) : try ReservationDirectory.open(store.path) else {
+                return nil
+            }
+            // Without its lock file, whoever comes next locks another file than we did.
+            guard let lock = try directory.lock(milliseconds: store.lockTimeoutMilliseconds) else { continue }
+            return try Session(directory, lock, bootID: store.bootID)
+        }
+        throw Failure(.tryAgainLater, "lock \(store.path): the lock file is being deleted again and again")
+    }
+
+    private init(
+        _ directory: consuming ReservationDirectory, _ lock: consuming FileDescriptor, bootID: String
+    ) throws(Failure) {
+        var failure: Failure?
+        do throws(Failure) { index = try Session.openIndex(Index.name(bootID: bootID), in: directory) } catch {
+            index = nil
+            failure = error
+        }
+        indexFailure = failure
+        self.directory = directory
+        self.lock = lock
+        if let census = sealedCensus {
+            self.census = census
+            isSealed = true
+        } else {
+            try recover()
+        }
+    }
+
+    /// This boot's index. When it is the first of this boot, those of earlier boots are retired before it is made, so
+    /// that a kill half-way is made up for by the next session.
+    private static func openIndex(
+        _ name: String, in directory: borrowing ReservationDirectory
+    ) throws(Failure) -> Index {
+        if let index = try Index.open(name, in: directory) { return index }
+        for old in try directory.names() where old.hasPrefix(Index.prefix) && old != name {
+            // What cannot be freed now stays in use; a person is told by the next thing that fails.
+            guard let index = (try? Index.open(old, in: directory)) ?? nil, (try? index.retire(directory)) != nil else {
+                continue
+            }
+            try? directory.descriptor.removeDirectory(old)
+        }
+        try storing("make directory \(directory.path)/\(name)") { () throws(Errno) in
+            try directory.descriptor.makeDirectory(name)
+        }
+        guard let index = try Index.open(name, in: directory) else {
+            throw Failure.storage(.noSuchFile, "open directory \(directory.path)/\(name): it was removed at once")
+        }
+        return index
+    }
+
+    private var sealedCensus: Census? {
+        guard let time = index?.modificationTime() else { return nil }
+        return directory.census(sealedAt: time)
+    }
+
+    /// Reads every reservation, removes those that are nobody's, and rebuilds the index. Costs time for each of them.
+    mutating func recover() throws(Failure) {
+        willChange()
+        failures = []
+        var owners: [Owner: [CIDR]] = [:]
+        var census = Census()
+        for unit in try directory.units().sorted(by: { ($0.address, $0.prefixLength) < ($1.address, $1.prefixLength) })
+        {
+            do throws(Errno) {
+                switch try directory.holder(of: unit) {
+                case .owner(let owner): owners[owner, default: []].append(unit)
+                case .stranger: break
+                case .none: continue
+                case .nobody:
+                    try directory.remove(unit)
+                    continue
+                }
+            } catch {
+                // One bad file must not stop everybody. It stays in use, and the next session looks again.
+                failures.append(Failure.storage(error, "read \(directory.path)/\(unit.reservationName): \(error)"))
+            }
+            census.add(unit)
+        }
+        self.census = census
+        self.owners = owners
+        isIndexed = (try? index?.rebuild(from: owners)) != nil && failures.isEmpty
+    }
+
+    /// To be called before every change: the kernel's time stamp breaks the seal, and `seal` has to be called again.
+    mutating func willChange() { isSealed = false }
+
+    /// Something was left behind that could not be removed: the next session shall look at everything.
+    mutating func mistrust() { isIndexed = false }
+
+    /// Removes index entries that have no reservation. One that stays harms nobody, but it must not stay for ever.
+    mutating func forget(_ slots: Range<Int>, of owner: Owner) {
+        do throws(Failure) { try index?.remove(slots, of: owner) } catch { mistrust() }
+    }
+
+    /// Says that the index is right. If it cannot be said, the next session reads everything again.
+    consuming func seal() {
+        guard isIndexed, !isSealed else { return }
+        let time = Seal.time(of: census)
+        guard (try? directory.descriptor.setModificationTime(time)) != nil else { return }
+        try? index?.setModificationTime(time)
+    }
+
+    /// Where an owner's reservations may be: the index's entries, and what reading everything has shown.
+    func candidates(of owner: Owner) throws(Failure) -> (slots: Int, units: [CIDR]) {
+        let entries = try index?.entries(of: owner) ?? []
+        var units = entries.compactMap { $0 }
+        for unit in owners?[owner] ?? [] where !units.contains(unit) { units.append(unit) }
+        return (entries.count, units)
+    }
+
+    /// Whether the unit is reserved for just this owner.
+    func isHeld(_ unit: CIDR, by owner: Owner) throws(Failure) -> Bool {
+        try storing("read \(directory.path)/\(unit.reservationName)") { () throws(Errno) in
+            try directory.holder(of: unit) == .owner(owner)
+        }
+    }
+}

@@ -1,0 +1,106 @@
+public import Addresses
+public import Posix
+
+/// The addresses and blocks of one network that are in use on this node: a directory that the reference plugin
+/// `host-local` can use as well, before, after or in between.
+///
+/// Every change happens under the lock that the reference plugin takes, too. A kill at any point leaves nothing that
+/// the next change does not put right. Nothing here depends on a clock.
+public struct Store: Sendable, Hashable {
+    public let dataDirectory: String
+    public let network: String
+    public let bootID: String
+    public let lockTimeoutMilliseconds: UInt32
+
+    /// - Parameters:
+    ///   - dataDirectory: The reference plugin's is `/var/lib/cni/networks`. Of one machine only: what was reserved
+    ///     under another boot ID is taken for a past boot's and freed.
+    ///   - network: The name of a directory in it.
+    ///   - bootID: `/proc/sys/kernel/random/boot_id`, without white space.
+    ///   - lockTimeoutMilliseconds: How long a change waits for others to finish theirs.
+    public init(dataDirectory: String, network: String, bootID: String, lockTimeoutMilliseconds: UInt32 = 10_000) {
+        self.dataDirectory = dataDirectory
+        self.network = network
+        self.bootID = bootID
+        self.lockTimeoutMilliseconds = lockTimeoutMilliseconds
+    }
+
+    var path: String { dataDirectory + "/" + network }
+
+    /// Reserves one address or block from each set, all or nothing.
+    ///
+    /// - Parameter requested: Each set takes the first of these that lies in it, and hands out that or nothing.
+    /// - Returns: What was reserved, in the order of the sets.
+    public func reserve(
+        _ owner: Owner, from sets: [RangeSet], requested: [IPAddress] = []
+    ) throws(Failure) -> [Allocation] {
+        try checkNames()
+        guard owner.isRecordable else {
+            throw Failure(.invalidConfiguration, "container ID or interface name cannot be stored: \(owner)")
+        }
+        let wishes = try Store.assign(requested, to: sets)
+        guard var session = try Session.open(self, create: true) else {
+            throw Failure.storage(.noSuchFile, "open directory \(path): it is being removed again and again")
+        }
+        do throws(Failure) {
+            let allocations = try session.reserve(owner, from: sets, wishes: wishes)
+            session.seal()
+            return allocations
+        } catch {
+            session.seal()
+            throw error
+        }
+    }
+
+    /// Frees whatever an owner has; that it has nothing is no error.
+    ///
+    /// - Parameter hints: Addresses that it is known to have had. They are looked at even if the index does not know them.
+    public func release(_ owner: Owner, hints: [IPAddress] = []) throws(Failure) {
+        try checkNames()
+        guard var session = try Session.open(self, create: false) else { return }
+        do throws(Failure) { try session.release(owner, hints: hints) } catch {
+            session.seal()
+            throw error
+        }
+        session.seal()
+    }
+
+    /// Frees whatever belongs to none of the owners that are kept.
+    ///
+    /// - Returns: What was freed, by address.
+    /// - Throws: All that went wrong, after everything has been tried.
+    public func collectGarbage(keeping owners: Set<Owner>) throws(Failure) -> [Reservation] {
+        try checkNames()
+        guard var session = try Session.open(self, create: false) else { return [] }
+        do throws(Failure) {
+            let freed = try session.collectGarbage(keeping: owners)
+            session.seal()
+            return freed
+        } catch {
+            session.seal()
+            throw error
+        }
+    }
+
+    private static func assign(_ requested: [IPAddress], to sets: [RangeSet]) throws(Failure) -> [IPAddress?] {
+        var left: [IPAddress] = []
+        for address in requested where !left.contains(address) { left.append(address) }
+        let wishes = sets.map { set in
+            left.firstIndex { set.place(of: $0) != nil }.map { left.remove(at: $0) }
+        }
+        guard left.isEmpty else {
+            let list = left.map { $0.description }.joined(separator: " ")
+            throw Failure(.addressNotAvailable, "failed to allocate all requested IPs: \(list)")
+        }
+        return wishes
+    }
+
+    /// Both names become part of a path: one component each, and no other.
+    func checkNames() throws(Failure) {
+        for (name, what) in [(network, "network name"), (Index.name(bootID: bootID), "boot ID")] {
+            guard !name.isEmpty, name != ".", name != "..", name.utf8.count <= 255, !bootID.isEmpty,
+                !name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == 0 })
+            else { throw Failure(.invalidConfiguration, "\(what) \"\(name)\" is not the name of a directory") }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+internal import Kernel
+internal import NetlinkCodec
+public import Posix
+
+extension NodeRules {
+    /// Compares what ADD has set up with what is there.
+    ///
+    /// - Throws: code 104, and names what is missing or different.
+    public mutating func check(_ rules: PodRules, _ owner: RulesOwner) throws(Failure) {
+        guard !rules.isEmpty else { return }
+        let found = try deviations(rules, owner)
+        guard let first = found.first else { return }
+        let more = found.count == 1 ? "" : ", and \(found.count - 1) more"
+        throw Failure(
+            .checkFailed, "\(first)\(more)",
+            details: "swiftletctl repair puts it back; all: \(found.prefix(20).joined(separator: "; "))")
+    }
+
+    mutating func deviations(_ rules: PodRules, _ owner: RulesOwner) throws(Failure) -> [String] {
+        var found: [String] = []
+        for table in rules.tables {
+            found += try table.ruleset.deviations(&socket)
+        }
+        if try records.record(of: owner)?.rules != rules {
+            found.append("the record of \(owner.name) is missing or different, which only DEL and ADD put right")
+        }
+        let own = rules.elements(of: owner).filter { !$0.isShared }
+        for (wanted, listed) in zip(own, try lookUp(own)) {
+            guard let listed else {
+                found.append("\(wanted.subject) of \(owner.name) is missing")
+                continue
+            }
+            if listed.comment != owner.name {
+                found.append("\(wanted.subject) belongs to \(listed.comment), not to \(owner.name)")
+            } else if listed.data != wanted.element.data {
+                found.append("\(wanted.subject) leads somewhere else")
+            }
+        }
+        var sets: [String: [OwnedElement]] = [:]
+        for wanted in rules.sharedElements(of: owner.network) {
+            if sets[wanted.set] == nil { sets[wanted.set] = try list(wanted.set, in: wanted.table) }
+            // Another network's may cover it.
+            let rest = (sets[wanted.set] ?? []).reduce([wanted]) { rest, present in
+                rest.flatMap { $0.without(present) }
+            }
+            if !rest.isEmpty { found.append("\(wanted.subject) of network \(owner.network) is missing") }
+        }
+        for chain in rules.conditionChains { found += try deviations(of: chain) }
+        found += try deviations(ofSurroundings: rules, owner)
+        return found
+    }
+}

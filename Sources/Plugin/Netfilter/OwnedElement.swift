@@ -1,0 +1,71 @@
+internal import Addresses
+internal import NetlinkCodec
+
+/// An element of one of our sets, with its owner's name as the comment.
+struct OwnedElement: Sendable, Hashable {
+    let table: OwnTable
+    let set: String
+    var element: NftElement
+    /// Whether it belongs to a network, whose pods all want the same.
+    let isShared: Bool
+    /// Whether nobody else may have an element of the same key: a port of the node.
+    let isClaim: Bool
+
+    init(
+        _ table: OwnTable, _ set: String, key: [UInt8], keyEnd: [UInt8]? = nil, data: NftData? = nil, owner: String,
+        isShared: Bool = false, isClaim: Bool = false
+    ) {
+        self.table = table
+        self.set = set
+        element = NftElement(key: key, keyEnd: keyEnd, data: data, comment: owner)
+        self.isShared = isShared
+        self.isClaim = isClaim
+    }
+
+    /// All that comes from one subnet and goes to another.
+    init(pair source: CIDR, _ destination: CIDR, in set: MainTable.SetName, network: String) {
+        self.init(
+            .main, set.of(source.family), key: source.first.bytes + destination.first.bytes,
+            keyEnd: source.last.bytes + destination.last.bytes, owner: network, isShared: true)
+    }
+
+    /// An element as the kernel lists it. Those whose comment names no attachment are a network's.
+    init(_ table: OwnTable, _ set: String, listed: NftElement) {
+        self.init(
+            table, set, key: listed.key, keyEnd: listed.keyEnd, owner: listed.comment,
+            isShared: RulesOwner(name: listed.comment) == nil)
+    }
+
+    var owner: String { element.comment }
+
+    /// What people call it: a port of the node, or an element of a set.
+    var subject: String {
+        guard isClaim, element.key.count >= 8,
+            let transport = PortMapping.Transport(rawValue: element.key[element.key.count - 8])
+        else { return "an element of \(set) in table \(table.table)" }
+        let port = Int(element.key[element.key.count - 4]) << 8 | Int(element.key[element.key.count - 3])
+        let address = IPAddress(bytes: element.key.dropLast(8)).map { " of \($0)" } ?? ""
+        return "host port \(port)/\(transport.name)\(address)"
+    }
+}
+
+/// Filled up to whole words of four octets, as fields of a key are.
+func padded(_ octets: [UInt8]) -> [UInt8] {
+    octets + [UInt8](repeating: 0, count: (4 - octets.count % 4) % 4)
+}
+
+extension [OwnedElement] {
+    /// Pieces of one set each, and small enough for one message: an attribute's length has 16 bits.
+    func forEachPiece(_ body: (OwnedElement, ArraySlice<OwnedElement>) -> Void) {
+        var start = startIndex
+        while start < endIndex {
+            let first = self[start]
+            var end = start + 1
+            while end < endIndex, end - start < 150, self[end].table == first.table, self[end].set == first.set {
+                end += 1
+            }
+            body(first, self[start..<end])
+            start = end
+        }
+    }
+}

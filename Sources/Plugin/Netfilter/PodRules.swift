@@ -1,0 +1,185 @@
+public import Addresses
+
+/// What one plugin of a chain wants of nf_tables for one attachment. Everything else follows from it: the elements, what
+/// CHECK looks at, what `repair` puts back.
+public struct PodRules: Sendable, Hashable {
+    public var masquerade: Masquerade?
+    public var ports: PublishedPorts?
+    public var spoofGuard: SpoofGuard?
+    public var isolation: Isolation?
+    public var passage: Passage?
+
+    public init(
+        masquerade: Masquerade? = nil, ports: PublishedPorts? = nil, spoofGuard: SpoofGuard? = nil,
+        isolation: Isolation? = nil, passage: Passage? = nil
+    ) {
+        self.masquerade = masquerade
+        self.ports = ports
+        self.spoofGuard = spoofGuard
+        self.isolation = isolation
+        self.passage = passage
+    }
+
+    /// Whether there is nothing to do.
+    public var isEmpty: Bool {
+        masquerade == nil && ports == nil && spoofGuard == nil && isolation == nil && passage == nil
+    }
+
+    /// The elements that all of this comes to, those of one set next to each other.
+    func elements(of owner: RulesOwner) -> [OwnedElement] {
+        (ports?.elements(of: owner) ?? []) + (spoofGuard?.elements(of: owner) ?? [])
+            + sharedElements(of: owner.network)
+    }
+
+    /// Those that have to be there before the elements.
+    var tables: [OwnTable] {
+        OwnTable.allCases.filter { table in
+            switch table {
+            case .main: masquerade != nil || ports != nil
+            case .loopbackGuard: ports != nil
+            case .isolation: isolation != nil
+            case .spoofGuard: spoofGuard != nil
+            }
+        }
+    }
+
+    var conditionChains: [ConditionChain] {
+        guard let ports else { return [] }
+        return IPFamily.allCases.compactMap { ConditionChain(ports.conditions($0), $0) }
+    }
+
+    /// Those that belong to the network and not to the pod.
+    func sharedElements(of network: String) -> [OwnedElement] {
+        (masquerade?.elements(of: network) ?? []) + (ports?.sharedElements(of: network) ?? [])
+            + (isolation?.elements(of: network) ?? [])
+    }
+}
+
+/// Whose rules they are: one plugin of a chain, for one interface of one container in one network.
+public struct RulesOwner: Sendable, Hashable {
+    public let network: String
+    public let containerID: String
+    public let ifname: String
+    /// The plugin's type: several of a chain may want something for the same attachment.
+    public let plugin: String
+
+    public init(network: String, containerID: String, ifname: String, plugin: String) {
+        self.network = network
+        self.containerID = containerID
+        self.ifname = ifname
+        self.plugin = plugin
+    }
+
+    /// What its elements bear as their comment. None of the three has a slash.
+    public var name: String { "\(network)/\(containerID)/\(ifname)" }
+
+    /// The attachment that an element's comment names; nil for those of networks. Of no plugin.
+    public init?(name: String) {
+        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 3 else { return nil }
+        self.init(network: String(parts[0]), containerID: String(parts[1]), ifname: String(parts[2]), plugin: "")
+    }
+}
+
+/// Traffic of a network's pods that leaves it goes out under the node's address.
+public struct Masquerade: Sendable, Hashable {
+    /// The subnets of the network.
+    public var sources: [CIDR]
+    /// Destinations that see the pods' own addresses.
+    public var exceptions: [CIDR]
+
+    public init(sources: [CIDR], exceptions: [CIDR]) {
+        self.sources = sources
+        self.exceptions = exceptions
+    }
+
+    func elements(of network: String) -> [OwnedElement] {
+        sources.map { source in
+            OwnedElement(
+                pair: source, CIDR(IPAddress(source.family, 0), 0), in: .masqueraded, network: network)
+        }
+            + sources.flatMap { source in
+                let destinations = (sources + exceptions).filter { $0.family == source.family }
+                // One that lies in another is covered: the kernel takes no overlaps.
+                return destinations.enumerated().filter { position, inner in
+                    !destinations.enumerated().contains { other, outer in
+                        other != position && outer.contains(inner.first) && outer.contains(inner.last)
+                            && (outer != inner || other < position)
+                    }
+                }.map { OwnedElement(pair: source, $0.element, in: .unmasqueraded, network: network) }
+            }
+    }
+}
+
+/// A pod's bridge port is held to the pod's MAC, and to its addresses if they are given.
+public struct SpoofGuard: Sendable, Hashable {
+    /// The host's end of the veth.
+    public var port: String
+    public var mac: MACAddress
+    /// nil: the MAC only.
+    public var addresses: [IPAddress]?
+
+    public init(port: String, mac: MACAddress, addresses: [IPAddress]?) {
+        self.port = port
+        self.mac = mac
+        self.addresses = addresses
+    }
+
+    func elements(of owner: RulesOwner) -> [OwnedElement] {
+        let name = interfaceName(port)
+        func element(_ set: String, _ rest: [UInt8] = []) -> OwnedElement {
+            OwnedElement(.spoofGuard, set, key: name + padded(rest), owner: owner.name)
+        }
+        var elements = [element(SpoofGuardTable.macs, mac.bytes), element(SpoofGuardTable.guarded)]
+        guard let addresses else { return elements }
+        // What the pod's kernel makes of the MAC by itself (RFC 4291, appendix A).
+        let all = addresses + [linkLocal]
+        elements += all.map { element(SpoofGuardTable.addresses($0.family), $0.bytes) }
+        elements += all.filter { $0.family == .v6 }.map { element(SpoofGuardTable.targets, $0.bytes) }
+        return elements + [element(SpoofGuardTable.addressGuarded)]
+    }
+
+    private var linkLocal: IPAddress {
+        let b = mac.bytes
+        let identifier: [UInt8] = [b[0] ^ 0x02, b[1], b[2], 0xff, 0xfe, b[3], b[4], b[5]]
+        return IPAddress(.v6, identifier.reduce(0xfe80 << 48) { $0 << 8 | UInt128($1) })
+    }
+}
+
+/// Pods of a bridge are kept from those of other bridges that are isolated too.
+public struct Isolation: Sendable, Hashable {
+    public var bridge: String
+    /// Whether pods of the bridge may reach each other.
+    public var allowsSameBridge: Bool
+    /// The pod's bridge port, if it has to be kept from the other isolated ports; nil for none.
+    public var port: String?
+
+    public init(bridge: String, allowsSameBridge: Bool, port: String? = nil) {
+        self.bridge = bridge
+        self.allowsSameBridge = allowsSameBridge
+        self.port = port
+    }
+
+    func elements(of network: String) -> [OwnedElement] {
+        let name = interfaceName(bridge)
+        let same = OwnedElement(.isolation, IsolationTable.sameBridge, key: name + name, owner: network, isShared: true)
+        return (allowsSameBridge ? [same] : [])
+            + [OwnedElement(.isolation, IsolationTable.bridges, key: name, owner: network, isShared: true)]
+    }
+}
+
+/// Pods are let through where somebody else's firewall drops what it does not know.
+public struct Passage: Sendable, Hashable {
+    /// The subnets of the network.
+    public var subnets: [CIDR]
+    /// The pod's addresses.
+    public var addresses: [IPAddress]
+    /// The zone of firewalld that they are put into, where it runs.
+    public var zone: String
+
+    public init(subnets: [CIDR], addresses: [IPAddress], zone: String) {
+        self.subnets = subnets
+        self.addresses = addresses
+        self.zone = zone
+    }
+}

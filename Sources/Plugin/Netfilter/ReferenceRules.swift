@@ -1,0 +1,203 @@
+public import Addresses
+internal import Kernel
+internal import NetlinkCodec
+public import Posix
+
+/// Rules that a reference plugin has made for an attachment which this program takes away in its stead, after a node has
+/// been switched over. They would outlive the pod, and lead its host ports into the void.
+///
+/// What iptables-nft has written can be reached, and what the plugins write themselves where they use nftables (since
+/// 1.6); tables of iptables-legacy are not nf_tables'.
+public enum ReferenceRules: Sendable, Hashable {
+    /// Of `bridge` and `ptp` with ipMasq.
+    case masquerade
+    /// Of `portmap`.
+    case hostPorts
+    /// Of `firewall`: they bear no owner but the pod's addresses.
+    case passage([IPAddress])
+}
+
+extension NodeRules {
+    /// Takes away what the reference plugin has made for the attachment. Where there is nothing of it, that costs two
+    /// questions to the kernel.
+    public static func remove(_ rules: ReferenceRules, of owner: RulesOwner) throws(Failure) {
+        guard var socket = try netfilterSocket() else { return }
+        switch rules {
+        case .masquerade:
+            try socket.remove(.masquerade, of: [owner.containerID], owner.network)
+            try socket.remove([.masquerade { $0.hasPrefix(RuleList.mark(owner)) }])
+        case .hostPorts:
+            try socket.remove(.hostPorts, of: [owner.containerID], owner.network)
+            try socket.remove(RuleList.hostPorts(of: owner.containerID))
+        case .passage(let addresses): try socket.remove(RuleList.passage(addresses))
+        }
+    }
+
+    /// Takes away what reference plugins have made for attachments to the network that are not kept: as far as it names
+    /// the network.
+    public static func collectReferenceRules(
+        network: String, keeping kept: [(containerID: String, ifname: String)]
+    ) throws(Failure) {
+        guard var socket = try netfilterSocket() else { return }
+        for detour in [Detour.masquerade, .hostPorts] {
+            var stale: Set<String> = []
+            for (parent, table) in try socket.presentChains(Detour.tables.map { (detour.parent, $0) }) {
+                let rules = try socket.rules(of: parent, in: table)
+                stale.formUnion(rules.compactMap { detour.containerID($0.comment, network) })
+            }
+            try socket.remove(detour, of: stale.subtracting(kept.map { $0.containerID }), network)
+        }
+        let marks = kept.map {
+            RuleList.mark(RulesOwner(network: network, containerID: $0.containerID, ifname: $0.ifname, plugin: ""))
+        }
+        try socket.remove([
+            .masquerade { comment in
+                comment.hasPrefix(RuleList.mark(network)) && !marks.contains(where: comment.hasPrefix)
+            }
+        ])
+    }
+
+    /// Nil where the kernel has no netfilter.
+    private static func netfilterSocket() throws(Failure) -> NetlinkSocket? {
+        do throws(Failure) { return try NetlinkSocket(.netfilter) } catch {
+            guard error.errno == .protocolNotSupported else { throw error }
+            return nil
+        }
+    }
+}
+
+/// A chain of the attachment in table nat of iptables, and the one that jumps to it.
+private struct Detour {
+    let beginning: String
+    let parent: String
+    /// What the jump's comment says before the network's name.
+    let remark: String
+
+    static let masquerade = Detour(beginning: "CNI-", parent: "POSTROUTING", remark: "name: ")
+    static let hostPorts = Detour(beginning: "CNI-DN-", parent: "CNI-HOSTPORT-DNAT", remark: "dnat name: ")
+
+    static let tables = [NftTable(.ip, "nat"), NftTable(.ip6, "nat")]
+
+    /// 28 characters, which is all that iptables takes. The interface counts for nothing.
+    func chain(_ network: String, _ containerID: String) -> String {
+        String((beginning + base16(sha512(network + containerID))).prefix(28))
+    }
+
+    /// The container that a jump's comment names, if it is of this network.
+    func containerID(_ comment: String, _ network: String) -> String? {
+        let (before, after) = ("\(remark)\"\(network)\" id: \"", "\"")
+        guard comment.hasPrefix(before), comment.hasSuffix(after) else { return nil }
+        return String(comment.dropFirst(before.count).dropLast(after.count))
+    }
+}
+
+/// Rules for attachments in a chain that is everybody's.
+private struct RuleList {
+    let chain: String
+    let table: NftTable
+    let isMeant: (NftListedRule) -> Bool
+
+    /// Those of the plugins' own nftables.
+    static func masquerade(_ isMeant: @escaping (String) -> Bool) -> RuleList {
+        RuleList(chain: "masq_checks", table: NftTable(.inet, "cni_plugins_masquerade")) { isMeant($0.comment) }
+    }
+
+    static func hostPorts(of containerID: String) -> [RuleList] {
+        [NftFamily.ip, .ip6].flatMap { family in
+            ["hostports", "hostip_hostports", "masquerading"].map { chain in
+                RuleList(chain: chain, table: NftTable(family, "cni_hostport")) { $0.comment == containerID }
+            }
+        }
+    }
+
+    /// Those in iptables' table filter.
+    static func passage(_ addresses: [IPAddress]) -> [RuleList] {
+        IPFamily.allCases.map { family in
+            let matches = addresses.filter { $0.family == family }.flatMap { $0.asSourceOrDestination }
+            return RuleList(chain: "CNI-FORWARD", table: NftTable(family == .v4 ? .ip : .ip6, "filter")) {
+                matches.contains(where: $0.begins)
+            }
+        }
+    }
+
+    /// What the comments of a network's masquerade rules begin with.
+    static func mark(_ network: String) -> String { hash(network) + "-" }
+
+    static func mark(_ owner: RulesOwner) -> String {
+        mark(owner.network) + hash("\(owner.ifname):\(owner.containerID)")
+    }
+
+    private static func hash(_ text: String) -> String { String(base16(sha512(text)).prefix(16)) }
+}
+
+extension NetlinkSocket {
+    /// None where the kernel has no nf_tables.
+    fileprivate mutating func presentChains(
+        _ chains: [(name: String, table: NftTable)]
+    ) throws(Failure) -> [(name: String, table: NftTable)] {
+        do throws(Failure) { return try present(chains) } catch {
+            guard error.errno == .invalidArgument else { throw error }
+            return []
+        }
+    }
+
+    fileprivate mutating func remove(
+        _ detour: Detour, of containerIDs: Set<String>, _ network: String
+    ) throws(Failure) {
+        let chains = containerIDs.flatMap { containerID in
+            Detour.tables.map { (name: detour.chain(network, containerID), table: $0) }
+        }
+        for (chain, table) in try presentChains(chains) {
+            try change { socket, changes throws(Failure) in
+                for rule in try socket.rules(of: detour.parent, in: table) where rule.target == chain {
+                    changes.append("delete the jump to chain \(chain) from \(detour.parent) of table \(table)") {
+                        $0.deleteRule(rule.handle, of: detour.parent, in: table)
+                    }
+                }
+                guard try !socket.present([(chain, table)]).isEmpty else { return }
+                changes.append("empty chain \(chain) of table \(table)") { $0.deleteRule(of: chain, in: table) }
+                changes.append("delete chain \(chain) of table \(table)") { $0.deleteChain(chain, of: table) }
+            }
+        }
+    }
+
+    fileprivate mutating func remove(_ lists: [RuleList]) throws(Failure) {
+        let chains = try presentChains(lists.map { (name: $0.chain, table: $0.table) })
+        for list in lists where chains.contains(where: { $0 == (list.chain, list.table) }) {
+            try change { socket, changes throws(Failure) in
+                for rule in try socket.rules(of: list.chain, in: list.table) where list.isMeant(rule) {
+                    changes.append("delete a pod's rule from chain \(list.chain) of table \(list.table)") {
+                        $0.deleteRule(rule.handle, of: list.chain, in: list.table)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Works changes out from what is there, and again when somebody else has changed it in between.
+    private mutating func change(
+        _ body: (inout NetlinkSocket, inout Changes) throws(Failure) -> Void
+    ) throws(Failure) {
+        for attempt in 1...NodeRules.attempts {
+            var changes = Changes.batch(generation: try generation())
+            do throws(Failure) {
+                try body(&self, &changes)
+                return try execute(changes)
+            } catch {
+                guard error.errno == .restart || error.errno == .noSuchFile, attempt < NodeRules.attempts else {
+                    throw error
+                }
+            }
+        }
+    }
+}
+
+extension IPAddress {
+    /// Of an IPv4 or IPv6 header.
+    fileprivate var asSourceOrDestination: [[NftExpression]] {
+        let (source, length) = family == .v4 ? (UInt32(12), UInt32(4)) : (8, 16)
+        return [source, source + length].map {
+            [.payload(.network, offset: $0, length: length), .compare(.equal, bytes)]
+        }
+    }
+}

@@ -1,0 +1,136 @@
+internal import Addresses
+internal import Kernel
+internal import NetlinkCodec
+public import Posix
+
+extension NodeRules {
+    /// Whether the plugin has made rules for the attachment.
+    public static func hasRecord(of owner: RulesOwner) throws(Failure) -> Bool {
+        try RecordDirectory().record(of: owner) != nil
+    }
+
+    /// - Throws: when the kernel has no nf_tables, or does not let us use it.
+    public static func requireSupport() throws(Failure) {
+        var socket = try NetlinkSocket(.netfilter)
+        _ = try socket.generation()
+    }
+
+    /// Takes away what the attachment has by this plugin; that it has nothing is no error, and costs no netfilter call.
+    ///
+    /// - Parameter otherwise: what to do instead where it has nothing.
+    public static func remove(_ owner: RulesOwner, otherwise: () throws(Failure) -> Void = {}) throws(Failure) {
+        let records = try RecordDirectory()
+        guard let locked = try records.lock(owner.network, owner.plugin, create: false) else { return try otherwise() }
+        guard try locked.has(owner) else {
+            locked.tidy()
+            return try otherwise()
+        }
+        var node = try NodeRules(records)
+        try node.removeElements(owner, locked)
+        try locked.remove(owner)
+    }
+
+    /// Takes away what an attachment has by whatever plugin.
+    mutating func removeAll(ofAttachment dead: RulesOwner) throws(Failure) {
+        for owner in try records.owners(network: dead.network)
+        where owner.containerID == dead.containerID && owner.ifname == dead.ifname {
+            guard let locked = try records.lock(owner.network, owner.plugin, create: false) else { continue }
+            try removeElements(owner, locked)
+            try locked.remove(owner)
+        }
+        // What has no record any more.
+        try sweep { $0 == dead.name }
+    }
+
+    /// Removes the owner's elements, and the network's with the last owner. The record stays.
+    mutating func removeElements(_ owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords) throws(Failure)
+    {
+        guard let rules = try records.record(of: owner)?.rules else {
+            // Nobody knows what it had: everything is looked at.
+            try sweep { $0 == owner.name }
+            // Nor what others could not do without it.
+            try rebuildShared(locked.node, except: owner)
+            guard try locked.isLast(owner) else { return }
+            return try stopLettingThrough(network: owner.network)
+        }
+        try remove(rules, of: owner, locked)
+    }
+
+    /// Removes what the owner has of these rules, and the network's with the last owner. Other plugins may have made rules
+    /// for the same attachment: those stay.
+    mutating func remove(
+        _ rules: PodRules, of owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords
+    ) throws(Failure) {
+        try delete(rules.elements(of: owner).filter { !$0.isShared }, of: owner)
+        // Others who have left before may have wanted more of the network than this one.
+        if try locked.isLast(owner) {
+            try rebuildShared(locked.node, except: owner)
+            if rules.passage != nil { try stopLettingThrough(network: owner.network) }
+        }
+        try forget(rules)
+    }
+
+    /// Goes on past errors; the first of them is thrown, so that the record stays and all is done again.
+    private mutating func forget(_ rules: PodRules) throws(Failure) {
+        var failures: [Failure] = []
+        for chain in rules.conditionChains {
+            do throws(Failure) { try removeIfUnused(chain) } catch { failures.append(error) }
+        }
+        do throws(Failure) { if let ports = rules.ports { try forgetConnections(to: ports) } } catch {
+            failures.append(error)
+        }
+        do throws(Failure) { if let passage = rules.passage { try leaveZone(passage) } } catch {
+            failures.append(error)
+        }
+        if let failure = failures.first { throw failure }
+    }
+
+    /// Deletes those that are there and bear the owner's name: a port may have found another owner since.
+    private mutating func delete(_ elements: [OwnedElement], of owner: RulesOwner) throws(Failure) {
+        for attempt in 1...NodeRules.attempts {
+            let listed = try lookUp(elements)
+            let own = zip(elements, listed).filter { $0.1?.comment == owner.name }.map { $0.0 }
+            do throws(Failure) { return try change(deleting: own) } catch {
+                // Somebody has emptied the set, or the table is gone.
+                guard error.errno == .noSuchFile, attempt < NodeRules.attempts else { throw error }
+            }
+        }
+    }
+
+    /// Deletes all elements whose comment is meant.
+    mutating func sweep(_ isMeant: (String) -> Bool) throws(Failure) {
+        for table in OwnTable.allCases {
+            for set in try socket.sets(of: table.table) {
+                try change(deleting: try list(set.name, in: table).filter { isMeant($0.owner) })
+            }
+        }
+    }
+
+    /// Takes away what belongs to the network but to none of the attachments that are kept.
+    ///
+    /// - Parameters:
+    ///   - isOver: whether no attachment is kept, so that nobody needs what the network has either.
+    ///   - isKept: tells by container ID and interface.
+    public static func collectGarbage(
+        network: String, isOver: Bool, keeping isKept: (_ containerID: String, _ ifname: String) -> Bool
+    ) throws(Failure) {
+        let records = try RecordDirectory()
+        for owner in try records.owners(network: network) where !isKept(owner.containerID, owner.ifname) {
+            try remove(owner)
+        }
+        try records.tidy(network)
+        var node = try NodeRules(records)
+        try node.sweep { comment in
+            guard let named = RulesOwner(name: comment) else { return false }
+            return named.network == network && !isKept(named.containerID, named.ifname)
+        }
+        try node.removeUnusedConditionChains()
+        guard isOver else { return }
+        if let lock = try records.lockNode(alone: true) {
+            try node.rebuildShared(lock, ending: network)
+        } else {
+            try node.sweep { $0 == network }
+        }
+        if try records.owners(network: network).isEmpty { try node.stopLettingThrough(network: network) }
+    }
+}

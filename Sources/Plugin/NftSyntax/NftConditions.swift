@@ -1,0 +1,70 @@
+public import Addresses
+public import NetlinkCodec
+
+/// Conditions on packets in the syntax of nft, such as `ip saddr != 10.0.0.0/8 tcp dport { 80, 443 }`, all of which
+/// must hold; turned into what nft itself makes of them.
+///
+/// There are `ip saddr|daddr|protocol`, `ip6 saddr|daddr|nexthdr`, `tcp|udp|sctp|th sport|dport`, `[meta]
+/// iifname|oifname|mark`, `meta l4proto|nfproto`, `ct state|mark`; with `==` (or nothing), `!=`, `<`, `>`, `<=`, `>=`,
+/// prefixes, ranges, and lists in braces; marks also with a mask (`meta mark and 0xff == 1`).
+///
+/// Of what nft does, one thing is left out: it joins comparisons of neighbouring fields into one, which changes nothing
+/// but for `!=`, where nft 1.0.6 makes "neither" of it wrongly.
+public struct NftConditions: Sendable, Hashable {
+    /// For the beginning of a rule.
+    public let expressions: [NftExpression]
+    /// What the expressions look things up in: to be made in the rule's batch, before it.
+    public let anonymousSets: [NftAnonymousSet]
+
+    /// - Parameters:
+    ///   - family: of the packets; what belongs to the other one is an error.
+    ///   - table: the family of the table; in `inet`, the version of IP is checked first, as nft does.
+    ///   - firstSetNumber: what the first anonymous set is called by, the next ones continue: unique in a batch, not 0.
+    public init(
+        parsing text: String, family: IPFamily, table: NftFamily = .inet, firstSetNumber: UInt32 = 1
+    ) throws(NftSyntaxError) {
+        var parser = try Parser(text, family)
+        var expressions: [NftExpression] = []
+        var sets: [NftAnonymousSet] = []
+        // What the matches so far have made certain.
+        var isFamilyKnown = table != .inet
+        var transport: UInt128?
+        var isOneOfSeveral = false
+        repeat {
+            let match = try parser.match()
+            let subject = match.subject
+            if subject.kind == .networkProtocol, table != .inet {
+                throw NftSyntaxError(parser.beginning, "is for tables of the family inet only")
+            }
+            if subject.isInNetworkHeader, !isFamilyKnown {
+                expressions += [.meta(.networkProtocol), .compare(.equal, [family == .v4 ? 2 : 10])]
+                isFamilyKnown = true
+            }
+            if let wanted = subject.transport {
+                guard !isOneOfSeveral else {
+                    throw NftSyntaxError(parser.beginning, "does not go with the list of protocols before it: use th")
+                }
+                guard transport == nil || transport == UInt128(wanted.number) else {
+                    throw NftSyntaxError(parser.beginning, "can never match: another protocol was asked for before")
+                }
+                if transport == nil {
+                    expressions += [.meta(.transportProtocol), .compare(.equal, [wanted.number])]
+                    transport = UInt128(wanted.number)
+                }
+            }
+            let (own, set) = match.expressions(setNumber: firstSetNumber + UInt32(sets.count))
+            expressions += own
+            if let set { sets.append(set) }
+            guard !match.comparator.isNegated, case .single(let value) = match.values[0] else { continue }
+            switch subject.kind {
+            case .networkProtocol: isFamilyKnown = true
+            case .protocolNumber:
+                transport = value
+                isOneOfSeveral = match.values.count > 1
+            default: break
+            }
+        } while !parser.isAtEnd
+        self.expressions = expressions
+        anonymousSets = sets
+    }
+}

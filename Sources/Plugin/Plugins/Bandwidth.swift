@@ -1,0 +1,86 @@
+internal import Addresses
+internal import CNI
+internal import Kernel
+internal import NetlinkCodec
+internal import Posix
+
+/// Limits how fast a pod may send and receive. Drop-in for the reference's `bandwidth`: chained, by its keys or for the
+/// capability of the same name.
+struct Bandwidth: Plugin {
+    func add(_ request: Request) throws(Failure) -> CNIResult {
+        let settings = try BandwidthSettings(request)
+        var result = try request.chainedResult()
+        guard !settings.isEmpty else { return result }
+        var host = try NetlinkSocket()
+        let port = try port(request, result, &host) { Failure(.invalidConfiguration, $0, details: $1) }
+        let shaper = Shaper(owner: LinkOwner(request), settings: settings)
+        if let ifb = try shaper.add(to: port, &host) { result.interfaces.append(CNIResult.Interface(ofNode: ifb)) }
+        return result
+    }
+
+    func del(_ request: Request) throws(Failure) {
+        var host = try NetlinkSocket(linkNotifications: true)
+        // What is on the veth goes with it: runtimes call DEL of the whole chain, and its maker's comes next.
+        guard let ifb = try LinkOwner(request).ifb(&host) else { return }
+        try host.removeLink(ifb.index, named: ifb.name)
+    }
+
+    /// The veth stays: its maker's ADD has not failed.
+    func withdraw(_ request: Request) throws(Failure) {
+        let settings = try BandwidthSettings(request)
+        var host = try NetlinkSocket()
+        let port = try port(request, request.chainedResult(), &host) { Failure(.notAvailable, $0, details: $1) }
+        let owner = LinkOwner(request)
+        Shaper(owner: owner, settings: settings).undo(on: port, try owner.ifb(&host), &host)
+    }
+
+    func check(_ request: Request) throws(Failure) {
+        let settings = try BandwidthSettings(request)
+        let result = try request.chainedResult()
+        guard !settings.isEmpty else { return }
+        var host = try NetlinkSocket()
+        let port = try port(request, result, &host) { Failure(.checkFailed, $0, details: $1) }
+        try Shaper(owner: LinkOwner(request), settings: settings).check(port, &host)
+    }
+
+    func gc(_ request: Request) throws(Failure) {
+        var host = try NetlinkSocket(linkNotifications: true)
+        let network = request.configuration.name
+        let kept = try request.configuration.validAttachments()
+        try host.removeLinks(
+            LinkOwner.staleIFBs(of: network, exceptOf: kept, &host).map { (index: $0.index, name: $0.name) })
+    }
+
+    func status(_ request: Request) throws(Failure) { try Shaper.requireSupport() }
+
+    /// The node's end of the pod's veth, which an earlier plugin has made.
+    private func port(
+        _ request: Request, _ result: CNIResult, _ host: inout NetlinkSocket,
+        _ error: (_ message: String, _ details: String) -> Failure
+    ) throws(Failure) -> Link {
+        let ifname = request.attachment.ifname
+        let pod = try request.openPod()
+        var inside = try pod.netlinkSocket()
+        let link = try inside.link(.name(ifname))
+        guard let link, link.kind == "veth", link.peer != 0 else {
+            let found = link.map { "it is of kind \"\($0.kind)\"" } ?? "there is none in \(pod.path)"
+            throw error(
+                "container interface \(ifname) has no veth peer: \(found)",
+                "limits are kept at the node's end of a veth, as bridge and ptp make them")
+        }
+        // The peer's number counts in its own namespace, which may be another one.
+        guard let port = try host.link(.index(link.peer)), port.kind == "veth", port.peer == link.index,
+            result.interfaces.contains(where: { $0.name == port.name && $0.sandbox == nil })
+        else {
+            throw error(
+                "no veth peer of container interface found in host ns",
+                "interface \(link.peer), the peer of \(ifname), is none of prevResult's here")
+        }
+        return port
+    }
+}
+
+extension CNIResult.Interface {
+    /// One of the node's.
+    init(ofNode link: Link) { self.init(name: link.name, mac: link.mac?.description, mtu: link.mtu) }
+}

@@ -1,0 +1,126 @@
+internal import CNI
+internal import JSON
+internal import NetlinkCodec
+internal import Posix
+
+/// What `bandwidth` is told, and `swiftlet` as well: how fast a pod may send and receive.
+struct BandwidthSettings {
+    /// Towards the pod; nil for no limit.
+    let ingress: Limit?
+    /// From the pod; nil for no limit.
+    let egress: Limit?
+
+    /// A rate and what may exceed it after a rest.
+    struct Limit: Hashable {
+        /// Bits per second.
+        let rate: UInt64
+        /// Bits; nil to have one chosen.
+        let burst: UInt64?
+    }
+
+    enum Keys {
+        static let ingressRate = bits("ingressRate", "Bits per second towards the pod, from 8 on; 0 for no limit.")
+        static let ingressBurst = bits(
+            "ingressBurst", "Bits towards the pod that may go through at once after a rest; goes with `ingressRate`.")
+        static let egressRate = bits("egressRate", "Bits per second from the pod, from 8 on; 0 for no limit.")
+        static let egressBurst = bits(
+            "egressBurst", "Bits from the pod that may go through at once after a rest; goes with `egressRate`.")
+
+        static var everything: [KeyDescription] { limits.map { $0.described } }
+        fileprivate static let limits = [ingressRate, ingressBurst, egressRate, egressBurst]
+
+        /// Versions 1.5 of the reference had them, those before and after it ignore them.
+        fileprivate static let exceptions = ["unshapedSubnets", "shapedSubnets"]
+
+        private static func bits(_ name: String, _ summary: String) -> ConfigurationKey<UInt64> {
+            ConfigurationKey(name, default: 0, summary) { reader throws(Failure) in
+                guard let number = UInt64(exactly: try reader.integer()) else {
+                    throw reader.wrong("from 0 to \(Int64.max)")
+                }
+                return number
+            }
+        }
+    }
+
+    /// Longest burst, octets; the kernel counts them in 32 bits.
+    private static let maximumBurst: UInt64 = 1 << 32 - 1
+
+    /// What kubelet says for want of a burst in a pod's annotations (math.MaxInt32): its wish is that there be a rate.
+    private static let unspecifiedBurst: UInt64 = 1 << 31 - 1
+
+    var isEmpty: Bool { ingress == nil && egress == nil }
+
+    /// Reads the block itself if it has one of the keys, the capability `bandwidth` otherwise, as the reference does.
+    ///
+    /// - Throws: code 2, 6 or 7, naming key and value.
+    init(_ request: Request) throws(Failure) {
+        let capability = try request.configuration.runtimeConfiguration("bandwidth")
+        (ingress, egress) = try request.configuration.decoding { (reader) throws(Failure) in
+            let own = try Keys.limits.map { key throws(Failure) in try reader.member(key.name) }
+            let hasOwn = own.contains { $0 != nil }
+            let source = hasOwn ? reader : capability ?? JSONReader(.object(JSON.Object()))
+            return (
+                try BandwidthSettings.limit(Keys.ingressRate, Keys.ingressBurst, source),
+                try BandwidthSettings.limit(Keys.egressRate, Keys.egressBurst, source)
+            )
+        }
+        // To shape all the same what was to be left alone would be as wrong as the reverse.
+        for source in [request.configuration.reader, capability].compactMap({ $0 }) {
+            let lists = try request.configuration.decoding { (_) throws(Failure) in
+                try Keys.exceptions.map { key throws(Failure) in try source.member(key) }
+            }
+            for list in lists.compactMap({ $0 }) where list.value != [] {
+                throw Failure(
+                    .unsupportedField, "\(list.path): limits hold for all destinations",
+                    details: "a pod that is to reach some of them without a limit needs a second network for that")
+            }
+        }
+    }
+
+    private static func limit(
+        _ rateKey: ConfigurationKey<UInt64>, _ burstKey: ConfigurationKey<UInt64>, _ source: JSONReader
+    ) throws(Failure) -> Limit? {
+        let (rate, burst) = (try rateKey.read(source), try burstKey.read(source))
+        let place = source.path.isEmpty ? "" : "\(source.path)."
+        let wrong = { (key: String, value: UInt64, expected: String) in
+            Failure(.value, path: place + key, expected: expected, found: "\(value)")
+        }
+        switch (rate, burst) {
+        case (0, 0): return nil
+        case (_, 0):
+            throw wrong(burstKey.name, 0, "above 0 beside \(rateKey.name) (if rate is set, burst must also be set)")
+        case (0, _):
+            throw wrong(rateKey.name, 0, "above 0 beside \(burstKey.name) (if burst is set, rate must also be set)")
+        case (..<8, _): throw wrong(rateKey.name, rate, "at least 8 bits a second, one octet")
+        default: break
+        }
+        guard burst / 8 < maximumBurst else {
+            throw wrong(burstKey.name, burst, "below \(maximumBurst * 8) bits (burst cannot be more than 4GB)")
+        }
+        return Limit(rate: rate, burst: burst == unspecifiedBurst ? nil : burst)
+    }
+}
+
+extension BandwidthSettings.Limit {
+    /// The bucket for an interface of that MTU.
+    ///
+    /// Its rate is of whole frames. A burst that holds no frame would let none through, and one that is filled faster than
+    /// timers fire would not let the rate through: it is one frame and 1 ms worth at least. What may wait is 25 ms worth, as
+    /// with the reference, and room for a TCP connection to begin: 16 frames.
+    func bucket(mtu: UInt32) -> TokenBucket {
+        let octets = rate / 8
+        // ETH_HLEN and a VLAN tag; a smaller MTU changes nothing, so that a later plugin may set one.
+        let frame = UInt64(max(mtu, 1500)) + 18
+        let size = min(max(burst.map { $0 / 8 } ?? octets / 50, octets / 1000, frame), UInt64(UInt32.max))
+        let queue = min(max(octets / 40, 16 * frame), UInt64(UInt32.max) - size)
+        return TokenBucket(rate: octets, burst: UInt32(size), limit: UInt32(size + queue))
+    }
+
+    /// The bucket that the reference makes, up to its version 1.4 and from 1.6 on.
+    var referenceBucket: TokenBucket {
+        let octets = rate / 8
+        let size = UInt32(clamping: (burst ?? 1 << 31 - 1) / 8)
+        return TokenBucket(
+            rate: octets, burst: size, limit: UInt32(truncatingIfNeeded: octets / 40) &+ size)
+    }
+}

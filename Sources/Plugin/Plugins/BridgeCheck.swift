@@ -1,0 +1,105 @@
+internal import Addresses
+internal import CNI
+internal import Kernel
+internal import NetlinkCodec
+internal import Posix
+
+extension BridgeNetwork {
+    /// Compares what ADD set up with what is there now; what others have added since is none of its business.
+    func check() throws(Failure) {
+        try addressing.check(request)
+        let pod = try request.openPod()
+        let (result, described) = try request.attachedInterface(in: pod.path)
+        var host = try NetlinkSocket()
+        let bridge = try checkBridge(result, &host)
+        let port = try checkPort(of: bridge, &host)
+        var inside = try pod.netlinkSocket()
+        let interface = try podInterface.check(result, described, kind: "veth", in: pod.path, &inside)
+        if let gso = settings.gso {
+            // A VLAN without a gateway has none.
+            let node = try host.link(.name(settings.nodeInterfaceName))
+            try BigTCP.check([interface, port] + (node.map { [$0] } ?? []), gso)
+        }
+        if let limits { try Shaper(owner: LinkOwner(request), settings: limits).check(port, &host) }
+        try request.check(try rules(result, vethPair(result)), as: type)
+    }
+
+    private func checkBridge(_ result: CNIResult, _ host: inout NetlinkSocket) throws(Failure) -> Link {
+        guard let bridge = try host.link(.name(settings.bridge)), bridge.kind == "bridge" else {
+            throw Failure(deviation: "bridge \(settings.bridge) is missing")
+        }
+        guard bridge.isUp else { throw Failure(deviation: "bridge \(bridge.name) is down") }
+        if let mac = result.interfaces.first(where: { $0.name == bridge.name && $0.sandbox == nil })?.mac {
+            guard mac.lowercased() == bridge.mac?.description else {
+                throw Failure(
+                    deviation: "bridge \(bridge.name) has MAC \(bridge.mac?.description ?? "none"), not \(mac)")
+            }
+        }
+        if settings.promiscuous, bridge.flags & InterfaceFlag.promiscuous == 0, bridge.promiscuity == 0 {
+            throw Failure(deviation: "bridge \(bridge.name) is not promiscuous")
+        }
+        // ADD has filled in every gateway; an address without one is another plugin's.
+        var own = result
+        own.ips.removeAll { $0.gateway == nil }
+        let gateways = try Gateways(&own, settings)
+        if !gateways.addresses.isEmpty {
+            let name = settings.nodeInterfaceName
+            guard let interface = try host.link(.name(name)) else {
+                throw Failure(deviation: "gateway interface \(name) is missing")
+            }
+            let present = try host.addresses(of: interface.index).map { $0.address }
+            for address in gateways.addresses where !present.contains(address) {
+                throw Failure(deviation: "gateway address \(address) is missing from \(name)")
+            }
+        }
+        for family in IPFamily.allCases where gateways.addresses.contains(where: { $0.family == family }) {
+            let switchedOn = Gateways.forwarding(family)
+            guard try switchedOn.read() != "0" else {
+                throw Failure(deviation: "forwarding is off: \(switchedOn) is 0")
+            }
+        }
+        return bridge
+    }
+
+    /// The host's end: ours by its name, or for a pod that another plugin has attached the one that the result names.
+    private func checkPort(of bridge: Link, _ host: inout NetlinkSocket) throws(Failure) -> Link {
+        let names = [LinkOwner(request).hostName] + (try request.requiredPreviousResult().hostVethNames(bridge.name))
+        var found: Link?
+        for name in names where found == nil { found = try host.link(.name(name)) }
+        guard let port = found else {
+            throw Failure(deviation: "host interface \(names[0]) is missing")
+        }
+        guard port.isUp else { throw Failure(deviation: "host interface \(port.name) is down") }
+        guard port.master == bridge.index else {
+            throw Failure(deviation: "\(port.name) is no port of bridge \(bridge.name)")
+        }
+        guard port.isActivePort || settings.disablesContainerInterface else {
+            throw Failure(deviation: "bridge port \(port.name) has no carrier")
+        }
+        guard port.isHairpin || !settings.hairpin else {
+            throw Failure(deviation: "hairpin mode of \(port.name) is off")
+        }
+        guard port.isIsolated || !settings.isolatesPort else {
+            throw Failure(deviation: "isolation of \(port.name) is off")
+        }
+        guard settings.usesVLANs else { return port }
+        let present = try host.vlans(ofPort: port.index)
+        for vlan in settings.portVLANs where !present.contains(where: { $0.covers(vlan) }) {
+            throw Failure(deviation: "VLAN \(vlan.first) is missing from \(port.name)")
+        }
+        return port
+    }
+}
+
+extension CNIResult {
+    /// The host's veths in a result, whoever made it.
+    fileprivate func hostVethNames(_ bridge: String) -> [String] {
+        interfaces.filter { $0.sandbox == nil && $0.name != bridge }.map { $0.name }
+    }
+}
+
+extension PortVLAN {
+    fileprivate func covers(_ other: PortVLAN) -> Bool {
+        first <= other.first && other.last <= last && (isPVID || !other.isPVID)
+    }
+}

@@ -1,0 +1,227 @@
+internal import Addresses
+internal import CNI
+internal import JSON
+internal import NetlinkCodec
+internal import Posix
+
+/// What a bridge network is told: the keys of `bridge`, which `swiftlet` takes too, with other defaults.
+struct BridgeSettings {
+    var bridge: String
+    var isGateway: Bool
+    var isDefaultGateway: Bool
+    var forceAddress: Bool
+    /// Octets; nil leaves it to the kernel (1500).
+    var mtu: UInt32?
+    /// Of the pods, and the least of the node towards them; nil leaves them to the kernel.
+    var gso: GSOLimits?
+    var hairpin: Bool
+    var promiscuous: Bool
+    /// 1...4094; nil for none.
+    var vlan: UInt16?
+    var trunk: [PortVLAN]
+    var preservesDefaultVLAN: Bool
+    var detectsDuplicates: Bool
+    var disablesContainerInterface: Bool
+    var isolatesPort: Bool
+    /// The MAC asked for; nil for the one that follows from address or owner.
+    var mac: MACAddress?
+    var dns: CNIResult.DNS
+    /// Whether what leaves the network goes out under the node's address.
+    var masquerades: Bool
+    /// Destinations outside of the network that see pods' own addresses all the same.
+    var unmasqueraded: [CIDR]
+    /// Whether pods are held to their MAC.
+    var guardsMAC: Bool
+    /// Whether they are held to MAC and addresses.
+    var guardsAddresses: Bool
+
+    /// The node's interface towards the pods; nil if it has none.
+    var gatewayInterfaceName: String? { isGateway ? nodeInterfaceName : nil }
+
+    /// By which the node sends to the pods, if it does.
+    var nodeInterfaceName: String { vlan.map { "\(bridge).\($0)" } ?? bridge }
+
+    /// Whether the bridge must tell VLANs apart.
+    var usesVLANs: Bool { vlan != nil || !trunk.isEmpty }
+
+    enum Keys {
+        static func bridge(default name: String) -> ConfigurationKey<String> {
+            .text("bridge", default: name, "Name of the bridge; made when it is missing.")
+        }
+        static func isGateway(default flag: Bool) -> ConfigurationKey<Bool> {
+            .flag("isGateway", default: flag, "Give the bridge the pods' gateway address, and forward.")
+        }
+        static func isDefaultGateway(default flag: Bool) -> ConfigurationKey<Bool> {
+            .flag("isDefaultGateway", default: flag, "Also give pods a default route; implies `isGateway`.")
+        }
+        static let forceAddress = ConfigurationKey<Bool>.flag(
+            "forceAddress", "Replace an address of the bridge that is in the gateway's way.")
+        static let mtu = ConfigurationKey.mtu(
+            "MTU of bridge and veth in octets, 68 to 65535; 0 leaves it to the kernel.")
+        static let hairpinMode = ConfigurationKey<Bool>.flag(
+            "hairpinMode", "Let a pod reach itself by an address that leads through the bridge.")
+        static let promiscMode = ConfigurationKey<Bool>.flag("promiscMode", "Set the bridge promiscuous.")
+        static let vlan = ConfigurationKey<Int>.number(
+            "vlan", default: 0, in: -1 << 31...1 << 31, "VLAN of the pods, 1 to 4094; 0 for none.")
+        static let preserveDefaultVlan = ConfigurationKey<Bool>.flag(
+            "preserveDefaultVlan", "Keep VLAN 1 on the pod's bridge port.")
+        static let macspoofchk = ConfigurationKey<Bool>.flag(
+            "macspoofchk", "Hold pods to their MAC: what they send under another one is dropped.")
+        static let ipMasq = ConfigurationKey<Bool>.flag(
+            "ipMasq", "Let what leaves the network go out under the node's address.")
+        static let ipMasqBackend = Backend.key(
+            "ipMasqBackend", ["nftables", "iptables"], unknown: "unknown ipmasq backend")
+        static let enabledad = ConfigurationKey<Bool>.flag("enabledad", "Detect duplicate IPv6 addresses in the pod.")
+        static let disableContainerInterface = ConfigurationKey<Bool>.flag(
+            "disableContainerInterface", "Leave the pod's interface down; without IPAM only.")
+        static let portIsolation = ConfigurationKey<Bool>.flag(
+            "portIsolation", "Keep pods of the bridge from each other; they reach the gateway only.")
+
+        static let antiSpoof = ConfigurationKey<Bool>.flag(
+            "antiSpoof", "Hold pods to their MAC and their addresses: IPv4, ARP, IPv6 and neighbour discovery.")
+        static let nonMasqueradeCIDRs = ConfigurationKey<[CIDR]>(
+            "nonMasqueradeCIDRs", default: [],
+            "Destinations that `ipMasq` leaves alone, such as the cluster's pod network."
+        ) { reader throws(Failure) in
+            let list = try reader.elements()
+            guard list.count <= 1024 else { throw reader.tooLong(limit: 1024) }
+            return try list.map { element throws(Failure) in
+                let cidr = try element.cidr()
+                guard cidr.isNetwork else { throw element.wrong("a network address, \(cidr.network)") }
+                return cidr
+            }
+        }
+        /// Those that only `swiftlet` takes.
+        @KeyList static var ownOnly: [KeyDescription] {
+            antiSpoof
+            nonMasqueradeCIDRs
+        }
+
+        static let vlanTrunk = ConfigurationKey<[PortVLAN]>(
+            "vlanTrunk", default: [],
+            "VLANs that reach the pod tagged: a list of `{\"minID\", \"maxID\"}` and `{\"id\"}`, each 1 to 4094."
+        ) { reader throws(Failure) in try VLANTrunk.read(reader) }
+
+        /// Keys that hold lists.
+        @KeyList static var lists: [KeyDescription] {
+            vlanTrunk
+        }
+
+        /// All others with the defaults of `bridge` or of `swiftlet`, for documentation and validation.
+        @KeyList static func all(bridgeName: String, gateway: Bool) -> [KeyDescription] {
+            bridge(default: bridgeName)
+            isGateway(default: gateway)
+            isDefaultGateway(default: gateway)
+            forceAddress
+            mtu
+            hairpinMode
+            promiscMode
+            vlan
+            preserveDefaultVlan
+            macspoofchk
+            ipMasq
+            ipMasqBackend
+            enabledad
+            disableContainerInterface
+            portIsolation
+            BigTCP.Keys.everything
+        }
+    }
+
+    /// - Parameters:
+    ///   - bridgeName: the bridge's name where none is configured.
+    ///   - gateway: whether it is the pods' gateway and default route where nothing is said of it.
+    /// - Throws: code 2, 6 or 7, naming key and value.
+    init(_ request: Request, bridgeName: String, gateway: Bool) throws(Failure) {
+        let configuration = request.configuration
+        bridge = try configuration[Keys.bridge(default: bridgeName)]
+        isDefaultGateway = try configuration[Keys.isDefaultGateway(default: gateway)]
+        isGateway = try configuration[Keys.isGateway(default: gateway)] || isDefaultGateway
+        forceAddress = try configuration[Keys.forceAddress]
+        let mtu = try configuration[Keys.mtu]
+        self.mtu = mtu == 0 ? nil : UInt32(mtu)
+        gso = try BigTCP.limits(configuration)
+        hairpin = try configuration[Keys.hairpinMode]
+        promiscuous = try configuration[Keys.promiscMode]
+        preservesDefaultVLAN = try configuration[Keys.preserveDefaultVlan]
+        detectsDuplicates = try configuration[Keys.enabledad]
+        disablesContainerInterface = try configuration[Keys.disableContainerInterface]
+        isolatesPort = try configuration[Keys.portIsolation]
+        dns = try configuration.dns()
+        mac = try request.requestedMAC()
+        let vlan = try configuration[Keys.vlan]
+        guard (0...4094).contains(vlan) else {
+            throw Failure(
+                .invalidConfiguration, "vlan: invalid VLAN ID \(vlan) (must be between 0 and 4094)")
+        }
+        self.vlan = vlan == 0 ? nil : UInt16(vlan)
+        trunk = try configuration[Keys.vlanTrunk]
+        masquerades = try configuration[Keys.ipMasq]
+        guardsMAC = try configuration[Keys.macspoofchk]
+        // `bridge` does not know these, and ignores what it does not know.
+        unmasqueraded = gateway ? try configuration[Keys.nonMasqueradeCIDRs] : []
+        guardsAddresses = gateway ? try configuration[Keys.antiSpoof] : false
+        try Backend.note(Keys.ipMasqBackend, request)
+        try refuseContradictions(request)
+    }
+
+    /// The bridge's name, for those that must go on with a configuration that says nothing sensible of it.
+    static func bridgeName(_ request: Request, default name: String) -> String {
+        (try? request.configuration[Keys.bridge(default: name)]) ?? name
+    }
+
+    private func refuseContradictions(_ request: Request) throws(Failure) {
+        guard !hairpin || !promiscuous else {
+            throw Failure(
+                .invalidConfiguration, "cannot set hairpin mode and promiscuous mode at the same time",
+                details: "hairpinMode and promiscMode are both true")
+        }
+        guard Invocation.isInterfaceName(bridge) else {
+            throw Failure(
+                .invalidConfiguration, "bridge \"\(bridge)\" is no interface name",
+                details: "at most 15 octets, without / : % and blanks")
+        }
+        guard !guardsAddresses || trunk.isEmpty else {
+            throw Failure(
+                .invalidConfiguration, "antiSpoof and vlanTrunk are both set",
+                details: "what pods send tagged cannot be held to addresses")
+        }
+    }
+}
+
+/// The `vlanTrunk` key: VLANs that reach the pod tagged.
+enum VLANTrunk {
+    static func read(_ reader: JSONReader) throws(Failure) -> [PortVLAN] {
+        let list = try reader.elements()
+        // More than there are VLANs makes no sense, and a message has room for so many.
+        guard list.count <= 1024 else { throw reader.tooLong(limit: 1024) }
+        let entries = try list.map { entry throws(Failure) in
+            var vlans: [PortVLAN] = []
+            switch (try entry.member("minID"), try entry.member("maxID")) {
+            case (let minimum?, let maximum?):
+                let first = try id(minimum, "incorrect trunk minID parameter")
+                let last = try id(maximum, "incorrect trunk maxID parameter")
+                guard first <= last else {
+                    throw entry.wrong("a range: minID is greater than maxID in trunk parameter")
+                }
+                vlans.append(PortVLAN(first, through: last))
+            case (nil, nil): break
+            case (let minimum, _):
+                throw entry.wrong(
+                    "whole: minID and maxID should be configured simultaneously, \(minimum == nil ? "minID" : "maxID") is missing"
+                )
+            }
+            if let single = try entry.member("id") {
+                vlans.append(PortVLAN(try id(single, "incorrect trunk id parameter")))
+            }
+            return vlans
+        }
+        return Array(entries.joined())
+    }
+
+    private static func id(_ reader: JSONReader, _ text: String) throws(Failure) -> UInt16 {
+        let number = try reader.integer()
+        guard (1...4094).contains(number) else { throw reader.wrong("from 1 to 4094 (\(text))") }
+        return UInt16(number)
+    }
+}

@@ -1,0 +1,82 @@
+internal import Addresses
+internal import CNI
+public import IPAM
+internal import JSON
+public import Posix
+
+/// What a configuration file says of a network, as far as it helps to make sense of what there is on a node. Nothing is
+/// decided by it: a file may have changed since pods were attached.
+public struct ConfiguredNetwork: Sendable, Hashable {
+    public var name: String
+    /// The types of its plugins, in order.
+    public var plugins: [String]
+    /// Nil where its pods are ports of none.
+    public var bridge: String?
+    /// Where its reservations are kept, in a directory of its name; nil where addresses come from elsewhere.
+    public var dataDirectory: String?
+    /// Where its addresses come from; none where the runtime says so, or another program.
+    public var ranges: [RangeSet]
+
+    public init(name: String, plugins: [String], bridge: String?, dataDirectory: String?, ranges: [RangeSet]) {
+        self.name = name
+        self.plugins = plugins
+        self.bridge = bridge
+        self.dataDirectory = dataDirectory
+        self.ranges = ranges
+    }
+
+    /// Reads a list of plugins (`.conflist`) or the configuration of one (`.conf`, `.json`).
+    ///
+    /// - Throws: code 6 for what is no JSON or has a key of the wrong type, 7 for one that makes no sense.
+    public init(_ document: [UInt8]) throws(Failure) {
+        let reader = JSONReader(try JSON(parsing: document))
+        guard let name = try reader.nonEmpty("name") else { throw reader.missing("name") }
+        self.init(name: name, plugins: [], bridge: nil, dataDirectory: nil, ranges: [])
+        for plugin in try reader.member("plugins")?.elements() ?? [reader] {
+            let type = try plugin.nonEmpty("type") ?? ""
+            plugins.append(type)
+            let ipam = try plugin.member("ipam")
+            switch type {
+            case Swiftlet.type: bridge = try BridgeSettings.Keys.bridge(default: Swiftlet.defaultBridge).read(plugin)
+            case Bridge.type: bridge = try BridgeSettings.Keys.bridge(default: Bridge.defaultBridge).read(plugin)
+            default: break
+            }
+            let addressType = try ipam?.nonEmpty("type")
+            if let ipam, addressType == "host-local" {
+                try addAddresses(of: ipam)
+            } else if type == Swiftlet.type, addressType == nil {
+                try addAddresses(of: plugin)
+            }
+        }
+    }
+
+    private mutating func addAddresses(of reader: JSONReader) throws(Failure) {
+        dataDirectory = try HostLocalSettings.Keys.dataDirectory.read(reader)
+        ranges += try HostLocalSettings.sets(reader)
+    }
+
+    /// Larger documents are refused, in octets.
+    public static let maximumSize = Configuration.maximumSize
+
+    /// Where reservations are kept unless a configuration says otherwise.
+    public static let usualDataDirectory = HostLocalSettings.Keys.dataDirectory.fallback
+}
+
+/// What the aliases of this node's links say of them.
+public enum LinkMark: Sendable, Hashable {
+    /// A bridge that has been prepared for pods.
+    case bridge
+    /// The link of one attachment: the node's end of its veth, its ifb, or the pod's own link.
+    case attachment(network: String, containerID: String, ifname: String)
+
+    /// - Returns: nil for an alias that is not ours.
+    public init?(alias: String) {
+        if alias == BridgeDevice.mark {
+            self = .bridge
+            return
+        }
+        guard let owner = LinkOwner(alias: alias) else { return nil }
+        self = .attachment(
+            network: owner.network, containerID: owner.attachment.containerID, ifname: owner.attachment.ifname)
+    }
+}

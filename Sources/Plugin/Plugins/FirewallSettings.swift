@@ -1,0 +1,70 @@
+internal import Addresses
+internal import CNI
+internal import JSON
+internal import Netfilter
+internal import Posix
+
+/// What `firewall` is told.
+struct FirewallSettings {
+    let policy: Policy
+    let zone: String
+
+    /// Which new connections pods accept.
+    enum Policy: String, CustomStringConvertible {
+        /// From everywhere.
+        case open
+        /// Not from pods of other bridges that have a policy too.
+        case sameBridge = "same-bridge"
+        /// From no pod of such bridges, their own included.
+        case isolated
+
+        var description: String { rawValue }
+    }
+
+    enum Keys {
+        static let ingressPolicy = ConfigurationKey<FirewallSettings.Policy>(
+            "ingressPolicy", default: .open,
+            "Whom pods accept connections from: `open`, `same-bridge` (no other bridge with a policy) or `isolated` (no pod)."
+        ) { reader throws(Failure) in
+            let text = try reader.string()
+            guard let policy = text.isEmpty ? .open : FirewallSettings.Policy(rawValue: text) else {
+                throw reader.wrong("open, same-bridge or isolated (unknown ingress policy: \"\(text)\")")
+            }
+            return policy
+        }
+
+        @KeyList static var everything: [KeyDescription] {
+            ingressPolicy
+            ConfigurationKey<String>.text(
+                "backend", default: "", "`iptables` or `firewalld`; accepted: what runs on the node is what counts.")
+            ConfigurationKey<String>.text(
+                "iptablesAdminChainName", default: "CNI-ADMIN",
+                "Accepted; administrators' own tables come before or after ours.")
+            firewalldZone
+        }
+        static let firewalldZone = ConfigurationKey<String>.text(
+            "firewalldZone", default: "trusted",
+            "The zone of firewalld, where it runs, that pods' addresses are put into.")
+    }
+
+    init(_ request: Request) throws(Failure) {
+        policy = try request.configuration[Keys.ingressPolicy]
+        zone = try request.configuration[Keys.firewalldZone]
+    }
+
+    /// What the policy comes to on a bridge; nil for the open one.
+    ///
+    /// - Parameter port: the pod's, if isolating it is not done elsewhere.
+    func isolation(_ bridge: String, port: String? = nil) -> Isolation? {
+        policy == .open
+            ? nil
+            : Isolation(
+                bridge: bridge, allowsSameBridge: policy == .sameBridge, port: policy == .isolated ? port : nil)
+    }
+
+    /// The way through other programs' firewalls, for a pod with these addresses; nil if it has none.
+    func passage(_ addresses: [CIDR]) -> Passage? {
+        guard !addresses.isEmpty else { return nil }
+        return Passage(subnets: addresses.networks, addresses: addresses.map { $0.address }, zone: zone)
+    }
+}

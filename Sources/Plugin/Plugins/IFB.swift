@@ -1,0 +1,105 @@
+internal import Addresses
+internal import CNI
+internal import Kernel
+internal import Logging
+internal import NetlinkCodec
+internal import Posix
+
+// The interface of kind ifb by which passes what a pod sends, if that is limited.
+
+extension LinkOwner {
+    /// Its names. The first is the reference plugin's, so that either removes what the other one made; but that leaves out
+    /// which of a container's interfaces it is for, so a second one on the same network gets the other name.
+    var ifbNames: [String] {
+        let reference = base16(sha512(network + attachment.containerID)).prefix(12)
+        let own = base32(fnv1a(network), characters: 4) + base32(fnv1a(alias), characters: 8)
+        return ["bwp\(reference)", "bwp\(own)"]
+    }
+
+    /// Its MAC, which says whose it is until there is an alias: half is the network's, half the attachment's.
+    private var ifbMAC: MACAddress {
+        MACAddress(locallyAdministered: LinkOwner.ifbMark(network) | fnv1a(alias) & 0xff_ffff)
+    }
+
+    private static func ifbMark(_ network: String) -> UInt64 { fnv1a("ifb \(network)") & 0xff_ffff << 24 }
+
+    /// Makes it, still down and without an alias.
+    ///
+    /// - Throws: code 103 when this attachment has one.
+    func makeIFB(mtu: UInt32, _ host: inout NetlinkSocket) throws(Failure) -> Link {
+        for name in ifbNames {
+            do throws(Failure) {
+                try host.execute("create ifb \(name) for \(alias)") {
+                    $0.createLink(NewLink(name: name, kind: .ifb, mac: ifbMAC, mtu: mtu))
+                }
+            } catch {
+                // It may have been made.
+                if error.isAnswerLost { surviving { () throws(Failure) in try removeIFB(&host) } }
+                guard error.errno == .fileExists, try host.link(.name(name))?.alias != alias else {
+                    throw error.errno == .fileExists ? conflict(name) : error
+                }
+                continue
+            }
+            do throws(Failure) {
+                guard let link = try host.link(.name(name)) else {
+                    throw Failure("look up \(name)", .noSuchDevice)
+                }
+                return link
+            } catch {
+                surviving { () throws(Failure) in
+                    try host.execute("delete link \(name)") { $0.deleteLink(.name(name)) }
+                }
+                throw error
+            }
+        }
+        throw conflict(ifbNames[1])
+    }
+
+    private func conflict(_ name: String) -> Failure {
+        Failure(
+            .conflict, "interface \(name) exists already: \(attachment.ifname) of \(attachment.containerID) is limited",
+            details: "DEL it first")
+    }
+
+    private func removeIFB(_ host: inout NetlinkSocket) throws(Failure) {
+        guard let link = try ifb(&host) else { return }
+        try host.execute("delete link \(link.name)") { $0.deleteLink(.index(link.index)) }
+    }
+
+    /// It passes packets on and has none of its own.
+    func keepIPv6Off(_ ifb: Link, _ host: inout NetlinkSocket) throws(Failure) {
+        var quiet = LinkChange()
+        quiet.makesLinkLocalAddress = false
+        do throws(Failure) {
+            try host.execute("keep IPv6 off \(ifb.name)") { $0.changeLink(.index(ifb.index), quiet) }
+        } catch {
+            // Off already: a node without IPv6, or an MTU below IPv6's least.
+            guard error.errno == .addressFamilyNotSupported else { throw error }
+        }
+    }
+
+    /// The one of this attachment, whoever made it: the reference gives its own no alias.
+    func ifb(_ host: inout NetlinkSocket) throws(Failure) -> Link? {
+        for name in ifbNames.reversed() {
+            guard let link = try host.link(.name(name)), link.kind == "ifb" else { continue }
+            if link.alias == alias || link.alias.isEmpty { return link }
+        }
+        return nil
+    }
+
+    /// Those of a network's attachments that are none of `kept`.
+    static func staleIFBs(
+        of network: String, exceptOf kept: Set<Attachment>, _ host: inout NetlinkSocket
+    ) throws(Failure) -> [Link] {
+        let keptMACs = Set(kept.map { LinkOwner(network: network, $0).ifbMAC })
+        let mark = MACAddress(locallyAdministered: ifbMark(network)).bytes.prefix(3)
+        return try host.links(kind: "ifb").filter { link in
+            if let owner = LinkOwner(alias: link.alias) {
+                return owner.network == network && !kept.contains(owner.attachment)
+            }
+            // Killed while it was made.
+            guard link.alias.isEmpty, link.name.hasPrefix("bwp"), let mac = link.mac else { return false }
+            return mac.bytes.prefix(3) == mark && !keptMACs.contains(mac)
+        }
+    }
+}

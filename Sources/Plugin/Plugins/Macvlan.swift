@@ -1,0 +1,41 @@
+internal import CNI
+internal import JSON
+internal import NetlinkCodec
+internal import Posix
+
+/// Gives the pod a link of its own on one of the node's, with a MAC of its own. Drop-in for the reference's `macvlan`.
+struct Macvlan: InterfacePlugin {
+    static let type = "macvlan"
+    static let kind: String? = "macvlan"
+
+    enum Keys {
+        static let mode = ConfigurationKey<MacvlanMode>(
+            "mode", default: .bridge,
+            "Who hears whom on the same `master`: `bridge` all each other, `private` nobody, `vepa` by way of the switch, `passthru` the only one."
+        ) { reader throws(Failure) in
+            try reader.choice(MacvlanMode.allCases, or: .bridge, "unknown macvlan mode")
+        }
+        static let mac = ConfigurationKey<String>.text(
+            "mac", default: "", "MAC; `CNI_ARGS`, `args.cni` and the capability `mac` come before it.")
+        static let bcqueuelen = ConfigurationKey<Int>.number(
+            "bcqueuelen", default: 0, in: 0...Int(UInt32.max),
+            "Broadcasts that `master` queues for its pods, frames; 0 leaves it to the kernel.")
+        @KeyList static var everything: [KeyDescription] {
+            ParentLink.Keys.master
+            mode
+            ParentLink.Keys.mtu
+            mac
+            ParentLink.Keys.linkInContainer
+            bcqueuelen
+        }
+    }
+
+    func settings(_ request: Request) throws(Failure) -> SubLink {
+        let mode = try request.configuration[Keys.mode]
+        let length = UInt32(try request.configuration[Keys.bcqueuelen])
+        return SubLink(
+            parent: try ParentLink(request),
+            kind: .macvlan(mode, broadcastQueueLength: length == 0 ? nil : length),
+            mac: try request.requestedMAC(configured: request.configuration[Keys.mac]))
+    }
+}

@@ -1,0 +1,88 @@
+internal import CNI
+internal import Kernel
+internal import NetlinkCodec
+internal import Posix
+
+extension Request {
+    /// Opens the pod's namespace, once: from here on its descriptor counts, not its path.
+    ///
+    /// - Throws: code 4 when the path is missing or no network namespace, 8 when it is the plugin's own.
+    func openPod() throws(Failure) -> NetworkNamespace {
+        let pod = try openNamespace(invocation.netns ?? "")
+        if !invocation.mayUseOwnNamespace, try pod.isSame(as: .current()) {
+            throw Failure(
+                .invalidNamespace, "plugin's netns and netns from CNI_NETNS should not be the same",
+                details: "CNI_NETNS is \(pod.path)")
+        }
+        return pod
+    }
+
+    /// Opens the pod's namespace and keeps other calls out that do the same, the reference's `sbr` among them.
+    ///
+    /// - Throws: code 11 when one of them does not come to its end.
+    func openPodAlone() throws(Failure) -> NetworkNamespace {
+        let pod = try openPod()
+        try pod.lockForRequest()
+        return pod
+    }
+
+    private func openNamespace(_ path: String) throws(Failure) -> NetworkNamespace {
+        do throws(Failure) { return try NetworkNamespace(path) } catch {
+            throw Failure(.invalidEnvironment, "failed to open netns \"\(path)\" (CNI_NETNS): \(error.message)")
+        }
+    }
+
+    /// The result of ADD, which CHECK must be given.
+    func requiredPreviousResult() throws(Failure) -> CNIResult {
+        guard let result = try configuration.previousResult() else {
+            throw Failure(
+                .invalidConfiguration, "Required prevResult missing",
+                details: "the runtime must hand CHECK the result of ADD as prevResult")
+        }
+        return result
+    }
+}
+
+/// Whether a namespace is there at all. DEL succeeds without it.
+enum PodPresence: ~Copyable {
+    case present(NetworkNamespace)
+    case gone
+
+    init(_ request: Request) throws(Failure) {
+        guard request.invocation.netns != nil else {
+            self = .gone
+            return
+        }
+        do throws(Failure) {
+            self = .present(try request.openPod())
+        } catch {
+            guard error.code == .invalidEnvironment || error.code == .invalidNamespace else { throw error }
+            // Gone, or replaced by something that is no pod's namespace: nothing of ours is in it any more.
+            self = .gone
+        }
+    }
+}
+
+extension NetlinkSocket {
+    /// The pod's interface, which an earlier plugin of the chain has made.
+    ///
+    /// - Throws: code 7 when there is none.
+    mutating func chainedInterface(_ name: String, in path: String) throws(Failure) -> Link {
+        guard let link = try link(.name(name)) else {
+            throw Failure(
+                .invalidConfiguration, "failed to get \"\(name)\": Link not found in \(path)",
+                details: "this plugin stands behind the one that makes the interface")
+        }
+        return link
+    }
+}
+
+extension NetworkNamespace {
+    /// - Throws: code 11 when another call does not come to its end.
+    func lockForRequest() throws(Failure) {
+        do throws(Failure) { try lock(milliseconds: 10_000) } catch {
+            guard error.errno == .tryAgain else { throw error }
+            throw Failure(.tryAgainLater, error.message, details: "another call is still at work in it")
+        }
+    }
+}

@@ -1,0 +1,111 @@
+internal import Addresses
+internal import CNI
+internal import Kernel
+internal import NetlinkCodec
+internal import Posix
+
+/// The interface by which a pod is on a network, whatever its kind: parameters, addresses, routes.
+struct PodInterface {
+    let name: String
+    /// Says whose it is; nil leaves it as it is.
+    var alias: String?
+    /// Whether what is attached here may listen to routers on the link, or gets from IPAM all that it has.
+    var hearsRouters = false
+    /// Whether IPv6 addresses wait until nobody else claims them.
+    var detectsDuplicates = false
+    /// Whether neighbours are told of IPv6 addresses, as they always are of IPv4 ones.
+    var announcesIPv6 = false
+    /// Whether its addresses' prefixes are on the link.
+    var hasConnectedRoutes = true
+    /// Whether it is set up and gets routes.
+    var isSetUp = true
+    var setsLoopbackUp = false
+
+    /// Gives it addresses and routes, and sets it up. Called in the pod's namespace.
+    func configure(_ index: UInt32, _ result: CNIResult, _ inside: inout NetlinkSocket) throws(Failure) {
+        try setParameters(hasIPv6: result.ips.contains { $0.address.family == .v6 })
+        let routes =
+            isSetUp ? result.routes.map { Route($0, fallbackGateways: result.ips, interface: index) } : []
+        var changes = Changes()
+        var announcing = LinkChange()
+        announcing.announcesAddresses = true
+        announcing.alias = alias
+        changes.append("set arp_notify of \(name)") { $0.changeLink(.index(index), announcing) }
+        for ip in result.ips {
+            changes.append("add address \(ip.address) to \(name)") {
+                $0.addAddress(
+                    ip.address, to: index, detectDuplicates: detectsDuplicates, connectedRoute: hasConnectedRoutes)
+            }
+        }
+        if setsLoopbackUp { changes.append("set lo up") { Loopback.setUp(&$0, true) } }
+        if isSetUp {
+            var up = LinkChange()
+            up.isUp = true
+            changes.append("set \(name) up") { $0.changeLink(.index(index), up) }
+            for route in routes {
+                changes.append("add route \(route) to \(name)") { $0.addRoute(route) }
+            }
+        }
+        do throws(Failure) { try inside.execute(changes) } catch {
+            guard error.errno == .fileExists, error.step >= changes.count - routes.count else { throw error }
+            for route in routes { try inside.addRoute(route, of: index, named: name) }
+        }
+    }
+
+    /// What only /proc/sys can say, before the link is up and could hear a router.
+    private func setParameters(hasIPv6: Bool) throws(Failure) {
+        let parameter = { (key: String) in Sysctl("ipv6/conf/\(name)/\(key)") }
+        // Without IPv6 in the kernel there is nothing to set.
+        if !hearsRouters {
+            guard try parameter("accept_ra").write("0") else { return }
+        }
+        if announcesIPv6 { try parameter("ndisc_notify").write("1") }
+        // A link-local address alone may take its time, and say what it has to say when ADD has returned.
+        guard hasIPv6 || detectsDuplicates else { return }
+        guard try parameter("accept_dad").write(detectsDuplicates ? "1" : "0") else { return }
+        if detectsDuplicates { try parameter("enhanced_dad").write("1") }
+        guard hasIPv6 else { return }
+        try parameter("keep_addr_on_down").write("1")
+        // Runtimes like to switch IPv6 off in new namespaces; an address was asked for.
+        for name in [name, "lo"] { try Sysctl("ipv6/conf/\(name)/disable_ipv6").ensure("0") }
+    }
+
+    /// What ADD says where the pod has an interface of that name already.
+    static func taken(_ name: String, kind: String, in path: String) -> Failure {
+        Failure(
+            .conflict, "container \(kind) name provided (\(name)) already exists in \(path)",
+            details: "choose another CNI_IFNAME, or remove the interface")
+    }
+}
+
+extension Route {
+    /// A result's route as the kernel gets it. Without a gateway of its own it leads to the first one of its family,
+    /// unless its scope says that what it leads to is on the link (RT_SCOPE_LINK, linux/rtnetlink.h) or nearer.
+    init(_ route: CNIResult.Route, fallbackGateways: [CNIResult.IP], interface: UInt32) {
+        let family = route.destination.family
+        let gateways = route.scope ?? 0 < 253 ? fallbackGateways : []
+        let gateway = route.gateway ?? gateways.first { $0.address.family == family && $0.gateway != nil }?.gateway
+        // 0 says nothing of each of these, and the kernel lowers the other two to what fits into a packet.
+        let given = { (value: UInt32?) in value == 0 ? nil : value }
+        self.init(
+            to: route.destination, via: gateway, interface: interface, table: given(route.table) ?? Route.mainTable,
+            scope: route.scope.map { UInt8(truncatingIfNeeded: $0) }, priority: given(route.priority),
+            mtu: given(route.mtu).map { min($0, 65535 - 15) }, advmss: given(route.advmss).map { min($0, 65535 - 40) })
+    }
+
+    /// Whether this route of the kernel does what the other one asked for.
+    ///
+    /// - Parameter inAnyTable: whether it may have moved to another table, as later plugins of a chain have it.
+    func serves(_ wanted: Route, inAnyTable: Bool = false) -> Bool {
+        destination.network == wanted.destination.network && (inAnyTable || table == wanted.table)
+            && interface == wanted.interface
+            && (wanted.gateway == nil || gateway == wanted.gateway)
+            && (wanted.priority == nil || priority == wanted.priority)
+            && (wanted.mtu == nil || mtu == wanted.mtu) && (wanted.advmss == nil || advmss == wanted.advmss)
+    }
+
+    /// Whether both lead to the same destination in the same table.
+    func competes(with other: Route) -> Bool {
+        destination.network == other.destination.network && table == other.table
+    }
+}

@@ -1,0 +1,66 @@
+internal import Addresses
+internal import CNI
+internal import Kernel
+internal import NetlinkCodec
+internal import Posix
+
+/// The routing tables of a namespace that somebody uses: by a route, a rule or a VRF.
+struct RoutingTables {
+    /// RT_TABLE_DEFAULT, _MAIN and _LOCAL, which are never free.
+    static let reserved: Set<UInt32> = [253, 254, 255]
+
+    private var taken = RoutingTables.reserved
+
+    init(_ inside: inout NetlinkSocket) throws(Failure) {
+        for family in IPFamily.allCases {
+            taken.formUnion(try inside.rules(family).map { $0.table })
+            taken.formUnion(try inside.routes(family).map { $0.table })
+        }
+        for link in try inside.links(kind: "vrf") {
+            if case .vrf(let table) = link.details { taken.insert(table) }
+        }
+    }
+
+    /// The first free one from there on; it counts as taken then.
+    mutating func takeFirstFree(from first: UInt32) -> UInt32 {
+        var table = first
+        while !taken.insert(table).inserted { table += 1 }
+        return table
+    }
+}
+
+extension Route {
+    /// Whether it is one of the main table that leads out by the interface.
+    func isMain(of interface: UInt32) -> Bool { self.interface == interface && table == Route.mainTable }
+
+    /// The main table's routes of an interface after the plugins that a result is of, as far as it says so.
+    static func expected(after result: CNIResult, _ ips: [CNIResult.IP], _ interface: UInt32) -> [Route] {
+        let connected = ips.filter { $0.address.hostBits > 0 }.map {
+            Route(to: $0.address.network, interface: interface)
+        }
+        let configured = result.routes.map { Route($0, fallbackGateways: ips, interface: interface) }
+        return connected
+            + configured.filter { route in
+                // By a gateway that is on none of the networks it is another interface's.
+                route.isMain(of: interface)
+                    && ips.contains { ip in
+                        ip.address.family == route.destination.family && route.gateway.map(ip.address.contains) ?? true
+                    }
+            }
+    }
+}
+
+extension NetlinkSocket {
+    /// Adds a route even if another interface of the pod has one to the same destination: as a second choice then, so
+    /// that the network that came first keeps its flows.
+    mutating func addRoute(_ route: Route, of index: UInt32, named ifname: String) throws(Failure) {
+        let present = try routes(route.destination.family)
+        guard !present.contains(where: { $0.serves(route) }) else { return }
+        var route = route
+        if route.priority == nil, present.contains(where: { $0.competes(with: route) }) {
+            // IPv6's own default metric is 1024.
+            route.priority = 2048 + index
+        }
+        try execute("add route \(route) to \(ifname)") { $0.addRoute(route) }
+    }
+}

@@ -1,0 +1,97 @@
+internal import Addresses
+internal import CNI
+internal import Kernel
+internal import Netfilter
+internal import Posix
+
+// What all plugins that have rules share.
+
+extension RulesOwner {
+    init(_ request: Request, _ plugin: String) {
+        self.init(
+            network: request.configuration.name, containerID: request.attachment.containerID,
+            ifname: request.attachment.ifname, plugin: plugin)
+    }
+}
+
+extension Request {
+    func apply(_ rules: PodRules, as plugin: String) throws(Failure) {
+        guard !rules.isEmpty else { return }
+        var node = try NodeRules()
+        try node.apply(rules, RulesOwner(self, plugin), netns: invocation.netns ?? "")
+    }
+
+    /// Compares rules with what is there, unless another program has attached the pod: it has its own.
+    func check(_ rules: PodRules, as plugin: String) throws(Failure) {
+        let owner = RulesOwner(self, plugin)
+        guard !rules.isEmpty else { return }
+        if try !NodeRules.hasRecord(of: owner) { guard try isAttachedByUs() else { return } }
+        var node = try NodeRules()
+        try node.check(rules, owner)
+    }
+
+    /// Takes away a plugin's rules for the attachment: ours, or those that the reference plugin made before the node was
+    /// switched over.
+    ///
+    /// - Parameter theirs: nil for a plugin that the reference set does not have.
+    func removeRules(as plugin: String, orTheirs theirs: ReferenceRules?) throws(Failure) {
+        let owner = RulesOwner(self, plugin)
+        try NodeRules.remove(owner) { () throws(Failure) in
+            // A prevResult that cannot be read says nothing.
+            guard let theirs, !((try? isAttachedByUs()) ?? false) else { return }
+            try NodeRules.remove(theirs, of: owner)
+        }
+    }
+
+    /// Whether the pod's bridge port is one that this program makes.
+    private func isAttachedByUs() throws(Failure) -> Bool {
+        let name = LinkOwner(self).hostName
+        return try configuration.previousResult()?.interfaces.contains { $0.name == name && $0.sandbox == nil } ?? false
+    }
+
+    func collectRules() throws(Failure) {
+        let kept = try configuration.validAttachments()
+        try NodeRules.collectGarbage(network: configuration.name, isOver: kept.isEmpty) { containerID, ifname in
+            kept.contains(Attachment(containerID: containerID, ifname: ifname))
+        }
+        try NodeRules.collectReferenceRules(
+            network: configuration.name, keeping: kept.map { ($0.containerID, $0.ifname) })
+    }
+
+    /// - Throws: code 50 when the kernel has no nf_tables, or does not let us use it.
+    func requireNftables() throws(Failure) {
+        do throws(Failure) { try NodeRules.requireSupport() } catch {
+            throw Failure(
+                .notAvailable, error.message,
+                details: "the kernel needs nf_tables: load its modules")
+        }
+    }
+
+    /// What the plugins before this one in the chain have returned.
+    ///
+    /// - Parameter complaint: what people know the error by.
+    /// - Throws: code 7 when there are none.
+    func chainedResult(_ complaint: String = "must be called as chained plugin") throws(Failure) -> CNIResult {
+        guard let result = try configuration.previousResult() else {
+            throw Failure(
+                .invalidConfiguration, complaint,
+                details:
+                    "\(configuration.type) works on what an earlier plugin in \"plugins\" has attached; prevResult is missing"
+            )
+        }
+        return result
+    }
+}
+
+extension CNIResult {
+    /// The addresses of the pod's interface of that name; of all interfaces that are not said to be another's.
+    func addresses(of ifname: String) -> [CIDR] { ips(of: ifname).map { $0.address } }
+
+    /// The same with their gateways.
+    func ips(of ifname: String) -> [IP] {
+        ips.filter { ip in
+            guard let index = ip.interface, interfaces.indices.contains(index) else { return true }
+            return interfaces[index].name == ifname && interfaces[index].sandbox != nil
+        }
+    }
+}

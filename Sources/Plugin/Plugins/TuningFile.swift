@@ -1,0 +1,135 @@
+internal import Addresses
+internal import CNI
+internal import JSON
+internal import Kernel
+internal import Posix
+
+/// What an attachment's interface and namespace had before, kept in `DATADIR/CONTAINERID_IFNAME.json` until DEL.
+///
+/// The format is the reference's, so that a node can be switched with pods running, and more: `sysctl`; `network`, which
+/// tells GC whose the file is; and `namespace`, the inode number, so that what is left of an earlier pod of that name is
+/// known as such.
+struct TuningFile {
+    let directory: String
+    let attachment: Attachment
+
+    struct Content {
+        var values: TuningValues
+        /// Empty in the reference's.
+        var network: String
+        /// 0 in the reference's.
+        var namespace: UInt64
+    }
+
+    /// Larger ones are not read, in octets.
+    private static let maximumSize = 8 << 20
+    private static let maximumNames = 1 << 20
+    /// Of a file that is being written.
+    private static let unfinished = ".new"
+
+    private var name: String { TuningFile.name(attachment) }
+
+    private static func name(_ attachment: Attachment) -> String {
+        "\(attachment.containerID)_\(attachment.ifname).json"
+    }
+
+    /// Nil where there is none, or none that was finished: nothing has been changed then.
+    func read() -> Content? {
+        guard let directory = try? FileDescriptor.open(directory, .directory) else { return nil }
+        return TuningFile.read(name, in: directory, attachment.ifname)
+    }
+
+    private static func read(_ name: String, in directory: borrowing FileDescriptor, _ ifname: String) -> Content? {
+        guard let file = try? directory.open(name, [.noFollow, .nonBlocking]),
+            let text = try? file.readAll(limit: maximumSize), let value = try? JSON(parsing: text)
+        else { return nil }
+        return try? Content(JSONReader(value), ifname: ifname)
+    }
+
+    /// Writes it, whole or not at all.
+    func write(_ content: Content) throws(Failure) {
+        do throws(PathError) { try FileDescriptor.makeDirectories(directory, mode: 0o700) } catch {
+            throw Failure(
+                .storage, "make directory \(error.path): \(error.errno)", details: "dataDir is \(directory)")
+        }
+        do throws(Errno) {
+            let directory = try FileDescriptor.open(directory, .directory)
+            try directory.open(name + TuningFile.unfinished, [.writeOnly, .create, .truncate, .noFollow])
+                .writeAll(content.json.serialized())
+            try directory.rename(name + TuningFile.unfinished, to: name)
+        } catch {
+            throw Failure(.storage, "write \(directory)/\(name): \(error)", details: "dataDir says where")
+        }
+    }
+
+    /// Removes it; that there is none is fine.
+    func remove() throws(Failure) {
+        do throws(Errno) {
+            let directory = try FileDescriptor.open(directory, .directory)
+            try? directory.unlink(name + TuningFile.unfinished)
+            try directory.unlink(name)
+        } catch {
+            guard error != .noSuchFile else { return }
+            throw Failure(.storage, "remove \(directory)/\(name): \(error)")
+        }
+    }
+
+    /// Removes the files of a network that belong to none of the attachments. The reference's say nothing of a network:
+    /// they stay until DEL or the next start of the node.
+    static func collectGarbage(in path: String, network: String, keeping kept: Set<Attachment>) throws(Failure) {
+        let kept = Set(kept.map(name))
+        var cleanup = Cleanup()
+        do throws(Errno) {
+            let directory = try FileDescriptor.open(path, .directory)
+            for name in try directory.names(limit: maximumNames) {
+                let finished = name.hasSuffix(unfinished) ? String(name.dropLast(unfinished.count)) : name
+                guard finished.hasSuffix(".json"), !kept.contains(finished),
+                    read(name, in: directory, "")?.network == network
+                else { continue }
+                cleanup.attempt { () throws(Failure) in
+                    do throws(Errno) { try directory.unlink(name) } catch {
+                        throw Failure(.storage, "remove \(path)/\(name): \(error)")
+                    }
+                }
+            }
+        } catch {
+            guard error != .noSuchFile else { return }
+            throw Failure(.storage, "list \(path): \(error)")
+        }
+        try cleanup.finish()
+    }
+}
+
+extension TuningFile.Content {
+    fileprivate init(_ reader: JSONReader, ifname: String) throws(Failure) {
+        values = TuningValues()
+        values.mac = try reader.nonEmpty("mac").flatMap { MACAddress($0) }
+        values.isPromiscuous = try reader.member("promisc")?.bool()
+        // The reference leaves out what is 0.
+        values.mtu = try reader.member("mtu")?.uint32()
+        values.isAllMulticast = try reader.member("allmulti")?.bool()
+        values.txQueueLength = try reader.member("txQLen")?.uint32()
+        for member in try reader.member("sysctl")?.object().members ?? [] {
+            guard case .string(let value) = member.value else { continue }
+            values.sysctls.append(.init(sysctl: try NetworkSysctl(member.key, ifname: ifname), value: value))
+        }
+        network = try reader.nonEmpty("network") ?? ""
+        namespace = UInt64(clamping: try reader.member("namespace")?.integer() ?? 0)
+    }
+
+    fileprivate var json: JSON {
+        var object = JSON.Object()
+        object["mac"] = values.mac.map { .string("\($0)") }
+        object["promisc"] = values.isPromiscuous.map { .bool($0) }
+        object["mtu"] = values.mtu.map { .integer(Int64($0)) }
+        object["allmulti"] = values.isAllMulticast.map { .bool($0) }
+        object["txQLen"] = values.txQueueLength.map { .integer(Int64($0)) }
+        if !values.sysctls.isEmpty {
+            object["sysctl"] = .object(
+                JSON.Object(values.sysctls.map { .init("net/\($0.sysctl.name)", .string($0.value)) }))
+        }
+        object["network"] = .string(network)
+        object["namespace"] = .integer(Int64(clamping: namespace))
+        return .object(object)
+    }
+}

@@ -1,0 +1,97 @@
+internal import CNI
+internal import Kernel
+internal import Netfilter
+internal import NetlinkCodec
+internal import Posix
+
+/// Takes pods that have a veth off their network: DEL and GC.
+///
+/// Only network, container and interface count here, not how the network is configured: a configuration that ADD would
+/// refuse, or that has changed since, must not keep a pod from being removed.
+struct VethDetachment {
+    let request: Request
+    /// What the hosts' ends are ports of; nil for nothing.
+    let bridge: String?
+    /// As whose its rules are recorded.
+    let type: String
+    let addressing: () throws(Failure) -> Addressing
+
+    /// Whether limits are this plugin's business too.
+    private var removesLimits: Bool { type == Swiftlet.type }
+
+    private var owner: LinkOwner { LinkOwner(request) }
+
+    func del() throws(Failure) {
+        var cleanup = Cleanup()
+        cleanup.attempt { () throws(Failure) in
+            try request.removeRules(as: type, orTheirs: type == Swiftlet.type ? nil : .masquerade)
+        }
+        cleanup.attempt(addressing, { (addresses) throws(Failure) in try addresses.release(request) }) {
+            () throws(Failure) in try removeLinks()
+        }
+        try cleanup.finish()
+    }
+
+    /// Removes the veth by the name that follows from its owner, whether or not the namespace is still there; with it
+    /// what limits have needed.
+    private func removeLinks() throws(Failure) {
+        var host = try NetlinkSocket(linkNotifications: true)
+        let ifb = try removesLimits ? owner.ifb(&host) : nil
+        let veth = try host.link(.name(owner.hostName))
+        let isOthers = veth.map { !$0.alias.isEmpty && $0.alias != owner.alias } ?? false
+        try host.removeLinks([isOthers ? nil : veth, ifb].compactMap { $0 }.map { ($0.index, $0.name) })
+        if let veth {
+            guard !isOthers else {
+                throw Failure(.conflict, "link \(veth.name) belongs to \(veth.alias), not to \(owner.alias)")
+            }
+            return
+        }
+        // Made by another plugin, before the node was switched to this one: its own end is known by name.
+        guard case .present(let pod) = try PodPresence(request) else { return }
+        var inside = try pod.netlinkSocket(linkNotifications: true)
+        guard let link = try inside.link(.name(request.attachment.ifname)), link.kind == "veth" else { return }
+        // One of ours that belongs to another attachment is none of this one's business.
+        let alias = try host.link(.index(link.peer))?.alias ?? ""
+        guard LinkOwner(alias: alias) == nil else { return }
+        try inside.removeLink(link.index, named: "\(link.name) in \(pod.path)")
+    }
+
+    func gc() throws(Failure) {
+        let kept = try request.configuration.validAttachments()
+        var cleanup = Cleanup()
+        cleanup.attempt { () throws(Failure) in try request.collectRules() }
+        cleanup.attempt(addressing, { (addresses) throws(Failure) in try addresses.collectGarbage(request) }) {
+            () throws(Failure) in try removeLinks(exceptOf: kept)
+        }
+        try cleanup.finish()
+    }
+
+    private func removeLinks(exceptOf kept: Set<Attachment>) throws(Failure) {
+        let network = request.configuration.name
+        let keptNames = Set(kept.map { LinkOwner(network: network, $0).hostName })
+        var host = try NetlinkSocket(linkNotifications: true)
+        // A bridge that is gone has no ports.
+        let master = if let bridge { try host.link(.name(bridge))?.index } else { UInt32?(0) }
+        var cleanup = Cleanup()
+        if removesLimits {
+            cleanup.attempt { () throws(Failure) in
+                try host.removeLinks(
+                    LinkOwner.staleIFBs(of: network, exceptOf: kept, &host).map { ($0.index, $0.name) })
+            }
+        }
+        for link in try host.links(kind: "veth") where !keptNames.contains(link.name) {
+            // Without an alias it was killed while it was made; then its name and its master say whose it is.
+            let isOurs =
+                link.alias.isEmpty
+                ? link.name.hasPrefix(LinkOwner.namePrefix(network)) && link.name.utf8.count == 15
+                    && link.master == master
+                : link.alias.hasPrefix(LinkOwner.aliasPrefix(network)) && !isKept(link.alias, kept)
+            if isOurs { cleanup.attempt { () throws(Failure) in try host.removeLink(link.index, named: link.name) } }
+        }
+        try cleanup.finish()
+    }
+
+    private func isKept(_ alias: String, _ kept: Set<Attachment>) -> Bool {
+        LinkOwner(alias: alias).map { kept.contains($0.attachment) } ?? true
+    }
+}

@@ -1,0 +1,42 @@
+internal import Addresses
+
+/// What files of one directory are to each other.
+struct Neighbours {
+    private(set) var findings: [Finding] = []
+
+    /// - Parameter report: of the files, in the order that runtimes read them in.
+    init(_ report: Validator.Report) {
+        // Runtimes skip a file that they cannot read.
+        let networks = report.networks.filter { network in
+            !report.findings.contains { $0.file == network.file && $0.severity == .error }
+        }
+        for (position, network) in networks.enumerated() {
+            if let first = networks[..<position].first(where: { $0.name == network.name }) {
+                add(
+                    .warning, network, "name",
+                    "network \(network.name ?? "") is in \(first.file) already, which comes first by name",
+                    "runtimes use one of the two: rename the network, or remove a file")
+            } else if let first = networks.first, position > 0 {
+                add(
+                    .note, network, "",
+                    "containerd and CRI-O attach pods to the first network of the directory, in \(first.file)",
+                    "podman, nerdctl and Multus use the others by name")
+            }
+            for other in networks[..<position] where other.name != network.name {
+                for subnet in network.subnets {
+                    guard let taken = other.subnets.first(where: { $0.overlaps(subnet) }) else { continue }
+                    add(
+                        .warning, network, "", "subnet \(subnet) overlaps \(taken) of network \(other.name ?? "")",
+                        "the node could not tell their pods apart: choose another one")
+                }
+            }
+        }
+    }
+
+    private mutating func add(
+        _ severity: Finding.Severity, _ network: Validator.Network, _ path: String, _ message: String, _ hint: String
+    ) {
+        findings.append(
+            Finding(severity: severity, file: network.file, line: nil, path: path, message: message, hint: hint))
+    }
+}

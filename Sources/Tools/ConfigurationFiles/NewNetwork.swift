@@ -1,0 +1,92 @@
+public import Addresses
+internal import CNI
+public import JSON
+
+/// What a new network is to be: a configuration made of a few answers.
+public struct NewNetwork: Sendable {
+    /// How pods are attached.
+    public enum Kind: String, Sendable, CaseIterable {
+        /// A bridge, all of it by one plugin.
+        case swiftlet
+        /// A bridge, by the reference's chain: bridge, host-local, portmap and so on.
+        case bridge
+        /// A veth for each pod that the node routes to, without a bridge; a chain too.
+        case ptp
+    }
+
+    /// From whom pods accept connections.
+    public enum Isolation: String, Sendable, CaseIterable {
+        case open
+        case sameBridge = "same-bridge"
+        case isolated
+    }
+
+    public var name = "pods"
+    public var kind = Kind.swiftlet
+    /// One address of each for every pod.
+    public var subnets: [CIDR] = []
+    public var masquerades = true
+    public var hasPorts = true
+    public var hasBandwidth = false
+    public var isolation = Isolation.open
+
+    public init() {}
+
+    /// Why no host can have the addresses of a subnet, whatever a network is; nil for one that will do.
+    public static func objection(to subnet: CIDR) -> String? {
+        let what: String? =
+            if subnet.first.isMulticast {
+                "groups (multicast)"
+            } else if subnet.first.isLinkLocal {
+                "single links (link-local)"
+            } else if subnet.contains(IPAddress(subnet.family, 0)) { "no host (unspecified)" } else { nil }
+        return what.map { "the addresses of \(subnet) are for \($0)" }
+    }
+
+    /// The first of some customary subnets that nothing on the node overlaps with; nil if all are taken.
+    public static func freeSubnet(besides taken: [CIDR]) -> CIDR? {
+        (44...250).lazy.compactMap { CIDR("10.\($0).0.0/24") }.first { subnet in !taken.contains { $0.overlaps(subnet) }
+        }
+    }
+
+    /// The configuration, ready to be written to a `.conflist`.
+    public var json: JSON {
+        [
+            // Older runtimes read this one, newer ones choose.
+            "cniVersion": "1.0.0", "cniVersions": ["1.0.0", "1.1.0"], "name": .string(name),
+            "plugins": .array(kind == .swiftlet ? [swiftlet] : chain),
+        ]
+    }
+
+    private var ranges: JSON { .array(subnets.map { .array([["subnet": .string("\($0)")]]) }) }
+
+    private var swiftlet: JSON {
+        var plugin = JSON.Object([.init("type", "swiftlet")])
+        if subnets.count == 1 { plugin["subnet"] = .string("\(subnets[0])") } else { plugin["ranges"] = ranges }
+        if masquerades { plugin["ipMasq"] = true }
+        if isolation != .open { plugin["ingressPolicy"] = .string(isolation.rawValue) }
+        plugin["capabilities"] = capabilities(
+            ["ips", "mac", "ipRanges"] + (hasPorts ? ["portMappings"] : []) + (hasBandwidth ? ["bandwidth"] : []))
+        return .object(plugin)
+    }
+
+    private var chain: [JSON] {
+        var first = JSON.Object([.init("type", .string(kind.rawValue))])
+        if kind == .bridge { first["isDefaultGateway"] = true }
+        if masquerades { first["ipMasq"] = true }
+        var ipam = JSON.Object([.init("type", "host-local"), .init("ranges", ranges)])
+        if kind == .ptp {
+            let families = IPFamily.allCases.filter { family in subnets.contains { $0.family == family } }
+            ipam["routes"] = .array(families.map { ["dst": $0 == .v4 ? "0.0.0.0/0" : "::/0"] })
+        }
+        first["capabilities"] = capabilities(["ips", "ipRanges"] + (kind == .bridge ? ["mac"] : []))
+        first["ipam"] = .object(ipam)
+        var plugins = [JSON.object(first)]
+        if hasPorts { plugins.append(["type": "portmap", "capabilities": ["portMappings": true]]) }
+        if hasBandwidth { plugins.append(["type": "bandwidth", "capabilities": ["bandwidth": true]]) }
+        if isolation != .open { plugins.append(["type": "firewall", "ingressPolicy": .string(isolation.rawValue)]) }
+        return plugins
+    }
+
+    private func capabilities(_ names: [String]) -> JSON { .object(JSON.Object(names.map { .init($0, true) })) }
+}

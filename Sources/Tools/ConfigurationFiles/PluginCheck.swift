@@ -1,0 +1,250 @@
+internal import Addresses
+internal import CNI
+internal import JSON
+internal import Plugins
+internal import Posix
+internal import Synchronization
+
+/// One plugin's block of a file.
+struct PluginCheck {
+    let block: JSONReader
+    let type: String
+    /// Nil for a plugin that is not ours: nobody here knows its keys.
+    let plugin: PluginDescription?
+    private let ipamType: String?
+    private let ipam: PluginDescription?
+    private let network: String
+    private let version: SpecVersion
+    private let validator: Validator
+
+    /// - Parameters:
+    ///   - block: an object.
+    ///   - network: the name to read it under.
+    init(_ block: JSONReader, _ type: String, network: String, version: SpecVersion, validator: Validator) {
+        self.block = block
+        self.type = type
+        self.network = network
+        self.version = version
+        self.validator = validator
+        plugin = PluginDescription.of(type)
+        ipamType = (try? block.member("ipam")?.nonEmpty("type")).flatMap { $0 }
+        ipam = ipamType.flatMap(PluginDescription.of)
+    }
+
+    func run(behind earlier: [PluginCheck], _ findings: inout Findings) {
+        for type in [type, ipamType].compactMap({ $0 }) {
+            let place = member(type == self.type ? "type" : "ipam.type")
+            let meant = Hints.plugin(type).map { "did you mean \($0)?" }
+            if !validator.hasPlugin(type) {
+                findings.add(
+                    .error, at: place, "failed to find plugin \"\(type)\" in path [\(validator.binDirectory ?? "")]",
+                    meant ?? "install it, or name its directory by --bin-dir")
+            } else if validator.binDirectory == nil, let meant {
+                findings.add(.warning, at: place, "\(type) is no plugin that is known here", meant)
+            }
+        }
+        checkCapabilities(behind: earlier, &findings)
+        for key in ["runtimeConfig", "prevResult"] where has(key) {
+            findings.add(.warning, at: member(key), "the runtime fills this in: in a file it is of no use")
+        }
+        guard let plugin else { return }
+        let unknown = checkKnown(plugin, &findings)
+        // Each key by itself, so that all that is wrong is told at once.
+        let wrong =
+            (keysOf(plugin).map(plugin.wrongValues) ?? [])
+            + (plugin.role == .addresses ? [] : ipam.flatMap { ipam in ipamObject.map(ipam.wrongValues) } ?? [])
+        let refused = refusal(behind: earlier, &findings).map { [$0] } ?? []
+        // Of a value that does not fit but is never read the plugin does not complain.
+        let isRefused = !refused.isEmpty || (plugin.refusesUnknownKeys && !unknown.isEmpty)
+        for failure in wrong { report(failure, isRefused ? .error : .warning, &findings) }
+        for failure in refused { report(failure, .error, &findings) }
+        checkPlace(plugin, behind: earlier, &findings)
+    }
+
+    /// What pods get their addresses from.
+    var subnets: [CIDR] {
+        guard
+            let source = plugin?.type == "swiftlet" && ipamType == nil
+                ? block : ipamType == "host-local" ? ipamObject : nil
+        else { return [] }
+        let sets = ((try? source.member("ranges")?.elements()) ?? []).flatMap { (try? $0.elements()) ?? [] }
+        return ([source] + sets).compactMap { range in
+            ((try? range.member("subnet")) ?? nil).flatMap { try? $0.cidr() }
+        }
+    }
+
+    // MARK: Keys
+
+    private func checkKnown(_ plugin: PluginDescription, _ findings: inout Findings) -> [UnknownKey] {
+        let unknown = keysOf(plugin).map(plugin.unknownKeys) ?? []
+        for key in unknown {
+            let hint = Hints.key(key, of: plugin, ipam: ipam)
+            if plugin.refusesUnknownKeys {
+                findings.add(.error, at: key.path, plugin.refusal(of: key).message, hint)
+            } else {
+                findings.add(.warning, at: key.path, "\(plugin.type) does not know this key, and ignores it", hint)
+            }
+        }
+        guard let ipam, plugin.role != .addresses else { return unknown }
+        for key in ipamObject.map(ipam.unknownKeys) ?? [] {
+            findings.add(
+                .warning, at: key.path, "\(ipam.type) does not know this key, and ignores it",
+                Hints.key(key, of: ipam, ipam: nil))
+        }
+        return unknown
+    }
+
+    // MARK: The plugin's own reading
+
+    /// Why the plugin, or the one that it gets addresses from, would not take the block; nil if it would.
+    private func refusal(behind earlier: [PluginCheck], _ findings: inout Findings) -> Failure? {
+        guard let plugin, case .object(var object) = block.value else { return nil }
+        object["name"] = .string(network)
+        object["cniVersion"] = .string(version.rawValue)
+        standIn(&object)
+        if plugin.refusesUnknownKeys {
+            // Those have been told already, and hide what else is wrong.
+            for key in plugin.unknownKeys(in: JSONReader(.object(object))) { object[key.key] = nil }
+        }
+        let said = Mutex<[String]>([])
+        var refusal: Failure?
+        do throws(Failure) {
+            let configuration = try Configuration(JSON.object(object).serialized(pretty: false))
+            // STATUS is what an interface's plugin is asked for without knowing what those before it have made.
+            let command: Command = earlier.isEmpty ? .add : plugin.role == .chained ? .check : .status
+            let request = try Request(reading: configuration, for: command) { line in
+                said.withLock { $0.append(line) }
+            }
+            if !isFilledInByRuntime(object) { try plugin.read(request) }
+            if plugin.role != .addresses, let ipam { try ipam.read(request) }
+        } catch { refusal = error }
+        for line in said.withLock({ $0 }) { findings.add(.note, at: block.path, line) }
+        return refusal
+    }
+
+    /// Puts in what the runtime is going to fill in, where without it nothing would be right.
+    private func standIn(_ object: inout JSON.Object) {
+        guard declares("ipRanges"), !has("runtimeConfig"), subnets.isEmpty else { return }
+        // TEST-NET-1, RFC 5737.
+        object["runtimeConfig"] = ["ipRanges": [[["subnet": "192.0.2.0/24"]]]]
+    }
+
+    private func isFilledInByRuntime(_ object: JSON.Object) -> Bool {
+        guard let plugin, plugin.capabilities.contains("deviceID"), declares("deviceID") else { return false }
+        return !plugin.keys.contains { has($0.name) }
+    }
+
+    /// Says where a failure is: those that begin with a key are about that key.
+    private func report(_ failure: Failure, _ severity: Finding.Severity, _ findings: inout Findings) {
+        if !block.path.isEmpty, failure.message.hasPrefix(block.path) {
+            let path = String(failure.message.prefix { $0 != " " && $0 != ":" })
+            return findings.add(severity, at: path, failure.message, failure.details)
+        }
+        let key = String(failure.message.prefix { $0 != " " && $0 != ":" })
+        let root = String(key.prefix { $0 != "." && $0 != "[" })
+        guard !root.isEmpty, findings.map.has(member(root)) else {
+            return findings.add(severity, at: block.path, "\(type): \(failure.message)", failure.details)
+        }
+        let prefix = block.path.isEmpty ? "" : "\(block.path)."
+        findings.add(severity, at: prefix + key, prefix + failure.message, failure.details)
+    }
+
+    // MARK: Beside other plugins
+
+    private func checkPlace(
+        _ plugin: PluginDescription, behind earlier: [PluginCheck], _ findings: inout Findings
+    ) {
+        if let ipam, ipam.role != .addresses {
+            findings.add(
+                .error, at: member("ipam.type"), "\(ipam.type) hands out no addresses",
+                "one of host-local, static, dhcp does")
+        }
+        switch plugin.role {
+        case .chained where earlier.isEmpty:
+            findings.add(
+                .error, at: block.path, "\(type) is the first plugin: missing prevResult from earlier plugin",
+                "it works on what another one has made: put it behind that one")
+        case .interface where type != "ipvlan":
+            guard let first = earlier.first(where: { $0.plugin?.role == .interface }) else { break }
+            findings.add(
+                .warning, at: block.path,
+                "\(type) makes the pod's interface, which \(first.type) has made already: the name is taken then",
+                "a pod gets a second interface by a second network")
+        case .addresses:
+            findings.add(
+                .warning, at: block.path, "\(type) hands out addresses, and makes no interface",
+                "it belongs into ipam of a plugin that does")
+        default: break
+        }
+        if type == "bridge", ipamType == nil {
+            findings.add(
+                .note, at: block.path, "without ipam the pods get no addresses",
+                "kubelet, containerd and CRI-O insist on one")
+        }
+        if type == "portmap", !declares("portMappings") {
+            findings.add(
+                .warning, at: block.path, "portmap gets no ports", "\"capabilities\": {\"portMappings\": true}")
+        }
+        if type == "bandwidth", !declares("bandwidth"), !plugin.keys.contains(where: { has($0.name) }) {
+            findings.add(
+                .warning, at: block.path, "bandwidth gets no limits", "\"capabilities\": {\"bandwidth\": true}")
+        }
+        let policy = ((try? block.member("ingressPolicy")) ?? nil)?.value
+        if type == "firewall", policy == "same-bridge" || policy == "isolated", !earlier.isEmpty,
+            earlier.allSatisfy({ $0.plugin != nil && !["bridge", "swiftlet"].contains($0.type) })
+        {
+            findings.add(
+                .error, at: member("ingressPolicy"), "it needs a bridge, but prevResult has none",
+                "firewall stands behind bridge in \"plugins\"")
+        }
+    }
+
+    private func checkCapabilities(behind earlier: [PluginCheck], _ findings: inout Findings) {
+        guard let list = (try? block.member("capabilities")) ?? nil else { return }
+        guard case .object(let object) = list.value else {
+            return findings.add(.error, at: list.path, "it must be an object, but is \(list.value.kind)")
+        }
+        for member in object.members {
+            let path = "\(list.path).\(member.key)"
+            guard case .bool(let isWanted) = member.value else {
+                findings.add(.error, at: path, "it must be true or false, but is \(member.value.kind)")
+                continue
+            }
+            guard isWanted, let plugin else { continue }
+            let taken = plugin.capabilities + (ipam?.capabilities ?? [])
+            if !taken.contains(member.key), ipamType == nil || ipam != nil {
+                let nearest = Spelling.nearest(to: member.key, among: taken)
+                let takers = PluginDescription.all.filter { $0.capabilities.contains(member.key) }.map { $0.type }
+                findings.add(
+                    .warning, at: path, "\(type) does nothing for this capability",
+                    nearest.map { "did you mean \($0)?" }
+                        ?? (takers.isEmpty ? "" : "it is served by \(takers.joined(separator: ", "))"))
+            }
+            if ["portMappings", "bandwidth"].contains(member.key),
+                let other = earlier.first(where: { $0.plugin != nil && $0.declares(member.key) })
+            {
+                findings.add(
+                    .warning, at: path, "\(other.type) serves this capability already", "declare it for one of the two")
+            }
+        }
+    }
+
+    // MARK: Members
+
+    private var ipamObject: JSONReader? {
+        guard let object = (try? block.member("ipam")) ?? nil, case .object = object.value else { return nil }
+        return object
+    }
+
+    /// The object that holds the plugin's keys.
+    private func keysOf(_ plugin: PluginDescription) -> JSONReader? { plugin.role == .addresses ? ipamObject : block }
+
+    private func member(_ name: String) -> String { block.path.isEmpty ? name : "\(block.path).\(name)" }
+
+    private func has(_ key: String) -> Bool { ((try? block.member(key)) ?? nil) != nil }
+
+    private func declares(_ capability: String) -> Bool {
+        let value = (try? block.member("capabilities")?.member(capability)) ?? nil
+        return value?.value == .bool(true)
+    }
+}

@@ -1,0 +1,155 @@
+internal import Addresses
+internal import Inventory
+
+extension Check {
+    static let addresses = [
+        Check("subnet-overlap", .problem, "pods' subnets are not in use elsewhere") { $0.overlaps },
+        Check("duplicate-address", .problem, "no address is there twice") { $0.duplicates },
+        Check("pool-full", .warning, "each pool has addresses left") { $0.fullPools },
+    ]
+}
+
+extension Examination {
+    fileprivate var overlaps: [Symptom] { betweenNetworks + withRoutes + withInterfaces }
+
+    private var betweenNetworks: [Symptom] {
+        var found: [Symptom] = []
+        for (position, network) in routed.enumerated() {
+            for other in routed[..<position] {
+                guard
+                    let (inner, outer) = pairs(network.subnets, other.subnets).first(where: { $0.0.overlaps($0.1) })
+                else { continue }
+                found.append(
+                    Symptom(
+                        network.name,
+                        "its subnet \(inner) overlaps with \(outer) of network \(other.name): each hands out addresses "
+                            + "without knowing of the other's",
+                        advice: "give one of them another subnet"))
+            }
+        }
+        return found
+    }
+
+    /// Wider routes do no harm, as the longest prefix wins.
+    private var withRoutes: [Symptom] {
+        var found: [Symptom] = []
+        for network in routed {
+            let own = Set(network.interfaces + network.pods.compactMap { $0.hostInterface } + carriers(network))
+            for route in snapshot.routes where !route.isDefault {
+                guard let interface = route.interface, !own.contains(interface),
+                    let subnet = network.subnets.first(where: {
+                        $0.overlaps(route.destination) && route.destination.prefixLength >= $0.prefixLength
+                    }), !isOwnAddress(route, of: interface)
+                else { continue }
+                found.append(
+                    Symptom(
+                        network.name,
+                        "the node's route \(route.destination) by \(interface) takes packets that are for pods of "
+                            + "\(subnet)",
+                        advice:
+                            "ip route show \(route.destination) says whose it is; one of the two needs another subnet"
+                    ))
+            }
+        }
+        return found
+    }
+
+    /// A route to an interface's own address is told with the address.
+    private func isOwnAddress(_ route: NodeRoute, of interface: String) -> Bool {
+        let addresses = snapshot.interface(interface)?.addresses ?? []
+        return addresses.contains { $0.network == route.destination || CIDR.host($0.address) == route.destination }
+    }
+
+    private var withInterfaces: [Symptom] {
+        var found: [Symptom] = []
+        for network in routed {
+            let own = Set(network.interfaces + network.pods.compactMap { $0.hostInterface } + carriers(network))
+            for interface in snapshot.interfaces where !own.contains(interface.name) && !isLoopback(interface) {
+                for address in interface.addresses {
+                    // Overlay networks give their device an address without a network, often the subnet's first.
+                    guard address.hostBits > 0, let subnet = network.subnets.first(where: { $0.overlaps(address) })
+                    else { continue }
+                    if let bridge = network.network.bridge,
+                        network.network.gateways.contains(where: { $0.address == address.address })
+                    {
+                        found.append(
+                            Symptom(
+                                network.name,
+                                "its gateway's address \(address) is on \(interface.name) as well as on \(bridge): what "
+                                    + "pods of one get may be sent to the other",
+                                advice: "ip addr del \(address) dev \(interface.name)"))
+                        continue
+                    }
+                    found.append(
+                        Symptom(
+                            network.name,
+                            "its subnet \(subnet) overlaps with \(address.network) on \(interface.name): hosts there "
+                                + "that have pods' addresses cannot be reached",
+                            advice: "give the network another subnet",
+                            severity: address.prefixLength < subnet.prefixLength ? .warning : nil))
+                }
+            }
+        }
+        return found
+    }
+
+    private func isLoopback(_ interface: Interface) -> Bool { interface.name == "lo" }
+
+    /// Interfaces of the network's own that carry its gateway: of a VLAN, one beside the bridge.
+    private func carriers(_ network: RoutedNetwork) -> [String] {
+        guard let bridge = network.network.bridge else { return [] }
+        return snapshot.interfaces.map { $0.name }.filter { $0.hasPrefix("\(bridge).") }
+    }
+
+    private func pairs(_ some: [CIDR], _ others: [CIDR]) -> [(CIDR, CIDR)] {
+        some.flatMap { one in others.map { (one, $0) } }
+    }
+
+    fileprivate var duplicates: [Symptom] {
+        var holders: [IPAddress: [Attachment]] = [:]
+        for pod in snapshot.attachments {
+            for address in Set((pod.addresses + pod.reserved.filter { $0.hostBits == 0 }).map { $0.address }) {
+                holders[address, default: []].append(pod)
+            }
+        }
+        var found: [Symptom] = []
+        for (address, pods) in holders.sorted(by: { $0.key < $1.key }) {
+            // The same address in networks that are kept apart, such as VLANs, is no mistake.
+            let rivals = pods.dropFirst().filter { pod in
+                pod.id.network == pods[0].id.network || (pod.hostInterface != nil && pods[0].hostInterface != nil)
+            }
+            if !rivals.isEmpty {
+                found.append(
+                    Symptom(
+                        "\(address)", "several pods have it: \(list(([pods[0]] + rivals).map { "\($0.id)" }))",
+                        advice:
+                            "delete one of these pods, so that it gets another address; two stores, or a store that "
+                            + "was emptied by hand, are the usual cause"))
+            }
+            let holder = snapshot.interfaces.first { $0.addresses.contains { $0.address == address } }
+            if let holder, pods.contains(where: { $0.hostInterface != nil }) {
+                found.append(
+                    Symptom(
+                        "\(address)", "pod \(pods[0].id) has it, and \(holder.name) of this node as well",
+                        advice: "ip addr del it from \(holder.name), or give the network a range without it"))
+            }
+        }
+        return found
+    }
+
+    fileprivate var fullPools: [Symptom] {
+        snapshot.networks.flatMap { network in
+            network.pools.compactMap { pool -> Symptom? in
+                guard pool.size > 0, pool.used > 0, Double(pool.used) > 0.9 * Double(pool.size) else { return nil }
+                let ranges = list(pool.ranges.map { "\($0)" })
+                let isFull = pool.used >= pool.size
+                return Symptom(
+                    network.name,
+                    "\(pool.used) of \(pool.size) addresses of \(ranges) are in use"
+                        + (isFull ? ": the next pod gets none" : ""),
+                    advice: "free what belongs to nobody (swiftletctl doctor --only leftovers), or add a range",
+                    severity: isFull ? .problem : nil)
+            }
+        }
+    }
+}

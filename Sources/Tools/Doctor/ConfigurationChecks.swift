@@ -1,0 +1,85 @@
+internal import Inventory
+
+extension Check {
+    static let configuration = [
+        Check("configuration-invalid", .problem, "runtimes and plugins take every file of the configuration directory")
+        {
+            $0.invalid
+        },
+        Check("configuration-shadowed", .warning, "no file hides another") { $0.shadowed },
+        Check("plugin-missing", .problem, "the plugins that configurations name are there and can be run") {
+            $0.missingPlugins
+        },
+        Check("plugin-not-ready", .problem, "each plugin can serve, as its STATUS says") { $0.unready },
+    ]
+}
+
+extension Examination {
+    fileprivate var invalid: [Symptom] {
+        facts.files.flatMap { file in
+            file.problem.map {
+                [Symptom(file.path, "it is no network configuration: \($0)", advice: "mend it, or move it away")]
+            }
+                ?? file.mistakes.map {
+                    Symptom(file.path, $0, advice: "mend it; swiftletctl conf validate \(file.path) says more")
+                }
+        }
+    }
+
+    fileprivate var shadowed: [Symptom] {
+        var found: [Symptom] = []
+        let usable = facts.files.filter { $0.problem == nil }
+        for (position, file) in usable.enumerated() {
+            if let first = usable[..<position].first(where: { $0.network == file.network }) {
+                found.append(
+                    Symptom(
+                        file.path,
+                        "network \(file.network ?? "") is configured by \(first.name) already, which is taken",
+                        advice: "keep one of the two"))
+            } else if position == 1 {
+                let others = list(usable[1...].map { $0.name })
+                found.append(
+                    Symptom(
+                        file.path,
+                        "containerd and CRI-O take the first file only, which is \(usable[0].name); not \(others)",
+                        advice: "leave it so where podman, nerdctl or Multus use the others; else move them away",
+                        severity: .note))
+            }
+        }
+        return found
+    }
+
+    fileprivate var missingPlugins: [Symptom] {
+        var found: [Symptom] = []
+        for file in facts.files where file.problem == nil {
+            let missing = file.types.filter { facts.programs[$0] == .missing }
+            if !missing.isEmpty {
+                found.append(
+                    Symptom(
+                        file.path,
+                        "it names \(list(missing)), which \(facts.binaries) does not have: no pod can be attached",
+                        advice: "install what is missing, or say with --bin-dir where the runtime looks for plugins"))
+            }
+            for type in file.types where facts.programs[type] == .notExecutable {
+                found.append(
+                    Symptom(
+                        file.path, "\(facts.binaries)/\(type), which it names, cannot be executed",
+                        advice: "chmod 755 \(facts.binaries)/\(type), or install it anew"))
+            }
+        }
+        return found
+    }
+
+    fileprivate var unready: [Symptom] {
+        facts.notReady.filter { answer in
+            // Each of these has a check of its own: foreign firewalls, full pools, missing plugins.
+            answer.code != 51 && !answer.text.hasPrefix("no IP addresses available")
+                && facts.files.first { $0.path == answer.file }?.types.contains { facts.programs[$0] == .missing }
+                    != true
+        }.map { answer in
+            Symptom(
+                answer.file, "its plugin \(answer.type) is not ready: \(answer.text)",
+                advice: "mend that; until then ADD fails")
+        }
+    }
+}

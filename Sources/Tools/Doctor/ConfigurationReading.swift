@@ -1,0 +1,133 @@
+internal import Addresses
+internal import ConfigurationFiles
+internal import IPAM
+internal import JSON
+internal import Plugins
+internal import Posix
+
+/// Files as a whole.
+enum Disk {
+    private static let maximumSize = 64 << 20
+    private static let maximumNames = 1 << 16
+
+    static func content(_ path: String, limit: Int = maximumSize) throws(Errno) -> [UInt8] {
+        try FileDescriptor.open(path, [.readOnly, .nonBlocking]).readAll(limit: limit)
+    }
+
+    /// The names in a directory; none where there is no such directory.
+    static func names(_ path: String) throws(Errno) -> [String] {
+        do throws(Errno) {
+            return try FileDescriptor.open(path, [.directory]).names(limit: maximumNames).sorted()
+        } catch .noSuchFile { return [] }
+    }
+}
+
+extension Facts {
+    mutating func readFiles(_ directory: String) {
+        let names = noting([]) { () throws(Failure) in
+            try storing("list \(directory)") { () throws(Errno) in try Disk.names(directory) }
+        }
+        // As libcni looks for them (ConfFiles).
+        for name in names where [".conf", ".conflist", ".json"].contains(where: name.hasSuffix) {
+            let path = "\(directory)/\(name)"
+            do throws(Errno) {
+                files.append(
+                    ConfigurationFile(path: path, try Disk.content(path, limit: ConfiguredNetwork.maximumSize)))
+            } catch {
+                var file = ConfigurationFile(path: path)
+                file.problem = "\(error)"
+                files.append(file)
+            }
+        }
+        for type in Set(files.flatMap { $0.types }) { programs[type] = Program(type, in: binaries) }
+    }
+
+    /// Asks each plugin of ours that a file names, by its own code, and without running it.
+    mutating func askPlugins() {
+        var known: Set<String> = []
+        for file in files where file.problem == nil && file.mistakes.isEmpty {
+            // Only the first of a name is ever used.
+            guard let network = file.network, known.insert(network).inserted else { continue }
+            for plugin in file.plugins where isOwn(plugin.type) && plugin.ipam.map(isOwn) ?? true {
+                let variables = ["CNI_COMMAND=STATUS", "CNI_PATH=\(binaries)"]
+                guard let error = OwnPlugin.call(plugin.type, variables, plugin.configuration) else { continue }
+                notReady.append(NotReady(file: file.path, type: plugin.type, code: error.code, text: error.text))
+            }
+        }
+    }
+
+    /// Others' plugins speak for themselves, and not all know the question.
+    private func isOwn(_ type: String) -> Bool { programs[type] == .own && OwnPlugin.exists(type) }
+}
+
+extension Program {
+    fileprivate init(_ type: String, in directory: String) {
+        guard let status = try? FileStatus.of("\(directory)/\(type)") else {
+            self = .missing
+            return
+        }
+        guard status.kind == .file, status.mode & 0o111 != 0 else {
+            self = .notExecutable
+            return
+        }
+        // All names lead to one file.
+        let own = try? FileStatus.of("\(directory)/swiftlet")
+        self = own?.isSameFile(as: status) ?? false ? .own : .foreign
+    }
+}
+
+extension ConfigurationFile {
+    /// - Parameter content: of the file.
+    init(path: String, _ content: [UInt8]) {
+        self.init(path: path)
+        let errors = Validator(binDirectory: nil).check(content, file: path).findings
+            .filter { $0.severity == .error }
+            .map { finding in finding.line.map { "line \($0): \(finding.message)" } ?? finding.message }
+        do throws(Failure) {
+            let network = try ConfiguredNetwork(content)
+            try read(JSONReader(try JSON(parsing: content)), network)
+            mistakes = errors
+        } catch { problem = errors.first ?? "\(error)" }
+    }
+
+    private mutating func read(_ reader: JSONReader, _ configured: ConfiguredNetwork) throws(Failure) {
+        network = configured.name
+        let members = try reader.member("plugins")?.elements()
+        guard path.hasSuffix(".conflist") == (members != nil) else {
+            throw members == nil
+                ? reader.missing("plugins")
+                : Failure(.invalidConfiguration, "it has plugins, so that its name has to end in .conflist")
+        }
+        guard members?.isEmpty != true else {
+            throw Failure(.invalidConfiguration, "plugins is empty: no plugins are configured")
+        }
+        for (position, plugin) in (members ?? [reader]).enumerated() {
+            let type = try plugin.required("type").string()
+            types.append(type)
+            let ipam = try plugin.member("ipam")?.nonEmpty("type")
+            if let ipam { types.append(ipam) }
+            if position == 0 { try readGateway(plugin, type, configured) }
+            guard case .object(var object) = plugin.value else { continue }
+            object["name"] = .string(configured.name)
+            // The first version that has STATUS.
+            object["cniVersion"] = "1.1.0"
+            plugins.append(Plugin(type: type, ipam: ipam, configuration: .object(object)))
+        }
+        types = types.reduce(into: []) { seen, type in if !seen.contains(type) { seen.append(type) } }
+    }
+
+    /// As the plugins have it: `swiftlet` is a gateway unless told otherwise.
+    private mutating func readGateway(_ plugin: JSONReader, _ type: String, _ configured: ConfiguredNetwork)
+        throws(Failure)
+    {
+        isRouted = type == "ptp"
+        guard ["swiftlet", "bridge"].contains(type) else { return }
+        for key in ["isGateway", "isDefaultGateway"] {
+            isRouted = try plugin.member(key)?.bool() ?? (type == "swiftlet") || isRouted
+        }
+        guard isRouted, try plugin.member("vlan")?.integer() ?? 0 == 0 else { return }
+        gateways = configured.ranges.flatMap { $0.pools }.compactMap { pool in
+            (pool.gateway ?? pool.subnet.first.advanced(by: 1)).map { CIDR($0, pool.subnet.prefixLength) }
+        }
+    }
+}

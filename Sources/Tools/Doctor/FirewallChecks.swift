@@ -1,0 +1,98 @@
+internal import Addresses
+internal import Inventory
+
+extension Check {
+    static let firewalls = [
+        Check("foreign-firewall", .problem, "no other program's rules drop what pods send and get") { seen in
+            seen.routed.flatMap { network in
+                IPFamily.allCases.flatMap { seen.dropped(network, $0) + seen.droppedByLegacy(network, $0) }
+            }
+        }
+    ]
+}
+
+extension Examination {
+    /// A packet from a pod to the world, the answer to it, and one between two pods where a bridge's packets are shown
+    /// to the firewall.
+    fileprivate func dropped(_ network: RoutedNetwork, _ family: IPFamily) -> [Symptom] {
+        let all = network.pods.filter { $0.addresses.contains { $0.family == family } }
+        // Advice is for those that are yet to come.
+        guard let pod = all.first(where: { !network.network.isEarlier($0) }) ?? all.first,
+            let address = pod.addresses.first(where: { $0.family == family })?.address
+        else { return [] }
+        let interface = pod.bridge ?? pod.hostInterface
+        let uplink = route(to: IPAddress(family, 0))?.interface
+        let away = IPAddress(family == .v4 ? "1.1.1.1" : "2606:4700:4700::1111")!
+        var tries: [(what: String, packet: Firewall.Packet)] = [
+            (
+                "what its pods send",
+                Firewall.Packet(
+                    family: family, source: address, destination: away, input: interface, output: uplink, state: "new")
+            ),
+            (
+                "answers to its pods",
+                Firewall.Packet(
+                    family: family, source: away, destination: address, input: uplink, output: interface,
+                    state: "established")
+            ),
+        ]
+        let shown = "bridge/bridge-nf-call-\(family == .v4 ? "iptables" : "ip6tables")"
+        if let bridge = pod.bridge, parameter(shown) == "1",
+            let neighbour = all.first(where: { $0.id != pod.id && $0.bridge == bridge }),
+            let other = neighbour.addresses.first(where: { $0.family == family })?.address
+        {
+            tries.append(
+                (
+                    "what its pods send each other (\(sysctlName(shown)) is 1)",
+                    Firewall.Packet(
+                        family: family, source: address, destination: other, input: bridge, output: bridge, state: "new"
+                    )
+                ))
+        }
+        var found: [Symptom] = []
+        for (what, packet) in tries {
+            guard case .dropped(let culprit) = facts.firewall.fate(of: packet),
+                !found.contains(where: { $0.text.hasSuffix(culprit) })
+            else { continue }
+            found.append(
+                Symptom(
+                    network.name, "\(family.title): \(what) is dropped by \(culprit)",
+                    advice:
+                        "accept them before that: \(network.acceptance(family)); or the plugin firewall, which does so "
+                        + "in iptables' FORWARD"))
+        }
+        return found
+    }
+
+    /// Here only the words of iptables-save are looked at: a rule that accepts all, the subnet or the bridge will do.
+    fileprivate func droppedByLegacy(_ network: RoutedNetwork, _ family: IPFamily) -> [Symptom] {
+        guard !network.addresses(family).isEmpty, let rules = facts.legacyForward[family],
+            rules.contains(where: { $0.hasPrefix(":FORWARD DROP") })
+        else { return [] }
+        let names = network.interfaces + network.subnets.map { "\($0)" }
+        let isAccepted = rules.contains { rule in
+            let words = rule.split(separator: " ").map(String.init)
+            guard words.starts(with: ["-A", "FORWARD"]), words.last == "ACCEPT" else { return false }
+            return words.count == 4 || words.contains { names.contains($0) }
+        }
+        guard !isAccepted else { return [] }
+        let command = family == .v4 ? "iptables-legacy" : "ip6tables-legacy"
+        return [
+            Symptom(
+                network.name,
+                "\(family.title): the policy of FORWARD in \(command) is DROP, and no rule there accepts its pods' packets",
+                advice: network.interfaces.first.map { "\(command) -I FORWARD -i \($0) -j ACCEPT, and -o \($0)" }
+                    ?? "\(command) -P FORWARD ACCEPT")
+        ]
+    }
+}
+
+extension RoutedNetwork {
+    /// Matches of nft that its pods' packets meet.
+    fileprivate func acceptance(_ family: IPFamily) -> String {
+        let word = family == .v4 ? "ip" : "ip6"
+        let own = subnets.filter { $0.family == family }.map { "\($0)" }
+        let subnets = own.isEmpty ? addresses(family).map { "\($0)" } : own
+        return "\(word) saddr \(list(subnets)) accept, and daddr"
+    }
+}

@@ -1,0 +1,136 @@
+internal import Addresses
+internal import Inventory
+
+extension Check {
+    static let forwarding = [
+        Check(
+            "forwarding", .problem, "the kernel forwards packets of pods' families, by all interfaces that they take"
+        ) { seen in IPFamily.allCases.flatMap { seen.forwardingOff($0) } },
+        Check(
+            "router-advertisements", .warning,
+            "a default route that a router advertises is not lost because the node forwards"
+        ) { $0.lostAdvertisements },
+        Check("rp-filter", .problem, "strict reverse path filtering drops no pod's packets") { $0.strictFilters },
+        Check("bridge-nf-call", .warning, "Kubernetes' Services work between pods of one bridge") {
+            $0.bridgesPastServices
+        },
+        Check("ipv6-disabled", .problem, "IPv6 is on where pods have it") { $0.bridgesWithoutIPv6 },
+    ]
+}
+
+extension Examination {
+    fileprivate func forwardingOff(_ family: IPFamily) -> [Symptom] {
+        let networks = routed.filter { !$0.addresses(family).isEmpty }
+        guard !networks.isEmpty else { return [] }
+        let names = list(networks.map { $0.name })
+        let pods = networks.map { $0.pods.count }.reduce(0, +)
+        func symptom(_ parameter: String, _ text: String) -> Symptom {
+            Symptom(
+                sysctlName(parameter), text,
+                advice: "sysctl -w \(sysctlName(parameter))=1, and look which program of the node switches it off",
+                fix: .set(parameter: parameter, value: "1"))
+        }
+        let all = family == .v4 ? "ipv4/ip_forward" : "ipv6/conf/all/forwarding"
+        if parameter(all) == "0" {
+            return [
+                symptom(
+                    all,
+                    "\(family.title) is not forwarded: \(Words.count(pods, "pod")) of \(names) can talk to this node only"
+                )
+            ]
+        }
+        // Of IPv6 only the switch for all counts (ip6_forward, net/ipv6/ip6_output.c).
+        guard family == .v4 else { return [] }
+        let interfaces = networks.flatMap { $0.interfaces } + uplinks(.v4)
+        return interfaces.compactMap { interface in
+            let own = "ipv4/conf/\(interface)/forwarding"
+            guard parameter(own) == "0" else { return nil }
+            return symptom(own, "IPv4 packets that come in by \(interface) are not forwarded (networks \(names))")
+        }
+    }
+
+    fileprivate var lostAdvertisements: [Symptom] {
+        guard parameter("ipv6/conf/all/forwarding") == "1" else { return [] }
+        return facts.advertisedUplinks.compactMap { interface in
+            let own = "ipv6/conf/\(interface)/accept_ra"
+            guard parameter(own) == "1" else { return nil }
+            return Symptom(
+                interface,
+                "its IPv6 default route comes from router advertisements, which the kernel no longer heeds since it "
+                    + "forwards: the route vanishes when its lifetime ends",
+                advice: "sysctl -w \(sysctlName(own))=2", fix: .set(parameter: own, value: "2"))
+        }
+    }
+
+    fileprivate var strictFilters: [Symptom] {
+        var found: [Symptom] = []
+        for network in routed {
+            for pod in network.pods {
+                guard let interface = pod.bridge ?? pod.hostInterface, strictReversePath(interface) else { continue }
+                for address in pod.addresses where address.family == .v4 {
+                    let back = route(to: address.address)?.interface
+                    // A VLAN's gateway has an interface of its own.
+                    guard back != interface, back?.hasPrefix("\(interface).") != true else { continue }
+                    let leads = back.map { "leads to \($0)" } ?? "is missing"
+                    found.append(
+                        Symptom(
+                            "\(pod.id)",
+                            "every packet from \(address.address) is dropped: it comes in by \(interface), the route back "
+                                + "\(leads), and rp_filter of \(interface) is strict",
+                            advice: "mend the route (ip route get \(address.address)), or "
+                                + "sysctl -w \(sysctlName("ipv4/conf/\(interface)/rp_filter"))=2, and =2 for all"))
+                }
+            }
+        }
+        let uplinks = uplinks(.v4)
+        guard uplinks.count > 1, routed.contains(where: { !$0.addresses(.v4).isEmpty }),
+            let first = route(to: IPAddress(.v4, 0))?.interface
+        else { return found }
+        for uplink in uplinks where uplink != first && strictReversePath(uplink) {
+            found.append(
+                Symptom(
+                    uplink,
+                    "a second default route leads there, but what comes in by it from elsewhere is dropped: answers "
+                        + "would leave by \(first), and rp_filter of \(uplink) is strict",
+                    advice: "sysctl -w \(sysctlName("ipv4/conf/\(uplink)/rp_filter"))=2, and =2 for all",
+                    severity: .warning))
+        }
+        return found
+    }
+
+    fileprivate var bridgesPastServices: [Symptom] {
+        guard facts.hasServices else { return [] }
+        let networks = snapshot.networks.filter { network in
+            network.bridge != nil && snapshot.attachments(of: network.name).contains { $0.bridge != nil }
+        }
+        guard !networks.isEmpty else { return [] }
+        let names = list(networks.map { $0.name })
+        let advice = "modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1 (and -ip6tables)"
+        return IPFamily.allCases.compactMap { family in
+            let own = "bridge/bridge-nf-call-\(family == .v4 ? "iptables" : "ip6tables")"
+            let uses = networks.contains { network in
+                snapshot.attachments(of: network.name).contains { $0.addresses.contains { $0.family == family } }
+            }
+            guard uses, parameter(own) != "1" else { return nil }
+            return Symptom(
+                sysctlName(own),
+                "it is \(parameter(own) ?? "missing, as br_netfilter is not loaded"): a pod of \(names) that calls a "
+                    + "Service whose pod is on the same bridge gets its answers from the wrong address",
+                advice: advice)
+        }
+    }
+
+    fileprivate var bridgesWithoutIPv6: [Symptom] {
+        routed.compactMap { network in
+            guard let bridge = network.network.bridge, snapshot.interface(bridge) != nil,
+                network.subnets.contains(where: { $0.family == .v6 }) || !network.addresses(.v6).isEmpty
+            else { return nil }
+            let own = "ipv6/conf/\(bridge)/disable_ipv6"
+            guard parameter(own) == "1" else { return nil }
+            return Symptom(
+                bridge, "IPv6 is switched off there, but network \(network.name) has IPv6 addresses",
+                advice: "sysctl -w \(sysctlName(own))=0; the gateway's address has to be given to it again then",
+                fix: .set(parameter: own, value: "0"))
+        }
+    }
+}

@@ -1,0 +1,112 @@
+internal import Addresses
+internal import Inventory
+
+extension Examination {
+    /// Each pod is judged by its own routes, as it may be of an earlier configuration.
+    var missingGateways: [Symptom] {
+        var found: [Symptom] = []
+        for network in routed {
+            let file = facts.files.first { $0.network == network.name && $0.problem == nil }
+            var missing: [Missing] = []
+            for pod in network.pods {
+                // One on a strange bridge is to get back to its own.
+                guard let link = pod.bridge ?? (file?.isRouted == true ? pod.hostInterface : nil),
+                    snapshot.home(of: pod).map({ $0 == link }) ?? true
+                else { continue }
+                for what in lacks(pod, link, network, file) {
+                    if let place = missing.firstIndex(where: { $0.what == what }) {
+                        missing[place].pods += 1
+                    } else {
+                        missing.append(Missing(what: what, pods: 1))
+                    }
+                }
+            }
+            found += missing.map { symptom($0.what, pods: $0.pods, network, file) }
+        }
+        return found
+    }
+
+    private struct Missing {
+        let what: Lack
+        var pods: Int
+    }
+
+    private struct Lack: Hashable {
+        let link: String
+        /// The address that is not there; nil for any of the subnet.
+        let gateway: IPAddress?
+        let subnet: CIDR
+    }
+
+    private func lacks(_ pod: Attachment, _ link: String, _ network: RoutedNetwork, _ file: ConfigurationFile?)
+        -> [Lack]
+    {
+        // A VLAN's gateway is on an interface beside the bridge.
+        let present = snapshot.interfaces.filter { $0.name == link || $0.name.hasPrefix("\(link).") }
+            .flatMap { $0.addresses }
+        guard snapshot.interface(link) != nil else { return [] }
+        var lacks: [Lack] = []
+        for address in pod.addresses {
+            let family = address.family
+            let subnet = network.subnets.first { $0.contains(address.address) } ?? address.network
+            let gateways = pod.gateways.filter { $0.family == family }
+            if let gateway = gateways.first(where: { isNodes($0, pod, network, file) }) {
+                if !present.contains(where: { $0.address == gateway }) {
+                    lacks.append(Lack(link: link, gateway: gateway, subnet: subnet))
+                }
+            } else if pod.bridge != nil, gateways.isEmpty || file?.isRouted == true, network.subnets.contains(subnet),
+                !present.contains(where: { subnet.contains($0.address) })
+            {
+                lacks.append(Lack(link: link, gateway: nil, subnet: subnet))
+            }
+        }
+        return lacks
+    }
+
+    /// Whether a gateway of a pod is this node: it may be a router on the same link as well.
+    private func isNodes(
+        _ gateway: IPAddress, _ pod: Attachment, _ network: RoutedNetwork, _ file: ConfigurationFile?
+    ) -> Bool {
+        // The node is the other end of its cable.
+        guard pod.bridge != nil else { return true }
+        if !network.network.isEarlier(pod), let configured = file?.gateways, !configured.isEmpty {
+            return configured.contains { $0.address == gateway }
+        }
+        // The first address of the subnet is the one that is taken where nothing else is said.
+        return pod.addresses.contains { $0.first.advanced(by: 1) == gateway }
+    }
+
+    private func symptom(_ what: Lack, pods: Int, _ network: RoutedNetwork, _ file: ConfigurationFile?) -> Symptom {
+        let configured = file?.gateways.first {
+            what.gateway == $0.address || what.gateway == nil && what.subnet.contains($0.address)
+        }
+        // An address in two places leads packets astray.
+        let holder = configured.flatMap { gateway in
+            snapshot.interfaces.first { $0.addresses.contains { $0.address == gateway.address } }
+        }
+        let lost = "\(Words.count(pods, "pod")) of \(network.name) \(pods == 1 ? "has" : "have") lost the gateway"
+        let text =
+            what.gateway.map { "it does not have \($0), where routes lead: \(lost)" }
+            ?? "it has no address of \(what.subnet): \(lost)"
+        if let configured, let holder {
+            return Symptom(
+                what.link, "\(text); \(holder.name) has it",
+                advice: "ip addr del \(configured) dev \(holder.name); the next ADD of a pod gives it to \(what.link)")
+        }
+        let isBridge = what.link == network.network.bridge && network.subnets.contains(what.subnet)
+        guard let configured, isBridge else {
+            var advice = "no ADD puts it back: delete \(pods == 1 ? "the pod" : "these pods"), to be attached anew"
+            if let gateway = what.gateway {
+                // A bridge leads to its pods by the subnet, a veth by a route to its only one.
+                let isVeth = snapshot.interface(what.link)?.kind == "veth"
+                let address = isVeth ? CIDR.host(gateway) : CIDR(gateway, what.subnet.prefixLength)
+                advice += "; or ip addr add \(address) dev \(what.link)"
+            }
+            return Symptom(what.link, text, advice: isBridge ? "the next ADD of a pod puts it back" : advice)
+        }
+        return Symptom(
+            what.link, text,
+            advice: "the next ADD of a pod puts it back; or ip addr add \(configured) dev \(what.link)",
+            fix: .add(address: configured, link: what.link))
+    }
+}

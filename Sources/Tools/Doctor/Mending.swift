@@ -1,0 +1,52 @@
+internal import Inventory
+internal import Kernel
+internal import Netfilter
+internal import NetlinkCodec
+internal import Posix
+
+extension Examination {
+    /// Makes changes, in the network namespace that the caller is in; goes on past errors.
+    ///
+    /// - Returns: what has failed: a line each.
+    public func make(_ fixes: [Fix]) -> [String] {
+        var failures: [String] = []
+        for fix in fixes {
+            do throws(Failure) { try make(fix) } catch { failures.append("\(fix): \(error)") }
+        }
+        guard fixes.contains(where: { if case .free = $0 { true } else { false } }) else { return failures }
+        for outcome in reclaim.run() {
+            if let error = outcome.error { failures.append("\(Fix.free(outcome.orphan)): \(error)") }
+        }
+        return failures
+    }
+
+    private func make(_ fix: Fix) throws(Failure) {
+        switch fix {
+        case .set(let parameter, let value):
+            guard try Sysctl(parameter).write(value) else {
+                throw Failure(.kernel, "the kernel has no \(sysctlName(parameter))")
+            }
+        case .setUp(let link):
+            var change = LinkChange()
+            change.isUp = true
+            var socket = try NetlinkSocket()
+            try socket.execute("set \(link) up") { $0.changeLink(.name(link), change) }
+        case .add(let address, let link):
+            var socket = try NetlinkSocket()
+            guard let index = try socket.link(.name(link))?.index else {
+                throw Failure(.kernel, "there is no link \(link)")
+            }
+            // Routes lead to one of two places.
+            guard
+                try !socket.addresses().contains(where: { $0.address.address == address.address && $0.index != index })
+            else { throw Failure(.conflict, "another link has \(address.address)") }
+            try socket.execute("add address \(address) to \(link)") { $0.addAddress(address, to: index) }
+        case .repairRules:
+            var node = try NodeRules()
+            let report = try node.repair()
+            if let failed = report.failed.first { throw Failure(.kernel, failed) }
+        // All at once, by the caller.
+        case .free: break
+        }
+    }
+}

@@ -1,0 +1,141 @@
+internal import Addresses
+
+extension Snapshot {
+    /// What `swiftletctl status` shows: networks, their pods in a table, what is orphaned, and totals.
+    public func statusText(_ style: TextStyle = TextStyle(isColored: false)) -> String {
+        var lines: [String] = []
+        for network in networks { lines += section(network, style) + [""] }
+        lines += remarks.map { style.warning("could not read: \($0)") }
+        lines.append(style.bold("\(node): ") + totals)
+        return lines.joined(separator: "\n")
+    }
+
+    private var totals: String {
+        let addresses = attachments.reduce(0) { $0 + $1.addresses.count }
+        var parts = [
+            Words.count(networks.count, "network"), Words.count(attachments.count, "pod"),
+            addresses == 1 ? "1 address" : "\(addresses) addresses",
+        ]
+        let ports = attachments.reduce(0) { $0 + $1.ports.reduce(0) { $0 + Int($1.count) } }
+        if ports > 0 { parts.append(Words.count(ports, "port")) }
+        parts.append(orphans.isEmpty ? "no orphans" : Words.count(orphans.count, "orphan"))
+        return parts.joined(separator: ", ")
+    }
+
+    private func section(_ network: Network, _ style: TextStyle) -> [String] {
+        var title = [style.bold(network.name)]
+        if let bridge = network.bridge {
+            title.append(interface(bridge) == nil ? "bridge \(bridge) (not made yet)" : "bridge \(bridge)")
+        }
+        title += network.gateways.map(\.description)
+        if let configuration = network.configuration { title.append(style.faint(configuration)) }
+        var lines = [title.joined(separator: "  ")]
+        lines += pools(of: network, style)
+        let pods = attachments(of: network.name)
+        if pods.isEmpty {
+            lines.append(style.faint("  no pods"))
+        } else {
+            let table = table(of: pods).lines
+            lines.append(style.faint("  \(table[0])"))
+            for (pod, line) in zip(pods, table.dropFirst()) {
+                lines.append("  " + (pod.state == .attached ? line : style.warning(line)))
+            }
+        }
+        return lines + orphanLines(network.name).map(style.bad)
+    }
+
+    private func pools(of network: Network, _ style: TextStyle) -> [String] {
+        let names = network.pools.map { pool in
+            pool.subnets.map { $0.description }.joined(separator: " ")
+        }
+        let width = names.map(\.count).max() ?? 0
+        return zip(names, network.pools).map { name, pool in
+            let bar = Words.bar(pool.used, of: pool.size, width: 20)
+            let isTight = Words.percent(pool.used, of: pool.size) >= 90
+            let used = "\(pool.used) of \(Words.count(pool.size)) used, \(Words.count(pool.free)) free"
+            return "  \(Words.padded(name, to: width))  "
+                + (isTight ? style.bad(bar) : style.good(bar)) + "  \(used)"
+                + (pool.isAssumed ? style.faint(" (by the bridge's address)") : "")
+        }
+    }
+
+    private func table(of pods: [Attachment]) -> TextTable {
+        let short = shortIDs
+        var table = TextTable([
+            "POD", "NETNS", "IF", "ADDRESSES", "KIND", "ON", "MTU", "AGE", "IN", "OUT", "PORTS", "LIMITS", "RULES",
+            "STATE",
+        ])
+        for pod in pods {
+            let addresses = pod.addresses.isEmpty ? pod.reserved : pod.addresses
+            table.add([
+                short[pod.id.containerID] ?? pod.id.containerID, pod.namespace.map { Words.cut($0.name, to: 15) } ?? "",
+                pod.id.ifname, addresses.map { $0.address.description }.joined(separator: " "), pod.kind ?? "",
+                pod.hostInterface ?? pod.parent ?? "", pod.mtu.map { "\($0)" } ?? "",
+                pod.since.map { Words.age(time - $0) } ?? "",
+                pod.counters.map { Words.octets($0.receivedOctets) } ?? "",
+                pod.counters.map { Words.octets($0.sentOctets) } ?? "", pod.portsText(atMost: 3),
+                pod.limitsText, pod.rulesText, pod.stateText,
+            ])
+        }
+        return table
+    }
+
+    private func orphanLines(_ network: String) -> [String] {
+        let own = orphans.filter { $0.id?.network == network }
+        guard !own.isEmpty else { return [] }
+        let short = shortIDs
+        var table = TextTable(["ORPHAN", "IF", "AGE", "WHAT IS LEFT", "WHY"])
+        for orphan in own {
+            let id = orphan.id?.containerID ?? ""
+            table.add([
+                id.isEmpty ? "?" : short[id] ?? id, orphan.id?.ifname ?? "",
+                orphan.since.map { Words.age(time - $0) } ?? "", orphan.leftovers, orphan.reason.text,
+            ])
+        }
+        let advice = own.contains { $0.isGone } ? ["  `swiftletctl gc` frees what pods that are gone have left"] : []
+        return table.lines.enumerated().map { ($0.offset == 0 ? "    " : "  ! ") + $0.element } + advice
+    }
+}
+
+extension Attachment {
+    /// - Parameter limit: the others are counted only.
+    func portsText(atMost limit: Int) -> String {
+        let more = ports.count > limit ? " +\(ports.count - limit)" : ""
+        return ports.prefix(limit).map(\.description).joined(separator: " ") + more
+    }
+
+    /// Down is towards the pod, up is from it; bits per second.
+    var limitsText: String {
+        [ingressLimit.map { "↓\(Words.rate($0.rate))" }, egressLimit.map { "↑\(Words.rate($0.rate))" }]
+            .compactMap { $0 }.joined(separator: " ")
+    }
+
+    var rulesText: String {
+        [masquerade ? "masquerade" : nil, antiSpoof ? "anti-spoof" : nil, isolation ? "isolated" : nil]
+            .compactMap { $0 }.joined(separator: ",")
+    }
+
+    var stateText: String {
+        switch state {
+        case .attached: isUp ? "" : "down"
+        case .unnamed: "namespace without a name"
+        case .unknown: "not seen"
+        }
+    }
+}
+
+extension Orphan {
+    /// Whose it was, or where it is.
+    public var title: String {
+        guard let id, !id.containerID.isEmpty else { return store ?? id?.network ?? "" }
+        return "\(id)"
+    }
+
+    /// What there is of it, in words.
+    public var leftovers: String {
+        var parts = reserved.map { $0.hostBits == 0 ? $0.address.description : $0.description } + interfaces
+        if !recordedBy.isEmpty { parts.append("rules of \(recordedBy.joined(separator: ", "))") }
+        if elements > 0 { parts.append(Words.count(elements, "nft element")) }
+        return parts.joined(separator: ", ")
+    }
+}

@@ -1,0 +1,109 @@
+internal import Addresses
+
+/// Numbers and names as people read them.
+public enum Words {
+    /// Such as `2d`, `3h`, `5m`, `8s`: the largest unit only.
+    ///
+    /// - Parameter seconds: negative, where clocks differ, counts as none.
+    public static func age(_ seconds: Int) -> String {
+        let seconds = max(seconds, 0)
+        for (length, unit) in [(86400, "d"), (3600, "h"), (60, "m")] where seconds >= length {
+            return "\(seconds / length)\(unit)"
+        }
+        return "\(seconds)s"
+    }
+
+    /// Such as `1.2 MB`: decimal, as network interfaces are counted.
+    public static func octets(_ count: UInt64) -> String {
+        count < 1000 ? "\(count) B" : "\(scaled(count, [" kB", " MB", " GB", " TB", " PB", " EB"]))"
+    }
+
+    /// Such as `10M`, from bits per second.
+    public static func rate(_ bits: UInt64) -> String {
+        bits < 1000 ? "\(bits)" : scaled(bits, ["k", "M", "G", "T", "P", "E"])
+    }
+
+    private static func scaled(_ count: UInt64, _ units: [String]) -> String {
+        var (value, position) = (count, 0)
+        while value >= 1_000_000, position + 1 < units.count { (value, position) = (value / 1000, position + 1) }
+        let whole = value / 1000
+        let tenth = value % 1000 / 100
+        return (whole >= 100 || tenth == 0 ? "\(whole)" : "\(whole).\(tenth)") + units[position]
+    }
+
+    /// A count that may stand for more: pools of IPv6 have more addresses than anybody counts.
+    public static func count(_ number: UInt64) -> String {
+        guard number >= 1 << 32 else { return "\(number)" }
+        let power = UInt64.bitWidth - 1 - number.leadingZeroBitCount
+        let isNearNext = number >> UInt64(power - 1) & 1 == 1
+        return number == .max ? "2^64 or more" : "2^\(isNearNext ? power + 1 : power)"
+    }
+
+    /// The beginning of a text that is longer than so many characters.
+    public static func cut(_ text: String, to length: Int) -> String {
+        text.count <= length ? text : text.prefix(length - 1) + "…"
+    }
+
+    /// The text with blanks behind it, as many characters wide as that or as it is.
+    public static func padded(_ text: String, to width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+
+    /// Such as `1 pod`, `2 pods`.
+    public static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+
+    /// A part of a whole as so many characters.
+    public static func bar(_ used: UInt64, of size: UInt64, width: Int) -> String {
+        guard size > 0 else { return String(repeating: "░", count: width) }
+        let share = Double(min(used, size)) / Double(size) * Double(width)
+        // What is in use at all shows, and what is not full does not look it.
+        var filled = Int(share.rounded())
+        if used > 0 { filled = max(filled, 1) }
+        if used < size { filled = min(filled, width - 1) }
+        return String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+    }
+
+    /// Per cent, rounded down; nothing but all is 100.
+    public static func percent(_ used: UInt64, of size: UInt64) -> Int {
+        size == 0 ? 100 : Int(Double(min(used, size)) / Double(size) * 100)
+    }
+}
+
+extension Port: CustomStringConvertible {
+    /// Such as `8080→80/tcp`, `10.0.0.1:53→53/udp`, `[::1]:80→80/tcp`, `1000-1009→2000-2009/tcp`.
+    public var description: String {
+        let host = hostIP.map { $0.family == .v4 ? "\($0):" : "[\($0)]:" } ?? ""
+        return "\(host)\(Port.range(hostPort, count))→\(Port.range(containerPort, count))/\(transport)"
+    }
+
+    private static func range(_ first: UInt16, _ count: UInt16) -> String {
+        count > 1 ? "\(first)-\(Int(first) + Int(count) - 1)" : "\(first)"
+    }
+}
+
+extension Snapshot {
+    /// Container IDs cut down to what tells them apart, as other programs show them: 12 characters, or as many more as it
+    /// takes.
+    public var shortIDs: [String: String] {
+        let ids = Set(attachments.map { $0.id.containerID } + orphans.compactMap { $0.id?.containerID }).sorted()
+        var short: [String: String] = [:]
+        for (position, id) in ids.enumerated() {
+            var length = 12
+            for neighbour in [position - 1, position + 1] where ids.indices.contains(neighbour) {
+                length = max(length, zip(id, ids[neighbour]).prefix { $0 == $1 }.count + 1)
+            }
+            // One character less is no gain.
+            short[id] = id.count <= length + 1 ? id : String(id.prefix(length))
+        }
+        return short
+    }
+
+    /// The same with nothing but one network in it: what the node has of its own stays.
+    public func limited(to network: String) -> Snapshot {
+        var part = self
+        part.networks.removeAll { $0.name != network }
+        part.attachments.removeAll { $0.id.network != network }
+        part.orphans.removeAll { $0.id?.network != network }
+        return part
+    }
+}

@@ -1,0 +1,200 @@
+public import Addresses
+public import Inventory
+internal import Kernel
+public import NetlinkCodec
+public import Posix
+
+/// The node as it is: every answer is the kernel's.
+///
+/// - Precondition: the process has one thread, as it enters the pods' namespaces.
+public struct KernelWorld: World {
+    /// Beside the node, which is the caller's namespace.
+    private let namespaces: [SeenNamespace]
+    private let nodeInterfaces: [Interface]
+    private let names: [String]
+    private let paths: [String]
+    public let uplinks: [String]
+    private let numbers: [Int32: Int]
+    /// What pods may send, by the node's ends of their veths.
+    private let podLimits: [String: Limit]
+    private var known: [Int: Known] = [:]
+
+    /// What has been asked of a namespace.
+    private struct Known {
+        var ruleset: Ruleset?
+        var neighbours: [Neighbour]?
+        var entries: [UInt32: [ForwardingEntry]] = [:]
+        var limits: [UInt32: Limit]?
+        var others: [Int32: Int] = [:]
+    }
+
+    public init(_ seen: Observations, _ snapshot: Snapshot) {
+        namespaces = seen.namespaces
+        nodeInterfaces = seen.interfaces
+        uplinks = snapshot.uplinks
+        paths = ["/proc/self/ns/net"] + seen.namespaces.map { $0.namespace.path }
+        names =
+            ["node"]
+            + seen.namespaces.map { seen in
+                let attachment = snapshot.attachments.first { $0.namespace?.inode == seen.namespace.inode }
+                return attachment?.id.containerID ?? seen.namespace.name
+            }
+        podLimits = Dictionary(
+            snapshot.attachments.compactMap { attachment in
+                attachment.hostInterface.flatMap { name in attachment.egressLimit.map { (name, $0) } }
+            }, uniquingKeysWith: { first, _ in first })
+        numbers = Dictionary(
+            seen.namespaces.enumerated().compactMap { position, seen in seen.namespace.id.map { ($0, position + 1) } },
+            uniquingKeysWith: { first, _ in first })
+    }
+
+    public var count: Int { names.count }
+    public func name(of place: Int) -> String { names[place] }
+    public func interfaces(in place: Int) -> [Interface] {
+        place == 0 ? nodeInterfaces : namespaces[place - 1].interfaces
+    }
+    /// Leads to the namespace.
+    public func path(of place: Int) -> String { paths[place] }
+
+    /// What the interface of that name has counted, in the namespace that people call so; nil where there is no such one.
+    func counters(of interface: String, in name: String) -> LinkCounters? {
+        names.firstIndex(of: name).flatMap { place in
+            interfaces(in: place).first { $0.name == interface }?.counters
+        }
+    }
+
+    /// Whether a link joins the namespace to the node.
+    func isJoined(_ place: Int) -> Bool {
+        place == 0 || namespaces[place - 1].namespace.id != nil || namespaces[place - 1].nodeID != nil
+    }
+
+    /// The namespace of that name or path.
+    func place(named name: String) -> Int? {
+        namespaces.firstIndex { $0.namespace.name == name || $0.namespace.path == name }.map { $0 + 1 }
+    }
+
+    /// The namespace of that inode number.
+    public func place(inode: UInt64) -> Int? {
+        namespaces.firstIndex { $0.namespace.inode == inode }.map { $0 + 1 }
+    }
+
+    public mutating func place(numbered id: Int32?, from place: Int) throws(Failure) -> Int? {
+        guard let id else { return place }
+        guard place != 0 else { return numbers[id] }
+        if namespaces[place - 1].nodeID == id { return 0 }
+        if let found = known[place]?.others[id] { return found }
+        // One that has ended since it was listed leads nowhere.
+        guard var socket = try? socket(.route, place) else { return nil }
+        for other in 1..<paths.count where other != place {
+            guard let namespace = try? NetworkNamespace(paths[other]), try socket.id(of: namespace) == id else {
+                continue
+            }
+            known[place, default: Known()].others[id] = other
+            return other
+        }
+        return nil
+    }
+
+    private func socket(_ subsystem: NetlinkSocket.Subsystem, _ place: Int) throws(Failure) -> NetlinkSocket {
+        try inside(place) { () throws(Failure) in try NetlinkSocket(subsystem) }
+    }
+
+    /// Runs the body in the namespace.
+    private func inside<Value: ~Copyable>(
+        _ place: Int, _ body: () throws(Failure) -> Value
+    ) throws(Failure) -> Value {
+        guard place != 0 else { return try body() }
+        return try NetworkNamespace(paths[place]).run(body)
+    }
+
+    public mutating func route(_ question: RouteQuestion, in place: Int) throws(Failure) -> RouteAnswer {
+        var socket = try socket(.route, place)
+        return try socket.route(question)
+    }
+
+    public mutating func neighbour(
+        _ address: IPAddress, on interface: UInt32, in place: Int
+    ) throws(Failure) -> Neighbour? {
+        if known[place]?.neighbours == nil {
+            var socket = try socket(.route, place)
+            known[place, default: Known()].neighbours = try socket.neighbours()
+        }
+        return known[place]?.neighbours?.first { $0.address == address && $0.interface == interface }
+    }
+
+    public mutating func forwardingEntry(
+        _ mac: MACAddress, ofBridge index: UInt32, in place: Int
+    ) throws(Failure) -> ForwardingEntry? {
+        if known[place]?.entries[index] == nil {
+            var socket = try socket(.route, place)
+            known[place, default: Known()].entries[index] = try socket.forwardingEntries(ofBridge: index)
+        }
+        return known[place]?.entries[index]?.first { $0.mac == mac }
+    }
+
+    public mutating func sysctl(_ name: String, in place: Int) throws(Failure) -> String? {
+        try inside(place) { () throws(Failure) in try Sysctl(name).read() }
+    }
+
+    public mutating func ruleset(in place: Int) throws(Failure) -> Ruleset {
+        if let ruleset = known[place]?.ruleset { return ruleset }
+        var socket = try socket(.netfilter, place)
+        var ruleset = try Ruleset(&socket)
+        ruleset.unread += try inside(place) { () throws(Failure) in
+            ["ip_tables_names", "ip6_tables_names"].flatMap { name -> [String] in
+                guard let file = try? FileDescriptor.open("/proc/thread-self/net/\(name)", .readOnly),
+                    let content = try? file.readAll(limit: 4096)
+                else { return [] }
+                return String(decoding: content, as: UTF8.self).split(separator: "\n").map {
+                    "iptables-legacy (table \($0))"
+                }
+            }
+        }
+        known[place, default: Known()].ruleset = ruleset
+        return ruleset
+    }
+
+    public mutating func limit(of interface: UInt32, in place: Int) throws(Failure) -> Limit? {
+        if known[place]?.limits == nil {
+            var limits: [UInt32: Limit] = [:]
+            var socket = try socket(.route, place)
+            // A kernel without traffic control has none.
+            for qdisc in (try? socket.qdiscs()) ?? [] {
+                if let bucket = qdisc.tokenBucket {
+                    limits[qdisc.interface] = Limit(rate: bucket.rate * 8, burst: UInt64(bucket.burst) * 8)
+                }
+            }
+            known[place, default: Known()].limits = limits
+        }
+        return known[place]?.limits?[interface]
+    }
+
+    public func limitComingIn(by interface: Interface, in place: Int) -> Limit? {
+        place == 0 ? podLimits[interface.name] : nil
+    }
+
+    public mutating func settings(of interface: Interface, in place: Int) throws(Failure) -> LinkSettings {
+        var socket = try socket(.route, place)
+        // One that has gone meanwhile has none.
+        guard let link = try socket.link(.index(interface.index)) else { return LinkSettings() }
+        var settings = LinkSettings()
+        if case .macvlan(let mode, _) = link.details { settings.macvlanMode = mode }
+        settings.portState = link.portState
+        settings.isSilent = link.flags & 0x80 != 0
+        return settings
+    }
+
+    public mutating func isHeard(
+        _ packet: Packet, by input: Interface?, in place: Int
+    ) throws(Failure) -> Bool? {
+        let devices = [input?.index, input?.master].compactMap { $0 }
+        if var socket = try? socket(.socketDiagnosis, place),
+            let table = try? SocketTable(packet.transport, &socket)
+        {
+            return table.isHeard(packet, by: devices)
+        }
+        return try inside(place) { () throws(Failure) in
+            SocketTable(listed: packet.transport).isHeard(packet, by: devices)
+        }
+    }
+}

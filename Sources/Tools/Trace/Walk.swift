@@ -1,0 +1,213 @@
+internal import Addresses
+internal import Inventory
+internal import NetlinkCodec
+public import Posix
+
+/// Walks a packet through the namespaces of a node, hop by hop, as their kernel would send it.
+///
+/// It changes nothing and sends nothing: each step is a question that the world answers.
+public struct Walk<TheWorld: World> {
+    public internal(set) var hops: [Hop] = []
+    /// What the packet passed without being stopped by it: limits of its rate.
+    public internal(set) var limits: [String] = []
+    /// The smallest MTU on the way, in octets, and where.
+    public internal(set) var smallestMTU: (octets: UInt32, place: String)?
+    public var world: TheWorld
+    /// As it is now.
+    public internal(set) var packet: Packet
+    var isAnswer = false
+    /// Whether the way ends at an interface of the node towards the world.
+    var endsOutside = false
+    /// What connection tracking remembers of namespaces that the first packet has passed.
+    var connections: [Connection] = []
+    /// That of the namespace which the packet is passing.
+    var current: Connection?
+    /// Whether rules have changed what the route depends on.
+    var isRerouted = false
+    private var isStarted = false
+
+    /// Where the packet is between two steps.
+    enum Position {
+        case sending(Int)
+        case arriving(Int, Interface)
+        case leaving(Int, Interface, nextHop: IPAddress)
+        case crossing(Int, Interface, Frame)
+        case bridging(Int, bridge: Interface, from: Interface?, Frame)
+        case ended(Ending)
+
+        /// The namespace that has the packet.
+        var place: Int? {
+            switch self {
+            case .sending(let place), .arriving(let place, _), .leaving(let place, _, _): place
+            case .crossing(let place, _, _), .bridging(let place, _, _, _): place
+            case .ended: nil
+            }
+        }
+    }
+
+    /// A packet on a link: from whom and for whom.
+    struct Frame {
+        let source: MACAddress?
+        let destination: MACAddress?
+        /// Who has that address, where that is known.
+        var target: Member?
+    }
+
+    /// An interface of a namespace.
+    struct Member {
+        let place: Int
+        let interface: Interface
+    }
+
+    public init(_ packet: Packet, in world: TheWorld) {
+        self.packet = packet
+        self.world = world
+    }
+
+    /// A packet that goes in a circle is stopped.
+    private static var maximumSteps: Int { 100 }
+
+    /// Sends the packet from one end to the other, and what answers it back.
+    ///
+    /// - Returns: how both ways end; nil for an answer that nothing asks for.
+    /// - Throws: when the world gives no answer.
+    public mutating func run(
+        from start: Endpoint, to end: Endpoint
+    ) throws(Failure) -> (way: Ending, answer: Ending?) {
+        let asked = packet
+        endsOutside = end.place == nil
+        let way = try follow(from: start)
+        guard way.arrives else { return (way, nil) }
+        guard !endsOutside || way.place >= 0 else { return (way, nil) }
+        let first = hops.count
+        let firstPacket = packet
+        packet = packet.reversed
+        isAnswer = true
+        endsOutside = start.place == nil
+        let outside = Endpoint(.internet, name: end.name, place: nil, addresses: [])
+        let place = Endpoint(.address, name: end.name, place: way.place, addresses: [])
+        let isOutside = end.place == nil && leftBy != nil
+        if !isOutside { packet = firstPacket.reversed }
+        var answer = try follow(from: isOutside ? outside : place)
+        if answer.arrives, !isBack(asked) {
+            answer = stopped(
+                answer.place,
+                "the answer comes from \(packet.sourceText) to \(packet.destinationText), but \(asked.destinationText) was asked: the client discards it",
+                "the answer has to come back through the namespace that rewrote the question: look at its route")
+        }
+        answersFrom = first
+        return (way, answer)
+    }
+
+    /// The first hop of the answer.
+    public private(set) var answersFrom: Int?
+    /// The interface by which the packet has left what is seen from here.
+    var leftBy: Member?
+
+    private func isBack(_ asked: Packet) -> Bool {
+        let ends = packet.reversed
+        // A source that the kernel has chosen was none to begin with.
+        return ends.destination == asked.destination && ends.destinationPort == asked.destinationPort
+            && (asked.source.isUnspecified || ends.source == asked.source)
+    }
+
+    private mutating func follow(from start: Endpoint) throws(Failure) -> Ending {
+        var position: Position
+        if let place = start.place { position = .sending(place) } else { position = try enter(start) }
+        var place = position.place
+        for _ in 0..<Walk.maximumSteps {
+            // The kernel takes off its mark where a packet crosses into another namespace.
+            if position.place != place { packet.mark = 0 }
+            place = position.place
+            switch position {
+            case .sending(let place): position = try send(place)
+            case .arriving(let place, let interface): position = try arrive(place, interface)
+            case .leaving(let place, let interface, let nextHop):
+                position = try leave(place, interface, nextHop)
+            case .crossing(let place, let interface, let frame): position = try cross(place, interface, frame)
+            case .bridging(let place, let bridge, let port, let frame):
+                position = try cross(place, bridge, from: port, frame)
+            case .ended(let ending): return ending
+            }
+        }
+        return stopped(0, "the packet goes in a circle", "look at the routes of the hops above")
+    }
+
+    /// A packet that comes in from outside.
+    private mutating func enter(_ start: Endpoint) throws(Failure) -> Position {
+        guard let entry = leftBy ?? uplink().map({ Member(place: 0, interface: $0) }) else {
+            return .ended(
+                stopped(
+                    0, "no interface of the node leads to the world: it has no default route",
+                    "ip route add default via ADDRESS"))
+        }
+        packet.hopLimit = nil
+        hop(entry.place, entry.interface, "comes in from outside: \(packet)")
+        if !isAnswer, !isKnownOutside(packet.destination, by: entry.interface) {
+            guard start.kind != .internet else {
+                return stop(
+                    entry.place, entry.interface,
+                    "nobody outside knows the way to \(packet.destination): it is a private address",
+                    "give the pod a host port (portMappings), and ask node:PORT; or let the world's routers know a route"
+                )
+            }
+            remark("whether \(packet.source) has a route to \(packet.destination), a private address, is not known")
+        }
+        // Pods on the cable itself are asked by their own MAC.
+        let children = try children(of: entry)
+        guard let pod = children.first(where: { $0.interface.has(packet.destination) }) else {
+            return .arriving(entry.place, entry.interface)
+        }
+        hop(pod.place, pod.interface, "by \(entry.interface.name) to the \(pod.interface.kind) on it")
+        return .arriving(pod.place, pod.interface)
+    }
+
+    private func uplink() -> Interface? {
+        let all = world.interfaces(in: 0)
+        return world.uplinks.compactMap { name in all.first { $0.name == name } }
+            .first { $0.addresses.contains { $0.family == packet.family } }
+            ?? world.uplinks.first.flatMap { name in all.first { $0.name == name } }
+    }
+
+    // What is told.
+
+    mutating func hop(_ place: Int, _ interface: Interface?, _ text: String, remarks: [String] = []) {
+        var hop = Hop(
+            namespace: world.name(of: place), interface: interface?.name ?? "", text: text,
+            source: packet.sourceText, destination: packet.destinationText)
+        hop.remarks = remarks
+        hops.append(hop)
+    }
+
+    mutating func remark(_ text: String) {
+        guard !hops.isEmpty, !hops[hops.count - 1].remarks.contains(text) else { return }
+        hops[hops.count - 1].remarks.append(text)
+    }
+
+    /// Rules that nobody here looks at, said once.
+    mutating func unread(_ rules: String, _ place: Int) {
+        let text = "rules of \(rules) in \(world.name(of: place)) are not looked at"
+        if !hops.contains(where: { $0.remarks.contains(text) }) { remark(text) }
+    }
+
+    /// The hop at which it stops.
+    mutating func stop(_ place: Int, _ interface: Interface?, _ why: String, _ advice: String) -> Position {
+        hop(place, interface, why)
+        hops[hops.count - 1].isPassed = false
+        return .ended(stopped(place, why, advice))
+    }
+
+    func stopped(_ place: Int, _ why: String, _ advice: String) -> Ending {
+        Ending(arrives: false, namespace: world.name(of: place), text: why, advice: advice, place: place)
+    }
+
+    /// The packet is on an interface of that MTU.
+    mutating func measure(_ place: Int, _ interface: Interface) {
+        guard interface.mtu > 0, interface.mtu < smallestMTU?.octets ?? .max else { return }
+        smallestMTU = (interface.mtu, "\(interface.name) in \(world.name(of: place))")
+    }
+
+    func interface(_ index: UInt32, in place: Int) -> Interface? {
+        world.interfaces(in: place).first { $0.index == index }
+    }
+}

@@ -1,0 +1,276 @@
+internal import Addresses
+internal import Inventory
+internal import NetlinkCodec
+internal import Posix
+
+/// The link layer: neighbours, veths and bridges.
+extension Walk {
+    /// A packet that has its route: whom the frame is for, and the way out.
+    mutating func leave(_ place: Int, _ interface: Interface, _ nextHop: IPAddress) throws(Failure) -> Position {
+        measure(place, interface)
+        try pass(place, interface)
+        guard interface.isUp else {
+            return stop(
+                place, interface, "\(interface.name) is down", advice(place, "ip link set \(interface.name) up"))
+        }
+        let frame: Frame
+        switch try resolve(place, interface, nextHop) {
+        case .found(let found): frame = found
+        case .nobody(let why, let advice): return stop(place, interface, why, advice)
+        }
+        if endsOutside, place == 0, world.uplinks.contains(interface.name) { return left(place, interface) }
+        return interface.kind == "bridge"
+            ? .bridging(place, bridge: interface, from: nil, frame) : .crossing(place, interface, frame)
+    }
+
+    /// What a limit of the interface lets through.
+    private mutating func pass(_ place: Int, _ interface: Interface) throws(Failure) {
+        guard let limit = try world.limit(of: interface.index, in: place) else { return }
+        add(limit, interface, place)
+    }
+
+    mutating func add(_ limit: Limit, _ interface: Interface, _ place: Int) {
+        limits.append("\(interface.name) in \(world.name(of: place)): \(limit.rate) bit/s")
+    }
+
+    /// Out of sight.
+    mutating func left(_ place: Int, _ interface: Interface) -> Position {
+        let name = place == 0 ? "the node" : world.name(of: place)
+        let text = "leaves \(name) by \(interface.name): \(packet)"
+        guard interface.hasCarrier else {
+            return stop(
+                place, interface,
+                "\(interface.name) has no carrier: no cable is plugged in, or no program has opened it",
+                advice(place, "ip link show \(interface.name)"))
+        }
+        guard endsOutside else {
+            return stop(
+                place, interface,
+                "\(text); what is behind \(interface.name) is not seen from here, nor whether it leads to \(packet.destination)",
+                advice(place, "ip route get \(packet.destination)"))
+        }
+        leftBy = Member(place: place, interface: interface)
+        if !isAnswer, isUnknownOutside(packet.source, place) {
+            return stop(
+                place, interface,
+                "\(text); nobody outside knows \(packet.source), so no answer comes back",
+                "masquerade the network (\"ipMasq\": true), or let the world's routers know a route to it")
+        }
+        hop(place, interface, text)
+        return .ended(Ending(arrives: true, namespace: world.name(of: place), text: text, advice: "", place: place))
+    }
+
+    /// Addresses of private networks mean nothing to those who have public ones.
+    private func isUnknownOutside(_ address: IPAddress, _ place: Int) -> Bool {
+        let own = world.interfaces(in: place).flatMap { $0.addresses }
+        guard !own.contains(where: { $0.address == address }), !packet.destination.isPrivate else { return false }
+        return address.isPrivate
+    }
+
+    /// Whether those outside may know a way to an address: to all but private ones, of which those on the uplink's own
+    /// network stand for what a router in front of it lets in.
+    func isKnownOutside(_ address: IPAddress, by uplink: Interface) -> Bool {
+        !address.isPrivate || uplink.addresses.contains { $0.contains(address) }
+    }
+
+    private enum Resolution {
+        case found(Frame)
+        case nobody(String, String)
+    }
+
+    /// Who answers for an address on the link: as the kernel knows it, or would learn it.
+    private mutating func resolve(
+        _ place: Int, _ interface: Interface, _ address: IPAddress
+    ) throws(Failure) -> Resolution {
+        guard let own = interface.mac, !own.isZero, !address.isMulticast else {
+            return .found(Frame(source: interface.mac, destination: nil))
+        }
+        let segment = try segment(place, interface)
+        let entry = try world.neighbour(address, on: interface.index, in: place)
+        let known = entry.flatMap { $0.state & Neighbour.unusable == 0 ? $0.mac : nil }
+        let owner = try owner(of: address, in: segment.members)
+        if let known, let target = segment.members.first(where: { $0.interface.mac == known }) {
+            return .found(Frame(source: own, destination: known, target: target))
+        }
+        if let known, segment.isOpen { return .found(Frame(source: own, destination: known)) }
+        let what = address.family == .v4 ? "ARP" : "neighbour discovery"
+        let name = interface.name
+        if address.family == .v4, known == nil {
+            for place in Set([place, owner?.place ?? place]) {
+                for table in try world.ruleset(in: place).tablesOfARP {
+                    unread("table arp \(table)", place)
+                }
+            }
+        }
+        if let known, entry?.state == Neighbour.permanent || owner == nil {
+            return .nobody(
+                "\(name) has \(address) at \(known), a MAC that nobody there has",
+                advice(place, "ip neigh del \(address) dev \(name)"))
+        }
+        guard let owner else {
+            if segment.isOpen || address.isLinkLocal, entry == nil || known != nil {
+                remark("whether \(address) answers \(what) on \(name) is not known yet: nobody has asked")
+                return .found(Frame(source: own, destination: known))
+            }
+            return .nobody(
+                "nobody answers \(what) for \(address) on \(name)"
+                    + (segment.isOpen ? "" : ": none of the \(segment.members.count) there has that address"),
+                segment.isOpen || place == 0 && world.uplinks.contains(name)
+                    ? "see that \(address) is up and on this link; then ip neigh del \(address) dev \(name)"
+                    : "the pod is gone, or its interface down: swiftletctl status")
+        }
+        guard owner.interface.isUp else {
+            let theirs = world.name(of: owner.place)
+            return .nobody(
+                "nobody answers \(what) for \(address): \(owner.interface.name) in \(theirs) is down",
+                advice(owner.place, "ip link set \(owner.interface.name) up"))
+        }
+        // An ipvlan of layer 3 is silent too, and found without being asked.
+        let isSilent = try world.settings(of: owner.interface, in: owner.place).isSilent
+        guard !isSilent || owner.interface.kind == "ipvlan" else {
+            let theirs = world.name(of: owner.place)
+            return .nobody(
+                "nobody answers \(what) for \(address): it is off on \(owner.interface.name) in \(theirs)",
+                advice(owner.place, "ip link set \(owner.interface.name) arp on"))
+        }
+        return .found(Frame(source: own, destination: owner.interface.mac, target: owner))
+    }
+
+    /// Who on a link has an address, or answers for it.
+    private mutating func owner(of address: IPAddress, in members: [Member]) throws(Failure) -> Member? {
+        if let owner = members.first(where: { $0.interface.has(address) }) { return owner }
+        guard address.family == .v4 else { return nil }
+        // Linux answers for each of its addresses by all interfaces, and with proxy_arp for those of others.
+        if let owner = members.first(where: { world.interfaces(in: $0.place).contains { $0.isUp && $0.has(address) } })
+        {
+            return owner
+        }
+        for member in members
+        where try world.sysctl("ipv4/conf/\(member.interface.name)/proxy_arp", in: member.place) == "1" {
+            return member
+        }
+        return nil
+    }
+
+    /// A frame on its way out of an interface.
+    mutating func cross(_ place: Int, _ interface: Interface, _ frame: Frame) throws(Failure) -> Position {
+        switch interface.kind {
+        case "veth": break
+        case "macvlan", "ipvlan": return try crossParent(place, interface, frame)
+        case "dummy":
+            return stop(
+                place, interface, "\(interface.name) is a dummy: it leads nowhere", "ip route get \(packet.destination)"
+            )
+        default: return left(place, interface)
+        }
+        guard let other = try otherEnd(place, interface) else { return left(place, interface) }
+        let peer = other.interface
+        let theirs = world.name(of: other.place)
+        guard peer.isUp else {
+            return stop(
+                place, interface, "\(interface.name) has no carrier: its other end, \(peer.name) in \(theirs), is down",
+                advice(other.place, "ip link set \(peer.name) up"))
+        }
+        measure(other.place, peer)
+        if peer.master != 0, let master = self.interface(peer.master, in: other.place), master.kind == "bridge" {
+            hop(other.place, peer, "through the veth \(interface.name) → \(peer.name), into bridge \(master.name)")
+            if let limit = world.limitComingIn(by: peer, in: other.place) { add(limit, peer, other.place) }
+            return .bridging(other.place, bridge: master, from: peer, frame)
+        }
+        if let target = frame.target, target.place != other.place || target.interface.index != peer.index {
+            // Such as a macvlan on the other end.
+            hop(target.place, target.interface, "by \(peer.name) in \(theirs) to \(target.interface.name)")
+            return .arriving(target.place, target.interface)
+        }
+        guard frame.destination == nil || frame.destination == peer.mac else {
+            return stop(
+                other.place, peer,
+                "the frame is for \(frame.destination.map { "\($0)" } ?? ""), which is not the MAC of \(peer.name)",
+                advice(place, "ip neigh flush dev \(interface.name)"))
+        }
+        hop(other.place, peer, "through the veth \(interface.name) → \(peer.name)")
+        if let limit = world.limitComingIn(by: peer, in: other.place) { add(limit, peer, other.place) }
+        return .arriving(other.place, peer)
+    }
+
+    /// By the interface that a macvlan or ipvlan sits on.
+    private mutating func crossParent(_ place: Int, _ interface: Interface, _ frame: Frame) throws(Failure) -> Position
+    {
+        guard let parent = try otherEnd(place, interface) else { return left(place, interface) }
+        guard parent.interface.isUp else {
+            return stop(
+                parent.place, parent.interface, "\(parent.interface.name), which \(interface.name) sits on, is down",
+                advice(parent.place, "ip link set \(parent.interface.name) up"))
+        }
+        measure(parent.place, parent.interface)
+        if endsOutside, parent.place == 0, world.uplinks.contains(parent.interface.name) {
+            return left(parent.place, parent.interface)
+        }
+        guard let target = frame.target else {
+            return .crossing(parent.place, parent.interface, frame)
+        }
+        if target.place == parent.place, target.interface.index == parent.interface.index {
+            return stop(
+                parent.place, parent.interface,
+                "a \(interface.kind) does not reach the node by the interface that it sits on",
+                "ask another address of the node, or give the pod a second interface on a bridge")
+        }
+        if let sibling = try otherEnd(target.place, target.interface), target.interface.kind == interface.kind,
+            sibling.place == parent.place, sibling.interface.index == parent.interface.index
+        {
+            let modes = try [
+                world.settings(of: interface, in: place), world.settings(of: target.interface, in: target.place),
+            ].map { $0.macvlanMode ?? .bridge }
+            // The kernel hands over between two of mode bridge; all else goes out by the cable.
+            if let mode = modes.first(where: { $0 != .bridge }) {
+                return stop(
+                    parent.place, parent.interface,
+                    "a macvlan of mode \(mode) does not reach others on \(parent.interface.name)"
+                        + (mode == .vepa
+                            ? ", unless the switch behind it sends frames back, which is not seen from here" : ""),
+                    "\"mode\": \"bridge\" of plugin macvlan, where pods are to meet")
+            }
+            hop(
+                target.place, target.interface,
+                "from \(interface.kind) to \(interface.kind) on \(parent.interface.name)")
+            return .arriving(target.place, target.interface)
+        }
+        return .crossing(parent.place, parent.interface, frame)
+    }
+
+    /// The other end of a veth, or what a macvlan or ipvlan sits on; nil where it is out of sight.
+    func otherEndIfKnown(_ place: Int, _ interface: Interface, _ other: Int?) -> Member? {
+        guard interface.peer != 0, let other, let peer = self.interface(interface.peer, in: other) else { return nil }
+        return Member(place: other, interface: peer)
+    }
+
+    mutating func otherEnd(_ place: Int, _ interface: Interface) throws(Failure) -> Member? {
+        otherEndIfKnown(place, interface, try world.place(numbered: interface.peerNamespaceID, from: place))
+    }
+}
+
+extension Neighbour {
+    /// NUD_INCOMPLETE, NUD_FAILED: asked for, and no answer.
+    static let unusable: UInt16 = 0x01 | 0x20
+}
+
+extension Interface {
+    /// Whether it has the address; link-local ones of IPv6 are known by the MAC (RFC 4291, appendix A).
+    func has(_ address: IPAddress) -> Bool {
+        if address.family == .v6, address.isLinkLocal, let b = mac?.bytes {
+            let identifier: [UInt8] = [b[0] ^ 0x02, b[1], b[2], 0xff, 0xfe, b[3], b[4], b[5]]
+            return address.value == identifier.reduce(0xfe80 << 48) { $0 << 8 | UInt128($1) }
+        }
+        return addresses.contains { $0.address == address }
+    }
+}
+
+extension IPAddress {
+    /// RFC 1918, RFC 6598 and RFC 4193: of no use outside.
+    var isPrivate: Bool {
+        switch family {
+        case .v4: value >> 24 == 10 || value >> 20 == 0xac1 || value >> 16 == 0xc0a8 || value >> 22 == 0x191
+        case .v6: value >> 121 == 0x7e
+        }
+    }
+}

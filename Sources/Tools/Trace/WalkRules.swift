@@ -1,0 +1,119 @@
+internal import Addresses
+internal import Inventory
+internal import NetlinkCodec
+internal import Posix
+
+/// What rules do with the packet.
+extension Walk {
+    /// Runs the packet through the rules of a hook of the network layer, connection tracking among them.
+    ///
+    /// - Parameter gateway: nil where the destination is on the link.
+    /// - Returns: where it stops; nil if it goes on.
+    mutating func hooks(
+        _ point: NftChain.Point, _ place: Int, input: Interface? = nil, output: Interface? = nil,
+        _ gateway: IPAddress? = nil
+    ) throws(Failure) -> Position? {
+        let ruleset = try world.ruleset(in: place)
+        var context = HookContext(
+            point: point, families: packet.family == .v4 ? [.ip, .inet] : [.ip6, .inet],
+            connection: current ?? Connection(place: place, original: packet, final: packet))
+        context.input = input
+        context.output = output
+        context.isAnswer = isAnswer
+        if !ruleset.chains.isEmpty {
+            for address in [packet.source, packet.destination] where !address.isUnspecified {
+                context.addressTypes[address] = try addressType(address, place)
+            }
+            if point == .postrouting, let output {
+                context.masqueradeSource = masqueradeSource(place, output, gateway ?? packet.destination)
+            }
+            if point == .prerouting, !packet.source.isUnspecified {
+                context.sourceInterface =
+                    (try? world.route(RouteQuestion(to: packet.source), in: place))?.interface ?? 0
+            }
+        }
+        var machine = NftMachine(ruleset, packet, context)
+        machine.run()
+        packet = machine.packet
+        current = machine.context.connection
+        isRerouted = machine.isRerouted
+        let shown = point == .postrouting ? output : input ?? output
+        for rewrite in machine.rewrites { hop(place, shown, rewrite) }
+        for text in machine.remarks { remark(text) }
+        for what in ruleset.unread { unread(what, place) }
+        return machine.drop.map { dropped($0, place, shown) }
+    }
+
+    /// What `masquerade` puts for the source: of IPv4 the address of the way out that fits the next hop, or its first one,
+    /// whatever the route prefers (inet_select_addr, net/ipv4/devinet.c).
+    private mutating func masqueradeSource(_ place: Int, _ output: Interface, _ nextHop: IPAddress) -> IPAddress? {
+        func usable(_ interface: Interface) -> [CIDR] {
+            interface.addresses.filter {
+                $0.address.family == packet.family && !$0.address.isLinkLocal && !$0.address.isLoopback
+            }
+        }
+        let own = usable(output)
+        var question = RouteQuestion(to: packet.destination)
+        question.outputInterface = output.index
+        let preferred = (try? world.route(question, in: place))?.source
+        guard packet.family == .v4 else {
+            return own.contains { $0.address == preferred } ? preferred : own.first?.address ?? preferred
+        }
+        // One that has none, such as lo, takes another's.
+        let others = world.interfaces(in: place).sorted { $0.index < $1.index }.compactMap { usable($0).first }
+        return (own.first { $0.contains(nextHop) } ?? own.first ?? others.first)?.address ?? preferred
+    }
+
+    /// Runs a frame through the rules of a bridge.
+    mutating func bridgeHooks(
+        _ point: NftChain.Point, _ place: Int, _ bridge: Interface, input: Interface?, output: Interface?,
+        _ frame: Frame
+    ) throws(Failure) -> Position? {
+        // Bridges track connections on their own, where rules want it.
+        var connection = Connection(place: place, original: packet, final: packet)
+        connection.finding = isAnswer ? .established : .new
+        connection.tracking = point == .prerouting ? .invalid : connection.finding
+        var context = HookContext(point: point, families: [.bridge], connection: connection)
+        context.input = input
+        context.output = output
+        context.macs = (frame.source, frame.destination)
+        context.bridge = bridge.name
+        context.isAnswer = isAnswer
+        var machine = NftMachine(try world.ruleset(in: place), packet, context)
+        machine.run()
+        packet.mark = machine.packet.mark
+        for text in machine.remarks { remark(text) }
+        return machine.drop.map { dropped($0, place, input ?? output) }
+    }
+
+    private mutating func dropped(_ drop: NftMachine.Drop, _ place: Int, _ interface: Interface?) -> Position {
+        let by = drop.rule.map { "rule \($0)" } ?? "the policy"
+        let comment = drop.comment.isEmpty ? "" : " (\(drop.comment))"
+        let what = drop.isRejected ? "rejected" : "dropped"
+        return stop(
+            place, interface,
+            "\(what) by \(by) of chain \(drop.chain) in table \(drop.table)\(comment): \(packet)",
+            advice(of: drop, place))
+    }
+
+    private func advice(of drop: NftMachine.Drop, _ place: Int) -> String {
+        switch "\(drop.table) \(drop.chain)" {
+        case "inet swiftlet_isolation forward":
+            return "both networks are isolated (ingressPolicy of plugin firewall): leave it out where pods are to meet"
+        case "ip swiftlet prerouting":
+            return "127.0.0.0/8 is for a node's own programs: ask another address"
+        case "ip filter FORWARD", "ip6 filter FORWARD":
+            return "plugin firewall lets a network's pods through; where it is configured: swiftletctl repair"
+        default: break
+        }
+        guard drop.table.name != "swiftlet" else {
+            return
+                "the pod speaks from a MAC or an address that is not its own (antiSpoof, macspoofchk): ip address, in the pod"
+        }
+        let family = packet.family == .v4 ? "ip" : "ip6"
+        return advice(
+            place,
+            "another program's rule; if it is to let this through: nft insert rule \(drop.table) \(drop.chain) \(family) saddr \(packet.source) \(family) daddr \(packet.destination) accept"
+        )
+    }
+}

@@ -1,0 +1,26 @@
+import ArgumentParser
+import Inventory
+import Posix
+
+/// Something to ask a person on the terminal.
+struct Prompt {
+    let text: String
+
+    init(_ text: String) { self.text = text }
+
+    /// Asks until there is an answer that makes sense; none at all stands for the proposal.
+    func ask<Answer>(_ proposal: String, _ read: (String) throws -> Answer?) throws -> Answer {
+        while true {
+            try StandardStream.error.writeAll("\(text) [\(proposal)]: ".visible().utf8)
+            guard let line = readLine() else { throw ExitCode.failure }
+            let words = line.split(separator: " ").joined(separator: " ")
+            do {
+                if let answer = try read(words.isEmpty ? proposal : words) { return answer }
+                try say("\"\(words)\" is no answer to that")
+            } catch { try say("\(error)") }
+        }
+    }
+}
+
+/// What a person is to know while the answer proper goes to standard output.
+func say(_ text: String) throws { try StandardStream.error.writeAll("\(text.visible())\n".utf8) }

@@ -1,0 +1,42 @@
+import ArgumentParser
+import Inventory
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show networks, pods and what is left of pods that are gone.",
+        discussion: """
+            Read from the kernel and from the files of reservations and records, so that it is right after a crash too, \
+            and for pods that other plugins have attached. Nothing is changed, no runtime is asked. The counters are the \
+            pod's: IN is what came in to it.
+
+            Exit code 0 even if there are orphans; 1 if the node could not be looked at.
+
+            Examples:
+              swiftletctl status
+              swiftletctl status --network pods --watch 5
+              swiftletctl status --json | jq '.attachments[].addresses'
+            """)
+
+    @Flag(help: "Show it again and again, until Ctrl-C.") var watch = false
+    @Argument(help: ArgumentHelp("How often, with --watch.", valueName: "seconds")) var period: Double?
+    @OptionGroup var node: SnapshotOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard watch || period == nil else { throw ValidationError("a period needs --watch") }
+        if let period, !(0.1...86400).contains(period) {
+            throw ValidationError("the period must be from 0.1 to 86400 seconds, but is \(period)")
+        }
+    }
+
+    func run() throws {
+        guard watch else {
+            let snapshot = try node.snapshot()
+            return try output.print(snapshot, text: snapshot.statusText(Terminal.style))
+        }
+        try Terminal.redraw(every: period ?? 2) {
+            let snapshot = try node.snapshot()
+            return output.json ? try output.text(of: snapshot) : snapshot.statusText(Terminal.style)
+        }
+    }
+}

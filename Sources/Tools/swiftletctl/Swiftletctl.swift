@@ -1,0 +1,82 @@
+import ArgumentParser
+import FoundationEssentials
+import Inventory
+import Posix
+
+/// What a node's operator types. Each command is a file of its own.
+@main
+struct Swiftletctl: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "swiftletctl",
+        abstract: "Look after container networking on this node.",
+        discussion: "Exit codes: 0 success, 1 failure, 64 wrong usage; doctor has another, 2.",
+        version: "swiftlet \(swiftletVersion)",
+        subcommands: [
+            Status.self, Check.self, DoctorCommand.self, TraceCommand.self, Graph.self, GC.self, Conf.self, Netns.self,
+            Rules.self, Repair.self, Version.self,
+        ])
+
+    static func main() {
+        // The language has no arguments, and says nothing, where it cannot read them.
+        let arguments = ProcessEnvironment.arguments
+        guard !arguments.isEmpty else {
+            end(Failure(.kernel, "read the command line: there is no /proc/self/cmdline", details: "mount /proc"))
+        }
+        do {
+            var command = try parseAsRoot(Array(arguments.dropFirst()))
+            try command.run()
+        } catch { end(error) }
+    }
+
+    /// Says what went wrong; but not to nobody.
+    private static func end(_ error: any Error) -> Never {
+        // As a shell has it of a program that SIGPIPE ends: head(1) has seen enough.
+        if error as? Errno == .brokenPipe || (error as? Failure)?.errno == .brokenPipe { ProcessEnvironment.exit(141) }
+        let code = exitCode(for: error)
+        guard code != .success else { exit(withError: error) }
+        let text = fullMessage(for: error)
+        if !text.isEmpty { try? say(text) }
+        ProcessEnvironment.exit(code.rawValue)
+    }
+}
+
+/// The release; CHANGELOG.md says what is in it.
+let swiftletVersion = "0.1.0"
+
+struct Version: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show the version.")
+
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        try output.print(["version": swiftletVersion], text: "swiftlet \(swiftletVersion)")
+    }
+}
+
+/// How every command answers.
+struct OutputOptions: ParsableArguments {
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    /// - Parameter text: the same for people.
+    func print(_ value: some Encodable, text: @autoclosure () -> String) throws {
+        guard json else {
+            let text = text()
+            if !text.isEmpty { try write("\(text.visible(isColored: Terminal.isColored))\n") }
+            return
+        }
+        try write(try self.text(of: value) + "\n")
+    }
+
+    /// The JSON that `--json` prints.
+    func text(of value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self).visibleJSON
+    }
+
+    /// Not `print`, which hides that nothing could be written.
+    private func write(_ text: String) throws {
+        try StandardStream.output.writeAll(text.utf8)
+    }
+}
