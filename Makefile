@@ -12,19 +12,20 @@ LINK ?= portable
 NAMES := $(shell cat scripts/plugin-names)
 SWIFT_BUILD := swift build -c release --static-swift-stdlib
 
-# What Embedded Swift does not link by itself (Package.swift).
-EMBEDDED := -Xlinker --gc-sections -Xlinker -ljansson -Xlinker -lm \
+# What Embedded Swift does not link by itself (Package.swift). Worked out only where something is built: a node that plugins are
+# installed on or removed from need not have a toolchain.
+EMBEDDED = -Xlinker --gc-sections -Xlinker -ljansson -Xlinker -lm \
     -Xlinker $(shell scripts/swift-resources)/libswiftUnicodeDataTables.a
 
 ifeq ($(LINK),portable)
   BIN := build/bin
   SCRATCH := .build-plugin
-  PLUGIN_FLAGS := $(EMBEDDED) -Xswiftc -Xclang-linker -Xswiftc -static
+  PLUGIN_FLAGS = $(EMBEDDED) -Xswiftc -Xclang-linker -Xswiftc -static
 else ifeq ($(LINK),system)
   BIN := build/system/bin
   SCRATCH := .build-system
   # What is dynamic: libc, libm, libmnl, jansson.
-  PLUGIN_FLAGS := $(EMBEDDED) --traits SystemLibmnl
+  PLUGIN_FLAGS = $(EMBEDDED) --traits SystemLibmnl
 else
   $(error LINK must be portable or system)
 endif

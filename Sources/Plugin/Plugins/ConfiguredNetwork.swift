@@ -12,6 +12,9 @@ public struct ConfiguredNetwork: Sendable, Hashable {
     public var plugins: [String]
     /// Nil where its pods are ports of none.
     public var bridge: String?
+    /// The interface of the node that has its gateway addresses: the bridge, or the bridge's in a VLAN; nil where it has none, or
+    /// leaves them to others.
+    public var gatewayInterface: String?
     /// Where its reservations are kept, in a directory of its name; nil where addresses come from elsewhere.
     public var dataDirectory: String?
     /// Where its addresses come from; none where the runtime says so, or another program.
@@ -36,10 +39,8 @@ public struct ConfiguredNetwork: Sendable, Hashable {
             let type = try plugin.nonEmpty("type") ?? ""
             plugins.append(type)
             let ipam = try plugin.member("ipam")
-            switch type {
-            case Swiftlet.type: bridge = try BridgeSettings.Keys.bridge(default: Swiftlet.defaultBridge).read(plugin)
-            case Bridge.type: bridge = try BridgeSettings.Keys.bridge(default: Bridge.defaultBridge).read(plugin)
-            default: break
+            if let usual = ConfiguredNetwork.defaultBridge(ofType: type) {
+                try addBridge(of: plugin, default: usual, isGateway: type == Swiftlet.type)
             }
             let addressType = try ipam?.nonEmpty("type")
             if let ipam, addressType == "host-local" {
@@ -50,9 +51,29 @@ public struct ConfiguredNetwork: Sendable, Hashable {
         }
     }
 
+    private mutating func addBridge(
+        of plugin: JSONReader, default name: String, isGateway: Bool
+    ) throws(Failure) {
+        let bridge = try BridgeSettings.Keys.bridge(default: name).read(plugin)
+        self.bridge = bridge
+        let hasAddress = try BridgeSettings.Keys.isGateway(default: isGateway).read(plugin)
+        let isDefaultGateway = try BridgeSettings.Keys.isDefaultGateway(default: isGateway).read(plugin)
+        let vlan = try BridgeSettings.Keys.vlan.read(plugin)
+        gatewayInterface = hasAddress || isDefaultGateway ? (vlan == 0 ? bridge : "\(bridge).\(vlan)") : nil
+    }
+
     private mutating func addAddresses(of reader: JSONReader) throws(Failure) {
         dataDirectory = try HostLocalSettings.Keys.dataDirectory.read(reader)
         ranges += try HostLocalSettings.sets(reader)
+    }
+
+    /// The bridge that a plugin of that type makes where its configuration names none; nil for those without one.
+    public static func defaultBridge(ofType type: String) -> String? {
+        switch type {
+        case Swiftlet.type: Swiftlet.defaultBridge
+        case Bridge.type: Bridge.defaultBridge
+        default: nil
+        }
     }
 
     /// Larger documents are refused, in octets.

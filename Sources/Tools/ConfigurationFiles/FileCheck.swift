@@ -1,6 +1,7 @@
 internal import Addresses
 internal import CNI
 internal import JSON
+internal import Plugins
 internal import Posix
 
 /// One file: whether a runtime can read it, and then each of its plugins.
@@ -26,7 +27,10 @@ struct FileCheck {
     }
 
     var network: Validator.Network {
-        .init(file: findings.file, name: name, plugins: types, cniVersion: version?.rawValue, subnets: subnets)
+        let configured = try? ConfiguredNetwork(text)
+        return .init(
+            file: findings.file, name: name, plugins: types, cniVersion: version?.rawValue, subnets: subnets,
+            bridge: configured?.bridge, gatewayInterface: configured?.gatewayInterface)
     }
 
     mutating func run() {

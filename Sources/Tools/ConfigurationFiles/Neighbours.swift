@@ -23,6 +23,15 @@ struct Neighbours {
                     "podman, nerdctl and Multus use the others by name")
             }
             for other in networks[..<position] where other.name != network.name {
+                if let interface = network.gatewayInterface, interface == other.gatewayInterface,
+                    network.wantsOtherGateways(than: other)
+                {
+                    add(
+                        .warning, network, "",
+                        "\(interface) is the gateway of network \(other.name ?? "") already (\(other.file))",
+                        "no pod can be attached to the second of the two: give it a bridge of its own, by the key bridge"
+                    )
+                }
                 for subnet in network.subnets {
                     guard let taken = other.subnets.first(where: { $0.overlaps(subnet) }) else { continue }
                     add(
@@ -38,5 +47,13 @@ struct Neighbours {
     ) {
         findings.append(
             Finding(severity: severity, file: network.file, line: nil, path: path, message: message, hint: hint))
+    }
+}
+
+extension Validator.Network {
+    /// Whether a bridge that has the other's IPv4 gateway is refused to this one. Several IPv6 gateways get along.
+    fileprivate func wantsOtherGateways(than other: Validator.Network) -> Bool {
+        let (own, others) = (subnets.filter { $0.family == .v4 }, other.subnets.filter { $0.family == .v4 })
+        return !others.isEmpty && own.contains { !others.contains($0) }
     }
 }

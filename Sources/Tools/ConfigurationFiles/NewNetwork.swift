@@ -1,6 +1,7 @@
 public import Addresses
 internal import CNI
 public import JSON
+internal import Plugins
 
 /// What a new network is to be: a configuration made of a few answers.
 public struct NewNetwork: Sendable {
@@ -25,7 +26,15 @@ public struct NewNetwork: Sendable {
     public var kind = Kind.swiftlet
     /// One address of each for every pod.
     public var subnets: [CIDR] = []
+    /// Nil for the plugin's own choice, ``defaultBridge``.
+    public var bridge: String?
     public var masquerades = true
+    /// Destinations that see pods' own addresses, such as other nodes' pods; of `swiftlet` only.
+    public var unmasqueraded: [CIDR] = []
+    /// Whether pods are held to their addresses; of `swiftlet` only.
+    public var guardsAddresses = false
+    /// Whether a pod reaches itself by an address that leads through the bridge; nil for the plugin's default.
+    public var hairpin: Bool?
     public var hasPorts = true
     public var hasBandwidth = false
     public var isolation = Isolation.open
@@ -41,6 +50,25 @@ public struct NewNetwork: Sendable {
                 "single links (link-local)"
             } else if subnet.contains(IPAddress(subnet.family, 0)) { "no host (unspecified)" } else { nil }
         return what.map { "the addresses of \(subnet) are for \($0)" }
+    }
+
+    /// The bridge of a configuration that does not name one; nil for none.
+    public var defaultBridge: String? { ConfiguredNetwork.defaultBridge(ofType: kind.rawValue) }
+
+    /// A bridge that nothing on the node has the name of: the usual one, or with a number behind it.
+    public func freeBridge(besides taken: Set<String>) -> String? {
+        guard let usual = defaultBridge else { return nil }
+        let stem = usual.last == "0" ? String(usual.dropLast()) : usual
+        return ([usual] + (1...99).map { "\(stem)\($0)" }).first { !taken.contains($0) }
+    }
+
+    /// Why the answers do not go together; nil where they do.
+    public var contradiction: String? {
+        if kind != .swiftlet, !unmasqueraded.isEmpty { return "only the plugin swiftlet has nonMasqueradeCIDRs" }
+        if kind != .swiftlet, guardsAddresses { return "only the plugin swiftlet has antiSpoof" }
+        if kind == .ptp, bridge != nil || hairpin != nil { return "ptp has no bridge" }
+        if !masquerades, !unmasqueraded.isEmpty { return "nothing is masqueraded, so nothing can be left out of it" }
+        return nil
     }
 
     /// The first of some customary subnets that nothing on the node overlaps with; nil if all are taken.
@@ -63,7 +91,13 @@ public struct NewNetwork: Sendable {
     private var swiftlet: JSON {
         var plugin = JSON.Object([.init("type", "swiftlet")])
         if subnets.count == 1 { plugin["subnet"] = .string("\(subnets[0])") } else { plugin["ranges"] = ranges }
+        if let bridge { plugin["bridge"] = .string(bridge) }
         if masquerades { plugin["ipMasq"] = true }
+        if !unmasqueraded.isEmpty {
+            plugin["nonMasqueradeCIDRs"] = .array(unmasqueraded.map { .string("\($0)") })
+        }
+        if guardsAddresses { plugin["antiSpoof"] = true }
+        if let hairpin { plugin["hairpinMode"] = .bool(hairpin) }
         if isolation != .open { plugin["ingressPolicy"] = .string(isolation.rawValue) }
         plugin["capabilities"] = capabilities(
             ["ips", "mac", "ipRanges"] + (hasPorts ? ["portMappings"] : []) + (hasBandwidth ? ["bandwidth"] : []))
@@ -72,7 +106,11 @@ public struct NewNetwork: Sendable {
 
     private var chain: [JSON] {
         var first = JSON.Object([.init("type", .string(kind.rawValue))])
-        if kind == .bridge { first["isDefaultGateway"] = true }
+        if kind == .bridge {
+            if let bridge { first["bridge"] = .string(bridge) }
+            first["isDefaultGateway"] = true
+            if let hairpin { first["hairpinMode"] = .bool(hairpin) }
+        }
         if masquerades { first["ipMasq"] = true }
         var ipam = JSON.Object([.init("type", "host-local"), .init("ranges", ranges)])
         if kind == .ptp {

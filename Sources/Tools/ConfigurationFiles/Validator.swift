@@ -20,6 +20,10 @@ public struct Validator: Sendable {
         public let cniVersion: String?
         /// Of pods, as far as the file says.
         let subnets: [CIDR]
+        /// The bridge that its pods are ports of; nil for none.
+        public let bridge: String?
+        /// The interface of the node that has its gateway addresses; nil for none.
+        let gatewayInterface: String?
 
         enum CodingKeys: CodingKey { case file, name, plugins, cniVersion }
     }

@@ -106,4 +106,13 @@ extension Snapshot {
         part.orphans.removeAll { $0.id?.network != network }
         return part
     }
+
+    /// The same with nothing but one pod in it.
+    public func limited(to pod: [Attachment]) -> Snapshot {
+        var part = self
+        part.attachments = pod
+        part.networks.removeAll { network in !pod.contains { $0.id.network == network.name } }
+        part.orphans = []
+        return part
+    }
 }

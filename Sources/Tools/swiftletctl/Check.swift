@@ -1,7 +1,5 @@
-import Addresses
 import ArgumentParser
 import Inventory
-import Posix
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,27 +23,7 @@ struct Check: ParsableCommand {
 
     func run() throws {
         let snapshot = try node.snapshot()
-        let attempt = "find pod \(pod)"
-        guard let attachments = snapshot.attachments(named: pod) else {
-            throw Failure(
-                .invalidConfiguration, "\(attempt): the IDs of several containers begin like that",
-                details: "give more of it; swiftletctl status lists them")
-        }
-        guard !attachments.isEmpty else {
-            let left = snapshot.orphans.first { orphan in
-                orphan.id.map { $0.containerID.hasPrefix(pod) || $0.description == pod } ?? false
-                    || orphan.reserved.contains { $0.address == IPAddress(pod) }
-            }
-            guard let left else {
-                throw Failure(
-                    .unknownContainer, "\(attempt): nothing here is attached under that name or address",
-                    details: "swiftletctl status lists all pods")
-            }
-            throw Failure(
-                .unknownContainer, "\(attempt): \(left.reason.text); what is left: \(left.leftovers)",
-                details: left.isGone ? "swiftletctl gc frees it" : "its runtime's DEL frees it")
-        }
-        let checks = try attachments.map { PodCheck($0, in: snapshot, try PodFacts.read($0, in: snapshot)) }
+        let checks = try snapshot.pod(pod).map { PodCheck($0, in: snapshot, try PodFacts.read($0, in: snapshot)) }
         let wrong = checks.reduce(0) { $0 + $1.items.filter { !$0.isRight }.count }
         let verdict = wrong == 0 ? "all is right" : "\(wrong) of it not right"
         try output.print(

@@ -12,12 +12,14 @@ struct ConfNew: ParsableCommand {
         discussion: """
             Without options, on a terminal, it asks a few questions, each with an answer to start from. With any option it asks \
             nothing. What it writes has been checked as by swiftletctl conf validate. It refuses subnets that the node has \
-            a route into already, and files that are there; --force overrides both.
+            a route into already, and files that are there; --force overrides both. The bridge is one that no other network \
+            uses, unless --bridge names one.
 
             Examples:
               swiftletctl conf new
               swiftletctl conf new --subnet 10.44.0.0/24 --output /etc/cni/net.d/10-pods.conflist
               swiftletctl conf new --name db --subnet 10.45.0.0/24 --subnet fd00:45::/64 --isolation isolated
+              swiftletctl conf new --subnet 10.44.3.0/24 --non-masquerade 10.44.0.0/16 --anti-spoof
               swiftletctl conf new --plugin chain --bandwidth --no-masquerade
             """)
 
@@ -35,6 +37,21 @@ struct ConfNew: ParsableCommand {
 
     @Flag(inversion: .prefixedNo, help: "Let pods out under the node's address. (default: yes)")
     var masquerade: Bool?
+
+    @Option(
+        help: ArgumentHelp(
+            "A destination that sees pods' own addresses, such as the pods of all nodes; may be given several times.",
+            valueName: "cidr"), transform: Self.destination)
+    var nonMasquerade: [CIDR] = []
+
+    @Option(help: "The bridge. By default one that no other network uses: cbr0, cbr1, ...")
+    var bridge: String?
+
+    @Flag(help: "Hold pods to their addresses.")
+    var antiSpoof = false
+
+    @Flag(inversion: .prefixedNo, help: "Let a pod reach itself by its Service or host port.")
+    var hairpin: Bool?
 
     @Flag(inversion: .prefixedNo, help: "Let pods have ports of the node. (default: yes)")
     var ports: Bool?
@@ -64,6 +81,9 @@ struct ConfNew: ParsableCommand {
         if let ports { network.hasPorts = ports }
         if let bandwidth { network.hasBandwidth = bandwidth }
         if let isolation { network.isolation = isolation }
+        network.unmasqueraded = nonMasquerade
+        network.guardsAddresses = antiSpoof
+        network.hairpin = hairpin
         var file = output
         if asksQuestions {
             try ask(&network, besides: taken)
@@ -72,6 +92,8 @@ struct ConfNew: ParsableCommand {
             if file == "-" { file = nil }
         }
         try requireFree(network.subnets, besides: taken)
+        network.bridge = try bridge ?? freeBridge(for: network, in: file)
+        if let contradiction = network.contradiction { throw ValidationError("\(contradiction)") }
         let text = network.json.serialized() + [UInt8(ascii: "\n")]
         let validator = Validator(binDirectory: nil)
         let wrong = validator.check(text, file: file ?? "network.conflist").findings.filter { $0.severity == .error }
@@ -96,6 +118,34 @@ struct ConfNew: ParsableCommand {
         return subnet
     }
 
+    private static func destination(_ text: String) throws -> CIDR {
+        guard let destination = CIDR(text), destination.isNetwork else {
+            throw ValidationError("\(text) is no network like 10.44.0.0/16.")
+        }
+        return destination
+    }
+
+    /// - Returns: nil where the plugin's usual bridge will do.
+    private func freeBridge(for network: NewNetwork, in file: String?) throws -> String? {
+        let report = try? Validator(binDirectory: nil).check(directory: Conf.directory)
+        let others = report?.networks.filter { $0.name != network.name && $0.file != file } ?? []
+        let taken = try Set(others.compactMap { $0.bridge }).union(Self.unsuitableLinks(for: network))
+        guard let bridge = network.freeBridge(besides: taken) else { return nil }
+        return bridge == network.defaultBridge ? nil : bridge
+    }
+
+    /// Links that cannot be the network's bridge: they are no bridges, or gateways of other subnets.
+    private static func unsuitableLinks(for network: NewNetwork) throws -> [String] {
+        var socket = try NetlinkSocket()
+        return try socket.links().filter { link in
+            guard link.kind == "bridge" else { return true }
+            return try socket.addresses(of: link.index).contains { present in
+                let address = present.address
+                return address.family == .v4 && !network.subnets.contains { $0.contains(address.address) }
+            }
+        }.map { $0.name }
+    }
+
     private static func kind(_ text: String) throws -> NewNetwork.Kind {
         guard let kind = NewNetwork.Kind(rawValue: text == "chain" ? "bridge" : text) else {
             throw ValidationError("\(text) is none of swiftlet, chain, bridge, ptp.")
@@ -113,7 +163,8 @@ struct ConfNew: ParsableCommand {
     /// Whether there is somebody to ask who has not said anything yet.
     private var asksQuestions: Bool {
         name == nil && subnet.isEmpty && plugin == nil && masquerade == nil && ports == nil && bandwidth == nil
-            && isolation == nil && output == nil && StandardStream.input.isTerminal && StandardStream.error.isTerminal
+            && isolation == nil && nonMasquerade.isEmpty && bridge == nil && !antiSpoof && hairpin == nil
+            && output == nil && StandardStream.input.isTerminal && StandardStream.error.isTerminal
     }
 
     private func ask(_ network: inout NewNetwork, besides taken: [(subnet: CIDR, interface: String)]) throws {

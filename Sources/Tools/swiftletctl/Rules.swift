@@ -40,10 +40,10 @@ struct Rules: ParsableCommand {
             let wanted = try fresh.run("list table \(table)", terse: true)
             differences += difference(fixedPart(text), wanted.lines, table)
         }
+        let tables = found.keys.sorted().joined(separator: ", ")
+        let agreement = found.isEmpty ? "no rules on this node, and no pod needs any" : "as they should be: \(tables)"
         try output.print(
-            differences,
-            text: differences.isEmpty
-                ? "as they should be: \(found.keys.sorted())" : differences.joined(separator: "\n"))
+            differences, text: differences.isEmpty ? agreement : differences.joined(separator: "\n"))
         guard differences.isEmpty else { throw ExitCode.failure }
     }
 

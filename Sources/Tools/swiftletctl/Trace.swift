@@ -46,6 +46,9 @@ struct TraceCommand: ParsableCommand {
     }
 
     func run() throws {
+        guard ProcessEnvironment.effectiveUser == 0 else {
+            throw ValidationError("looking into pods needs root: run it with sudo")
+        }
         let places = Snapshot.Places(configurations: confDir)
         let seen = try Observations.read(places)
         let snapshot = Snapshot(seen)

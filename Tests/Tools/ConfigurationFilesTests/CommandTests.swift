@@ -75,6 +75,22 @@ import Testing
         #expect(try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int == 0o644)
     }
 
+    @Test func whatNodesOfAClusterNeedIsAskedForByOptions() throws {
+        let text = try conf(
+            "new", "--subnet", "198.51.100.0/24", "--non-masquerade", "198.51.0.0/16", "--anti-spoof", "--no-hairpin",
+            "--bridge", "br-pods"
+        ).output.replacing(#/\s+/#, with: "")
+        for part in [
+            #""nonMasqueradeCIDRs":["198.51.0.0/16"]"#, #""antiSpoof":true"#, #""hairpinMode":false"#,
+            #""bridge":"br-pods""#,
+        ] {
+            #expect(text.contains(part), "\(part) is not in \(text)")
+        }
+        #expect(try conf("new", "--non-masquerade", "10.44.0.7/16").errors.contains("is no network"))
+        #expect(try conf("new", "--plugin", "ptp", "--bridge", "br0").errors.contains("ptp has no bridge"))
+        #expect(try conf("new", "--plugin", "chain", "--anti-spoof").errors.contains("only the plugin swiftlet"))
+    }
+
     @Test func withoutATerminalAndWithoutOptionsItPrintsAProposal() throws {
         let outcome = try conf("new")
         #expect(outcome.exit == .code(0))

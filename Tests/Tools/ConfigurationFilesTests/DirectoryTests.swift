@@ -4,8 +4,11 @@ import Testing
 
 /// Of a directory it is told which file counts.
 @Suite struct DirectoryTests {
-    private func network(_ name: String, _ subnet: String) -> String {
-        #"{"cniVersion": "1.0.0", "name": "\#(name)", "plugins": [{"type": "swiftlet", "subnet": "\#(subnet)"}]}"#
+    private func network(_ name: String, _ subnet: String, bridge: String? = nil, _ more: String = "") -> String {
+        """
+        {"cniVersion": "1.0.0", "name": "\(name)", "plugins": [
+        {"type": "swiftlet", "subnet": "\(subnet)", "bridge": "\(bridge ?? "br-\(name)")"\(more)}]}
+        """
     }
 
     private func findings(_ files: [String: String]) throws -> [String] {
@@ -61,6 +64,23 @@ import Testing
             found.contains(
                 "20-b.conflist: warning: subnet 10.1.2.0/24 overlaps 10.1.0.0/16 of network a "
                     + "(the node could not tell their pods apart: choose another one)"))
+    }
+
+    @Test func oneBridgeIsTheGatewayOfOneNetwork() throws {
+        let first = network("a", "10.1.0.0/24", bridge: "cbr0")
+        func isTold(_ second: String) throws -> Bool {
+            try findings(["10-a.conflist": first, "20-b.conflist": second]).contains {
+                $0.hasPrefix("20-b.conflist: warning: cbr0 is the gateway of network a already")
+            }
+        }
+        #expect(try isTold(network("b", "10.2.0.0/24", bridge: "cbr0")))
+        #expect(try !isTold(network("b", "10.2.0.0/24")))
+        // What gets along on one bridge: the same gateway, IPv6, a VLAN, and a network that is nobody's gateway.
+        #expect(try !isTold(network("b", "10.1.0.0/24", bridge: "cbr0")))
+        #expect(try !isTold(network("b", "fd00:2::/64", bridge: "cbr0")))
+        #expect(try !isTold(network("b", "10.2.0.0/24", bridge: "cbr0", #", "vlan": 7"#)))
+        let layer2 = #", "isGateway": false, "isDefaultGateway": false"#
+        #expect(try !isTold(network("b", "10.2.0.0/24", bridge: "cbr0", layer2)))
     }
 
     @Test func aDirectoryWithoutNetworksIsAnError() throws {

@@ -18,6 +18,15 @@ import Testing
                 network.hasPorts = choice & 2 != 0
                 network.hasBandwidth = choice & 4 != 0
                 network.isolation = isolation
+                if kind == .swiftlet {
+                    network.guardsAddresses = choice & 1 == 0
+                    if network.masquerades { network.unmasqueraded = [CIDR("10.44.0.0/16")!] }
+                }
+                if kind != .ptp {
+                    network.bridge = "br-x"
+                    network.hairpin = choice & 4 == 0
+                }
+                #expect(network.contradiction == nil)
                 let text = String(decoding: network.json.serialized(), as: UTF8.self)
                 let report = check(text)
                 #expect(report.findings == [])
@@ -27,6 +36,9 @@ import Testing
                 #expect(text.contains("portMappings") == network.hasPorts)
                 #expect(text.contains("\"bandwidth\"") == network.hasBandwidth)
                 #expect(text.contains("ingressPolicy") == (isolation != .open))
+                #expect(report.networks[0].bridge == network.bridge)
+                #expect(text.contains("nonMasqueradeCIDRs") == !network.unmasqueraded.isEmpty)
+                #expect(text.contains("antiSpoof") == network.guardsAddresses)
                 for subnet in subnets { #expect(text.contains(subnet)) }
             }
         }
@@ -39,6 +51,31 @@ import Testing
     ])
     func aSubnetIsOneThatHostsCanHaveAddressesOf(_ subnet: String, _ isGood: Bool) throws {
         #expect((NewNetwork.objection(to: try #require(CIDR(subnet))) == nil) == isGood)
+    }
+
+    @Test func answersThatDoNotGoTogetherAreRefused() {
+        var network = NewNetwork()
+        network.kind = .ptp
+        network.bridge = "br0"
+        #expect(network.contradiction == "ptp has no bridge")
+        network = NewNetwork()
+        network.kind = .bridge
+        network.guardsAddresses = true
+        #expect(network.contradiction != nil)
+        network = NewNetwork()
+        network.masquerades = false
+        network.unmasqueraded = [CIDR("10.0.0.0/8")!]
+        #expect(network.contradiction != nil)
+    }
+
+    @Test func theBridgeProposedIsFree() {
+        var network = NewNetwork()
+        #expect(network.freeBridge(besides: []) == "cbr0")
+        #expect(network.freeBridge(besides: ["cbr0", "cbr1"]) == "cbr2")
+        network.kind = .bridge
+        #expect(network.freeBridge(besides: ["cni0"]) == "cni1")
+        network.kind = .ptp
+        #expect(network.freeBridge(besides: []) == nil)
     }
 
     @Test func theSubnetProposedIsFree() {

@@ -50,6 +50,17 @@ import Testing
         try destination.make("uninstall")
     }
 
+    @Test(arguments: ["install", "uninstall"]) func aNodeWithoutAToolchainIsToldNothingOfIt(_ target: String) throws {
+        let destination = try Destination()
+        try destination.make("install")
+        let outcome = try Launcher().run(
+            "/usr/bin/make",
+            arguments: ["--no-print-directory", "-C", Requirements.packageRoot, target, "DESTDIR=\(destination.root)"],
+            environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
+        #expect(outcome.exit == .code(0))
+        #expect(String(decoding: outcome.stderr, as: UTF8.self) == "")
+    }
+
     @Test func thePlacesCanBeChosen() throws {
         let destination = try Destination()
         try destination.make("install", "CNI_BIN_DIR=/my/bin", "CNI_CONF_DIR=/my/conf", "SBIN_DIR=/my/sbin")

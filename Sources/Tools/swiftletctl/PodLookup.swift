@@ -1,0 +1,31 @@
+import Addresses
+import Inventory
+import Posix
+
+extension Snapshot {
+    /// The attachments of the pod that somebody names: by its container's ID or how that begins, NETWORK/ID/IFNAME, an address, or
+    /// its namespace's name.
+    ///
+    /// - Throws: when it is not there, or could be one of several; says what is left of it where it is gone.
+    func pod(_ name: String) throws(Failure) -> [Attachment] {
+        let attempt = "find pod \(name)"
+        guard let found = attachments(named: name) else {
+            throw Failure(
+                .invalidConfiguration, "\(attempt): the IDs of several containers begin like that",
+                details: "give more of it; swiftletctl status lists them")
+        }
+        guard found.isEmpty else { return found }
+        let left = orphans.first { orphan in
+            orphan.id.map { $0.containerID.hasPrefix(name) || $0.description == name } ?? false
+                || orphan.reserved.contains { $0.address == IPAddress(name) }
+        }
+        guard let left else {
+            throw Failure(
+                .unknownContainer, "\(attempt): nothing here is attached under that name or address",
+                details: "swiftletctl status lists all pods")
+        }
+        throw Failure(
+            .unknownContainer, "\(attempt): \(left.reason.text); what is left: \(left.leftovers)",
+            details: left.isGone ? "swiftletctl gc frees it" : "its runtime's DEL frees it")
+    }
+}
