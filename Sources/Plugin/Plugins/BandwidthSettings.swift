@@ -14,8 +14,8 @@ struct BandwidthSettings {
     struct Limit: Hashable {
         /// Bits per second.
         let rate: UInt64
-        /// Bits; nil to have one chosen.
-        let burst: UInt64?
+        /// Bits, as asked for.
+        let burst: UInt64
     }
 
     enum Keys {
@@ -45,9 +45,6 @@ struct BandwidthSettings {
     /// Longest burst, octets; the kernel counts them in 32 bits.
     private static let maximumBurst: UInt64 = 1 << 32 - 1
 
-    /// What kubelet says for want of a burst in a pod's annotations (math.MaxInt32): its wish is that there be a rate.
-    private static let unspecifiedBurst: UInt64 = 1 << 31 - 1
-
     var isEmpty: Bool { ingress == nil && egress == nil }
 
     /// Reads the block itself if it has one of the keys, the capability `bandwidth` otherwise, as the reference does.
@@ -63,6 +60,14 @@ struct BandwidthSettings {
                 try BandwidthSettings.limit(Keys.ingressRate, Keys.ingressBurst, source),
                 try BandwidthSettings.limit(Keys.egressRate, Keys.egressBurst, source)
             )
+        }
+        if request.invocation.command == .add {
+            for (limit, key) in [(ingress, Keys.ingressBurst), (egress, Keys.egressBurst)] {
+                guard let limit, limit.hasSenselessBurst else { continue }
+                request.log(
+                    "\(key.name): \(limit.burst) bits would take more than a second at \(limit.rate) bit/s; 20 ms worth is used"
+                )
+            }
         }
         // To shape all the same what was to be left alone would be as wrong as the reverse.
         for source in [request.configuration.reader, capability].compactMap({ $0 }) {
@@ -97,29 +102,39 @@ struct BandwidthSettings {
         guard burst / 8 < maximumBurst else {
             throw wrong(burstKey.name, burst, "below \(maximumBurst * 8) bits (burst cannot be more than 4GB)")
         }
-        return Limit(rate: rate, burst: burst == unspecifiedBurst ? nil : burst)
+        return Limit(rate: rate, burst: burst)
     }
 }
 
 extension BandwidthSettings.Limit {
+    /// Whether the burst would take more than a second at the rate, so that there would be no limit worth the name.
+    ///
+    /// Runtimes say such things where a pod's annotations name only rates: 2^31 - 1 bits (dockershim), 2^32 - 1 (containerd),
+    /// 8 (2^32 - 1) - 1 (CRI-O).
+    var hasSenselessBurst: Bool { burst > rate }
+
+    /// 20 ms worth, which does for any rate. In octets.
+    private var usualBurst: UInt64 { rate / 8 / 50 }
+
     /// The bucket for an interface of that MTU.
     ///
     /// Its rate is of whole frames. A burst that holds no frame would let none through, and one that is filled faster than
     /// timers fire would not let the rate through: it is one frame and 1 ms worth at least. What may wait is 25 ms worth, as
-    /// with the reference, and room for a TCP connection to begin: 16 frames.
+    /// with the reference, and room for a TCP connection to begin, 16 frames; beside a burst of the usual length, and not of
+    /// the length asked for, or a flood would fill the kernel's memory.
     func bucket(mtu: UInt32) -> TokenBucket {
         let octets = rate / 8
         // ETH_HLEN and a VLAN tag; a smaller MTU changes nothing, so that a later plugin may set one.
         let frame = UInt64(max(mtu, 1500)) + 18
-        let size = min(max(burst.map { $0 / 8 } ?? octets / 50, octets / 1000, frame), UInt64(UInt32.max))
-        let queue = min(max(octets / 40, 16 * frame), UInt64(UInt32.max) - size)
-        return TokenBucket(rate: octets, burst: UInt32(size), limit: UInt32(size + queue))
+        let size = max(hasSenselessBurst ? usualBurst : burst / 8, octets / 1000, frame)
+        let queue = max(octets / 40, 16 * frame) + min(size, max(usualBurst, frame))
+        return TokenBucket(rate: octets, burst: UInt32(clamping: size), limit: UInt32(clamping: queue))
     }
 
     /// The bucket that the reference makes, up to its version 1.4 and from 1.6 on.
     var referenceBucket: TokenBucket {
         let octets = rate / 8
-        let size = UInt32(clamping: (burst ?? 1 << 31 - 1) / 8)
+        let size = UInt32(clamping: burst / 8)
         return TokenBucket(
             rate: octets, burst: size, limit: UInt32(truncatingIfNeeded: octets / 40) &+ size)
     }

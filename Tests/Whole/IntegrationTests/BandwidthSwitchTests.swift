@@ -25,7 +25,8 @@ import Testing
     }
 
     /// Also what the reference makes of kubelet's burst, and of one that is too small for a frame.
-    @Test(arguments: [2_147_483_647, 8000] as [Int64]) func checkAcceptsTheReferencesBursts(_ burst: Int64) throws {
+    @Test(arguments: [2_147_483_647, 4_294_967_295, 34_359_738_359, 8000] as [Int64])
+    func checkAcceptsTheReferencesBursts(_ burst: Int64) throws {
         let node = try Node()
         let pod = try node.pod()
         let limits: [String: JSONValue] = [
