@@ -1,11 +1,11 @@
 # make                build/bin: swiftlet, its other names, swiftletctl (LINK=portable: fully static)
 # make LINK=system    the same, dynamic against libc and libmnl, in build/system/bin
-# make demo           see it work, in network namespaces that are gone afterwards
-# make test-faults    killed and failed at every system call, and under load: docs/faults.md
+# make demo           see it work, in temporary network namespaces
+# make test-faults    kills and failures at every system call, and load: docs/faults.md
 # make fuzz           libFuzzer with AddressSanitizer on every parser, FUZZ_SECONDS=60 each
-# make bench-data     what pods have of their network, against the reference: docs/data-path.md
-# make deb            build/deb: Debian packages; make man, make completions: what is in them besides
-# make image          the DaemonSet's container image, by CONTAINER_TOOL (podman): docs/install.md
+# make bench-data     throughput and latency of pods, against the reference: docs/data-path.md
+# make deb            build/deb: Debian packages; make man, make completions: some of their contents
+# make image          the DaemonSet's container image, built with CONTAINER_TOOL (podman): docs/install.md
 # make test lint bench test-vm install uninstall clean
 
 LINK ?= portable
@@ -24,7 +24,7 @@ ifeq ($(LINK),portable)
 else ifeq ($(LINK),system)
   BIN := build/system/bin
   SCRATCH := .build-system
-  # What is dynamic: libc, libm, libmnl, jansson.
+  # Dynamic: libc, libm, libmnl, jansson.
   PLUGIN_FLAGS = $(EMBEDDED) --traits SystemLibmnl
 else
   $(error LINK must be portable or system)
@@ -35,7 +35,7 @@ endif
 all: setup-build
 	@mkdir -p $(BIN)
 	SWIFTLET_EMBEDDED=1 swift build -c release --scratch-path $(SCRATCH) $(PLUGIN_FLAGS) --product swiftlet
-	@# Copied at the end: strip writes page by page, and a start from such small pieces of page cache takes 0.2 ms more.
+	@# strip writes page by page, and starting from such small pieces of page cache takes 0.2 ms longer: copy the result.
 	@strip -o $(BIN)/.swiftlet.stripped $(SCRATCH)/release/swiftlet
 	@cp $(BIN)/.swiftlet.stripped $(BIN)/.swiftlet.new && chmod 0755 $(BIN)/.swiftlet.new
 	@mv -f $(BIN)/.swiftlet.new $(BIN)/swiftlet && rm -f $(BIN)/.swiftlet.stripped
@@ -43,7 +43,7 @@ all: setup-build
 	$(SWIFT_BUILD) --product swiftletctl
 	@install -s -m 0755 .build/release/swiftletctl $(BIN)/.swiftletctl.new && mv -f $(BIN)/.swiftletctl.new $(BIN)/swiftletctl
 
-# The runtime of the tests' own, for demo and benchmarks.
+# The tests' own container runtime, for demo and benchmarks.
 tools: setup-build
 	$(SWIFT_BUILD) --product cnirun
 	@install -D -m 0755 .build/release/cnirun build/tools/cnirun

@@ -52,9 +52,9 @@ struct Report {
         }
         lines += tables.differences
         if kind == "reservations" {
-            lines += tables.growth("Beside so many reserved addresses", veths: false)
+            lines += tables.growth("With that many reserved addresses", veths: false)
         } else {
-            lines += tables.growth("Beside so many pods' reservations, rules and records", veths: false)
+            lines += tables.growth("With that many other pods' reservations, rules and records", veths: false)
             lines += tables.growth("The same with their veths", veths: true)
         }
         if let burstPlan { lines += tables.concurrency(burstPlan) }

@@ -81,7 +81,7 @@ struct Starts {
     var markdown: [String] {
         let columns = [Verb.version, .add]
         var lines = [
-            "Every plugin's start: VERSION, and an ADD that has nothing to do; medians in ms. Wanted are at most "
+            "The start of every plugin: VERSION, and an ADD that has nothing to do; medians in ms. The aim is at most "
                 + "\(Starts.wanted) times the reference.", "",
             "| plugin | VERSION | reference | times | ADD | reference | times | |", "|---|--:|--:|--:|--:|--:|--:|---|",
         ]

@@ -64,7 +64,7 @@ struct Tables {
         lines.append("")
         if let spared = difference(Contenders.swiftlet, Contenders.loopbackUp, .add) {
             lines += [
-                "`swiftlet` brings up lo itself. Where it finds it up (`lo-up`), ADD takes "
+                "`swiftlet` brings up lo itself. If lo is already up (`lo-up`), ADD takes "
                     + "\((.zero - spared).cell) ms less than in `\(base)`.", "",
             ]
         }
@@ -114,7 +114,7 @@ struct Tables {
             measurements.bursts.contains { $0.system == system }
         }
         var lines = [
-            "Pods per second with so many commands in flight, medians of \(plan.repetitions) bursts of \(plan.pods) pods, "
+            "Pods per second with that many commands in flight, medians of \(plan.repetitions) bursts of \(plan.pods) pods, "
                 + "and times the reference:", "",
             "| verb | in flight |" + systems.map { " \($0) |" }.joined(),
             "|---|--:|" + systems.map { _ in "--:|" }.joined(),
