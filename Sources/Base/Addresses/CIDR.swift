@@ -18,6 +18,13 @@ public struct CIDR: Sendable, Hashable {
 
     public var family: IPFamily { address.family }
 
+    /// The same for IPv4-mapped IPv6: ``IPAddress/unmapped``, with a length that counts from there. Nil for a prefix that goes
+    /// beyond the mapped addresses.
+    public var unmapped: CIDR? {
+        guard address.unmapped.family != family else { return self }
+        return prefixLength >= 96 ? CIDR(address.unmapped, prefixLength - 96) : nil
+    }
+
     /// The number of bits behind the prefix.
     public var hostBits: Int { family.bitWidth - prefixLength }
 

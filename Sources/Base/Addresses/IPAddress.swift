@@ -68,6 +68,13 @@ public struct IPAddress: Sendable, Hashable, Comparable {
     /// 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC 4291).
     public var isLinkLocal: Bool { family == .v4 ? value >> 16 == 0xa9fe : value >> 118 == 0x3fa }
 
+    /// The IPv4 address that an IPv4-mapped one (::ffff:0:0/96, RFC 4291 section 2.5.5.2) stands for; any other as it is.
+    ///
+    /// What people and Go's programs write so is IPv4 to them; on no link is there such an address.
+    public var unmapped: IPAddress {
+        family == .v6 && value >> 32 == 0xffff ? IPAddress(.v4, value & 0xffff_ffff) : self
+    }
+
     public static func < (a: IPAddress, b: IPAddress) -> Bool {
         a.family == b.family ? a.value < b.value : a.family == .v4
     }

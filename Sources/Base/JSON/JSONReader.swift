@@ -2,7 +2,7 @@ public import Posix
 
 /// A value together with where it stands, so that an error can name its key path.
 ///
-/// Keys are matched exactly first and then without regard to ASCII case, as encoding/json in Go does, because
+/// Keys are matched without regard to ASCII case, and the last one that is not `null` counts, as encoding/json in Go does, because
 /// configurations written for Go plugins rely on it. `null` counts as absent, for the same reason.
 public struct JSONReader: Sendable {
     public let value: JSON
@@ -14,9 +14,9 @@ public struct JSONReader: Sendable {
         self.path = path
     }
 
-    /// The member of an object, or nil when it is absent or null.
+    /// The member of an object, or nil when it is absent or null. Of several that are the same but for case, the last counts.
     public func member(_ key: String) throws(Failure) -> JSONReader? {
-        guard let value = try object().firstMatch(key), value != .null else { return nil }
+        guard let value = try object().lastMatch(key) else { return nil }
         return JSONReader(value, path: path.isEmpty ? key : "\(path).\(key)")
     }
 
@@ -124,9 +124,8 @@ extension JSONReader {
 }
 
 extension JSON.Object {
-    fileprivate func firstMatch(_ key: String) -> JSON? {
-        if let exact = self[key] { return exact }
-        return members.last { JSON.Object.equalIgnoringASCIICase($0.key, key) }?.value
+    fileprivate func lastMatch(_ key: String) -> JSON? {
+        members.last { JSON.Object.equalIgnoringASCIICase($0.key, key) && $0.value != .null }?.value
     }
 
     /// Whether two keys are the same apart from ASCII case.

@@ -9,9 +9,10 @@ extension JSON {
 
     /// Reads one JSON document.
     ///
+    /// A number beyond what 64 bits hold, which is nobody's business unless somebody reads it, becomes the nearest `real`.
+    ///
     /// - Throws: code 6, with what is wrong and where (line, column): the text is empty, truncated, not UTF-8, not JSON,
-    ///   followed by something else, has a NUL character in a string or a number out of range, or is nested more than
-    ///   ``maximumDepth`` deep.
+    ///   followed by something else, has a NUL character in a string, or is nested more than ``maximumDepth`` deep.
     public init(parsing text: [UInt8]) throws(Failure) {
         guard !text.isEmpty else { throw Failure(.decodingFailure, "the text is empty") }
         // Jansson overlooks one behind a number.
@@ -19,8 +20,9 @@ extension JSON {
         // Else jansson asks /dev/urandom. Only the first one counts, and 0 would be none.
         json_object_seed(.random(in: 1...Int.max))
         var problem = json_error_t()
-        let root = unsafe text.withUnsafeBytes { buffer in
-            unsafe json_loadb(buffer.baseAddress, buffer.count, Int(JSON_DECODE_ANY), &problem)
+        var root = unsafe JSON.load(text, &problem)
+        if unsafe root == nil, unsafe json_error_code(&problem) == json_error_numeric_overflow {
+            unsafe root = JSON.load(OutOfRangeNumbers.replaced(in: text), &problem)
         }
         guard let root = unsafe root else {
             throw Failure(
@@ -29,6 +31,12 @@ extension JSON {
         }
         defer { unsafe json_decref(root) }
         try unsafe self.init(root, depth: 0)
+    }
+
+    private static func load(_ text: [UInt8], _ problem: inout json_error_t) -> UnsafeMutablePointer<json_t>? {
+        unsafe text.withUnsafeBytes { buffer in
+            unsafe json_loadb(buffer.baseAddress, buffer.count, Int(JSON_DECODE_ANY), &problem)
+        }
     }
 
     private static func text(of problem: json_error_t) -> String {

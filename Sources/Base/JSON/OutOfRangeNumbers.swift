@@ -45,8 +45,8 @@ enum OutOfRangeNumbers {
         if rest.isEmpty {
             // The least integer has one more in magnitude.
             let limit = Array((isNegative ? "9223372036854775808" : "9223372036854775807").utf8)
-            let fits = digits.count < limit.count || digits.count == limit.count && !limit.lexicographicallyPrecedes(digits)
-            if fits { return Array(token) }
+            if digits.count < limit.count { return Array(token) }
+            if digits.count == limit.count, !limit.lexicographicallyPrecedes(digits) { return Array(token) }
             return digits.count <= safeDigits ? Array(token) + Array(".0".utf8) : sign + greatest
         }
         guard let mark = rest.firstIndex(where: { $0 | 0x20 == UInt8(ascii: "e") }) else {

@@ -4,37 +4,54 @@ public import Posix
 public struct Arguments: Sendable, Hashable {
     /// In the order given; a key may come again.
     public let pairs: [Pair]
+    /// Why plugins that read arguments refuse these; nil where they are well-formed.
+    private let fault: Failure?
+    /// Whether unknown keys are ignored whatever is said of that.
+    private let ignoresUnknown: Bool
 
     public struct Pair: Sendable, Hashable {
         public let key: String
         public let value: String
     }
 
-    static let none = Arguments(pairs: [])
+    static let none = Arguments(reading: "", forgiving: true)
 
-    private init(pairs: [Pair]) { self.pairs = pairs }
-
-    /// - Throws: code 4 where a pair has no `=`.
-    public init(_ text: String) throws(Failure) {
+    /// What can be read of a text; the rest is for ``requireKnown(_:)``, that is, for plugins that read arguments at all.
+    ///
+    /// - Parameter forgiving: whether nothing is refused later either: what is to be taken away is not kept for a text.
+    init(reading text: String, forgiving: Bool) {
         var pairs: [Pair] = []
+        var fault: Failure?
         for field in text.split(separator: ";") {
             guard let equals = field.firstIndex(of: "="), equals != field.startIndex else {
-                throw Failure(
+                fault = Failure(
                     .invalidEnvironment, "CNI_ARGS: ARGS: invalid pair \"\(field)\"", details: "it must be KEY=value"
                 ).showingLogs(only: "CNI_ARGS: ARGS: invalid pair")
+                continue
             }
             pairs.append(Pair(key: String(field[..<equals]), value: String(field[field.index(after: equals)...])))
         }
         self.pairs = pairs
+        self.fault = forgiving ? nil : fault
+        ignoresUnknown = forgiving
+    }
+
+    /// - Throws: code 4 where a pair has no `=`.
+    public init(_ text: String) throws(Failure) {
+        self.init(reading: text, forgiving: false)
+        if let fault { throw fault }
     }
 
     /// The value of the last pair with that key.
     public subscript(key: String) -> String? { pairs.last { $0.key == key }?.value }
 
-    /// Refuses keys that nobody here understands, unless `IgnoreUnknown` is true, as runtimes expect.
+    /// Refuses keys that nobody here understands, unless `IgnoreUnknown` is true, as runtimes expect; and a text that is not
+    /// well-formed.
     ///
     /// - Throws: code 4.
     public func requireKnown(_ known: [String]) throws(Failure) {
+        if let fault { throw fault }
+        if ignoresUnknown { return }
         if let ignore = self["IgnoreUnknown"], ["1", "t", "true"].contains(ignore.lowercased()) { return }
         let known = known + ["IgnoreUnknown"]
         let unknown = pairs.filter { !known.contains($0.key) }.map { $0.key }

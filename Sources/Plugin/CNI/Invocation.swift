@@ -7,7 +7,8 @@ public struct Invocation: Sendable {
     public let attachment: Attachment
     /// Path of the pod's network namespace; nil where it was not given, as DEL may do.
     public let netns: String?
-    /// `CNI_ARGS`; none where the command has no attachment.
+    /// `CNI_ARGS`; none where the command has no attachment. Whether they are well-formed is for plugins to ask that read them
+    /// (``Arguments/requireKnown(_:)``); DEL never fails for them.
     public let arguments: Arguments
     /// Where delegates are looked for, from `CNI_PATH`.
     public let path: [String]
@@ -41,7 +42,7 @@ public struct Invocation: Sendable {
             attachment = Attachment(
                 containerID: environment["CNI_CONTAINERID"]!, ifname: environment["CNI_IFNAME"]!)
             try Invocation.validate(attachment)
-            arguments = try Arguments(environment["CNI_ARGS"] ?? "")
+            arguments = Arguments(reading: environment["CNI_ARGS"] ?? "", forgiving: command == .del)
         case .gc, .status, .version:
             attachment = Attachment(containerID: "", ifname: "")
             arguments = Arguments.none
@@ -72,10 +73,15 @@ public struct Invocation: Sendable {
 
     static func validate(_ attachment: Attachment) throws(Failure) {
         let id = attachment.containerID
-        guard isIdentifier(id), id.utf8.count <= maximumContainerIDLength else {
+        guard id.utf8.count <= maximumContainerIDLength else {
+            throw Failure(
+                .invalidEnvironment, "CNI_CONTAINERID has \(id.utf8.count) octets",
+                details: "at most \(maximumContainerIDLength) fit into the alias of the pod's link")
+        }
+        guard isIdentifier(id) else {
             throw Failure(
                 .invalidEnvironment, "invalid characters in CNI_CONTAINERID \"\(id)\"",
-                details: "it must match [a-zA-Z0-9][a-zA-Z0-9_.-]* and be at most \(maximumContainerIDLength) long")
+                details: "it must match [a-zA-Z0-9][a-zA-Z0-9_.-]*")
         }
         let name = attachment.ifname
         guard isInterfaceName(name) else {

@@ -23,11 +23,10 @@ extension CNIResult {
             routes = try reader.list("routes") { route throws(Failure) in try Route(route) }
         }
         dns = try reader.member("dns").map(DNS.init) ?? DNS()
-        for ip in ips {
-            guard let index = ip.interface, !interfaces.indices.contains(index) else { continue }
-            let list = reader.path.isEmpty ? "ips" : "\(reader.path).ips"
-            throw Failure(
-                .decodingFailure, "\(list): interface \(index) of \(ip.address) is not in the interfaces list")
+        // An index to nowhere, as some IPAM plugins and older chains have it, says no more than none.
+        for position in ips.indices {
+            guard let index = ips[position].interface, !interfaces.indices.contains(index) else { continue }
+            ips[position].interface = nil
         }
     }
 
@@ -46,7 +45,7 @@ extension CNIResult {
             address: try reader.required("address").cidr(),
             gateway: try reader.optionalAddress("gateway"),
             interface: try reader.member("interface").map { reader throws(Failure) in
-                Int(try reader.uint32())
+                Int(try reader.integer())
             })
     }
 }
@@ -87,14 +86,17 @@ extension JSONReader {
         try nonEmpty(key) == nil ? nil : try required(key).ipAddress()
     }
 
-    /// `ADDRESS/LENGTH`.
+    /// `ADDRESS/LENGTH`. IPv4 written as IPv6 (`::ffff:10.1.0.0/112`) is IPv4, as to Go's programs.
     public func cidr() throws(Failure) -> CIDR {
-        guard let value = CIDR(try string()) else { throw wrong("an address with prefix length, like 10.1.0.0/16") }
+        guard let value = CIDR(try string())?.unmapped else {
+            throw wrong("an address with prefix length, like 10.1.0.0/16")
+        }
         return value
     }
 
+    /// An address. IPv4 written as IPv6 (`::ffff:10.1.0.5`) is IPv4, as to Go's programs.
     public func ipAddress() throws(Failure) -> IPAddress {
         guard let value = IPAddress(try string()) else { throw wrong("an IP address") }
-        return value
+        return value.unmapped
     }
 }

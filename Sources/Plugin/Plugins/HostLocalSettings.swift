@@ -141,7 +141,7 @@ struct HostLocalSettings {
     private static func requestedAddresses(_ request: Request) throws(Failure) -> [IPAddress] {
         let asked = try RequestedAddresses(request)
         return try (asked.arguments + asked.conventional + asked.capability).map { entry throws(Failure) in
-            guard let address = IPAddress(entry.text) ?? CIDR(entry.text)?.address else {
+            guard let address = (IPAddress(entry.text) ?? CIDR(entry.text)?.address)?.unmapped else {
                 throw Failure(
                     .invalidConfiguration, "\(entry.place) must be an IP address, but is \"\(entry.text)\""
                 ).showingLogs(only: "\(entry.place) must be an IP address")

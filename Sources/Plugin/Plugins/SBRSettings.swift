@@ -25,7 +25,7 @@ struct SBRSettings {
                 throw reader.wrong("shorter: gateways list cannot contain more than 2 entries (one IPv4, one IPv6)")
             }
             let gateways = try list.map { entry throws(Failure) in
-                guard let gateway = IPAddress(try entry.string()) else {
+                guard let gateway = IPAddress(try entry.string())?.unmapped else {
                     throw entry.wrong("an IP address: invalid static gateway IP address: \(try entry.string())")
                 }
                 return gateway

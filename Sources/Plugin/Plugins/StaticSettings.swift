@@ -22,7 +22,7 @@ struct StaticSettings {
             return try list.map { entry throws(Failure) in
                 let address = try entry.required("address")
                 let text = try address.string()
-                guard let cidr = CIDR(text) else {
+                guard let cidr = CIDR(text)?.unmapped else {
                     throw address.wrong(
                         "ADDRESS/LENGTH (the 'address' field is expected to be in CIDR notation, got: '\(text)')")
                 }
@@ -63,7 +63,7 @@ struct StaticSettings {
         _ entries: [RequestedAddresses.Entry], _ complaint: String
     ) throws(Failure) -> [CNIResult.IP] {
         try entries.map { entry throws(Failure) in
-            guard let address = CIDR(entry.text) else {
+            guard let address = CIDR(entry.text)?.unmapped else {
                 throw Failure(
                     .invalidConfiguration, "\(entry.place): \(complaint) '\(entry.text)'",
                     details: "write ADDRESS/LENGTH, like 10.1.0.5/16"
@@ -76,7 +76,7 @@ struct StaticSettings {
     /// Each gateway is that of the addresses on whose network it is.
     private static func setGateways(_ ips: inout [CNIResult.IP], _ list: String) throws(Failure) {
         for text in RequestedAddresses.items(of: list) {
-            guard let gateway = IPAddress(text) else {
+            guard let gateway = IPAddress(text)?.unmapped else {
                 throw Failure(
                     .invalidConfiguration, "invalid gateway address: \(text)", details: "CNI_ARGS GATEWAY is \(list)"
                 ).showingLogs(only: "invalid gateway address in CNI_ARGS GATEWAY")

@@ -105,6 +105,17 @@ import TestSupport
         #expect(IPAddress("0:0:0:0:0:ffff::")?.description == "::ffff:0.0.0.0")
     }
 
+    @Test(arguments: [
+        ("::ffff:10.1.0.5/112", "10.1.0.5/16"), ("::ffff:a01:5/128", "10.1.0.5/32"), ("::ffff:0.0.0.0/96", "0.0.0.0/0"),
+        ("::ffff:10.1.0.5/95", nil), ("::fffe:10.1.0.5/112", "::fffe:a01:5/112"), ("10.1.0.5/16", "10.1.0.5/16"),
+        ("fd00::1/64", "fd00::1/64"), ("::1/128", "::1/128"),
+    ])
+    func whatIsMappedToIPv6IsUnmappedWithItsLength(_ text: String, _ unmapped: String?) throws {
+        let cidr = try #require(CIDR(text))
+        #expect(cidr.unmapped?.description == unmapped)
+        if let unmapped { #expect("\(cidr.address.unmapped)" == unmapped.prefix { $0 != "/" }) }
+    }
+
     @Test func octetsAreNetworkOrderAndOnlyFourOrSixteen() {
         var random = SplitMix64(seed: 4)
         for count in 0...40 {

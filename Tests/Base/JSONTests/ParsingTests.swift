@@ -106,9 +106,27 @@ import Testing
     }
 
     @Test(arguments: [
-        "9223372036854775808", "-9223372036854775809", "1e309", "-1e309", "1" + String(repeating: "0", count: 400),
+        ("9223372036854775808", 0x1p63), ("-9223372036854775809", -0x1p63), ("18446744073709551615", 0x1p64),
+        ("9223372036854776000", 0x1p63), ("1e309", .greatestFiniteMagnitude), ("-1E+400", -.greatestFiniteMagnitude),
+        ("1" + String(repeating: "0", count: 400), .greatestFiniteMagnitude), ("1.5e400", .greatestFiniteMagnitude),
+        ("-1" + String(repeating: "0", count: 350) + ".5", -.greatestFiniteMagnitude),
     ])
-    func aNumberOutOfRangeIsRefused(_ text: String) {
+    func aNumberOutOfRangeIsNobodysBusinessUnlessItIsRead(_ text: String, _ nearest: Double) throws {
+        #expect(try parse(text) == .real(nearest))
+        let others = #""1e999": "2e999", "b": 9223372036854775807, "c": -5, "d": 1e-999"#
+        let document = try parse(#"{"a\"1": [\#(text), 7], \#(others)}"#)
+        guard case .object(let object) = document else { throw Failure(.internal, "no object") }
+        #expect(object["a\"1"] == [.real(nearest), 7])
+        #expect(object["1e999"] == "2e999")
+        #expect(object["b"] == .integer(.max))
+        #expect(object["c"] == -5)
+        #expect(object["d"] == .real(0))
+        #expect(throws: Failure.self) { try JSONReader(parse(text)).integer() }
+        #expect(try JSON(parsing: document.serialized()) == document)
+    }
+
+    @Test(arguments: ["[1e400", "{\"a\": 18446744073709551615", "[1e400,]", "[1e400 x]", "18446744073709551615.e1"])
+    func aNumberOutOfRangeHidesNoOtherFault(_ text: String) {
         #expect(throws: Failure.self) { try parse(text) }
     }
 

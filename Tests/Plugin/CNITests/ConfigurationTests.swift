@@ -8,7 +8,7 @@ import Testing
     @Test(arguments: [
         "", " ", "{", "nul", #"{"name":"net""#, "[]", "null", "7", #""net""#, #"{"name":"net"}}"#, "{'name':1}",
         "\u{fe}",
-        #"{"name":"net","x":1e999}"#, #"{"name":"a\u0000"}"#, #"{"name":7}"#, #"{"name":"net","cniVersion":1}"#,
+        #"{"name":"a\u0000"}"#, #"{"name":7}"#, #"{"name":"net","cniVersion":1}"#,
         #"{"name":"net","type":[]}"#, #"{"cniVersion":"1.1.0","name":{}}"#,
     ])
     func whatCannotBeDecodedIsCode6(_ input: String) {
@@ -156,11 +156,18 @@ import Testing
         #expect(try document.previousResult()?.ips.count == 1)
     }
 
+    /// Go's programs write such numbers into keys that no plugin reads, and pass them on.
+    @Test(arguments: ["1e999", "18446744073709551615", "9223372036854776000", "-1e400"])
+    func aNumberThatNobodyReadsHindersNoVerb(_ number: String) {
+        for command in ["ADD", "DEL", "CHECK"] {
+            #expect(call(MadeUp(), command, [:], configuration(.latest, ",\"x\":{\"y\":[\(number)]}")).status == 0)
+        }
+    }
+
     @Test func theErrorAboutAPreviousResultNamesItsKeyPath() throws {
         let cases = [
             (#"{"ips":[{"address":"10.1.0.5"}]}"#, "prevResult.ips[0].address"),
             (#"{"routes":[{"dst":"10.0.0.0/8"},{"gw":"10.0.0.1"}]}"#, "prevResult.routes[1].dst"),
-            (#"{"ips":[{"address":"10.1.0.5/16","interface":3}]}"#, "prevResult.ips: interface 3"),
             (#"{"interfaces":[{}]}"#, "prevResult.interfaces[0].name"),
         ]
         for (previous, path) in cases {

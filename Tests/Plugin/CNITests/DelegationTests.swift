@@ -131,8 +131,8 @@ private let gcInput = configuration(.latest, #","cni.dev/valid-attachments":[]"#
         ("echo '[]'", .decodingFailure, "result of inner must be an object"),
         (#"echo '{"cniVersion":"1.1.0","ips":7}'"#, .decodingFailure, "result of inner.ips must be an array"),
         (
-            #"echo '{"cniVersion":"1.1.0","ips":[{"address":"10.0.0.1/8","interface":2}]}'"#, .decodingFailure,
-            "result of inner.ips: interface 2"
+            #"echo '{"cniVersion":"1.1.0","ips":[{"address":"10.0.0.1/8","interface":"2"}]}'"#, .decodingFailure,
+            "result of inner.ips[0].interface must be"
         ), (#"echo '{"cniVersion":"9.0.0"}'"#, .incompatibleVersion, "incompatible CNI versions"),
         ("exit 7", .internal, "status 7"), ("echo gibberish; exit 1", .internal, "status 1"),
         (#"echo '{"code":0,"msg":"x"}'; exit 1"#, .internal, "status 1"), ("kill -9 $$", .internal, "status 137"),

@@ -133,11 +133,26 @@ import Testing
         #expect(call(plugin, "ADD", ["CNI_PATH": "/a:/b:", "CNI_ARGS": arguments]).status == 0)
     }
 
-    @Test(arguments: ["novalue", "=x", "A=1;b", ";;x"])
-    func argumentsThatAreNoPairsAreCode4(_ arguments: String) {
-        let answer = call(MadeUp(), "ADD", ["CNI_ARGS": arguments])
-        #expect(answer.error?.code == .invalidEnvironment)
-        #expect(answer.error?.message.contains("CNI_ARGS") == true)
+    @Test(arguments: ["novalue", "=x", "A=1;b", ";;x", "IgnoreUnknown=1;none"])
+    func argumentsThatAreNoPairsAreRefusedByPluginsThatReadThemAndNeverByDel(_ arguments: String) {
+        var reading = MadeUp()
+        reading.onAdd = { request throws(CNIError) in
+            try request.invocation.arguments.requireKnown(["A"])
+            return CNIResult()
+        }
+        reading.onOther = { request throws(CNIError) in try request.invocation.arguments.requireKnown(["A"]) }
+        for command in ["ADD", "CHECK"] {
+            let answer = call(reading, command, ["CNI_ARGS": arguments])
+            #expect(answer.error?.code == .invalidEnvironment)
+            #expect(answer.error?.message.contains("CNI_ARGS: ARGS: invalid pair") == true)
+        }
+        #expect(call(reading, "DEL", ["CNI_ARGS": arguments]).status == 0)
+        for command in ["ADD", "CHECK", "DEL"] { #expect(call(MadeUp(), command, ["CNI_ARGS": arguments]).status == 0) }
+    }
+
+    @Test func aContainerIDThatIsTooLongIsSaidToBe() {
+        let answer = call(MadeUp(), "ADD", ["CNI_CONTAINERID": String(repeating: "a", count: 129)])
+        #expect(answer.error?.message == "CNI_CONTAINERID has 129 octets")
     }
 
     @Test(arguments: [

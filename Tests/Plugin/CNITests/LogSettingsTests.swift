@@ -62,6 +62,7 @@ import Testing
     func whatIsConfiguredIsNotForLogs(_ keys: String, _ command: String, _ changes: [String: String?]) throws {
         let plugin = MadeUp(onAdd: { request throws(CNIError) in
             _ = try request.configuration.runtimeConfiguration("mac")
+            try request.invocation.arguments.requireKnown([])
             return .example
         })
         let environment = variables(command, changes)

@@ -166,6 +166,23 @@ private func read(_ json: JSON) throws -> CNIResult { try CNIResult(JSONReader(j
                 == CNIResult())
     }
 
+    @Test(arguments: [0, 3, -1, 4_294_967_296] as [Int64])
+    func anIndexOfAnInterfaceThatIsNotThereSaysNothing(_ index: Int64) throws {
+        let result = try read([
+            "cniVersion": "1.1.0", "ips": [["address": "10.1.0.5/16", "interface": .integer(index)]],
+        ])
+        #expect(result.ips == [.init(address: CIDR("10.1.0.5/16")!)])
+    }
+
+    @Test func addressesWrittenAsMappedToIPv6AreIPv4() throws {
+        let result = try read([
+            "cniVersion": "1.1.0", "ips": [["address": "::ffff:10.1.0.5/112", "gateway": "::ffff:10.1.0.1"]],
+            "routes": [["dst": "::ffff:0:0/96", "gw": "::ffff:a01:1"]],
+        ])
+        #expect(result.ips == [.init(address: CIDR("10.1.0.5/16")!, gateway: IPAddress("10.1.0.1")!)])
+        #expect(result.routes == [.init(destination: CIDR("0.0.0.0/0")!, gateway: IPAddress("10.1.0.1")!)])
+    }
+
     static let wrong: [(JSON, CNIError.Code, String)] = [
         (["interfaces": 1], .decodingFailure, "interfaces must be an array"),
         (["interfaces": [1]], .decodingFailure, "interfaces[0] must be an object"),
@@ -175,8 +192,7 @@ private func read(_ json: JSON) throws -> CNIResult { try CNIResult(JSONReader(j
         (["ips": [["address": "10.1.0.5"]]], .invalidConfiguration, "ips[0].address must be an address with prefix"),
         (["ips": [["address": "10.1.0.5/33"]]], .invalidConfiguration, "ips[0].address must be an address with prefix"),
         (["ips": [["address": "10.1.0.5/16", "gateway": "x"]]], .invalidConfiguration, "ips[0].gateway must be an IP"),
-        (["ips": [["address": "10.1.0.5/16", "interface": 0]]], .decodingFailure, "ips: interface 0"),
-        (["ips": [["address": "10.1.0.5/16", "interface": -1]]], .invalidConfiguration, "ips[0].interface must be"),
+        (["ips": [["address": "10.1.0.5/16", "interface": "0"]]], .decodingFailure, "ips[0].interface must be"),
         (["routes": [["dst": "10.0.0.0"]]], .invalidConfiguration, "routes[0].dst must be an address with prefix"),
         (
             ["routes": [["dst": "10.0.0.0/8", "table": 4_294_967_296]]], .invalidConfiguration,
