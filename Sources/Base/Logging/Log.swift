@@ -9,8 +9,13 @@ public enum Log {
     nonisolated(unsafe) private static var writer: LogWriter?
 
     /// Lines from here on go there, from that level on, with these fields in each.
-    public static func begin(_ destination: LogDestination, _ level: LogLevel, _ context: [LogField]) {
-        unsafe writer = LogWriter(destination, level, context)
+    ///
+    /// - Parameter code: the number of an error's kind.
+    public static func begin(
+        _ destination: LogDestination, _ level: LogLevel, _ context: [LogField],
+        code: @escaping (Failure.Kind) -> Int64
+    ) {
+        unsafe writer = LogWriter(destination, level, context, code)
     }
 
     public static func end() { unsafe writer = nil }
@@ -41,11 +46,12 @@ public enum Log {
     ///
     /// - Parameter more: behind code and text.
     public static func note(_ level: LogLevel, _ event: String, _ failure: Failure, _ more: [LogField] = []) {
-        note(level, event, fields(failure) + more)
+        guard let writer = unsafe writer else { return }
+        note(level, event, fields(failure, writer.code) + more)
     }
 
-    private static func fields(_ failure: Failure) -> [LogField] {
-        let code: [LogField] = [("code", "\(failure.code.rawValue)")]
+    private static func fields(_ failure: Failure, _ number: (Failure.Kind) -> Int64) -> [LogField] {
+        let code: [LogField] = [("code", "\(number(failure.kind))")]
         // What stands in a configuration, or in arguments, may be nobody's business.
         if let text = failure.discreetMessage { return code + [("error", text)] }
         let details: [LogField] = failure.details.isEmpty ? [] : [("details", failure.details)]

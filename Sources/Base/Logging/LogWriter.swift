@@ -6,6 +6,8 @@ final class LogWriter {
     let destination: LogDestination
     /// In every line: what is called, and whose it is.
     private let context: [LogField]
+    /// The numbers of errors' kinds, which are the protocol's.
+    let code: (Failure.Kind) -> Int64
     private var descriptor: FileDescriptor?
     /// Lines that may still come: nothing that a call does is worth more.
     private var left = 10_000
@@ -13,10 +15,14 @@ final class LogWriter {
     /// How long a reader may keep us waiting, once.
     private static let patienceMilliseconds = 100
 
-    init(_ destination: LogDestination, _ level: LogLevel, _ context: [LogField]) {
+    init(
+        _ destination: LogDestination, _ level: LogLevel, _ context: [LogField],
+        _ code: @escaping (Failure.Kind) -> Int64
+    ) {
         self.destination = destination
         self.level = level
         self.context = context
+        self.code = code
     }
 
     func write(_ level: LogLevel, _ event: String, _ fields: [LogField]) {

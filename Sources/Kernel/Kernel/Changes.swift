@@ -1,9 +1,10 @@
 public import NetlinkCodec
+public import Posix
 
 /// Changes that are sent together, each with what to call it when it fails.
 public struct Changes: ~Copyable {
     var builder = MessageBuilder()
-    private var attempts: [() -> String] = []
+    private var attempts: [(tag: ChangeTag?, text: () -> String)] = []
     /// Whether all are made or none.
     let isBatch: Bool
 
@@ -20,11 +21,13 @@ public struct Changes: ~Copyable {
         return changes
     }
 
+    /// - Parameter tag: what ``Failure/change`` is when this one is refused.
     public mutating func append(
-        _ attempt: @escaping @autoclosure () -> String, _ build: (inout MessageBuilder) -> Void
+        _ attempt: @escaping @autoclosure () -> String, as tag: ChangeTag? = nil,
+        _ build: (inout MessageBuilder) -> Void
     ) {
         build(&builder)
-        attempts.append(attempt)
+        attempts.append((tag, attempt))
     }
 
     /// Makes anonymous sets, before the rule that looks something up in them.
@@ -40,7 +43,15 @@ public struct Changes: ~Copyable {
 
     /// What the message of that number was for.
     borrowing func describe(_ message: Int) -> String {
-        guard isBatch else { return attempts[message]() }
-        return message == 0 ? "change the nf_tables ruleset" : attempts[message - 1]()
+        position(of: message).map { attempts[$0].text() } ?? "change the nf_tables ruleset"
+    }
+
+    /// The tag of the change that the message of that number makes.
+    borrowing func tag(_ message: Int) -> ChangeTag? { position(of: message).flatMap { attempts[$0].tag } }
+
+    /// Nil for the message that begins a batch.
+    private borrowing func position(of message: Int) -> Int? {
+        guard isBatch else { return message }
+        return message == 0 ? nil : message - 1
     }
 }

@@ -135,13 +135,13 @@ public struct NetlinkSocket: ~Copyable {
             do throws(Errno) { messages = try receive() } catch {
                 // Nobody knows what has been done: perhaps all of it.
                 throw Failure(
-                    changes.describe(last), error, kernelText: "no answer from netlink", step: last,
+                    changes.describe(last), error, kernelText: "no answer from netlink", change: changes.tag(last),
                     isAnswerLost: true)
             }
             for message in messages where message.type == Message.errorType {
                 guard let position = builder.sequences.firstIndex(of: message.sequence) else { continue }
                 guard let answer = Acknowledgement(message) else {
-                    throw Failure(changes.describe(position), .badMessage, step: position)
+                    throw Failure(changes.describe(position), .badMessage, change: changes.tag(position))
                 }
                 if answer.errorNumber != 0, position < firstFailure?.position ?? .max {
                     firstFailure = (position, answer)
@@ -153,8 +153,8 @@ public struct NetlinkSocket: ~Copyable {
                     return
                 }
                 throw Failure(
-                    changes.describe(failed), Errno(rawValue: answer.errorNumber), kernelText: answer.text, step: failed
-                )
+                    changes.describe(failed), Errno(rawValue: answer.errorNumber), kernelText: answer.text,
+                    change: changes.tag(failed))
             }
         }
     }

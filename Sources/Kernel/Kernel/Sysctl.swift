@@ -34,7 +34,7 @@ public struct Sysctl: Sendable, CustomStringConvertible {
             guard error != .noSuchFile else { return false }
             throw Failure(
                 "write \(value) to \(path)", error,
-                details: error == .readOnlyFileSystem ? "/proc/sys must be writable for the plugin" : "")
+                details: error == .readOnlyFileSystem ? "/proc/sys must be writable" : "")
         }
     }
 

@@ -11,15 +11,22 @@ extension Failure {
         object["cniVersion"] = .string(version.rawValue)
         object["code"] = .integer(code.rawValue)
         object["msg"] = .string(message)
+        let details = advised.details
         if !details.isEmpty { object["details"] = .string(details) }
         return .object(object)
     }
 
-    /// Reads an error object that another plugin printed, or nil where it is none.
+    /// Reads an error object that another plugin printed, or nil where it is none. Its code stays what it is, known or not.
     public init?(_ value: JSON) {
         let reader = JSONReader(value)
         guard let code = try? reader.member("code")?.integer(), code != 0 else { return nil }
         let text = { (key: String) in (try? reader.member(key)?.string()) ?? "" }
         self.init(Code(rawValue: code), text("msg"), details: text("details"))
+    }
+
+    /// The same error, with advice for people where whoever failed had none: what the kernel's number means for a plugin.
+    public var advised: Failure {
+        guard details.isEmpty, errno == .notPermitted else { return self }
+        return advising("the plugin needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)")
     }
 }

@@ -15,7 +15,7 @@ struct CallLog {
         else { return }
         isFromEnvironment = true
         start = MonotonicClock.microseconds
-        Log.begin(settings.destination, settings.level, CallLog.context(type, environment, network: nil))
+        CallLog.begin(settings, CallLog.context(type, environment, network: nil))
     }
 
     /// From here on the lines know whose they are.
@@ -24,10 +24,12 @@ struct CallLog {
     mutating func begin(_ type: String, _ invocation: Invocation, _ configuration: Configuration) throws(Failure) {
         guard let settings = try settings(invocation, configuration) else { return }
         if !isFromEnvironment { start = MonotonicClock.microseconds }
-        Log.begin(
-            settings.destination, settings.level,
-            CallLog.context(type, invocation.environment, network: configuration.name))
+        CallLog.begin(settings, CallLog.context(type, invocation.environment, network: configuration.name))
         Log.note(.info, "begin", [("netns", invocation.netns ?? "")])
+    }
+
+    private static func begin(_ settings: LogSettings, _ context: [LogField]) {
+        Log.begin(settings.destination, settings.level, context) { $0.rawValue }
     }
 
     private func settings(_ invocation: Invocation, _ configuration: Configuration) throws(Failure) -> LogSettings? {
@@ -62,7 +64,7 @@ struct CallLog {
 
     func fail(_ error: Failure) {
         guard Log.isOn else { return }
-        Log.note(.error, "failed", error, [("duration_us", duration)])
+        Log.note(.error, "failed", error.advised, [("duration_us", duration)])
         Log.end()
     }
 

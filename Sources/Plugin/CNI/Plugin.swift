@@ -32,7 +32,7 @@ public protocol Plugin: Sendable {
     /// There is no attachment in the request; only for configurations of 1.1.0 and newer.
     func gc(_ request: Request) throws(Failure)
 
-    /// Succeeds when ADD can be served; throws ``Failure/Code/notAvailable`` or ``Failure/Code/limitedConnectivity``.
+    /// Succeeds when ADD can be served; throws ``Failure/Kind/notAvailable`` or ``Failure/Kind/limitedConnectivity``.
     ///
     /// There is no attachment in the request; only for configurations of 1.1.0 and newer.
     func status(_ request: Request) throws(Failure)

@@ -46,7 +46,7 @@ extension Session {
             } catch { failures.append(error) }
         }
         if let first = failures.first {
-            throw Failure(first.code, failures.map { $0.message }.joined(separator: "; "), details: first.details)
+            throw Failure(first.kind, failures.map { $0.message }.joined(separator: "; "), details: first.details)
         }
         return freed.sorted { $0.unit.address < $1.unit.address }
     }

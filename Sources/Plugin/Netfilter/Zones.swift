@@ -37,7 +37,7 @@ extension NodeRules {
 
     private func asking<Answer>(_ firewalld: () throws(FirewalldError) -> Answer) throws(Failure) -> Answer {
         do throws(FirewalldError) { return try firewalld() } catch {
-            let code: Failure.Code =
+            let kind: Failure.Kind =
                 switch (error.cause, error.code) {
                 // It may own its name before it answers, while it starts.
                 case (.timedOut, _): .tryAgainLater
@@ -45,7 +45,7 @@ extension NodeRules {
                 default: .inputOutput
                 }
             throw Failure(
-                code, "\(error)", details: "firewalldZone says which zone; firewall-cmd --get-zones lists them")
+                kind, "\(error)", details: "firewalldZone says which zone; firewall-cmd --get-zones lists them")
         }
     }
 }

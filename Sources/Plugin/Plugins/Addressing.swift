@@ -59,6 +59,13 @@ enum Addressing {
         }
     }
 
+    /// The same for an ADD that may still fail.
+    func reserve(_ request: Request, _ undo: inout UndoStack) throws(Failure) -> CNIResult {
+        let result = try reserve(request)
+        undo.push { (_) throws(Failure) in try release(request) }
+        return result
+    }
+
     /// Frees what ADD reserved, during DEL and after a failed ADD.
     func release(_ request: Request) throws(Failure) {
         switch self {

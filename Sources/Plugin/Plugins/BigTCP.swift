@@ -68,8 +68,8 @@ enum BigTCP {
         }
     }
 
-    /// Lets the node send as large packets to its pods as they send to it, by a bridge or by what stands for it. It stays so:
-    /// the bridge is all pods'. It takes more than the usual only once it has a port (br_set_gso_limits, net/bridge/br_if.c).
+    /// Lets the node send as large packets to its pods as they send to it, by a bridge or by what stands for it. It stays so
+    /// even if this ADD fails later: the bridge is all pods'. It takes more than the usual only once it has a port (br_set_gso_limits, net/bridge/br_if.c).
     static func raise(_ name: String, to limits: GSOLimits, _ host: inout NetlinkSocket) throws(Failure) {
         guard let link = try host.link(.name(name)), let present = link.gso, let most = link.tsoMaxSize else { return }
         let wanted = present.raised(to: limits.lowered(to: most))

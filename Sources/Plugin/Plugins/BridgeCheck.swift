@@ -41,23 +41,17 @@ extension BridgeNetwork {
         // ADD has filled in every gateway; an address without one is another plugin's.
         var own = result
         own.ips.removeAll { $0.gateway == nil }
-        let gateways = try Gateways(&own, settings)
+        let gateways = try GatewayPlan(own, settings)
         if !gateways.addresses.isEmpty {
-            let name = settings.nodeInterfaceName
-            guard let interface = try host.link(.name(name)) else {
-                throw Failure(deviation: "gateway interface \(name) is missing")
+            guard let interface = try host.link(.name(gateways.interface)) else {
+                throw Failure(deviation: "gateway interface \(gateways.interface) is missing")
             }
             let present = try host.addresses(of: interface.index).map { $0.address }
             for address in gateways.addresses where !present.contains(address) {
-                throw Failure(deviation: "gateway address \(address) is missing from \(name)")
+                throw Failure(deviation: "gateway address \(address) is missing from \(interface.name)")
             }
         }
-        for family in IPFamily.allCases where gateways.addresses.contains(where: { $0.family == family }) {
-            let switchedOn = Gateways.forwarding(family)
-            guard try switchedOn.read() != "0" else {
-                throw Failure(deviation: "forwarding is off: \(switchedOn) is 0")
-            }
-        }
+        try Forwarding.check(for: gateways.addresses)
         return bridge
     }
 

@@ -64,17 +64,12 @@ enum BridgeDevice {
         try host.execute("set up bridge \(bridge.name)") { $0.changeLink(.index(bridge.index), change) }
     }
 
-    /// The interface that carries the gateway's addresses: the bridge, or with a VLAN a veth into it.
-    static func gatewayInterface(_ bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket)
-        throws(Failure) -> Link
-    {
-        guard let vlan = settings.vlan else { return bridge }
-        let name = "\(bridge.name).\(vlan)"
-        guard name.utf8.count <= Invocation.maximumIfnameLength else {
-            throw Failure(
-                .invalidConfiguration, "gateway interface \(name) of bridge \(bridge.name) has more than 15 octets",
-                details: "use a shorter bridge name")
-        }
+    /// The interface that carries the gateways' addresses: the bridge, or with a VLAN a veth into it, made when it is missing.
+    static func gatewayInterface(
+        for gateways: GatewayPlan, _ bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket
+    ) throws(Failure) -> Link {
+        guard let vlan = settings.vlan, !gateways.addresses.isEmpty else { return bridge }
+        let name = gateways.interface
         if let link = try host.link(.name(name)) { return link }
         let port = "vlan" + base32(fnv1a(name), characters: 8)
         var changes = Changes()

@@ -1,7 +1,6 @@
 internal import Addresses
 internal import CNI
 internal import Kernel
-internal import Logging
 internal import Netfilter
 internal import NetlinkCodec
 internal import Posix
@@ -37,77 +36,77 @@ struct BridgeNetwork {
     func add() throws(Failure) -> CNIResult {
         try addressing.refuseBlocks(request)
         let pod = try request.openPod()
-        var host = try NetlinkSocket()
-        try BigTCP.requireSupport(of: settings.gso, &host)
+        var sockets = try Sockets(pod)
+        try BigTCP.requireSupport(of: settings.gso, &sockets.host)
         if case .plugin = addressing {
             // Another IPAM plugin might take a failed ADD for a reason to free what the first one has reserved.
-            try owner.requireUnused(&host)
+            try owner.requireUnused(&sockets.host)
         }
-        var addresses = Reservation(addressing, request)
-        if !addressing.needsInterface { try addresses.make() }
-        var veth: VethPair?
-        var ifb: Link?
-        var changed: (bridge: Link, MissingGateways)?
-        do throws(Failure) {
-            var gateways = try Gateways(&addresses.result, settings)
-            let bridge = try BridgeDevice.ensure(settings, &host)
-            var missing = try gateways.missing(on: bridge, settings, &host)
-            try BridgeDevice.prepare(bridge, settings, &host)
-            let pair = vethPair(addresses.result)
-            let port = BridgePort(name: owner.hostName, settings: settings)
-            var inside = try pod.netlinkSocket()
-            let index = try pair.create(in: pod, on: bridge, &host, &inside) { socket throws(Failure) in
-                try port.setUp(pair, &socket)
-            }
-            veth = pair
-            if addressing.needsInterface {
-                try pod.run { () throws(Failure) in try podInterface.configure(index, CNIResult(), &inside) }
-                try port.awaitActive(&host)
-                try addresses.make()
-                gateways = try Gateways(&addresses.result, settings)
-                missing = try gateways.missing(on: bridge, settings, &host)
-            }
-            var result = addresses.result
-            try gateways.enableForwarding()
-            try pod.run { () throws(Failure) in try podInterface.configure(index, result, &inside) }
-            try port.awaitActive(&host)
-            try request.apply(try rules(result, pair), as: type)
-            ifb = try limit(&host)
-            if !missing.isEmpty {
-                // Looked at again: another network may have come to this bridge meanwhile.
-                let missing = try gateways.missing(on: bridge, settings, &host)
-                changed = (bridge, missing)
-                try missing.add(&host)
-            }
-            if let gso = settings.gso { try BigTCP.raise(settings.nodeInterfaceName, to: gso, &host) }
-            result.describe(bridge, pair, pod)
-            if let ifb { result.interfaces.append(CNIResult.Interface(ofNode: ifb)) }
-            if !settings.dns.isEmpty { result.dns = settings.dns }
-            return result
-        } catch {
-            addresses.undo {
-                guard let veth else { return }
-                surviving { () throws(Failure) in try NodeRules.remove(RulesOwner(request, type)) }
-                if let ifb {
-                    surviving { () throws(Failure) in
-                        try host.execute("delete link \(ifb.name)") { $0.deleteLink(.index(ifb.index)) }
-                    }
-                }
-                surviving { () throws(Failure) in try veth.remove(&host) }
-                if let (bridge, gateways) = changed {
-                    surviving { () throws(Failure) in try gateways.undo(bridge, &host) }
-                }
-            }
-            throw error
-        }
+        return try sockets.allOrNothing { (sockets, undo) throws(Failure) in try attach(pod, &sockets, &undo) }
     }
 
-    private func limit(_ host: inout NetlinkSocket) throws(Failure) -> Link? {
+    private func attach(
+        _ pod: borrowing NetworkNamespace, _ sockets: inout Sockets, _ undo: inout UndoStack
+    ) throws(Failure) -> CNIResult {
+        var reserved = CNIResult()
+        if !addressing.needsInterface { reserved = try addressing.reserve(request, &undo) }
+        var gateways = try GatewayPlan(reserved, settings)
+
+        let bridge = try BridgeDevice.ensure(settings, &sockets.host)
+        var missing = try gateways.missing(on: bridge, &sockets.host)
+        try BridgeDevice.prepare(bridge, settings, &sockets.host)
+
+        let veth = vethPair(reserved)
+        let port = BridgePort(name: owner.hostName, settings: settings)
+        try veth.create(in: pod, on: bridge, &sockets, &undo)
+        try port.setUp(veth, &sockets.host)
+        let peer = try veth.peerIndex(in: pod.path, &sockets.inside)
+
+        if addressing.needsInterface {
+            try pod.run { () throws(Failure) in try podInterface.configure(peer, CNIResult(), &sockets.inside) }
+            try port.awaitActive(&sockets.host)
+            gateways = try GatewayPlan(addressing.reserve(request, &undo), settings)
+            missing = try gateways.missing(on: bridge, &sockets.host)
+        }
+        var result = gateways.result
+        let gatewayInterface = try BridgeDevice.gatewayInterface(for: gateways, bridge, settings, &sockets.host)
+        if let gso = settings.gso { try BigTCP.raise(settings.nodeInterfaceName, to: gso, &sockets.host) }
+        try Forwarding.enable(for: gateways.addresses)
+        try pod.run { () throws(Failure) in try podInterface.configure(peer, result, &sockets.inside) }
+        try port.awaitActive(&sockets.host)
+
+        // Masquerade, host ports, isolation.
+        try request.apply(try rules(result, veth), as: type, &undo)
+        let ifb = try limit(&sockets.host, &undo)
+        if !missing.isEmpty {
+            // Looked at again: another network may have come to this bridge meanwhile.
+            let missing = try gateways.missing(on: bridge, &sockets.host)
+            undo.push { (sockets) throws(Failure) in
+                try missing.undo(on: gatewayInterface, of: bridge.index, but: port.name, &sockets.host)
+            }
+            try missing.make(on: gatewayInterface, &sockets.host)
+        }
+
+        result.describe(bridge, veth, pod)
+        if let ifb { result.interfaces.append(CNIResult.Interface(ofNode: ifb)) }
+        if !settings.dns.isEmpty { result.dns = settings.dns }
+        return result
+    }
+
+    /// Limits the pod's bandwidth.
+    ///
+    /// - Returns: the ifb for it, if it needs one.
+    private func limit(_ host: inout NetlinkSocket, _ undo: inout UndoStack) throws(Failure) -> Link? {
         guard let limits, !limits.isEmpty else { return nil }
         guard let port = try host.link(.name(owner.hostName)) else {
             throw Failure("look up \(owner.hostName)", .noSuchDevice)
         }
-        return try Shaper(owner: owner, settings: limits).add(to: port, &host)
+        guard let ifb = try Shaper(owner: owner, settings: limits).add(to: port, &host) else { return nil }
+        // All else goes with the veth.
+        undo.push { [index = ifb.index, name = ifb.name] (sockets) throws(Failure) in
+            try sockets.host.execute("delete link \(name)") { $0.deleteLink(.index(index)) }
+        }
+        return ifb
     }
 
     func status() throws(Failure) {

@@ -9,8 +9,23 @@ struct Cleanup {
     mutating func attempt(_ step: () throws(Failure) -> Void) {
         do throws(Failure) { try step() } catch {
             Log.note(.warning, "survived", error)
-            failures.append(error)
+            failures.append(error.advised)
         }
+    }
+
+    /// Gives addresses back after the interface is removed, so that an address in use does not become free; before, where
+    /// only the interface leads to whom they came from. And whatever becomes of the interface, because an address that is
+    /// never freed is lost: the runtime hears of the error and calls again.
+    mutating func attempt(
+        _ addressing: () throws(Failure) -> Addressing, _ release: (Addressing) throws(Failure) -> Void,
+        removingInterface: () throws(Failure) -> Void
+    ) {
+        var addresses: Addressing?
+        attempt { () throws(Failure) in addresses = try addressing() }
+        let needsInterface = addresses?.needsInterface ?? false
+        if !needsInterface { attempt(removingInterface) }
+        if let addresses { attempt { () throws(Failure) in try release(addresses) } }
+        if needsInterface { attempt(removingInterface) }
     }
 
     /// - Throws: the first failure, with the others in its details.

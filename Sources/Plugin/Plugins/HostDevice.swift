@@ -83,24 +83,26 @@ struct HostDevice: InterfacePlugin {
     }
 
     func remove(
-        _ link: Link?, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket?
+        _ link: Link, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure) {
         let selector = try? settings(request)
         // Without a name to go back to it is none that ADD has moved here; one that neither the configuration means nor
         // ADD has told of is another attachment's.
-        if let link, Invocation.isInterfaceName(link.alias),
+        guard Invocation.isInterfaceName(link.alias),
             selector?.selects(link) ?? true || hasAttached(link.name, request)
-        {
-            // Tried all the same, it would be on the node under its name in the pod.
-            guard try host.link(.name(link.alias)) == nil else {
-                throw Failure(
-                    .conflict, "move \(link.name) back to the node as \(link.alias): the node has a link of that name",
-                    details: "rename that link, and call DEL again")
-            }
-            try inside?.moveHome(link, as: link.alias)
-        } else if let selector {
-            try restoreName(of: selector, lastCalled: request.attachment.ifname, &host)
+        else { return try takeBack(request, &host) }
+        // Tried all the same, it would be on the node under its name in the pod.
+        guard try host.link(.name(link.alias)) == nil else {
+            throw Failure(
+                .conflict, "move \(link.name) back to the node as \(link.alias): the node has a link of that name",
+                details: "rename that link, and call DEL again")
         }
+        try inside.moveHome(link, as: link.alias)
+    }
+
+    func takeBack(_ request: Request, _ host: inout NetlinkSocket) throws(Failure) {
+        guard let selector = try? settings(request) else { return }
+        try restoreName(of: selector, lastCalled: request.attachment.ifname, &host)
     }
 
     /// Whether the runtime says that ADD has succeeded; an unreadable prevResult says nothing.

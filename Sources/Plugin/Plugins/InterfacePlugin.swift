@@ -1,7 +1,6 @@
 internal import Addresses
 internal import CNI
 internal import Kernel
-internal import Logging
 internal import NetlinkCodec
 internal import Posix
 
@@ -36,11 +35,15 @@ protocol InterfacePlugin: Plugin {
         _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure) -> Link
 
-    /// Takes the interface out of the pod. Called with whatever bears the name there, or nil when nothing does or the
-    /// pod's namespace is gone.
+    /// Takes the interface out of the pod.
+    ///
+    /// - Parameter link: whatever bears the name there.
     func remove(
-        _ link: Link?, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket?
+        _ link: Link, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure)
+
+    /// Undoes on the node what is left of ADD there, when nothing bears the name in the pod or its namespace is gone.
+    func takeBack(_ request: Request, _ host: inout NetlinkSocket) throws(Failure)
 
     /// Compares what is particular to the kind.
     func check(
@@ -81,38 +84,34 @@ extension InterfacePlugin {
         let given = try givenAddresses(request)
         let name = request.attachment.ifname
         let pod = try request.openPod()
-        var host = try NetlinkSocket()
-        var inside = try pod.netlinkSocket()
-        guard try inside.link(.name(name)) == nil else {
+        var sockets = try Sockets(pod)
+        guard try sockets.inside.link(.name(name)) == nil else {
             throw PodInterface.taken(name, kind: Self.type, in: pod.path)
         }
-        var addresses = Reservation(addressing, request)
-        var link: Link?
-        do throws(Failure) {
-            if !addressing.needsInterface { try addresses.make() }
+        return try sockets.allOrNothing { (sockets, undo) throws(Failure) in
+            var reserved = CNIResult()
+            if !addressing.needsInterface { reserved = try addressing.reserve(request, &undo) }
             // Not from the address: a parent has each MAC once, and a namespace may outlive the address that was its pod's.
             let mac = LinkOwner(request).podMAC(nil)
-            let made = try make(name, settings, mac: mac, in: pod, &host, &inside)
-            link = made
+            let link = try make(name, settings, mac: mac, in: pod, &sockets.host, &sockets.inside)
+            undo.push { (sockets) throws(Failure) in
+                try remove(link, request, &sockets.host, &sockets.inside)
+            }
             let podInterface = podInterface(request, settings)
             if addressing.needsInterface {
-                try pod.run { () throws(Failure) in try podInterface.configure(made.index, CNIResult(), &inside) }
-                try addresses.make()
+                try pod.run { () throws(Failure) in
+                    try podInterface.configure(link.index, CNIResult(), &sockets.inside)
+                }
+                reserved = try addressing.reserve(request, &undo)
             }
-            var result = given ?? addresses.result
-            try pod.run { () throws(Failure) in try podInterface.configure(made.index, result, &inside) }
+            var result = given ?? reserved
+            try pod.run { () throws(Failure) in try podInterface.configure(link.index, result, &sockets.inside) }
             result.interfaces = [
-                .init(name: name, mac: made.mac?.description, mtu: made.mtu, sandbox: pod.path)
+                .init(name: name, mac: link.mac?.description, mtu: link.mtu, sandbox: pod.path)
             ]
             for index in result.ips.indices { result.ips[index].interface = 0 }
             if !dns.isEmpty { result.dns = dns }
             return result
-        } catch {
-            var socket: NetlinkSocket? = consume inside
-            addresses.undo {
-                if let link { surviving { () throws(Failure) in try remove(link, request, &host, &socket) } }
-            }
-            throw error
         }
     }
 
@@ -128,25 +127,24 @@ extension InterfacePlugin {
 
     private func removeInterface(_ request: Request) throws(Failure) {
         var host = try NetlinkSocket(linkNotifications: true)
-        var inside: NetlinkSocket?
-        switch try PodPresence(request) {
-        case .gone: try remove(nil, request, &host, &inside)
-        case .present(let pod):
-            var socket = try pod.netlinkSocket(linkNotifications: true)
-            let link = try socket.link(.name(request.attachment.ifname))
-            inside = consume socket
-            try remove(link, request, &host, &inside)
+        guard case .present(let pod) = try PodPresence(request) else { return try takeBack(request, &host) }
+        var inside = try pod.netlinkSocket(linkNotifications: true)
+        guard let link = try inside.link(.name(request.attachment.ifname)) else {
+            return try takeBack(request, &host)
         }
+        try remove(link, request, &host, &inside)
     }
 
     /// Deletes it, unless it is of another kind, or another attachment's: the name was taken then, and ADD has failed.
     func remove(
-        _ link: Link?, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket?
+        _ link: Link, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure) {
         let own = LinkOwner(request).alias
-        guard let link, link.kind == Self.kind, link.alias == own || LinkOwner(alias: link.alias) == nil else { return }
-        try inside?.removeLink(link.index, named: "\(link.name) in \(request.invocation.netns ?? "the pod")")
+        guard link.kind == Self.kind, link.alias == own || LinkOwner(alias: link.alias) == nil else { return }
+        try inside.removeLink(link.index, named: "\(link.name) in \(request.invocation.netns ?? "the pod")")
     }
+
+    func takeBack(_ request: Request, _ host: inout NetlinkSocket) throws(Failure) {}
 
     func check(_ request: Request) throws(Failure) { try compare(request) }
 

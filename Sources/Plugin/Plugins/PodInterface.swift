@@ -43,11 +43,11 @@ struct PodInterface {
             up.isUp = true
             changes.append("set \(name) up") { $0.changeLink(.index(index), up) }
             for route in routes {
-                changes.append("add route \(route) to \(name)") { $0.addRoute(route) }
+                changes.append("add route \(route) to \(name)", as: .route) { $0.addRoute(route) }
             }
         }
         do throws(Failure) { try inside.execute(changes) } catch {
-            guard error.errno == .fileExists, error.step >= changes.count - routes.count else { throw error }
+            guard error.errno == .fileExists, error.change == .route else { throw error }
             for route in routes { try inside.addRoute(route, of: index, named: name) }
         }
     }
@@ -76,6 +76,11 @@ struct PodInterface {
             .conflict, "container \(kind) name provided (\(name)) already exists in \(path)",
             details: "choose another CNI_IFNAME, or remove the interface")
     }
+}
+
+extension ChangeTag {
+    /// A route, which may be there already.
+    fileprivate static var route: ChangeTag { ChangeTag("route") }
 }
 
 extension Route {

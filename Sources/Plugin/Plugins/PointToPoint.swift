@@ -1,7 +1,6 @@
 internal import Addresses
 internal import CNI
 internal import Kernel
-internal import Logging
 internal import Netfilter
 internal import NetlinkCodec
 internal import Posix
@@ -24,40 +23,32 @@ struct PointToPoint: Plugin {
         try settings.addressing.refuseBlocks(request)
         let owner = LinkOwner(request)
         let pod = try request.openPod()
-        var host = try NetlinkSocket()
-        try owner.requireUnused(&host)
-        var addresses = Reservation(settings.addressing, request)
-        if !settings.addressing.needsInterface { try addresses.make() }
-        var veth: VethPair?
-        do throws(Failure) {
-            let pair = VethPair(owner, mac: nil, mtu: settings.mtu, addresses.result)
-            var inside = try pod.netlinkSocket()
-            let index = try pair.create(in: pod, &host, &inside) { socket throws(Failure) in
-                try setUpHostEnd(pair, &socket)
-            }
-            veth = pair
+        var sockets = try Sockets(pod)
+        try owner.requireUnused(&sockets.host)
+        return try sockets.allOrNothing { (sockets, undo) throws(Failure) in
+            var result = CNIResult()
+            if !settings.addressing.needsInterface { result = try settings.addressing.reserve(request, &undo) }
+            let veth = VethPair(owner, mac: nil, mtu: settings.mtu, result)
+            try veth.create(in: pod, &sockets, &undo)
+            try setUpHostEnd(veth, &sockets.host)
+            let peer = try veth.peerIndex(in: pod.path, &sockets.inside)
+            let interface = podInterface(request)
             if settings.addressing.needsInterface {
-                try pod.run { () throws(Failure) in try podInterface(request).configure(index, CNIResult(), &inside) }
-                try addresses.make()
+                try pod.run { () throws(Failure) in try interface.configure(peer, CNIResult(), &sockets.inside) }
+                result = try settings.addressing.reserve(request, &undo)
             }
-            var result = addresses.result
-            let link = try PodLink(&result)
-            try link.enableForwarding()
-            try link.configureHostEnd(owner.hostName, &host)
+            result.fillInGateways()
+            let link = try PodLink(result)
+            try Forwarding.enable(for: link.gateways)
+            try link.configureHostEnd(owner.hostName, &sockets.host)
             try pod.run { () throws(Failure) in
-                try podInterface(request).configure(index, link.insidePod(result), &inside)
+                try interface.configure(peer, link.insidePod(result), &sockets.inside)
             }
-            try request.apply(rules(settings, result), as: PointToPoint.type)
-            result.describe(pair, pod)
+            // Masquerade.
+            try request.apply(rules(settings, result), as: PointToPoint.type, &undo)
+            result.describe(veth, pod)
             if !settings.dns.isEmpty { result.dns = settings.dns }
             return result
-        } catch {
-            addresses.undo {
-                guard let veth else { return }
-                surviving { () throws(Failure) in try NodeRules.remove(RulesOwner(request, PointToPoint.type)) }
-                surviving { () throws(Failure) in try veth.remove(&host) }
-            }
-            throw error
         }
     }
 
@@ -71,7 +62,8 @@ struct PointToPoint: Plugin {
         let pod = try request.openPod()
         let attached = try request.attachedInterface(in: pod.path)
         var result = attached.result
-        let link = try PodLink(&result)
+        result.fillInGateways()
+        let link = try PodLink(result)
         var host = try NetlinkSocket()
         var inside = try pod.netlinkSocket()
         let interface = try podInterface(request)
@@ -144,11 +136,8 @@ struct PointToPointSettings {
 private struct PodLink {
     private let pairs: [(address: IPAddress, gateway: IPAddress)]
 
-    /// Fills in the gateways that the result lacks.
-    init(_ result: inout CNIResult) throws(Failure) {
-        for index in result.ips.indices where result.ips[index].gateway == nil {
-            result.ips[index].gateway = result.ips[index].address.first.advanced(by: 1)
-        }
+    /// - Throws: code 7 where an address has no gateway.
+    init(_ result: CNIResult) throws(Failure) {
         pairs = try result.ips.map { ip throws(Failure) in
             guard let gateway = ip.gateway, gateway.family == ip.address.family else {
                 throw Failure(
@@ -162,15 +151,9 @@ private struct PodLink {
         pairs.map { Route(to: .host($0.address), interface: interface) }
     }
 
-    private var gateways: [CIDR] {
+    var gateways: [CIDR] {
         pairs.reduce(into: []) { list, pair in
             if !list.contains(.host(pair.gateway)) { list.append(.host(pair.gateway)) }
-        }
-    }
-
-    func enableForwarding() throws(Failure) {
-        for family in IPFamily.allCases where pairs.contains(where: { $0.address.family == family }) {
-            try Gateways.forwarding(family).ensure("1")
         }
     }
 
@@ -197,10 +180,8 @@ private struct PodLink {
             if let missing = wanted.first(where: { route in !present.contains { $0.serves(route) } }) {
                 throw Failure(deviation: "route \(missing) by \(link.name) is missing")
             }
-            guard try Gateways.forwarding(family).read() != "0" else {
-                throw Failure(deviation: "forwarding is off: \(Gateways.forwarding(family)) is 0")
-            }
         }
+        try Forwarding.check(for: gateways)
     }
 
     /// The result as the pod's end gets it: with routes to the gateway, and by it to the subnet.

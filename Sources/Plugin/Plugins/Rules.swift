@@ -21,6 +21,13 @@ extension Request {
         try node.apply(rules, RulesOwner(self, plugin), netns: invocation.netns ?? "")
     }
 
+    /// The same for an ADD that may still fail.
+    func apply(_ rules: PodRules, as plugin: String, _ undo: inout UndoStack) throws(Failure) {
+        guard !rules.isEmpty else { return }
+        try apply(rules, as: plugin)
+        undo.push { [owner = RulesOwner(self, plugin)] (_) throws(Failure) in try NodeRules.remove(owner) }
+    }
+
     /// Compares rules with what is there, unless another program has attached the pod: it has its own.
     func check(_ rules: PodRules, as plugin: String) throws(Failure) {
         let owner = RulesOwner(self, plugin)

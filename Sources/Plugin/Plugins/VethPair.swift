@@ -40,43 +40,38 @@ struct VethPair {
 
     private var ifname: String { owner.attachment.ifname }
 
-    /// Makes both ends in one request, the pod's straight in its namespace, the host's a port of the bridge if there is one;
-    /// then sets up the host's end.
+    /// Makes both ends in one request, the pod's straight in its namespace, the host's a port of the bridge if there is one.
     ///
-    /// - Parameter setUpHostEnd: refers to it by ``LinkOwner/hostName``. Only here: before, by that name, it would change
-    ///   the link of an attachment that was there already.
-    /// - Returns: the index of the pod's end.
     /// - Throws: code 103 when either name is taken. Nothing is left of it then.
     func create(
-        in pod: borrowing NetworkNamespace, on bridge: Link? = nil, _ host: inout NetlinkSocket,
-        _ inside: inout NetlinkSocket, setUpHostEnd: (inout NetlinkSocket) throws(Failure) -> Void
-    ) throws(Failure) -> UInt32 {
-        do throws(Failure) {
-            try make(pod.descriptor, bridge, &host)
-        } catch {
-            guard !error.isAnswerLost else { throw withdrawn(error, &host) }
-            throw error.errno == .fileExists ? try conflict(pod.path, &host) : error
-        }
-        do throws(Failure) {
-            try setUpHostEnd(&host)
-            guard let link = try inside.link(.name(ifname)) else {
-                throw Failure("look up \(ifname) in \(pod.path)", .noSuchDevice)
-            }
-            return link.index
-        } catch { throw withdrawn(error, &host) }
-    }
-
-    private func make(_ namespace: Int32, _ bridge: Link?, _ host: inout NetlinkSocket) throws(Failure) {
+        in pod: borrowing NetworkNamespace, on bridge: Link? = nil, _ sockets: inout Sockets, _ undo: inout UndoStack
+    ) throws(Failure) {
         let place = bridge.map { " on bridge \($0.name)" } ?? ""
-        try host.execute("create veth \(ifname) of \(owner.attachment.containerID)\(place)") {
-            $0.createVeth(
-                VethEnd(name: owner.hostName, mac: owner.hostMAC, gso: bridge?.limitsOfPorts),
-                peer: VethEnd(name: ifname, mac: mac, namespace: namespace, gso: gso),
-                mtu: configuredMTU, master: bridge?.index)
+        do throws(Failure) {
+            try sockets.host.execute("create veth \(ifname) of \(owner.attachment.containerID)\(place)") {
+                $0.createVeth(
+                    VethEnd(name: owner.hostName, mac: owner.hostMAC, gso: bridge?.limitsOfPorts),
+                    peer: VethEnd(name: ifname, mac: mac, namespace: pod.descriptor, gso: gso),
+                    mtu: configuredMTU, master: bridge?.index)
+            }
+        } catch {
+            // It may have been made.
+            if error.isAnswerLost { surviving { () throws(Failure) in try remove(&sockets.host) } }
+            throw error.errno == .fileExists ? try conflict(pod.path, &sockets.host) : error
         }
+        undo.push { (sockets) throws(Failure) in try remove(&sockets.host) }
     }
 
-    /// Sets up the host's end, with its owner spelt out in its alias.
+    /// Asks for the index of the pod's end, once it has been made.
+    func peerIndex(in path: String, _ inside: inout NetlinkSocket) throws(Failure) -> UInt32 {
+        guard let link = try inside.link(.name(ifname)) else {
+            throw Failure("look up \(ifname) in \(path)", .noSuchDevice)
+        }
+        return link.index
+    }
+
+    /// Sets up the host's end, with its owner spelt out in its alias. Only once it has been made: its name would lead to the
+    /// link of an attachment that was there already.
     ///
     /// - Parameters:
     ///   - change: what else is to be changed of it.
@@ -92,11 +87,11 @@ struct VethPair {
         var changes = Changes()
         changes.append("set up \(owner.hostName)") { $0.changeLink(.name(owner.hostName), change) }
         if !hasIPv6 {
-            changes.append("keep IPv6 off \(owner.hostName)") { $0.changeLink(.name(owner.hostName), quiet) }
+            changes.append("keep IPv6 off \(owner.hostName)", as: .ipv6) { $0.changeLink(.name(owner.hostName), quiet) }
         }
         do throws(Failure) { try host.execute(changes) } catch {
             // A node without IPv6, or an MTU below IPv6's least: it is off already.
-            guard error.step == 1, error.errno == .addressFamilyNotSupported else { throw error }
+            guard error.change == .ipv6, error.errno == .addressFamilyNotSupported else { throw error }
         }
     }
 
@@ -106,16 +101,15 @@ struct VethPair {
         return PodInterface.taken(ifname, kind: "veth", in: path)
     }
 
-    /// Takes the pair away again, for an error that came after it was made.
-    private func withdrawn(_ error: Failure, _ host: inout NetlinkSocket) -> Failure {
-        surviving { () throws(Failure) in try remove(&host) }
-        return error
-    }
-
     /// Removes the pair, waiting for the kernel: for undoing, where nobody is in a hurry.
     func remove(_ host: inout NetlinkSocket) throws(Failure) {
         try host.execute("delete link \(owner.hostName)") { $0.deleteLink(.name(owner.hostName)) }
     }
+}
+
+extension ChangeTag {
+    /// Whether a link has IPv6, which kernels without it refuse.
+    fileprivate static var ipv6: ChangeTag { ChangeTag("ipv6") }
 }
 
 extension LinkOwner {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CNI
 import FoundationEssentials
 import Inventory
 import Posix
@@ -32,6 +33,7 @@ struct Swiftletctl: ParsableCommand {
     private static func end(_ error: any Error) -> Never {
         // As a shell has it of a program that SIGPIPE ends: head(1) has seen enough.
         if error as? Errno == .brokenPipe || (error as? Failure)?.errno == .brokenPipe { ProcessEnvironment.exit(141) }
+        let error = (error as? Failure)?.advised ?? error
         let code = exitCode(for: error)
         guard code != .success else { exit(withError: error) }
         let text = fullMessage(for: error)

@@ -37,7 +37,7 @@ import Testing
         let document = JSONReader(try parse(#"{"ipam": {"ranges": [[{"subnet": "10.0.0.0/8"}, {"subnet": 7}]]}}"#))
         let range = try document.member("ipam")!.member("ranges")!.elements()[0].elements()[1]
         let error = #expect(throws: Failure.self) { try range.member("subnet")!.string() }
-        #expect(error?.code == .decodingFailure)
+        #expect(error?.kind == .decodingFailure)
         #expect(error?.description == "ipam.ranges[0][1].subnet must be a string, but is an integer")
     }
 

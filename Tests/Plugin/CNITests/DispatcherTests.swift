@@ -149,7 +149,43 @@ import Testing
         ]
         #expect(codes.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7, 8, 11, 50, 51, 999])
         let own: [CNIError.Code] = [.kernel, .storage, .addressNotAvailable, .conflict, .checkFailed]
-        #expect(own.allSatisfy { $0.rawValue >= 100 })
+        #expect(own.map(\.rawValue) == [100, 101, 102, 103, 104])
+    }
+
+    @Test func everyNumberIsACodeThatStaysThatNumber() {
+        for number in (-10...1100).map(Int64.init) + [.min, .max] {
+            #expect(CNIError.Code(rawValue: number).rawValue == number)
+        }
+    }
+
+    /// What the layers below state without a number is the same as what a runtime or a delegate says with one.
+    @Test func aKindIsTheSameAsTheCodeOfItsNumber() {
+        let kinds: [CNIError.Code] = [
+            .kernel, .storage, .inputOutput, .addressNotAvailable, .conflict, .tryAgainLater, .decodingFailure,
+            .invalidConfiguration, .checkFailed, .internal, .invalidNamespace, .notAvailable, .numbered(1234),
+        ]
+        for kind in kinds {
+            #expect(CNIError.Code(rawValue: kind.rawValue) == kind)
+            // A kind that is new below has to have a number here, and has to be in this list.
+            switch kind {
+            case .kernel, .storage, .inputOutput, .addressNotAvailable, .conflict, .tryAgainLater, .decodingFailure,
+                .invalidConfiguration, .checkFailed, .internal, .numbered:
+                break
+            }
+        }
+        #expect(Set(kinds.map(\.rawValue)).count == kinds.count)
+    }
+
+    @Test func whoLacksPermissionIsToldWhatThePluginNeeds() {
+        let refused = CNIError("create veth eth0", .notPermitted).json(version: .latest)
+        #expect(
+            refused == [
+                "cniVersion": "1.1.0", "code": 100, "msg": "create veth eth0: Operation not permitted",
+                "details": "the plugin needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)",
+            ])
+        // What is known better goes before it.
+        #expect(CNIError("a", .notPermitted, details: "ask b").advised.details == "ask b")
+        #expect(CNIError("a", .accessDenied).advised.details.isEmpty)
     }
 
     @Test(arguments: SpecVersion.allCases)

@@ -49,9 +49,9 @@ struct ModelTests {
                 } catch let error as Failure {
                     let free = sets.map { set in set.units(after: nil).count { model[$0.reservationName] == nil } }
                     #expect(
-                        error.code == .conflict ? model.values.contains(record) : free.contains(0),
+                        error.kind == .conflict ? model.values.contains(record) : free.contains(0),
                         "step \(step): \(error)")
-                    #expect([.conflict, .addressNotAvailable].contains(error.code))
+                    #expect([.conflict, .addressNotAvailable].contains(error.kind))
                 }
             case 6..<10:
                 settle()

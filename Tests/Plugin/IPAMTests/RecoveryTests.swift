@@ -150,7 +150,7 @@ struct RecoveryTests {
             symlink(target, fixture.files.path + "/" + name)
         }
         let error = #expect(throws: Failure.self) { try fixture.store().add("b", range) }
-        #expect(error?.code == .storage && error?.errno == .tooManySymlinks)
+        #expect(error?.kind == .storage && error?.errno == .tooManySymlinks)
         #expect(error?.message.contains("last_reserved_ip.0: Too many levels of symbolic links") == true)
         #expect(fixture.files.reservations.filter { $0.key != "10.1.0.3" } == ["10.1.0.2": "a\r\neth0"])
         fixture.files.remove("last_reserved_ip.0")

@@ -228,6 +228,6 @@ struct StoreTests {
         ])
     func owners(owner: Owner) throws {
         let error = #expect(throws: Failure.self) { try fixture.store().reserve(owner, from: [set("10.1.0.0/24")]) }
-        #expect(error?.code == .invalidConfiguration)
+        #expect(error?.kind == .invalidConfiguration)
     }
 }

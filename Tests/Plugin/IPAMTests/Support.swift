@@ -156,13 +156,13 @@ extension Store {
     }
 
     func expectFailure(
-        _ code: Failure.Code, _ text: String, _ id: String, _ sets: [RangeSet], requested: [IPAddress] = [],
+        _ kind: Failure.Kind, _ text: String, _ id: String, _ sets: [RangeSet], requested: [IPAddress] = [],
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
         let error = #expect(throws: Failure.self, sourceLocation: sourceLocation) {
             try add(id, sets, requested: requested)
         }
-        #expect(error?.code == code, sourceLocation: sourceLocation)
+        #expect(error?.kind == kind, sourceLocation: sourceLocation)
         #expect(error?.message.contains(text) == true, "\(error?.message ?? "")", sourceLocation: sourceLocation)
     }
 }

@@ -1,0 +1,64 @@
+internal import Addresses
+internal import Kernel
+internal import Logging
+internal import NetlinkCodec
+internal import Posix
+
+extension GatewayPlan {
+    /// Compares with what the node has, and changes nothing: an interface that is not there has no addresses.
+    ///
+    /// - Throws: code 103 when an address is in the way and may not be replaced.
+    func missing(on bridge: Link, _ host: inout NetlinkSocket) throws(Failure) -> GatewayChanges {
+        guard !addresses.isEmpty else { return GatewayChanges() }
+        let link = interface == bridge.name ? bridge : try host.link(.name(interface))
+        guard let link else { return try changes(to: []) }
+        return try changes(to: host.addresses(of: link.index).map { $0.address })
+    }
+}
+
+extension GatewayChanges {
+    /// The last step of ADD, so that no later one can fail and take the addresses from a pod that has come to rely on them.
+    ///
+    /// - Parameter interface: what carries them.
+    func make(on interface: Link, _ host: inout NetlinkSocket) throws(Failure) {
+        for address in removed { host.removeAddress(address, from: interface) }
+        for address in added {
+            try host.addAddressEnablingIPv6(address, to: interface.index, named: interface.name)
+        }
+    }
+
+    /// Takes it back after ``make(on:_:)`` has failed half-way, unless another pod is there by now: it may rely on it.
+    ///
+    /// - Parameter port: of the bridge, the pod's own.
+    func undo(on interface: Link, of bridge: UInt32, but port: String, _ host: inout NetlinkSocket) throws(Failure) {
+        let ports = try host.links(kind: "veth", master: bridge)
+        guard ports.allSatisfy({ $0.name == port || $0.name.hasPrefix("vlan") }) else { return }
+        for address in added { host.removeAddress(address, from: interface) }
+        for address in removed {
+            try host.addAddressEnablingIPv6(address, to: interface.index, named: interface.name)
+        }
+    }
+}
+
+extension NetlinkSocket {
+    /// Removes an address; one that cannot be removed stays.
+    fileprivate mutating func removeAddress(_ address: CIDR, from link: Link) {
+        surviving { () throws(Failure) in
+            try execute("remove address \(address) from \(link.name)") { $0.deleteAddress(address, from: link.index) }
+        }
+    }
+
+    /// Adds an address; that it is there already is what was wanted. Where IPv6 is switched off on the interface it is
+    /// switched on: an address was asked for.
+    mutating func addAddressEnablingIPv6(_ address: CIDR, to index: UInt32, named name: String) throws(Failure) {
+        for isRetry in [false, true] {
+            do throws(Failure) {
+                return try execute("add address \(address) to \(name)") { $0.addAddress(address, to: index) }
+            } catch {
+                if error.errno == .fileExists { return }
+                guard error.errno == .accessDenied, address.family == .v6, !isRetry else { throw error }
+                try Sysctl("ipv6/conf/\(name)/disable_ipv6").write("0")
+            }
+        }
+    }
+}

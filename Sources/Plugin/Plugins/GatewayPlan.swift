@@ -1,0 +1,99 @@
+internal import Addresses
+internal import CNI
+internal import NetlinkCodec
+internal import Posix
+
+/// What a network wants of its gateways, which its pods' routes lead to: worked out without a look at the node.
+struct GatewayPlan {
+    /// The reserved addresses, with the gateways and default routes that they lacked.
+    private(set) var result: CNIResult
+    /// The gateways' addresses, with the pods' prefix lengths; empty unless the network is its own gateway.
+    private(set) var addresses: [CIDR] = []
+    /// The node's interface that carries them: the bridge, or with a VLAN a veth into it.
+    let interface: String
+    /// Whether they may take the place of others.
+    private let replacesOthers: Bool
+
+    /// - Throws: code 7 where the configuration does not go with the addresses.
+    init(_ reserved: CNIResult, _ settings: BridgeSettings) throws(Failure) {
+        result = reserved
+        interface = settings.nodeInterfaceName
+        replacesOthers = settings.forceAddress
+        let mtu = settings.mtu ?? 1500
+        // IPV6_MIN_MTU, linux/ipv6.h: below it the kernel switches IPv6 off.
+        if mtu < 1280, let ip = result.ips.first(where: { $0.address.family == .v6 }) {
+            throw Failure(
+                .invalidConfiguration, "mtu \(mtu) is too small for the IPv6 address \(ip.address)",
+                details: "IPv6 needs 1280 at least")
+        }
+        guard settings.isGateway else { return }
+        result.fillInGateways()
+        if settings.isDefaultGateway { addDefaultRoutes() }
+        if let gso = settings.gso, gso.v6 > GSOLimits.usual {
+            try BigTCP.leaveRoomForHeader(in: &result.routes, mtu: mtu)
+        }
+        for ip in result.ips {
+            guard let gateway = ip.gateway else { continue }
+            let address = CIDR(gateway, ip.address.prefixLength)
+            if !addresses.contains(address) { addresses.append(address) }
+        }
+        guard addresses.isEmpty || interface.utf8.count <= Invocation.maximumIfnameLength else {
+            throw Failure(
+                .invalidConfiguration,
+                "gateway interface \(interface) of bridge \(settings.bridge) has more than 15 octets",
+                details: "use a shorter bridge name")
+        }
+    }
+
+    /// Adds one of each family that has a gateway and no default route.
+    private mutating func addDefaultRoutes() {
+        for family in IPFamily.allCases {
+            let everywhere = CIDR(IPAddress(family, 0), 0)
+            guard let gateway = result.ips.first(where: { $0.address.family == family })?.gateway,
+                !result.routes.contains(where: { $0.destination == everywhere })
+            else { continue }
+            result.routes.append(.init(destination: everywhere, gateway: gateway))
+        }
+    }
+
+    /// What has to be changed where these addresses are.
+    ///
+    /// - Throws: code 103 when an address is in the way and may not be replaced.
+    func changes(to present: [CIDR]) throws(Failure) -> GatewayChanges {
+        var changes = GatewayChanges()
+        for address in addresses where !present.contains(address) {
+            // Several IPv6 addresses are normal; IPv4 ones of a bridge are not, unless they are its own gateways.
+            let inTheWay = present.filter {
+                $0.family == address.family && !addresses.contains($0) && !$0.address.isLinkLocal
+                    && (address.family == .v4 || $0.overlaps(address))
+            }
+            guard inTheWay.isEmpty || replacesOthers else {
+                throw Failure(
+                    .conflict, "\"\(interface)\" already has an IP address different from \(address)",
+                    details:
+                        "it has \(inTheWay[0]); forceAddress replaces it, or remove it: ip addr del \(inTheWay[0]) dev \(interface)"
+                )
+            }
+            for other in inTheWay where !changes.removed.contains(other) { changes.removed.append(other) }
+            changes.added.append(address)
+        }
+        return changes
+    }
+}
+
+/// Addresses of the gateways' interface that are to go, and to come.
+struct GatewayChanges: Equatable {
+    var removed: [CIDR] = []
+    var added: [CIDR] = []
+
+    var isEmpty: Bool { added.isEmpty }
+}
+
+extension CNIResult {
+    /// Gives each address that has no gateway the first address of its subnet.
+    mutating func fillInGateways() {
+        for index in ips.indices where ips[index].gateway == nil {
+            ips[index].gateway = ips[index].address.first.advanced(by: 1)
+        }
+    }
+}
