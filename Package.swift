@@ -89,22 +89,24 @@ let package = Package(
         base("Addresses"),
         base("Posix", ["CKernel"]),
         base("Logging", ["Posix"]),
+        base("Files", ["Logging", "Posix"]),
         base("JSON", ["CJansson", "Posix"]),
 
         kernel("NetlinkCodec", ["Addresses"]),
-        kernel("Kernel", ["Addresses", "CKernel", "Logging", "NetlinkCodec", "Posix"]),
+        kernel("Kernel", ["Addresses", "CKernel", "Files", "Logging", "NetlinkCodec", "Posix"]),
 
         plugin("CNI", ["Addresses", "JSON", "Logging", "Posix"]),
         plugin("DBus", ["Posix"]),
         plugin("NftSyntax", ["Addresses", "NetlinkCodec"]),
-        plugin("IPAM", ["Addresses", "Logging", "Posix"]),
+        plugin("IPAM", ["Addresses", "Files", "Logging", "Posix"]),
         plugin(
-            "Netfilter", ["Addresses", "DBus", "JSON", "Kernel", "Logging", "NetlinkCodec", "NftSyntax", "Posix"]),
-        plugin("DHCP", ["Addresses", "CNI", "JSON", "Kernel", "NetlinkCodec", "Posix"]),
+            "Netfilter",
+            ["Addresses", "DBus", "Files", "JSON", "Kernel", "Logging", "NetlinkCodec", "NftSyntax", "Posix"]),
+        plugin("DHCP", ["Addresses", "CNI", "Files", "JSON", "Kernel", "NetlinkCodec", "Posix"]),
         plugin(
             "Plugins",
             [
-                "Addresses", "CNI", "DHCP", "IPAM", "JSON", "Kernel", "Logging", "Netfilter", "NetlinkCodec",
+                "Addresses", "CNI", "DHCP", "Files", "IPAM", "JSON", "Kernel", "Logging", "Netfilter", "NetlinkCodec",
                 "NftSyntax", "Posix",
             ]),
         .executableTarget(
@@ -115,20 +117,20 @@ let package = Package(
         tool("Libnftables", ["CLibnftables"]),
         tool(
             "Inventory",
-            ["Addresses", "CNI", "IPAM", "JSON", "Kernel", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
-        tool("Trace", ["Addresses", "Inventory", "Kernel", "NetlinkCodec", "Posix"]),
-        tool("ConfigurationFiles", ["Addresses", "CNI", "JSON", "Plugins", "Posix"]),
+            ["Addresses", "CNI", "Files", "IPAM", "JSON", "Kernel", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
+        tool("Trace", ["Addresses", "Files", "Inventory", "Kernel", "NetlinkCodec", "Posix"]),
+        tool("ConfigurationFiles", ["Addresses", "CNI", "Files", "JSON", "Plugins", "Posix"]),
         tool(
             "Doctor",
             [
-                "Addresses", "CNI", "ConfigurationFiles", "Inventory", "IPAM", "JSON", "Kernel", "Libnftables",
+                "Addresses", "CNI", "ConfigurationFiles", "Files", "Inventory", "IPAM", "JSON", "Kernel", "Libnftables",
                 "Netfilter", "NetlinkCodec", "Plugins", "Posix",
             ]),
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
-                "Addresses", "CNI", "ConfigurationFiles", "Doctor", "Inventory", "Kernel", "Libnftables", "Netfilter",
-                "Plugins", "Posix", "Trace", argumentParser,
+                "Addresses", "CNI", "ConfigurationFiles", "Doctor", "Files", "Inventory", "Kernel", "Libnftables",
+                "Netfilter", "Plugins", "Posix", "Trace", argumentParser,
             ],
             path: "Sources/Tools/swiftletctl", swiftSettings: strict),
 
@@ -139,10 +141,13 @@ let package = Package(
         supportProgram("cnirun", in: "cnirun", ["CBench", "ContainerRuntime", argumentParser]),
         // Uses the store as the tests ask for: to be killed, traced and run many times at once.
         supportProgram("ipam-driver", in: "StoreDriver", ["Addresses", "IPAM"]),
-        // Lets a system call of a plugin go wrong.
+        // Writes a file, to be killed at it.
+        supportProgram("file-driver", in: "FileDriver", ["Files", "Posix"]),
+        // Lets a system call of a program go wrong.
         supportProgram("fault-injector", in: "FaultInjector"),
 
         tests("Base", "AddressesTests", ["Addresses", "TestSupport"]),
+        tests("Base", "FilesTests", ["Files", "Posix", "fault-injector", "file-driver"]),
         tests("Base", "JSONTests", ["JSON", "Posix", "TestSupport"]),
         tests("Base", "LoggingTests", ["Logging", "Posix"]),
         tests("Kernel", "NetlinkCodecTests", ["Addresses", "NetlinkCodec", "TestSupport"]),

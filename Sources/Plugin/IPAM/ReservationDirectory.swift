@@ -1,5 +1,5 @@
 internal import Addresses
-internal import Logging
+internal import Files
 internal import Posix
 
 /// The directory of one network as the reference plugin lays it out: a file for each unit, named by its address.
@@ -24,7 +24,7 @@ struct ReservationDirectory: ~Copyable {
     /// Opens it, and makes it and what is above it first if need be.
     static func create(_ path: String) throws(Failure) -> ReservationDirectory {
         if let directory = try open(path) { return directory }
-        do throws(PathError) { try FileDescriptor.makeDirectories(path) } catch {
+        do throws(PathError) { try Directory.make(path) } catch {
             throw Failure.storage(error.errno, "make directory \(error.path): \(error.errno)")
         }
         guard let directory = try open(path) else {
@@ -40,15 +40,14 @@ struct ReservationDirectory: ~Copyable {
         let lock = try storing("open \(path)/lock") { () throws(Errno) in
             try descriptor.open("lock", [.create, .noFollow, .nonBlocking])
         }
-        do throws(Errno) { try lock.lockExclusively("\(path)/lock", milliseconds: milliseconds) } catch .tryAgain {
+        do throws(Errno) {
+            return try lock.lock("\(path)/lock", milliseconds: milliseconds) ? lock : nil
+        } catch .tryAgain {
             throw Failure(
                 .tryAgainLater, "lock \(path): another process has held it for \(milliseconds) ms; try again later")
         } catch {
             throw Failure.storage(error, "lock \(path): \(error)")
         }
-        let status = try storing("stat \(path)/lock") { () throws(Errno) in try lock.status() }
-        if status.linkCount == 0 { return nil }
-        return lock
     }
 
     /// The units that have a file, in no order.

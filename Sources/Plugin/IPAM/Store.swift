@@ -16,7 +16,7 @@ public struct Store: Sendable, Hashable {
     ///   - dataDirectory: The reference plugin's is `/var/lib/cni/networks`. Of one machine only: what was reserved
     ///     under another boot ID is taken for a past boot's and freed.
     ///   - network: The name of a directory in it.
-    ///   - bootID: `/proc/sys/kernel/random/boot_id`, without white space.
+    ///   - bootID: `Boot.id`: a name that another boot of this machine does not have.
     ///   - lockTimeoutMilliseconds: How long a change waits for others to finish theirs.
     public init(dataDirectory: String, network: String, bootID: String, lockTimeoutMilliseconds: UInt32 = 10_000) {
         self.dataDirectory = dataDirectory

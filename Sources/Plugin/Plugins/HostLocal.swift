@@ -1,5 +1,6 @@
 internal import Addresses
 internal import CNI
+internal import Files
 internal import IPAM
 internal import JSON
 internal import Logging
@@ -34,13 +35,10 @@ struct AddressStore {
             throw Failure(
                 .invalidConfiguration, "no IP ranges specified", details: "give a subnet, or ranges with subnets")
         }
-        let path = "/proc/sys/kernel/random/boot_id"
         do throws(Errno) {
-            let text = try FileDescriptor.open(path, .readOnly).readAll(limit: 64)
-            let bootID = String(decoding: text.prefix { $0 > 0x20 }, as: UTF8.self)
             store = Store(
-                dataDirectory: settings.dataDirectory, network: request.configuration.name, bootID: bootID)
-        } catch { throw Failure(.inputOutput, "read \(path): \(error)", details: "/proc must be mounted") }
+                dataDirectory: settings.dataDirectory, network: request.configuration.name, bootID: try Boot.id())
+        } catch { throw Failure(.inputOutput, "read \(Boot.idPath): \(error)", details: "/proc must be mounted") }
     }
 
     var handsOutBlocks: Bool { settings.sets.contains { $0.pools.contains { $0.blockLength != nil } } }

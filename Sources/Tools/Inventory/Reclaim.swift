@@ -91,7 +91,7 @@ public struct Reclaim: Sendable {
     private static func tidy(_ orphan: Orphan, network: String) -> String? {
         guard let store = orphan.store, let slash = store.lastIndex(of: "/") else { return nil }
         do throws(Failure) {
-            let bootID = try File.bootID()
+            let bootID = try NodeFiles.bootID()
             let reservations = Store(dataDirectory: String(store[..<slash]), network: network, bootID: bootID)
             try reservations.release(Owner(containerID: "", ifname: ""))
             let isLeft = try reservations.all().contains { $0.owner == nil && orphan.reserved.contains($0.unit) }
