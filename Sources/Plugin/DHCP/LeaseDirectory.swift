@@ -1,3 +1,4 @@
+public import Attachments
 internal import Files
 internal import JSON
 internal import Posix
@@ -33,7 +34,9 @@ public struct LeaseDirectory: Sendable {
     private func open() throws(Errno) -> FileDescriptor { try FileDescriptor.open(path, [.directory, .noFollow]) }
 
     /// Writes it down, whole or not at all.
-    func write(_ owner: LeaseOwner, _ netns: String, _ identity: ClientIdentity, _ hardware: [UInt8], _ lease: Lease)
+    func write(
+        _ owner: AttachmentName, _ netns: String, _ identity: ClientIdentity, _ hardware: [UInt8], _ lease: Lease
+    )
         throws(Errno)
     {
         let record = LeaseRecord(
@@ -43,19 +46,19 @@ public struct LeaseDirectory: Sendable {
         try directory.write(record.json.serialized(), to: owner.fileName, by: ".new")
     }
 
-    func remove(_ owner: LeaseOwner) { try? open().unlink(owner.fileName) }
+    func remove(_ owner: AttachmentName) { try? open().unlink(owner.fileName) }
 
     /// Forgets an attachment's lease while no daemon is there to do it.
-    public static func forget(_ owner: LeaseOwner, in path: String) {
+    public static func forget(_ owner: AttachmentName, in path: String) {
         try? FileDescriptor.open(path, [.directory, .noFollow]).unlink(owner.fileName)
     }
 
     /// What an earlier daemon has left. Files that cannot be read, or are of an earlier boot, are removed.
-    func records() throws(Errno) -> [(LeaseOwner, LeaseRecord)] {
+    func records() throws(Errno) -> [(AttachmentName, LeaseRecord)] {
         let directory = try open()
-        var records: [(LeaseOwner, LeaseRecord)] = []
+        var records: [(AttachmentName, LeaseRecord)] = []
         for name in try directory.names(limit: LeaseDirectory.maximumRecords) {
-            guard let owner = LeaseOwner(fileName: name) else { continue }
+            guard let owner = AttachmentName(fileName: name) else { continue }
             if let content = try? directory.content(of: name, limit: LeaseDirectory.maximumRecordSize),
                 let json = try? JSON(parsing: content), let record = try? LeaseRecord(JSONReader(json)),
                 record.bootID == bootID

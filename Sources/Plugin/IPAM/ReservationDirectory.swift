@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import Files
 internal import Posix
 
@@ -41,7 +42,8 @@ struct ReservationDirectory: ~Copyable {
             try descriptor.open("lock", [.create, .noFollow, .nonBlocking])
         }
         do throws(Errno) {
-            return try lock.lock("\(path)/lock", milliseconds: milliseconds) ? lock : nil
+            guard try lock.lock("\(path)/lock", milliseconds: milliseconds) else { return nil }
+            return lock
         } catch .tryAgain {
             throw Failure(
                 .tryAgainLater, "lock \(path): another process has held it for \(milliseconds) ms; try again later")
@@ -61,7 +63,7 @@ struct ReservationDirectory: ~Copyable {
 
     /// Who holds a unit.
     enum Holder: Sendable, Hashable {
-        case owner(Owner)
+        case owner(Attachment)
         /// The file's content is nobody's: its writer was killed, or the power failed.
         case nobody
         /// There is no file.
@@ -73,8 +75,8 @@ struct ReservationDirectory: ~Copyable {
     func holder(of unit: CIDR) throws(Errno) -> Holder {
         do throws(Errno) {
             let file = try descriptor.open(unit.reservationName, [.noFollow, .nonBlocking])
-            let record = try file.read(atMost: Owner.maximumRecordSize + 1)
-            if let owner = Owner(record: record) { return .owner(owner) }
+            let record = try file.read(atMost: Attachment.maximumRecordSize + 1)
+            if let owner = Attachment(record: record) { return .owner(owner) }
             return try file.status().kind == .file ? .nobody : .stranger
         } catch .noSuchFile {
             return .none
@@ -102,7 +104,7 @@ struct ReservationDirectory: ~Copyable {
     /// Writes a reservation; a failure leaves none.
     ///
     /// - Throws: `EEXIST` when there is one.
-    func create(_ unit: CIDR, for owner: Owner) throws(Errno) {
+    func create(_ unit: CIDR, for owner: Attachment) throws(Errno) {
         let file = try descriptor.open(unit.reservationName, [.writeOnly, .create, .exclusive, .noFollow])
         do throws(Errno) { try file.writeAll(owner.record) } catch {
             try? remove(unit)

@@ -1,3 +1,4 @@
+internal import Attachments
 internal import Files
 internal import JSON
 internal import Logging
@@ -23,8 +24,8 @@ struct RecordDirectory: Sendable {
 
     private func directory(_ network: String, _ plugin: String) -> String { "\(path)/\(network)/\(plugin)" }
 
-    /// A container ID has no colon, and what is no record has none either.
-    private static func name(_ owner: RulesOwner) -> String { "\(owner.containerID):\(owner.ifname)" }
+    /// Only records have such names.
+    private static func name(_ owner: RulesOwner) -> String { owner.attachment.attachment.fileName }
 
     /// Locks the records of one plugin in one network, so that whoever is the last of it knows that.
     ///
@@ -119,11 +120,8 @@ struct RecordDirectory: Sendable {
         for network in networks {
             for plugin in try RecordDirectory.names("\(path)/\(network)") {
                 for name in try RecordDirectory.names(directory(network, plugin)) {
-                    guard let colon = name.firstIndex(of: ":") else { continue }
-                    owners.append(
-                        RulesOwner(
-                            network: network, containerID: String(name[..<colon]),
-                            ifname: String(name[name.index(after: colon)...]), plugin: plugin))
+                    guard let attachment = Attachment(fileName: name) else { continue }
+                    owners.append(RulesOwner(AttachmentName(network: network, attachment), plugin: plugin))
                 }
             }
         }
@@ -219,7 +217,7 @@ struct RecordDirectory: Sendable {
         func isLast(_ owner: RulesOwner) throws(Failure) -> Bool {
             let own = RecordDirectory.name(owner)
             return try storing("list \(path)") { () throws(Errno) in
-                try !descriptor.hasName { $0 != own && $0.utf8.contains(UInt8(ascii: ":")) }
+                try !descriptor.hasName { $0 != own && Attachment(fileName: $0) != nil }
             }
         }
 

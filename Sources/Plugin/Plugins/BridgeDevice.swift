@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import NetlinkCodec
@@ -70,7 +71,7 @@ enum BridgeDevice {
     {
         guard let vlan = settings.vlan else { return bridge }
         let name = "\(bridge.name).\(vlan)"
-        guard name.utf8.count <= Invocation.maximumIfnameLength else {
+        guard name.utf8.count <= Attachment.maximumInterfaceNameLength else {
             throw Failure(
                 .invalidConfiguration, "gateway interface \(name) of bridge \(bridge.name) has more than 15 octets",
                 details: "use a shorter bridge name")

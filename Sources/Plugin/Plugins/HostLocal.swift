@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Files
 internal import IPAM
@@ -43,9 +44,7 @@ struct AddressStore {
 
     var handsOutBlocks: Bool { settings.sets.contains { $0.pools.contains { $0.blockLength != nil } } }
 
-    private var owner: Owner {
-        Owner(containerID: request.attachment.containerID, ifname: request.attachment.ifname)
-    }
+    private var owner: Attachment { request.attachment }
 
     func reserve() throws(Failure) -> CNIResult {
         let dns = try ResolvConf.read(settings.resolvConf)
@@ -79,9 +78,7 @@ struct AddressStore {
     }
 
     func collectGarbage() throws(Failure) {
-        let kept = try request.configuration.validAttachments()
-        _ = try store.collectGarbage(
-            keeping: Set(kept.map { Owner(containerID: $0.containerID, ifname: $0.ifname) }))
+        _ = try store.collectGarbage(keeping: try request.configuration.validAttachments())
     }
 
     /// - Throws: code 50 when a range set is full or the directory cannot be written.

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import Logging
@@ -58,7 +59,8 @@ extension InterfacePlugin {
 
     func podInterface(_ request: Request, _ settings: Settings) -> PodInterface {
         PodInterface(
-            name: request.attachment.ifname, alias: LinkOwner(request).alias, hearsRouters: true, announcesIPv6: true)
+            name: request.attachment.ifname, alias: AttachmentName(request).linkAlias, hearsRouters: true,
+            announcesIPv6: true)
     }
 
     func requireReady(_ settings: Settings, _ host: inout NetlinkSocket) throws(Failure) { try requireKind(&host) }
@@ -91,7 +93,7 @@ extension InterfacePlugin {
         do throws(Failure) {
             if !addressing.needsInterface { try addresses.make() }
             // Not from the address: a parent has each MAC once, and a namespace may outlive the address that was its pod's.
-            let mac = LinkOwner(request).podMAC(nil)
+            let mac = AttachmentName(request).podMAC(nil)
             let made = try make(name, settings, mac: mac, in: pod, &host, &inside)
             link = made
             let podInterface = podInterface(request, settings)
@@ -143,8 +145,10 @@ extension InterfacePlugin {
     func remove(
         _ link: Link?, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket?
     ) throws(Failure) {
-        let own = LinkOwner(request).alias
-        guard let link, link.kind == Self.kind, link.alias == own || LinkOwner(alias: link.alias) == nil else { return }
+        let own = AttachmentName(request).linkAlias
+        guard let link, link.kind == Self.kind, link.alias == own || AttachmentName(linkAlias: link.alias) == nil else {
+            return
+        }
         try inside?.removeLink(link.index, named: "\(link.name) in \(request.invocation.netns ?? "the pod")")
     }
 

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import Logging
@@ -7,7 +8,7 @@ internal import Posix
 
 /// The pod's interface and its other end on the node.
 struct VethPair {
-    let owner: LinkOwner
+    let owner: AttachmentName
     /// Of the pod's end.
     let mac: MACAddress
     /// Octets; nil leaves it to the kernel.
@@ -18,7 +19,7 @@ struct VethPair {
     /// - Parameters:
     ///   - mac: the one asked for; nil for the one that follows from address or owner.
     ///   - mtu: octets; nil leaves it to the kernel.
-    init(_ owner: LinkOwner, mac: MACAddress?, mtu: UInt32?, gso: GSOLimits? = nil, _ result: CNIResult) {
+    init(_ owner: AttachmentName, mac: MACAddress?, mtu: UInt32?, gso: GSOLimits? = nil, _ result: CNIResult) {
         self.owner = owner
         self.mac = mac ?? owner.podMAC(result.ips.first?.address.address)
         configuredMTU = mtu
@@ -43,7 +44,7 @@ struct VethPair {
     /// Makes both ends in one request, the pod's straight in its namespace, the host's a port of the bridge if there is one;
     /// then sets up the host's end.
     ///
-    /// - Parameter setUpHostEnd: refers to it by ``LinkOwner/hostName``. Only here: before, by that name, it would change
+    /// - Parameter setUpHostEnd: refers to it by ``AttachmentName/hostName``. Only here: before, by that name, it would change
     ///   the link of an attachment that was there already.
     /// - Returns: the index of the pod's end.
     /// - Throws: code 103 when either name is taken. Nothing is left of it then.
@@ -68,7 +69,7 @@ struct VethPair {
 
     private func make(_ namespace: Int32, _ bridge: Link?, _ host: inout NetlinkSocket) throws(Failure) {
         let place = bridge.map { " on bridge \($0.name)" } ?? ""
-        try host.execute("create veth \(ifname) of \(owner.attachment.containerID)\(place)") {
+        try host.execute("create veth \(ifname) of \(owner.containerID)\(place)") {
             $0.createVeth(
                 VethEnd(name: owner.hostName, mac: owner.hostMAC, gso: bridge?.limitsOfPorts),
                 peer: VethEnd(name: ifname, mac: mac, namespace: namespace, gso: gso),
@@ -85,7 +86,7 @@ struct VethPair {
         _ change: LinkChange = LinkChange(), hasIPv6: Bool, _ host: inout NetlinkSocket
     ) throws(Failure) {
         var change = change
-        change.alias = owner.alias
+        change.alias = owner.linkAlias
         change.isUp = true
         var quiet = LinkChange()
         quiet.makesLinkLocalAddress = false
@@ -118,7 +119,7 @@ struct VethPair {
     }
 }
 
-extension LinkOwner {
+extension AttachmentName {
     /// - Throws: code 103 when the attachment has an interface already.
     func requireUnused(_ host: inout NetlinkSocket) throws(Failure) {
         guard try host.link(.name(hostName)) != nil else { return }

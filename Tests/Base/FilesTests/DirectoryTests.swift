@@ -4,7 +4,7 @@ import Posix
 import Testing
 
 @Suite struct DirectoryTests {
-    private func make(_ path: String, mode: UInt32 = 0o755) -> PathError? {
+    private static func make(_ path: String, mode: UInt32 = 0o755) -> PathError? {
         do throws(PathError) {
             try Directory.make(path, mode: mode)
             return nil
@@ -15,9 +15,9 @@ import Testing
         let scratch = ScratchDirectory()
         let parts = ["a", "b", "c", "d", "e"]
         let there = scratch.path + parts.prefix(depth).map { "/\($0)" }.joined()
-        #expect(make(there) == nil)
+        #expect(Self.make(there) == nil)
         let path = scratch.path + "/" + parts.joined(separator: "/")
-        for _ in 0..<2 { #expect(make(path, mode: 0o700) == nil) }
+        for _ in 0..<2 { #expect(Self.make(path, mode: 0o700) == nil) }
         for count in 1...parts.count {
             let status = try FileStatus.of(scratch.path + "/" + parts.prefix(count).joined(separator: "/"))
             #expect(status.kind == .directory && status.mode == (count <= depth ? 0o755 : 0o700))
@@ -26,28 +26,29 @@ import Testing
 
     @Test(arguments: ["a/", "a//b", "a/./b", "a/b/"]) func everyWayToWriteAPathWorks(_ path: String) throws {
         let scratch = ScratchDirectory()
-        #expect(make("\(scratch.path)/\(path)") == nil)
+        #expect(Self.make("\(scratch.path)/\(path)") == nil)
         #expect(try FileStatus.of("\(scratch.path)/\(path)").kind == .directory)
     }
 
     @Test func whatCannotBeMadeIsNamed() {
         let scratch = ScratchDirectory()
         scratch.write([], "file")
-        let below = make("\(scratch.path)/file/a/b")
+        let below = Self.make("\(scratch.path)/file/a/b")
         #expect(below?.errno == .notDirectory && below?.path.hasPrefix("\(scratch.path)/file/") == true)
-        let nowhere = make("/proc/nowhere/a/b")
+        let nowhere = Self.make("/proc/nowhere/a/b")
         #expect(nowhere?.errno == .noSuchFile && nowhere?.path == "/proc/nowhere")
-        #expect(make("")?.errno == .noSuchFile)
+        #expect(Self.make("")?.errno == .noSuchFile)
         // Something else in its place is for whoever opens it to complain of.
-        #expect(make("\(scratch.path)/file") == nil)
+        #expect(Self.make("\(scratch.path)/file") == nil)
     }
 
     @Test func manyWhoMakeTheSameAllSucceed() async {
         let scratch = ScratchDirectory()
+        let path = scratch.path
         let failures = await withTaskGroup(of: Int.self) { group in
             for _ in 0..<8 {
                 group.addTask {
-                    (0..<200).count { self.make("\(scratch.path)/\($0)/a/b") != nil }
+                    (0..<200).count { Self.make("\(path)/\($0)/a/b") != nil }
                 }
             }
             return await group.reduce(0, +)
@@ -56,9 +57,10 @@ import Testing
         #expect(scratch.names.count == 200)
     }
 
-    @Test(arguments: [
-        ("/a/b/c", "/a/b"), ("/a", nil), ("/", nil), ("", nil), ("a", nil), ("a/b", "a"), ("/a/", "/a"),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("/a/b/c", "/a/b"), ("/a", nil), ("/", nil), ("", nil), ("a", nil), ("a/b", "a"), ("/a/", "/a"),
+        ] as [(String, String?)])
     func theParentIsWhatComesBeforeTheLastSlash(_ path: String, _ parent: String?) {
         #expect(Directory.parent(of: path) == parent)
     }
