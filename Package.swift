@@ -48,8 +48,8 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 
 // The targets of FuzzTests run as ordinary tests, and with `make fuzz` under libFuzzer, as one executable.
 let fuzzed: [Target.Dependency] = [
-    "Addresses", "CNI", "DBus", "DHCP", "IPAM", "JSON", "Netfilter", "NetlinkCodec", "NftSyntax", "Plugins",
-    "TestSupport",
+    "Addresses", "Attachments", "CNI", "DBus", "DHCP", "IPAM", "JSON", "Netfilter", "NetlinkCodec", "NftSyntax",
+    "Plugins", "TestSupport",
 ]
 let fuzzing: Target =
     Context.environment["SWIFTLET_FUZZ"] == nil
@@ -65,7 +65,7 @@ let package = Package(
     name: "swiftlet",
     products: [
         // With the modules whose types are in its interface.
-        .library(name: "CNI", targets: ["CNI", "Addresses", "JSON"]),
+        .library(name: "CNI", targets: ["CNI", "Addresses", "Attachments", "JSON"]),
         .executable(name: "swiftlet", targets: ["swiftlet"]),
         .executable(name: "swiftletctl", targets: ["swiftletctl"]),
     ],
@@ -87,25 +87,31 @@ let package = Package(
             ],
             linkerSettings: [.linkedLibrary("mnl", .when(traits: ["SystemLibmnl"]))]),
         base("Addresses"),
+        base("Attachments"),
         base("Posix", ["CKernel"]),
         base("Logging", ["Posix"]),
+        base("Files", ["Logging", "Posix"]),
         base("JSON", ["CJansson", "Posix"]),
 
         kernel("NetlinkCodec", ["Addresses"]),
-        kernel("Kernel", ["Addresses", "CKernel", "Logging", "NetlinkCodec", "Posix"]),
+        kernel("Kernel", ["Addresses", "CKernel", "Files", "Logging", "NetlinkCodec", "Posix"]),
 
-        plugin("CNI", ["Addresses", "JSON", "Logging", "Posix"]),
+        plugin("CNI", ["Addresses", "Attachments", "JSON", "Logging", "Posix"]),
         plugin("DBus", ["Posix"]),
         plugin("NftSyntax", ["Addresses", "NetlinkCodec"]),
-        plugin("IPAM", ["Addresses", "Logging", "Posix"]),
+        plugin("IPAM", ["Addresses", "Attachments", "Files", "Logging", "Posix"]),
         plugin(
-            "Netfilter", ["Addresses", "DBus", "JSON", "Kernel", "Logging", "NetlinkCodec", "NftSyntax", "Posix"]),
-        plugin("DHCP", ["Addresses", "CNI", "JSON", "Kernel", "NetlinkCodec", "Posix"]),
+            "Netfilter",
+            [
+                "Addresses", "Attachments", "DBus", "Files", "JSON", "Kernel", "Logging", "NetlinkCodec", "NftSyntax",
+                "Posix",
+            ]),
+        plugin("DHCP", ["Addresses", "Attachments", "CNI", "Files", "JSON", "Kernel", "NetlinkCodec", "Posix"]),
         plugin(
             "Plugins",
             [
-                "Addresses", "CNI", "DHCP", "IPAM", "JSON", "Kernel", "Logging", "Netfilter", "NetlinkCodec",
-                "NftSyntax", "Posix",
+                "Addresses", "Attachments", "CNI", "DHCP", "Files", "IPAM", "JSON", "Kernel", "Logging", "Netfilter",
+                "NetlinkCodec", "NftSyntax", "Posix",
             ]),
         .executableTarget(
             name: "swiftlet", dependencies: ["CNI", "DHCP", "Plugins", "Posix"], path: "Sources/Plugin/swiftlet",
@@ -115,20 +121,23 @@ let package = Package(
         tool("Libnftables", ["CLibnftables"]),
         tool(
             "Inventory",
-            ["Addresses", "CNI", "IPAM", "JSON", "Kernel", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
-        tool("Trace", ["Addresses", "Inventory", "Kernel", "NetlinkCodec", "Posix"]),
-        tool("ConfigurationFiles", ["Addresses", "CNI", "JSON", "Plugins", "Posix"]),
+            [
+                "Addresses", "Attachments", "CNI", "Files", "IPAM", "JSON", "Kernel", "Netfilter", "NetlinkCodec",
+                "Plugins", "Posix",
+            ]),
+        tool("Trace", ["Addresses", "Files", "Inventory", "Kernel", "NetlinkCodec", "Posix"]),
+        tool("ConfigurationFiles", ["Addresses", "CNI", "Files", "JSON", "Plugins", "Posix"]),
         tool(
             "Doctor",
             [
-                "Addresses", "CNI", "ConfigurationFiles", "Inventory", "IPAM", "JSON", "Kernel", "Libnftables",
+                "Addresses", "CNI", "ConfigurationFiles", "Files", "Inventory", "IPAM", "JSON", "Kernel", "Libnftables",
                 "Netfilter", "NetlinkCodec", "Plugins", "Posix",
             ]),
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
-                "Addresses", "CNI", "ConfigurationFiles", "Doctor", "Inventory", "Kernel", "Libnftables", "Netfilter",
-                "Plugins", "Posix", "Trace", argumentParser,
+                "Addresses", "Attachments", "CNI", "ConfigurationFiles", "Doctor", "Files", "Inventory", "Kernel",
+                "Libnftables", "Netfilter", "Plugins", "Posix", "Trace", argumentParser,
             ],
             path: "Sources/Tools/swiftletctl", swiftSettings: strict),
 
@@ -138,19 +147,23 @@ let package = Package(
         support("TestSupport", ["CBench"]),
         supportProgram("cnirun", in: "cnirun", ["CBench", "ContainerRuntime", argumentParser]),
         // Uses the store as the tests ask for: to be killed, traced and run many times at once.
-        supportProgram("ipam-driver", in: "StoreDriver", ["Addresses", "IPAM"]),
-        // Lets a system call of a plugin go wrong.
+        supportProgram("ipam-driver", in: "StoreDriver", ["Addresses", "Attachments", "IPAM"]),
+        // Writes a file, to be killed at it.
+        supportProgram("file-driver", in: "FileDriver", ["Files", "Posix"]),
+        // Lets a system call of a program go wrong.
         supportProgram("fault-injector", in: "FaultInjector"),
 
         tests("Base", "AddressesTests", ["Addresses", "TestSupport"]),
+        tests("Base", "AttachmentsTests", ["Attachments", "TestSupport"]),
+        tests("Base", "FilesTests", ["Files", "Posix", "fault-injector", "file-driver"]),
         tests("Base", "JSONTests", ["JSON", "Posix", "TestSupport"]),
         tests("Base", "LoggingTests", ["Logging", "Posix"]),
         tests("Kernel", "NetlinkCodecTests", ["Addresses", "NetlinkCodec", "TestSupport"]),
         tests("Kernel", "KernelTests", ["Addresses", "CKernel", "Kernel", "NetlinkCodec", "Posix"]),
         tests("Plugin", "CNITests", ["Addresses", "CNI", "JSON", "TestSupport"]),
         tests("Plugin", "DBusTests", ["ContainerRuntime", "DBus", "Posix", "TestSupport"]),
-        tests("Plugin", "DHCPTests", ["Addresses", "CNI", "DHCP", "JSON", "Posix", "TestSupport"]),
-        tests("Plugin", "IPAMTests", ["Addresses", "IPAM", "Posix", "ipam-driver"]),
+        tests("Plugin", "DHCPTests", ["Addresses", "Attachments", "CNI", "DHCP", "JSON", "Posix", "TestSupport"]),
+        tests("Plugin", "IPAMTests", ["Addresses", "Attachments", "IPAM", "Posix", "ipam-driver"]),
         tests(
             "Plugin", "NetfilterTests",
             ["Addresses", "CKernel", "Kernel", "Libnftables", "Netfilter", "NetlinkCodec", "Posix", "TestSupport"]),
@@ -163,10 +176,11 @@ let package = Package(
                 "Addresses", "CNI", "ConfigurationFiles", "ContainerRuntime", "JSON", "Plugins", "Posix", "TestSupport",
                 "swiftletctl",
             ]),
-        tests("Tools", "DoctorTests", ["Addresses", "Doctor", "Inventory", "JSON", "Posix", "TestSupport"]),
+        tests(
+            "Tools", "DoctorTests", ["Addresses", "Attachments", "Doctor", "Inventory", "JSON", "Posix", "TestSupport"]),
         tests(
             "Tools", "InventoryTests",
-            ["Addresses", "IPAM", "Inventory", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
+            ["Addresses", "Attachments", "IPAM", "Inventory", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
         tests("Tools", "TraceTests", ["Addresses", "Inventory", "NetlinkCodec", "Posix", "Trace"]),
         tests("Whole", "ClientTests", ["ContainerRuntime", "TestSupport"]),
         tests("Whole", "ContainerRuntimeTests", ["ContainerRuntime", "TestSupport"]),

@@ -54,12 +54,6 @@ var errno: Int32 {
     set { ck_set_errno(newValue) }
 }
 
-/// What failed at one of several paths.
-public struct PathError: Error, Sendable {
-    public let path: String
-    public let errno: Errno
-}
-
 /// Runs a system call that reports failure by -1, again while a signal interrupts it.
 @discardableResult
 func retrying<Result: FixedWidthInteger>(_ call: () -> Result) throws(Errno) -> Result {

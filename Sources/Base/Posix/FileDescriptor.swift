@@ -108,17 +108,6 @@ public struct FileDescriptor: ~Copyable, Sendable {
         try once { unsafe mkdir(path, mode) }
     }
 
-    /// mkdir(2) of a directory and of those above it that are missing.
-    public static func makeDirectories(_ path: String, mode: UInt32 = 0o755) throws(PathError) {
-        for end in path.utf8.indices.dropFirst() + [path.utf8.endIndex]
-        where end == path.utf8.endIndex || path.utf8[end] == UInt8(ascii: "/") {
-            let prefix = String(path[..<end])
-            do throws(Errno) { try makeDirectory(prefix, mode: mode) } catch {
-                guard error == .fileExists else { throw PathError(path: prefix, errno: error) }
-            }
-        }
-    }
-
     /// mkdirat(2).
     public func makeDirectory(_ name: String, mode: UInt32 = 0o755) throws(Errno) {
         try once { unsafe mkdirat(rawValue, name, mode) }
@@ -136,6 +125,16 @@ public struct FileDescriptor: ~Copyable, Sendable {
     public func rename(_ name: String, to newName: String) throws(Errno) {
         try once { unsafe renameat(rawValue, name, rawValue, newName) }
     }
+
+    /// linkat(2) within this directory: gives a file a second name.
+    ///
+    /// - Throws: `EEXIST` when something has that name.
+    public func link(_ name: String, to newName: String) throws(Errno) {
+        try once { unsafe linkat(rawValue, name, rawValue, newName, 0) }
+    }
+
+    /// fsync(2) of this file, or of the names in this directory.
+    public func synchronize() throws(Errno) { try retrying { fsync(rawValue) } }
 
     /// rmdir(2), relative to the working directory.
     public static func removeDirectory(_ path: String) throws(Errno) { try once { unsafe rmdir(path) } }

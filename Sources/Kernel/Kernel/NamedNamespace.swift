@@ -1,4 +1,5 @@
 internal import CKernel
+internal import Files
 public import Posix
 
 /// Network namespaces with names, as ip-netns(8) keeps them: files in /run/netns that a namespace is mounted on.
@@ -52,12 +53,7 @@ public struct NamedNamespaces: Sendable {
 
     /// The names, sorted. None when the directory is not there.
     public func list() throws(Failure) -> [String] {
-        do throws(Errno) {
-            return try FileDescriptor.open(directory, [.readOnly, .directory]).names(limit: 1 << 20).sorted()
-        } catch {
-            guard error != .noSuchFile else { return [] }
-            throw Failure("list \(directory)", error)
-        }
+        try attempting("list \(directory)") { () throws(Errno) in try Directory.names(directory).sorted() }
     }
 
     private func requireFileName(_ name: String, _ attempt: String) throws(Failure) {
@@ -69,9 +65,7 @@ public struct NamedNamespaces: Sendable {
     /// make it one at once would mount it twice.
     private func prepareDirectory(_ attempt: String) throws(Failure) {
         try attempting("\(attempt): prepare \(directory)") { () throws(Errno) in
-            do throws(Errno) { try FileDescriptor.makeDirectory(directory) } catch {
-                guard error == .fileExists else { throw error }
-            }
+            do throws(PathError) { try Directory.make(directory) } catch { throw error.errno }
             let lock = try FileDescriptor.open(directory, [.readOnly, .directory])
             try lock.lockExclusively(milliseconds: 10_000)
             guard unsafe ck_make_shared_mount(directory) == 0 else { throw .last }

@@ -1,3 +1,4 @@
+internal import Files
 internal import Logging
 public import Posix
 
@@ -13,7 +14,7 @@ public struct Sysctl: Sendable, CustomStringConvertible {
     /// The value, or nil when the kernel has no such parameter.
     public func read() throws(Failure) -> String? {
         do throws(Errno) {
-            let text = try FileDescriptor.open(path, [.readOnly, .noFollow]).readAll(limit: 4096)
+            let text = try File.content(path, limit: 4096, .noFollow)
             return String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         } catch {
             guard error != .noSuchFile else { return nil }

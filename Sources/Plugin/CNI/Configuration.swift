@@ -1,3 +1,4 @@
+public import Attachments
 public import JSON
 public import Posix
 
@@ -5,9 +6,6 @@ public import Posix
 public struct Configuration: Sendable {
     /// Larger documents are refused, in octets.
     public static let maximumSize = 16 << 20
-
-    /// Longest network name: it has to fit into a link's alias, beside container ID and interface name.
-    public static let maximumNameLength = 96
 
     /// The document as it came in: what a delegate gets.
     public let raw: [UInt8]
@@ -32,11 +30,11 @@ public struct Configuration: Sendable {
         guard !name.isEmpty else {
             throw Failure(.invalidConfiguration, "missing network name", details: "the configuration needs a \"name\"")
         }
-        guard Invocation.isIdentifier(name), name.utf8.count <= Configuration.maximumNameLength else {
+        guard AttachmentName.isNetwork(name) else {
             throw Failure(
                 .invalidConfiguration, "invalid characters found in network name \"\(name)\"",
-                details:
-                    "name must match [a-zA-Z0-9][a-zA-Z0-9_.-]* and be at most \(Configuration.maximumNameLength) long")
+                details: "name must match [a-zA-Z0-9][a-zA-Z0-9_.-]* and be at most "
+                    + "\(AttachmentName.maximumNetworkLength) long")
         }
         self.name = name
         type = try Configuration.text("type", in: reader) ?? ""

@@ -1,3 +1,4 @@
+internal import Attachments
 internal import JSON
 internal import Logging
 internal import Posix
@@ -30,7 +31,7 @@ struct Delegation: Sendable {
     ///
     /// - Throws: code 7 for a type that is no file name, 4 where `CNI_PATH` is not set or does not hold it.
     func find(_ type: String, in path: [String]) throws(Failure) -> String {
-        guard Invocation.isIdentifier(type) else {
+        guard Attachment.isIdentifier(type) else {
             throw Failure(.invalidConfiguration, "invalid plugin name: \"\(type)\"")
         }
         for directory in path {

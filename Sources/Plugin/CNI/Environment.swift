@@ -1,3 +1,4 @@
+public import Attachments
 /// The process environment, handed in so that a test can make one up.
 public struct Environment: Sendable {
     /// `NAME=value`, in the order given: what a delegate gets, too.
@@ -19,15 +20,5 @@ public struct Environment: Sendable {
     }
 }
 
-/// One container's place in one network: what a plugin's resources belong to.
-public struct Attachment: Sendable, Hashable {
-    /// `CNI_CONTAINERID`.
-    public let containerID: String
-    /// `CNI_IFNAME`: the interface's name in the container.
-    public let ifname: String
-
-    public init(containerID: String, ifname: String) {
-        self.containerID = containerID
-        self.ifname = ifname
-    }
-}
+/// One interface of one container: what a plugin's resources belong to, within the network.
+public typealias Attachment = Attachments.Attachment

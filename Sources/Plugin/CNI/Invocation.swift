@@ -1,3 +1,4 @@
+public import Attachments
 public import Posix
 
 /// What the runtime says by environment variables, checked.
@@ -65,51 +66,25 @@ public struct Invocation: Sendable {
     /// The same call, with the namespace gone.
     var withoutNamespace: Invocation { Invocation(self, command: command, netns: nil) }
 
-    /// Longest container ID: it has to fit into a link's alias, beside the names of network and interface.
-    public static let maximumContainerIDLength = 128
-
-    /// Longest interface name: IFNAMSIZ without its NUL, linux/if.h.
-    public static let maximumIfnameLength = 15
-
     static func validate(_ attachment: Attachment) throws(Failure) {
         let id = attachment.containerID
-        guard id.utf8.count <= maximumContainerIDLength else {
+        guard id.utf8.count <= Attachment.maximumContainerIDLength else {
             throw Failure(
                 .invalidEnvironment, "CNI_CONTAINERID has \(id.utf8.count) octets",
-                details: "at most \(maximumContainerIDLength) fit into the alias of the pod's link")
+                details: "at most \(Attachment.maximumContainerIDLength) fit into the alias of the pod's link")
         }
-        guard isIdentifier(id) else {
+        guard Attachment.isIdentifier(id) else {
             throw Failure(
                 .invalidEnvironment, "invalid characters in CNI_CONTAINERID \"\(id)\"",
                 details: "it must match [a-zA-Z0-9][a-zA-Z0-9_.-]*")
         }
         let name = attachment.ifname
-        guard isInterfaceName(name) else {
+        guard Attachment.isInterfaceName(name) else {
             throw Failure(
                 .invalidEnvironment, "invalid interface name in CNI_IFNAME \"\(name)\"",
-                details: "it must be at most \(maximumIfnameLength) octets, not . or .., without / : % and blanks")
+                details:
+                    "it must be at most \(Attachment.maximumInterfaceNameLength) octets, not . or .., without / : % and blanks"
+            )
         }
-    }
-
-    /// Whether the kernel takes the name for an interface as it stands (dev_valid_name, net/core/dev.c): without a `%`, which
-    /// makes it a pattern, and without U+FFFD, which says that it was no UTF-8 and would come out as another name.
-    public static func isInterfaceName(_ name: String) -> Bool {
-        let forbidden = name.utf8.contains { $0 <= 0x20 || $0 == 0x7f || "/:%".utf8.contains($0) }
-        return !forbidden && !name.unicodeScalars.contains("\u{fffd}") && !name.isEmpty && name != "." && name != ".."
-            && name.utf8.count <= maximumIfnameLength
-    }
-
-    /// `[a-zA-Z0-9][a-zA-Z0-9_.-]*`: the pattern of container IDs and network names. Never a path of its own.
-    public static func isIdentifier(_ text: String) -> Bool {
-        let isAlphanumeric = { (character: UInt8) in
-            switch character {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-                UInt8(ascii: "A")...UInt8(ascii: "Z"):
-                true
-            default: false
-            }
-        }
-        guard let first = text.utf8.first, isAlphanumeric(first) else { return false }
-        return text.utf8.allSatisfy { isAlphanumeric($0) || "_.-".utf8.contains($0) }
     }
 }

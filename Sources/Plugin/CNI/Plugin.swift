@@ -1,3 +1,4 @@
+public import Attachments
 internal import JSON
 internal import Logging
 public import Posix

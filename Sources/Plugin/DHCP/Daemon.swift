@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 public import Posix
 
@@ -11,11 +12,12 @@ public final class Daemon {
     private let listener: FileDescriptor
     /// Whether the socket's file is ours to remove.
     private let ownsSocket: Bool
-    private var sessions: [LeaseOwner: LeaseSession] = [:]
+    private var sessions: [AttachmentName: LeaseSession] = [:]
     private var connections: [Int: DaemonConnection] = [:]
     private var lastConnection = 0
     /// Who waits for the first lease of an owner.
-    private var waiting: [LeaseOwner: (connection: Int, call: ServerConversation.Call, settings: ClientSettings)] = [:]
+    private var waiting: [AttachmentName: (connection: Int, call: ServerConversation.Call, settings: ClientSettings)] =
+        [:]
 
     private static let maximumConnections = 256
     private static let maximumLeases = 4096
@@ -141,7 +143,7 @@ public final class Daemon {
         }
     }
 
-    private func refuseWaiter(_ owner: LeaseOwner, _ reason: String) {
+    private func refuseWaiter(_ owner: AttachmentName, _ reason: String) {
         guard let waiter = waiting.removeValue(forKey: owner) else { return }
         Daemon.log("\(owner): \(reason)")
         connections[waiter.connection]?.refuse(waiter.call, because: reason)
@@ -155,16 +157,20 @@ extension Daemon {
         guard let method = RPC.Method(rawValue: call.method) else {
             return connection.refuse(call, because: "rpc: can't find method \(call.method)")
         }
-        do {
+        do throws(Failure) {
             if method == .status { return connection.answer(call) }
             let configuration = try Configuration(call.arguments.configuration)
             if method == .collectGarbage {
                 try collectGarbage(configuration)
                 return connection.answer(call)
             }
-            let owner = try LeaseOwner(
-                network: configuration.name,
-                Attachment(containerID: call.arguments.containerID, ifname: call.arguments.ifname))
+            let owner = AttachmentName(
+                network: configuration.name, containerID: call.arguments.containerID, ifname: call.arguments.ifname)
+            guard owner.isValid else {
+                throw Failure(
+                    .invalidEnvironment,
+                    "invalid container ID \"\(owner.containerID)\" or interface name \"\(owner.ifname)\"")
+            }
             switch method {
             case .release:
                 sessions.removeValue(forKey: owner)?.release()
@@ -177,20 +183,20 @@ extension Daemon {
     }
 
     private func allocate(
-        _ owner: LeaseOwner, _ configuration: Configuration, _ call: ServerConversation.Call, _ number: Int,
+        _ owner: AttachmentName, _ configuration: Configuration, _ call: ServerConversation.Call, _ number: Int,
         _ connection: DaemonConnection, at now: Int
     ) throws(Failure) {
         let settings = try ClientSettings(configuration, Arguments(call.arguments.arguments))
         let netns = options.hostPrefix + call.arguments.netns
-        let link = PodLink(netns: netns, ifname: owner.attachment.ifname)
+        let link = PodLink(netns: netns, ifname: owner.ifname)
         switch try link.open(settingUp: true) {
         case .present: break
         case .namespaceGone: throw Failure(.inputOutput, "failed to Statfs \"\(netns)\": no network namespace is there")
         case .interfaceMissing:
-            throw Failure(.inputOutput, "error looking up \"\(owner.attachment.ifname)\": Link not found in \(netns)")
+            throw Failure(.inputOutput, "error looking up \"\(owner.ifname)\": Link not found in \(netns)")
         }
         guard let hardware = link.hardwareAddress, !hardware.isZero else {
-            throw Failure(.inputOutput, "\(owner.attachment.ifname) in \(netns) has no Ethernet address")
+            throw Failure(.inputOutput, "\(owner.ifname) in \(netns) has no Ethernet address")
         }
         var provided = settings.provided
         if provided[.clientIdentifier] == nil { provided[.clientIdentifier] = owner.clientIdentifier }
@@ -215,7 +221,7 @@ extension Daemon {
         waiting[owner] = (number, call, settings)
     }
 
-    private func check(_ owner: LeaseOwner, _ configuration: Configuration) throws(Failure) -> CNIResult {
+    private func check(_ owner: AttachmentName, _ configuration: Configuration) throws(Failure) -> CNIResult {
         guard let session = sessions[owner] else { throw Failure(.inputOutput, "no lease is held for \(owner)") }
         guard let lease = session.lease else {
             throw Failure(.inputOutput, "the lease of \(owner) is lost: \(session.problem)")

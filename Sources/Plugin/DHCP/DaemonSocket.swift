@@ -1,4 +1,5 @@
 internal import CNI
+internal import Files
 internal import Posix
 
 /// Where the daemon is called.
@@ -19,8 +20,8 @@ enum DaemonSocket {
 
     static func open(_ path: String) throws(Failure) -> FileDescriptor {
         do throws(Errno) {
-            if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
-                try LeaseDirectory.make(String(path[..<slash]))
+            if let parent = Directory.parent(of: path) {
+                do throws(PathError) { try Directory.make(parent, mode: 0o700) } catch { throw error.errno }
             }
             try removeStale(path)
             let socket = try FileDescriptor.unixStreamSocket()

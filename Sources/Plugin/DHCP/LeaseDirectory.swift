@@ -1,3 +1,5 @@
+public import Attachments
+internal import Files
 internal import JSON
 internal import Posix
 
@@ -16,23 +18,8 @@ public struct LeaseDirectory: Sendable {
 
     init(_ path: String) throws(Errno) {
         self.path = path
-        let boot = try FileDescriptor.open("/proc/sys/kernel/random/boot_id", .readOnly).readAll(limit: 64)
-        bootID = String(decoding: boot.prefix { $0 > 0x20 }, as: UTF8.self)
-        try LeaseDirectory.make(path)
-    }
-
-    /// Makes a directory, and those above it that are missing.
-    static func make(_ path: String) throws(Errno) {
-        do throws(Errno) { try FileDescriptor.makeDirectory(path, mode: 0o700) } catch {
-            switch error {
-            case .fileExists: return
-            case .noSuchFile:
-                guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { throw error }
-                try make(String(path[..<slash]))
-                try make(path)
-            default: throw error
-            }
-        }
+        bootID = try Boot.id()
+        do throws(PathError) { try Directory.make(path, mode: 0o700) } catch { throw error.errno }
     }
 
     /// Keeps other daemons away, until the descriptor is closed.
@@ -47,33 +34,34 @@ public struct LeaseDirectory: Sendable {
     private func open() throws(Errno) -> FileDescriptor { try FileDescriptor.open(path, [.directory, .noFollow]) }
 
     /// Writes it down, whole or not at all.
-    func write(_ owner: LeaseOwner, _ netns: String, _ identity: ClientIdentity, _ hardware: [UInt8], _ lease: Lease)
+    func write(
+        _ owner: AttachmentName, _ netns: String, _ identity: ClientIdentity, _ hardware: [UInt8], _ lease: Lease
+    )
         throws(Errno)
     {
         let record = LeaseRecord(
             netns: netns, settings: identity, serverHardware: hardware, lease: lease, bootID: bootID)
         let directory = try open()
         // No owner's name begins with a dot.
-        try directory.open(".new", [.writeOnly, .create, .truncate, .noFollow]).writeAll(record.json.serialized())
-        try directory.rename(".new", to: owner.fileName)
+        try directory.write(record.json.serialized(), to: owner.fileName, by: ".new")
     }
 
-    func remove(_ owner: LeaseOwner) { try? open().unlink(owner.fileName) }
+    func remove(_ owner: AttachmentName) { try? open().unlink(owner.fileName) }
 
     /// Forgets an attachment's lease while no daemon is there to do it.
-    public static func forget(_ owner: LeaseOwner, in path: String) {
+    public static func forget(_ owner: AttachmentName, in path: String) {
         try? FileDescriptor.open(path, [.directory, .noFollow]).unlink(owner.fileName)
     }
 
     /// What an earlier daemon has left. Files that cannot be read, or are of an earlier boot, are removed.
-    func records() throws(Errno) -> [(LeaseOwner, LeaseRecord)] {
+    func records() throws(Errno) -> [(AttachmentName, LeaseRecord)] {
         let directory = try open()
-        var records: [(LeaseOwner, LeaseRecord)] = []
+        var records: [(AttachmentName, LeaseRecord)] = []
         for name in try directory.names(limit: LeaseDirectory.maximumRecords) {
-            guard let owner = LeaseOwner(fileName: name) else { continue }
-            if let content = try? directory.open(name, [.noFollow, .nonBlocking]).readAll(
-                limit: LeaseDirectory.maximumRecordSize), let json = try? JSON(parsing: content),
-                let record = try? LeaseRecord(JSONReader(json)), record.bootID == bootID
+            guard let owner = AttachmentName(fileName: name) else { continue }
+            if let content = try? directory.content(of: name, limit: LeaseDirectory.maximumRecordSize),
+                let json = try? JSON(parsing: content), let record = try? LeaseRecord(JSONReader(json)),
+                record.bootID == bootID
             {
                 records.append((owner, record))
             } else {

@@ -1,11 +1,12 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Posix
 
 /// One attachment's lease, from the first question to the last: the machine that decides, and the interface on which it
 /// acts.
 final class LeaseSession {
-    let owner: LeaseOwner
+    let owner: AttachmentName
     let link: PodLink
     private(set) var identity: ClientIdentity
     private var machine: LeaseMachine
@@ -33,7 +34,7 @@ final class LeaseSession {
     ///
     /// - Precondition: the link is open.
     init(
-        _ owner: LeaseOwner, _ link: PodLink, _ identity: ClientIdentity, _ directory: LeaseDirectory,
+        _ owner: AttachmentName, _ link: PodLink, _ identity: ClientIdentity, _ directory: LeaseDirectory,
         _ options: DaemonOptions, at now: Int
     ) {
         self.owner = owner
@@ -47,12 +48,14 @@ final class LeaseSession {
     }
 
     /// Goes on with what an earlier daemon has left.
-    init(_ owner: LeaseOwner, _ record: LeaseRecord, _ directory: LeaseDirectory, _ options: DaemonOptions, at now: Int)
-    {
+    init(
+        _ owner: AttachmentName, _ record: LeaseRecord, _ directory: LeaseDirectory, _ options: DaemonOptions,
+        at now: Int
+    ) {
         self.owner = owner
         self.directory = directory
         identity = record.settings
-        link = PodLink(netns: record.netns, ifname: owner.attachment.ifname)
+        link = PodLink(netns: record.netns, ifname: owner.ifname)
         link.serverHardware = record.serverHardware
         machine = LeaseMachine(
             identity, lease: record.lease, longestDelay: options.resendMaximum, seed: .random(in: 0...UInt64.max),

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import Posix
 
 /// Finds an owner's reservations without reading anybody else's: a directory of symbolic links, one for each unit.
@@ -42,7 +43,7 @@ struct Index: ~Copyable {
     }
 
     /// What an owner's slots point to, from slot 0 upwards.
-    func entries(of owner: Owner) throws(Failure) -> [CIDR?] {
+    func entries(of owner: Attachment) throws(Failure) -> [CIDR?] {
         let key = owner.key
         var units: [CIDR?] = []
         while units.count < Index.maximumSlots {
@@ -62,7 +63,7 @@ struct Index: ~Copyable {
         }
     }
 
-    func add(_ unit: CIDR, of owner: Owner, slot: Int) throws(Failure) {
+    func add(_ unit: CIDR, of owner: Attachment, slot: Int) throws(Failure) {
         let entry = Index.entry(owner.key, slot)
         try storing("make symbolic link \(path)/\(entry)") { () throws(Errno) in
             try descriptor.makeSymbolicLink(entry, to: Index.target(unit))
@@ -70,7 +71,7 @@ struct Index: ~Copyable {
     }
 
     /// Removes an owner's slots, the highest first, so that a kill leaves no gap.
-    func remove(_ slots: Range<Int>, of owner: Owner) throws(Failure) {
+    func remove(_ slots: Range<Int>, of owner: Attachment) throws(Failure) {
         let key = slots.isEmpty ? "" : owner.key
         for slot in slots.reversed() {
             let entry = Index.entry(key, slot)
@@ -87,7 +88,7 @@ struct Index: ~Copyable {
     func setModificationTime(_ time: Timestamp) throws(Errno) { try descriptor.setModificationTime(time) }
 
     /// Makes the index say what `owners` says, leaving alone what is right already.
-    func rebuild(from owners: [Owner: [CIDR]]) throws(Errno) {
+    func rebuild(from owners: [Attachment: [CIDR]]) throws(Errno) {
         var present: [String: [String: String]] = [:]
         for name in try descriptor.names(limit: ReservationDirectory.maximumNames) {
             let target = (try? descriptor.readSymbolicLink(name)) ?? ""

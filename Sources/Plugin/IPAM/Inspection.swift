@@ -1,4 +1,5 @@
 public import Addresses
+public import Attachments
 public import Posix
 
 /// A file of the store, as it stands there.
@@ -6,9 +7,9 @@ public struct Reservation: Sendable, Hashable {
     /// A single address (with the prefix length of an address) or a block.
     public let unit: CIDR
     /// Nil when the file says nothing of an owner; such a file is removed when next everything is read.
-    public let owner: Owner?
+    public let owner: Attachment?
 
-    public init(unit: CIDR, owner: Owner?) {
+    public init(unit: CIDR, owner: Attachment?) {
         self.unit = unit
         self.owner = owner
     }
@@ -41,7 +42,7 @@ public struct Usage: Sendable, Hashable {
 extension Store {
     /// The addresses and blocks that an owner has: those under its own name or else, from old releases of the reference
     /// plugin, under the container's.
-    public func reservations(of owner: Owner) throws(Failure) -> [CIDR] {
+    public func reservations(of owner: Attachment) throws(Failure) -> [CIDR] {
         try checkNames()
         guard let directory = try ReservationDirectory.open(path) else { return [] }
         for name in [owner, owner.legacy] {
@@ -57,7 +58,7 @@ extension Store {
 
     /// Where to look: into the index if it is right, else everywhere.
     private func candidates(
-        of owner: Owner, in directory: borrowing ReservationDirectory
+        of owner: Attachment, in directory: borrowing ReservationDirectory
     ) throws(Failure) -> [CIDR] {
         if let index = (try? Index.open(Index.name(bootID: bootID), in: directory)) ?? nil,
             let time = index.modificationTime(), directory.census(sealedAt: time) != nil

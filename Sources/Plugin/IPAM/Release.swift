@@ -1,15 +1,16 @@
 internal import Addresses
+internal import Attachments
 internal import Posix
 
 extension Session {
     /// Frees all that an owner has, or, if that is nothing, what an old release of the reference plugin wrote for its
     /// container.
-    mutating func release(_ owner: Owner, hints: [IPAddress]) throws(Failure) {
+    mutating func release(_ owner: Attachment, hints: [IPAddress]) throws(Failure) {
         if try free(owner, hints: hints).isEmpty { _ = try free(owner.legacy, hints: hints) }
     }
 
     /// Frees all that just this owner has, going on past errors; the first of them is thrown at the end.
-    mutating func free(_ owner: Owner, hints: [IPAddress] = []) throws(Failure) -> [CIDR] {
+    mutating func free(_ owner: Attachment, hints: [IPAddress] = []) throws(Failure) -> [CIDR] {
         var (slots, units) = try candidates(of: owner)
         for hint in hints.map(CIDR.host) where !units.contains(hint) { units.append(hint) }
         var freed: [CIDR] = []
@@ -33,7 +34,7 @@ extension Session {
     }
 
     /// Frees all that belongs to none of `kept`, going on past errors; all of them are thrown together at the end.
-    mutating func collectGarbage(keeping kept: Set<Owner>) throws(Failure) -> [Reservation] {
+    mutating func collectGarbage(keeping kept: Set<Attachment>) throws(Failure) -> [Reservation] {
         if owners == nil { try recover() }
         let containers = Set(kept.map { $0.containerID })
         var freed: [Reservation] = []

@@ -1,5 +1,6 @@
 internal import Addresses
-internal import Logging
+internal import Attachments
+internal import Files
 internal import Posix
 
 /// The directory of one network as the reference plugin lays it out: a file for each unit, named by its address.
@@ -24,7 +25,7 @@ struct ReservationDirectory: ~Copyable {
     /// Opens it, and makes it and what is above it first if need be.
     static func create(_ path: String) throws(Failure) -> ReservationDirectory {
         if let directory = try open(path) { return directory }
-        do throws(PathError) { try FileDescriptor.makeDirectories(path) } catch {
+        do throws(PathError) { try Directory.make(path) } catch {
             throw Failure.storage(error.errno, "make directory \(error.path): \(error.errno)")
         }
         guard let directory = try open(path) else {
@@ -40,15 +41,15 @@ struct ReservationDirectory: ~Copyable {
         let lock = try storing("open \(path)/lock") { () throws(Errno) in
             try descriptor.open("lock", [.create, .noFollow, .nonBlocking])
         }
-        do throws(Errno) { try lock.lockExclusively("\(path)/lock", milliseconds: milliseconds) } catch .tryAgain {
+        do throws(Errno) {
+            guard try lock.lock("\(path)/lock", milliseconds: milliseconds) else { return nil }
+            return lock
+        } catch .tryAgain {
             throw Failure(
                 .tryAgainLater, "lock \(path): another process has held it for \(milliseconds) ms; try again later")
         } catch {
             throw Failure.storage(error, "lock \(path): \(error)")
         }
-        let status = try storing("stat \(path)/lock") { () throws(Errno) in try lock.status() }
-        if status.linkCount == 0 { return nil }
-        return lock
     }
 
     /// The units that have a file, in no order.
@@ -62,7 +63,7 @@ struct ReservationDirectory: ~Copyable {
 
     /// Who holds a unit.
     enum Holder: Sendable, Hashable {
-        case owner(Owner)
+        case owner(Attachment)
         /// The file's content is nobody's: its writer was killed, or the power failed.
         case nobody
         /// There is no file.
@@ -74,8 +75,8 @@ struct ReservationDirectory: ~Copyable {
     func holder(of unit: CIDR) throws(Errno) -> Holder {
         do throws(Errno) {
             let file = try descriptor.open(unit.reservationName, [.noFollow, .nonBlocking])
-            let record = try file.read(atMost: Owner.maximumRecordSize + 1)
-            if let owner = Owner(record: record) { return .owner(owner) }
+            let record = try file.read(atMost: Attachment.maximumRecordSize + 1)
+            if let owner = Attachment(record: record) { return .owner(owner) }
             return try file.status().kind == .file ? .nobody : .stranger
         } catch .noSuchFile {
             return .none
@@ -103,7 +104,7 @@ struct ReservationDirectory: ~Copyable {
     /// Writes a reservation; a failure leaves none.
     ///
     /// - Throws: `EEXIST` when there is one.
-    func create(_ unit: CIDR, for owner: Owner) throws(Errno) {
+    func create(_ unit: CIDR, for owner: Attachment) throws(Errno) {
         let file = try descriptor.open(unit.reservationName, [.writeOnly, .create, .exclusive, .noFollow])
         do throws(Errno) { try file.writeAll(owner.record) } catch {
             try? remove(unit)

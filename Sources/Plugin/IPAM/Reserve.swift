@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import Posix
 
 extension Session {
@@ -6,7 +7,7 @@ extension Session {
     ///
     /// - Parameter wishes: for each set, the address that its unit shall contain, or nil.
     mutating func reserve(
-        _ owner: Owner, from sets: [RangeSet], wishes: [IPAddress?]
+        _ owner: Attachment, from sets: [RangeSet], wishes: [IPAddress?]
     ) throws(Failure) -> [Allocation] {
         if let indexFailure { throw indexFailure }
         try refuseDuplicate(of: owner)
@@ -39,7 +40,7 @@ extension Session {
     }
 
     /// Entries without a reservation of the owner's are leftovers, and make room.
-    private mutating func refuseDuplicate(of owner: Owner) throws(Failure) {
+    private mutating func refuseDuplicate(of owner: Attachment) throws(Failure) {
         for name in [owner, owner.legacy] {
             let (slots, units) = try candidates(of: name)
             for unit in units where try isHeld(unit, by: name) {
@@ -56,7 +57,7 @@ extension Session {
 
     /// The unit that somebody asked for.
     private mutating func take(
-        _ address: IPAddress, from set: RangeSet, for owner: Owner, slot: Int
+        _ address: IPAddress, from set: RangeSet, for owner: Attachment, slot: Int
     ) throws(Failure) -> CIDR {
         let unavailable = Failure(
             .addressNotAvailable, "requested IP address \(address) is not available in range set \(set)")
@@ -88,7 +89,7 @@ extension Session {
     static let maximumProbes = 64
 
     private mutating func takeFree(
-        from set: RangeSet, after last: IPAddress?, for owner: Owner, slot: Int
+        from set: RangeSet, after last: IPAddress?, for owner: Attachment, slot: Int
     ) throws(Failure) -> CIDR {
         var probes = 0
         for unit in set.units(after: last) {
@@ -117,7 +118,7 @@ extension Session {
     /// reserved that the next boot would not free.
     ///
     /// - Returns: whether the unit was free.
-    private mutating func take(_ unit: CIDR, for owner: Owner, slot: Int) throws(Failure) -> Bool {
+    private mutating func take(_ unit: CIDR, for owner: Attachment, slot: Int) throws(Failure) -> Bool {
         let path = "\(directory.path)/\(unit.reservationName)"
         guard try !storing("stat \(path)", { () throws(Errno) in try directory.exists(unit) }) else { return false }
         willChange()
@@ -133,7 +134,7 @@ extension Session {
     }
 
     /// Takes back what was reserved before something failed. What cannot be taken back stays in the index, for DEL.
-    private mutating func undo(_ units: [CIDR], of owner: Owner) {
+    private mutating func undo(_ units: [CIDR], of owner: Attachment) {
         for (slot, unit) in units.enumerated().reversed() {
             guard (try? directory.remove(unit)) != nil else { return }
             forget(slot..<slot + 1, of: owner)

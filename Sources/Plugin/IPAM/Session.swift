@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import Posix
 
 /// One hold of a network's lock, with the index brought up to date: what every change happens in.
@@ -11,7 +12,7 @@ struct Session: ~Copyable {
     /// The sizes of the units in the directory.
     var census = Census()
     /// Everybody's reservations, if they had to be read in this session.
-    private(set) var owners: [Owner: [CIDR]]?
+    private(set) var owners: [Attachment: [CIDR]]?
     /// What could not be read or removed then.
     private(set) var failures: [Failure] = []
     /// Whether the index holds every reservation; changes of ours keep it so.
@@ -83,7 +84,7 @@ struct Session: ~Copyable {
     mutating func recover() throws(Failure) {
         willChange()
         failures = []
-        var owners: [Owner: [CIDR]] = [:]
+        var owners: [Attachment: [CIDR]] = [:]
         var census = Census()
         for unit in try directory.units().sorted(by: { ($0.address, $0.prefixLength) < ($1.address, $1.prefixLength) })
         {
@@ -114,7 +115,7 @@ struct Session: ~Copyable {
     mutating func mistrust() { isIndexed = false }
 
     /// Removes index entries that have no reservation. One that stays harms nobody, but it must not stay for ever.
-    mutating func forget(_ slots: Range<Int>, of owner: Owner) {
+    mutating func forget(_ slots: Range<Int>, of owner: Attachment) {
         do throws(Failure) { try index?.remove(slots, of: owner) } catch { mistrust() }
     }
 
@@ -127,7 +128,7 @@ struct Session: ~Copyable {
     }
 
     /// Where an owner's reservations may be: the index's entries, and what reading everything has shown.
-    func candidates(of owner: Owner) throws(Failure) -> (slots: Int, units: [CIDR]) {
+    func candidates(of owner: Attachment) throws(Failure) -> (slots: Int, units: [CIDR]) {
         let entries = try index?.entries(of: owner) ?? []
         var units = entries.compactMap { $0 }
         for unit in owners?[owner] ?? [] where !units.contains(unit) { units.append(unit) }
@@ -135,7 +136,7 @@ struct Session: ~Copyable {
     }
 
     /// Whether the unit is reserved for just this owner.
-    func isHeld(_ unit: CIDR, by owner: Owner) throws(Failure) -> Bool {
+    func isHeld(_ unit: CIDR, by owner: Attachment) throws(Failure) -> Bool {
         try storing("read \(directory.path)/\(unit.reservationName)") { () throws(Errno) in
             try directory.holder(of: unit) == .owner(owner)
         }

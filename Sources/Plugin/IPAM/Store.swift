@@ -1,4 +1,5 @@
 public import Addresses
+public import Attachments
 public import Posix
 
 /// The addresses and blocks of one network that are in use on this node: a directory that the reference plugin
@@ -16,7 +17,7 @@ public struct Store: Sendable, Hashable {
     ///   - dataDirectory: The reference plugin's is `/var/lib/cni/networks`. Of one machine only: what was reserved
     ///     under another boot ID is taken for a past boot's and freed.
     ///   - network: The name of a directory in it.
-    ///   - bootID: `/proc/sys/kernel/random/boot_id`, without white space.
+    ///   - bootID: `Boot.id`: a name that another boot of this machine does not have.
     ///   - lockTimeoutMilliseconds: How long a change waits for others to finish theirs.
     public init(dataDirectory: String, network: String, bootID: String, lockTimeoutMilliseconds: UInt32 = 10_000) {
         self.dataDirectory = dataDirectory
@@ -32,11 +33,14 @@ public struct Store: Sendable, Hashable {
     /// - Parameter requested: Each set takes the first of these that lies in it, and hands out that or nothing.
     /// - Returns: What was reserved, in the order of the sets.
     public func reserve(
-        _ owner: Owner, from sets: [RangeSet], requested: [IPAddress] = []
+        _ owner: Attachment, from sets: [RangeSet], requested: [IPAddress] = []
     ) throws(Failure) -> [Allocation] {
         try checkNames()
         guard owner.isRecordable else {
-            throw Failure(.invalidConfiguration, "container ID or interface name cannot be stored: \(owner)")
+            throw Failure(
+                .invalidConfiguration,
+                "container ID or interface name cannot be stored: "
+                    + "\(owner.containerID) \(owner.ifname)")
         }
         let wishes = try Store.assign(requested, to: sets)
         guard var session = try Session.open(self, create: true) else {
@@ -55,7 +59,7 @@ public struct Store: Sendable, Hashable {
     /// Frees whatever an owner has; that it has nothing is no error.
     ///
     /// - Parameter hints: Addresses that it is known to have had. They are looked at even if the index does not know them.
-    public func release(_ owner: Owner, hints: [IPAddress] = []) throws(Failure) {
+    public func release(_ owner: Attachment, hints: [IPAddress] = []) throws(Failure) {
         try checkNames()
         guard var session = try Session.open(self, create: false) else { return }
         do throws(Failure) { try session.release(owner, hints: hints) } catch {
@@ -69,7 +73,7 @@ public struct Store: Sendable, Hashable {
     ///
     /// - Returns: What was freed, by address.
     /// - Throws: All that went wrong, after everything has been tried.
-    public func collectGarbage(keeping owners: Set<Owner>) throws(Failure) -> [Reservation] {
+    public func collectGarbage(keeping owners: Set<Attachment>) throws(Failure) -> [Reservation] {
         try checkNames()
         guard var session = try Session.open(self, create: false) else { return [] }
         do throws(Failure) {

@@ -28,7 +28,7 @@ extension NodeRules {
         }
     }
 
-    /// How many elements each attachment has, by its name (``RulesOwner/name``); those of networks do not count.
+    /// How many elements each attachment has, by its name (`NETWORK/CONTAINERID/IFNAME`); those of networks do not count.
     public mutating func elementCounts() throws(Failure) -> [String: Int] {
         var counts: [String: Int] = [:]
         for table in OwnTable.allCases {

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import Kernel
 internal import Logging
 internal import NetlinkCodec
@@ -46,7 +47,7 @@ public struct NodeRules: ~Copyable {
     /// - Returns: a dead attachment that has what this one wants; nil when all is done.
     mutating func establish(
         _ record: Record, _ owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords
-    ) throws(Failure) -> RulesOwner? {
+    ) throws(Failure) -> AttachmentName? {
         let isRepeated = try locked.has(owner)
         let before = isRepeated ? try records.record(of: owner) : nil
         if isRepeated, before != record { try removeElements(owner, locked) }
@@ -82,7 +83,7 @@ public struct NodeRules: ~Copyable {
     /// - Returns: a dead attachment that has what this one wants; nil when all is done.
     private mutating func add(
         _ rules: PodRules, _ owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords
-    ) throws(Failure) -> RulesOwner? {
+    ) throws(Failure) -> AttachmentName? {
         var elements = rules.elements(of: owner)
         var obsolete: [OwnedElement] = []
         for _ in 0..<NodeRules.attempts {
@@ -121,7 +122,7 @@ public struct NodeRules: ~Copyable {
         /// What has to be added, and what has to go first because it leads somewhere else.
         case wanting(missing: [OwnedElement], obsolete: [OwnedElement])
         /// A dead attachment has what a living one wants.
-        case taken(by: RulesOwner)
+        case taken(by: AttachmentName)
     }
 
     /// Compares elements of the owner with what is there.
@@ -162,14 +163,13 @@ public struct NodeRules: ~Copyable {
 
     /// The owner that a comment names, if it is dead: its namespace is gone. Who has no record is alive for as long as the
     /// node's end of its link is there.
-    private func deadOwner(of comment: String) throws(Failure) -> RulesOwner? {
-        guard let named = RulesOwner(name: comment) else { return nil }
-        let known = try records.owners(network: named.network)
-            .filter { $0.containerID == named.containerID && $0.ifname == named.ifname }
+    private func deadOwner(of comment: String) throws(Failure) -> AttachmentName? {
+        guard let named = AttachmentName(comment) else { return nil }
+        let known = try records.owners(network: named.network).filter { $0.attachment == named }
         for owner in known where try records.record(of: owner)?.namespace.isAlive ?? true { return nil }
         guard known.isEmpty else { return named }
         var route = try NetlinkSocket()
-        return try route.links().contains { $0.alias == "swiftlet \(comment)" } ? nil : named
+        return try route.links().contains { $0.alias == named.linkAlias } ? nil : named
     }
 
     /// The elements as the kernel has them, in the same order; nil for those that it has not.

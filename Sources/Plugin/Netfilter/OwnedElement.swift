@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import NetlinkCodec
 
 /// An element of one of our sets, with its owner's name as the comment.
@@ -33,7 +34,7 @@ struct OwnedElement: Sendable, Hashable {
     init(_ table: OwnTable, _ set: String, listed: NftElement) {
         self.init(
             table, set, key: listed.key, keyEnd: listed.keyEnd, owner: listed.comment,
-            isShared: RulesOwner(name: listed.comment) == nil)
+            isShared: AttachmentName(listed.comment) == nil)
     }
 
     var owner: String { element.comment }

@@ -1,4 +1,5 @@
 public import Addresses
+public import Attachments
 
 /// What one plugin of a chain wants of nf_tables for one attachment. Everything else follows from it: the elements, what
 /// CHECK looks at, what `repair` puts back.
@@ -57,28 +58,19 @@ public struct PodRules: Sendable, Hashable {
 
 /// Whose rules they are: one plugin of a chain, for one interface of one container in one network.
 public struct RulesOwner: Sendable, Hashable {
-    public let network: String
-    public let containerID: String
-    public let ifname: String
+    public let attachment: AttachmentName
     /// The plugin's type: several of a chain may want something for the same attachment.
     public let plugin: String
 
-    public init(network: String, containerID: String, ifname: String, plugin: String) {
-        self.network = network
-        self.containerID = containerID
-        self.ifname = ifname
+    public init(_ attachment: AttachmentName, plugin: String) {
+        self.attachment = attachment
         self.plugin = plugin
     }
 
-    /// What its elements bear as their comment. None of the three has a slash.
-    public var name: String { "\(network)/\(containerID)/\(ifname)" }
+    public var network: String { attachment.network }
 
-    /// The attachment that an element's comment names; nil for those of networks. Of no plugin.
-    public init?(name: String) {
-        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 3 else { return nil }
-        self.init(network: String(parts[0]), containerID: String(parts[1]), ifname: String(parts[2]), plugin: "")
-    }
+    /// What its elements bear as their comment. Those of networks bear the network's name, which is no attachment's.
+    public var name: String { attachment.description }
 }
 
 /// Traffic of a network's pods that leaves it goes out under the node's address.

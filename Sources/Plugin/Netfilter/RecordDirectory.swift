@@ -1,3 +1,5 @@
+internal import Attachments
+internal import Files
 internal import JSON
 internal import Logging
 internal import Posix
@@ -8,8 +10,6 @@ internal import Posix
 /// share their records.
 struct RecordDirectory: Sendable {
     static let root = "/run/swiftlet"
-    /// More names than this in one directory are an error, not a reason to take the memory.
-    private static let maximumNames = 1 << 20
     private static let lockTimeoutMilliseconds: UInt32 = 10_000
 
     /// Of this node.
@@ -24,8 +24,8 @@ struct RecordDirectory: Sendable {
 
     private func directory(_ network: String, _ plugin: String) -> String { "\(path)/\(network)/\(plugin)" }
 
-    /// A container ID has no colon, and what is no record has none either.
-    private static func name(_ owner: RulesOwner) -> String { "\(owner.containerID):\(owner.ifname)" }
+    /// Only records have such names.
+    private static func name(_ owner: RulesOwner) -> String { owner.attachment.attachment.fileName }
 
     /// Locks the records of one plugin in one network, so that whoever is the last of it knows that.
     ///
@@ -36,10 +36,10 @@ struct RecordDirectory: Sendable {
             guard let descriptor = try RecordDirectory.lock(path, alone: true) else {
                 guard create else {
                     // Whoever has removed it may have been killed before it came to those above it.
-                    RecordDirectory.removeEmpty(RecordDirectory.parent(of: path))
+                    RecordDirectory.removeEmpty(Directory.parent(of: path))
                     return nil
                 }
-                try makeDirectory(path)
+                try RecordDirectory.make(path)
                 continue
             }
             // Those above it stay for as long as it is locked.
@@ -61,20 +61,18 @@ struct RecordDirectory: Sendable {
     private static func lock(_ path: String, alone: Bool) throws(Failure) -> FileDescriptor? {
         for _ in 0..<16 {
             guard let descriptor = try open(path) else { return nil }
-            try wait(path) { () throws(Errno) in
-                try alone
-                    ? descriptor.lockExclusively(path, milliseconds: lockTimeoutMilliseconds)
-                    : descriptor.lockShared(milliseconds: lockTimeoutMilliseconds)
+            let hold: LockHold = alone ? .exclusive : .shared
+            let isThere = try waiting(path) { () throws(Errno) in
+                try descriptor.lock(path, hold, milliseconds: lockTimeoutMilliseconds)
             }
             // It may have been removed while we waited, by whoever was the last.
-            let links = try storing("look at \(path)") { () throws(Errno) in try descriptor.status().linkCount }
-            if links > 0 { return descriptor }
+            if isThere { return descriptor }
         }
         throw unstable(path)
     }
 
-    private static func wait(_ path: String, _ lock: () throws(Errno) -> Void) throws(Failure) {
-        do throws(Errno) { try lock() } catch {
+    private static func waiting<Value>(_ path: String, _ lock: () throws(Errno) -> Value) throws(Failure) -> Value {
+        do throws(Errno) { return try lock() } catch {
             throw Failure(.storage, "lock \(path): \(error)", details: error == .tryAgain ? "try again later" : "")
         }
     }
@@ -92,7 +90,7 @@ struct RecordDirectory: Sendable {
 
         /// Waits until nobody else holds it. Others may have held it alone since it was taken.
         func becomeSole() throws(Failure) {
-            try wait(path) { () throws(Errno) in
+            try waiting(path) { () throws(Errno) in
                 try descriptor.lockExclusively(path, milliseconds: lockTimeoutMilliseconds)
             }
         }
@@ -105,16 +103,11 @@ struct RecordDirectory: Sendable {
         }
     }
 
-    /// Makes a directory and those above it that are missing; that it is there already, or gone again, is no error.
-    private func makeDirectory(_ path: String) throws(Failure) {
-        do throws(Errno) { try FileDescriptor.makeDirectory(path, mode: 0o700) } catch {
-            switch error {
-            case .fileExists: return
-            case .noSuchFile where path.hasPrefix("\(RecordDirectory.root)/"):
-                try makeDirectory(RecordDirectory.parent(of: path))
-                try? FileDescriptor.makeDirectory(path, mode: 0o700)
-            default: throw Failure(.storage, "make directory \(path): \(error)")
-            }
+    /// That it is gone again is no error.
+    private static func make(_ path: String) throws(Failure) {
+        do throws(PathError) { try Directory.make(path, mode: 0o700) } catch {
+            guard error.errno != .noSuchFile else { return }
+            throw Failure(.storage, "make directory \(error.path): \(error.errno)")
         }
     }
 
@@ -127,11 +120,8 @@ struct RecordDirectory: Sendable {
         for network in networks {
             for plugin in try RecordDirectory.names("\(path)/\(network)") {
                 for name in try RecordDirectory.names(directory(network, plugin)) {
-                    guard let colon = name.firstIndex(of: ":") else { continue }
-                    owners.append(
-                        RulesOwner(
-                            network: network, containerID: String(name[..<colon]),
-                            ifname: String(name[name.index(after: colon)...]), plugin: plugin))
+                    guard let attachment = Attachment(fileName: name) else { continue }
+                    owners.append(RulesOwner(AttachmentName(network: network, attachment), plugin: plugin))
                 }
             }
         }
@@ -141,9 +131,9 @@ struct RecordDirectory: Sendable {
     /// Of a directory; anything else has none.
     private static func names(_ path: String) throws(Failure) -> [String] {
         do throws(Errno) {
-            return try FileDescriptor.open(path, [.directory, .noFollow]).names(limit: maximumNames)
+            return try Directory.names(path, .noFollow)
         } catch {
-            guard ![.noSuchFile, .notDirectory, .tooManySymlinks].contains(error) else { return [] }
+            guard ![.notDirectory, .tooManySymlinks].contains(error) else { return [] }
             throw Failure(.storage, "list \(path): \(error)")
         }
     }
@@ -157,18 +147,14 @@ struct RecordDirectory: Sendable {
         RecordDirectory.removeEmpty("\(path)/\(network)")
     }
 
-    private static func parent(of path: String) -> String {
-        String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
-    }
-
     /// Removes a directory and those above it, as far as they are empty or gone already.
-    private static func removeEmpty(_ path: String) {
-        var directory = path
-        while directory.hasPrefix("\(root)/") {
+    private static func removeEmpty(_ path: String?) {
+        var next = path
+        while let directory = next, directory.hasPrefix("\(root)/") {
             do throws(Errno) { try FileDescriptor.removeDirectory(directory) } catch {
                 guard error == .noSuchFile else { return }
             }
-            directory = parent(of: directory)
+            next = Directory.parent(of: directory)
         }
     }
 
@@ -178,7 +164,7 @@ struct RecordDirectory: Sendable {
     func record(of owner: RulesOwner) throws(Failure) -> Record? {
         let path = "\(directory(owner.network, owner.plugin))/\(RecordDirectory.name(owner))"
         do throws(Errno) {
-            let content = try FileDescriptor.open(path, [.noFollow, .nonBlocking]).readAll(limit: Record.maximumSize)
+            let content = try File.content(path, limit: Record.maximumSize, [.noFollow, .nonBlocking])
             return try? Record(content)
         } catch {
             let isNone: [Errno] = [
@@ -196,6 +182,8 @@ struct RecordDirectory: Sendable {
 
     /// Records under the lock.
     struct LockedRecords: ~Copyable {
+        /// Of a record that is being written.
+        private let unfinished = ".new"
         let path: String
         let descriptor: FileDescriptor
         let node: NodeLock
@@ -205,7 +193,6 @@ struct RecordDirectory: Sendable {
         /// - Throws: code 7 for more than could be read again.
         func write(_ record: Record, _ owner: RulesOwner) throws(Failure) {
             let name = RecordDirectory.name(owner)
-            let temporary = ".new"
             let content = record.content
             guard content.count <= Record.maximumSize else {
                 throw Failure(
@@ -214,8 +201,7 @@ struct RecordDirectory: Sendable {
                     details: "ask for fewer port mappings, or for ranges of ports")
             }
             try storing("write \(path)/\(name)") { () throws(Errno) in
-                try descriptor.open(temporary, [.writeOnly, .create, .truncate, .noFollow]).writeAll(content)
-                try descriptor.rename(temporary, to: name)
+                try descriptor.write(content, to: name, by: unfinished)
             }
         }
 
@@ -231,7 +217,7 @@ struct RecordDirectory: Sendable {
         func isLast(_ owner: RulesOwner) throws(Failure) -> Bool {
             let own = RecordDirectory.name(owner)
             return try storing("list \(path)") { () throws(Errno) in
-                try !descriptor.hasName { $0 != own && $0.utf8.contains(UInt8(ascii: ":")) }
+                try !descriptor.hasName { $0 != own && Attachment(fileName: $0) != nil }
             }
         }
 
@@ -246,7 +232,7 @@ struct RecordDirectory: Sendable {
         /// Removes the directory and those above it, as far as they are empty. The root stays: a container may have it
         /// mounted, and a mount goes with the directory below it.
         func tidy() {
-            try? descriptor.unlink(".new")
+            try? descriptor.unlink(unfinished)
             RecordDirectory.removeEmpty(path)
         }
     }

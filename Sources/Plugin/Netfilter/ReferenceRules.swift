@@ -1,4 +1,5 @@
 public import Addresses
+public import Attachments
 internal import Kernel
 internal import NetlinkCodec
 public import Posix
@@ -24,11 +25,11 @@ extension NodeRules {
         guard var socket = try netfilterSocket() else { return }
         switch rules {
         case .masquerade:
-            try socket.remove(.masquerade, of: [owner.containerID], owner.network)
-            try socket.remove([.masquerade { $0.hasPrefix(RuleList.mark(owner)) }])
+            try socket.remove(.masquerade, of: [owner.attachment.containerID], owner.network)
+            try socket.remove([.masquerade { $0.hasPrefix(RuleList.mark(owner.attachment)) }])
         case .hostPorts:
-            try socket.remove(.hostPorts, of: [owner.containerID], owner.network)
-            try socket.remove(RuleList.hostPorts(of: owner.containerID))
+            try socket.remove(.hostPorts, of: [owner.attachment.containerID], owner.network)
+            try socket.remove(RuleList.hostPorts(of: owner.attachment.containerID))
         case .passage(let addresses): try socket.remove(RuleList.passage(addresses))
         }
     }
@@ -36,7 +37,7 @@ extension NodeRules {
     /// Takes away what reference plugins have made for attachments to the network that are not kept: as far as it names
     /// the network.
     public static func collectReferenceRules(
-        network: String, keeping kept: [(containerID: String, ifname: String)]
+        network: String, keeping kept: Set<Attachment>
     ) throws(Failure) {
         guard var socket = try netfilterSocket() else { return }
         for detour in [Detour.masquerade, .hostPorts] {
@@ -47,9 +48,7 @@ extension NodeRules {
             }
             try socket.remove(detour, of: stale.subtracting(kept.map { $0.containerID }), network)
         }
-        let marks = kept.map {
-            RuleList.mark(RulesOwner(network: network, containerID: $0.containerID, ifname: $0.ifname, plugin: ""))
-        }
+        let marks = kept.map { RuleList.mark(AttachmentName(network: network, $0)) }
         try socket.remove([
             .masquerade { comment in
                 comment.hasPrefix(RuleList.mark(network)) && !marks.contains(where: comment.hasPrefix)
@@ -123,7 +122,7 @@ private struct RuleList {
     /// What the comments of a network's masquerade rules begin with.
     static func mark(_ network: String) -> String { hash(network) + "-" }
 
-    static func mark(_ owner: RulesOwner) -> String {
+    static func mark(_ owner: AttachmentName) -> String {
         mark(owner.network) + hash("\(owner.ifname):\(owner.containerID)")
     }
 

@@ -1,4 +1,5 @@
 internal import Addresses
+public import Attachments
 internal import Kernel
 internal import NetlinkCodec
 public import Posix
@@ -31,15 +32,14 @@ extension NodeRules {
     }
 
     /// Takes away what an attachment has by whatever plugin.
-    mutating func removeAll(ofAttachment dead: RulesOwner) throws(Failure) {
-        for owner in try records.owners(network: dead.network)
-        where owner.containerID == dead.containerID && owner.ifname == dead.ifname {
+    mutating func removeAll(ofAttachment dead: AttachmentName) throws(Failure) {
+        for owner in try records.owners(network: dead.network) where owner.attachment == dead {
             guard let locked = try records.lock(owner.network, owner.plugin, create: false) else { continue }
             try removeElements(owner, locked)
             try locked.remove(owner)
         }
         // What has no record any more.
-        try sweep { $0 == dead.name }
+        try sweep { $0 == dead.description }
     }
 
     /// Removes the owner's elements, and the network's with the last owner. The record stays.
@@ -108,21 +108,19 @@ extension NodeRules {
 
     /// Takes away what belongs to the network but to none of the attachments that are kept.
     ///
-    /// - Parameters:
-    ///   - isOver: whether no attachment is kept, so that nobody needs what the network has either.
-    ///   - isKept: tells by container ID and interface.
+    /// - Parameter isOver: whether no attachment is kept, so that nobody needs what the network has either.
     public static func collectGarbage(
-        network: String, isOver: Bool, keeping isKept: (_ containerID: String, _ ifname: String) -> Bool
+        network: String, isOver: Bool, keeping isKept: (Attachment) -> Bool
     ) throws(Failure) {
         let records = try RecordDirectory()
-        for owner in try records.owners(network: network) where !isKept(owner.containerID, owner.ifname) {
+        for owner in try records.owners(network: network) where !isKept(owner.attachment.attachment) {
             try remove(owner)
         }
         try records.tidy(network)
         var node = try NodeRules(records)
         try node.sweep { comment in
-            guard let named = RulesOwner(name: comment) else { return false }
-            return named.network == network && !isKept(named.containerID, named.ifname)
+            guard let named = AttachmentName(comment) else { return false }
+            return named.network == network && !isKept(named.attachment)
         }
         try node.removeUnusedConditionChains()
         guard isOver else { return }

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import NetlinkCodec
@@ -13,7 +14,7 @@ struct Bandwidth: Plugin {
         guard !settings.isEmpty else { return result }
         var host = try NetlinkSocket()
         let port = try port(request, result, &host) { Failure(.invalidConfiguration, $0, details: $1) }
-        let shaper = Shaper(owner: LinkOwner(request), settings: settings)
+        let shaper = Shaper(owner: AttachmentName(request), settings: settings)
         if let ifb = try shaper.add(to: port, &host) { result.interfaces.append(CNIResult.Interface(ofNode: ifb)) }
         return result
     }
@@ -21,7 +22,7 @@ struct Bandwidth: Plugin {
     func del(_ request: Request) throws(Failure) {
         var host = try NetlinkSocket(linkNotifications: true)
         // What is on the veth goes with it: runtimes call DEL of the whole chain, and its maker's comes next.
-        guard let ifb = try LinkOwner(request).ifb(&host) else { return }
+        guard let ifb = try AttachmentName(request).ifb(&host) else { return }
         try host.removeLink(ifb.index, named: ifb.name)
     }
 
@@ -30,7 +31,7 @@ struct Bandwidth: Plugin {
         let settings = try BandwidthSettings(request)
         var host = try NetlinkSocket()
         let port = try port(request, request.chainedResult(), &host) { Failure(.notAvailable, $0, details: $1) }
-        let owner = LinkOwner(request)
+        let owner = AttachmentName(request)
         Shaper(owner: owner, settings: settings).undo(on: port, try owner.ifb(&host), &host)
     }
 
@@ -40,7 +41,7 @@ struct Bandwidth: Plugin {
         guard !settings.isEmpty else { return }
         var host = try NetlinkSocket()
         let port = try port(request, result, &host) { Failure(.checkFailed, $0, details: $1) }
-        try Shaper(owner: LinkOwner(request), settings: settings).check(port, &host)
+        try Shaper(owner: AttachmentName(request), settings: settings).check(port, &host)
     }
 
     func gc(_ request: Request) throws(Failure) {
@@ -48,7 +49,7 @@ struct Bandwidth: Plugin {
         let network = request.configuration.name
         let kept = try request.configuration.validAttachments()
         try host.removeLinks(
-            LinkOwner.staleIFBs(of: network, exceptOf: kept, &host).map { (index: $0.index, name: $0.name) })
+            AttachmentName.staleIFBs(of: network, exceptOf: kept, &host).map { (index: $0.index, name: $0.name) })
     }
 
     func status(_ request: Request) throws(Failure) { try Shaper.requireSupport() }

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import NetlinkCodec
@@ -20,7 +21,7 @@ extension BridgeNetwork {
             let node = try host.link(.name(settings.nodeInterfaceName))
             try BigTCP.check([interface, port] + (node.map { [$0] } ?? []), gso)
         }
-        if let limits { try Shaper(owner: LinkOwner(request), settings: limits).check(port, &host) }
+        if let limits { try Shaper(owner: AttachmentName(request), settings: limits).check(port, &host) }
         try request.check(try rules(result, vethPair(result)), as: type)
     }
 
@@ -57,7 +58,8 @@ extension BridgeNetwork {
 
     /// The host's end: ours by its name, or for a pod that another plugin has attached the one that the result names.
     private func checkPort(of bridge: Link, _ host: inout NetlinkSocket) throws(Failure) -> Link {
-        let names = [LinkOwner(request).hostName] + (try request.requiredPreviousResult().hostVethNames(bridge.name))
+        let names =
+            [AttachmentName(request).hostName] + (try request.requiredPreviousResult().hostVethNames(bridge.name))
         var found: Link?
         for name in names where found == nil { found = try host.link(.name(name)) }
         guard let port = found else {

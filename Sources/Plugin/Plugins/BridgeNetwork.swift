@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import Netfilter
@@ -21,7 +22,7 @@ struct BridgeNetwork {
     /// How fast the pod may be, if that is this plugin's business too.
     var limits: BandwidthSettings?
 
-    private var owner: LinkOwner { LinkOwner(request) }
+    private var owner: AttachmentName { AttachmentName(request) }
 
     func vethPair(_ result: CNIResult) -> VethPair {
         VethPair(owner, mac: settings.mac, mtu: settings.mtu, gso: settings.gso, result)

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import JSON
 internal import NetlinkCodec
@@ -176,7 +177,7 @@ struct BridgeSettings {
                 .invalidConfiguration, "cannot set hairpin mode and promiscuous mode at the same time",
                 details: "hairpinMode and promiscMode are both true")
         }
-        guard Invocation.isInterfaceName(bridge) else {
+        guard Attachment.isInterfaceName(bridge) else {
             throw Failure(
                 .invalidConfiguration, "bridge \"\(bridge)\" is no interface name",
                 details: "at most 15 octets, without / : % and blanks")

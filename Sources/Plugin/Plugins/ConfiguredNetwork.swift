@@ -82,22 +82,3 @@ public struct ConfiguredNetwork: Sendable, Hashable {
     /// Where reservations are kept unless a configuration says otherwise.
     public static let usualDataDirectory = HostLocalSettings.Keys.dataDirectory.fallback
 }
-
-/// What the aliases of this node's links say of them.
-public enum LinkMark: Sendable, Hashable {
-    /// A bridge that has been prepared for pods.
-    case bridge
-    /// The link of one attachment: the node's end of its veth, its ifb, or the pod's own link.
-    case attachment(network: String, containerID: String, ifname: String)
-
-    /// - Returns: nil for an alias that is not ours.
-    public init?(alias: String) {
-        if alias == BridgeDevice.mark {
-            self = .bridge
-            return
-        }
-        guard let owner = LinkOwner(alias: alias) else { return nil }
-        self = .attachment(
-            network: owner.network, containerID: owner.attachment.containerID, ifname: owner.attachment.ifname)
-    }
-}

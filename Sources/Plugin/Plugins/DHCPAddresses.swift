@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import DHCP
 internal import Posix
@@ -18,7 +19,7 @@ struct DHCPAddresses: Plugin {
         do throws(DaemonClient.Problem) { try DaemonClient(socket: socket).release(request.callArguments) } catch {
             guard case .absent = error else { throw Failure(error, socket, "DHCP.Release") }
             // Nobody renews it, so it ends by itself; and no daemon that is started later is to take it up.
-            let owner = try LeaseOwner(network: request.configuration.name, request.attachment)
+            let owner = AttachmentName(request)
             LeaseDirectory.forget(owner, in: LeaseDirectory.path(besideSocket: socket))
             request.log("dhcp: no daemon at \(socket): the lease of \(owner) was not released, and will expire")
         }

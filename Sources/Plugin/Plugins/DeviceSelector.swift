@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import JSON
 internal import Kernel
@@ -107,7 +108,7 @@ enum DeviceSelector: CustomStringConvertible {
     func findRenamed(from name: String?, _ host: inout NetlinkSocket) throws(Failure) -> Link? {
         let links = try host.links()
         return links.first { link in
-            guard Invocation.isInterfaceName(link.alias), !links.contains(where: { $0.name == link.alias }) else {
+            guard Attachment.isInterfaceName(link.alias), !links.contains(where: { $0.name == link.alias }) else {
                 return false
             }
             // Where the node had that name already, the kernel makes one up (default_device_exit_net, net/core/dev.c).

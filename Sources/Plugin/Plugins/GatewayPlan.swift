@@ -37,7 +37,7 @@ struct GatewayPlan {
             let address = CIDR(gateway, ip.address.prefixLength)
             if !addresses.contains(address) { addresses.append(address) }
         }
-        guard addresses.isEmpty || interface.utf8.count <= Invocation.maximumIfnameLength else {
+        guard addresses.isEmpty || interface.utf8.count <= Attachment.maximumInterfaceNameLength else {
             throw Failure(
                 .invalidConfiguration,
                 "gateway interface \(interface) of bridge \(settings.bridge) has more than 15 octets",

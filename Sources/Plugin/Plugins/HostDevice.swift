@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import Logging
@@ -88,7 +89,7 @@ struct HostDevice: InterfacePlugin {
         let selector = try? settings(request)
         // Without a name to go back to it is none that ADD has moved here; one that neither the configuration means nor
         // ADD has told of is another attachment's.
-        guard Invocation.isInterfaceName(link.alias),
+        guard Attachment.isInterfaceName(link.alias),
             selector?.selects(link) ?? true || hasAttached(link.name, request)
         else { return try takeBack(request, &host) }
         // Tried all the same, it would be on the node under its name in the pod.

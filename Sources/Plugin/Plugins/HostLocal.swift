@@ -1,5 +1,7 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
+internal import Files
 internal import IPAM
 internal import JSON
 internal import Logging
@@ -34,20 +36,15 @@ struct AddressStore {
             throw Failure(
                 .invalidConfiguration, "no IP ranges specified", details: "give a subnet, or ranges with subnets")
         }
-        let path = "/proc/sys/kernel/random/boot_id"
         do throws(Errno) {
-            let text = try FileDescriptor.open(path, .readOnly).readAll(limit: 64)
-            let bootID = String(decoding: text.prefix { $0 > 0x20 }, as: UTF8.self)
             store = Store(
-                dataDirectory: settings.dataDirectory, network: request.configuration.name, bootID: bootID)
-        } catch { throw Failure(.inputOutput, "read \(path): \(error)", details: "/proc must be mounted") }
+                dataDirectory: settings.dataDirectory, network: request.configuration.name, bootID: try Boot.id())
+        } catch { throw Failure(.inputOutput, "read \(Boot.idPath): \(error)", details: "/proc must be mounted") }
     }
 
     var handsOutBlocks: Bool { settings.sets.contains { $0.pools.contains { $0.blockLength != nil } } }
 
-    private var owner: Owner {
-        Owner(containerID: request.attachment.containerID, ifname: request.attachment.ifname)
-    }
+    private var owner: Attachment { request.attachment }
 
     func reserve() throws(Failure) -> CNIResult {
         let dns = try ResolvConf.read(settings.resolvConf)
@@ -81,9 +78,7 @@ struct AddressStore {
     }
 
     func collectGarbage() throws(Failure) {
-        let kept = try request.configuration.validAttachments()
-        _ = try store.collectGarbage(
-            keeping: Set(kept.map { Owner(containerID: $0.containerID, ifname: $0.ifname) }))
+        _ = try store.collectGarbage(keeping: try request.configuration.validAttachments())
     }
 
     /// - Throws: code 50 when a range set is full or the directory cannot be written.

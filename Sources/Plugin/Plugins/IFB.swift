@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import Logging
@@ -7,18 +8,18 @@ internal import Posix
 
 // The interface of kind ifb by which passes what a pod sends, if that is limited.
 
-extension LinkOwner {
+extension AttachmentName {
     /// Its names. The first is the reference plugin's, so that either removes what the other one made; but that leaves out
     /// which of a container's interfaces it is for, so a second one on the same network gets the other name.
     var ifbNames: [String] {
-        let reference = base16(sha512(network + attachment.containerID)).prefix(12)
-        let own = base32(fnv1a(network), characters: 4) + base32(fnv1a(alias), characters: 8)
+        let reference = base16(sha512(network + containerID)).prefix(12)
+        let own = base32(fnv1a(network), characters: 4) + base32(fnv1a(linkAlias), characters: 8)
         return ["bwp\(reference)", "bwp\(own)"]
     }
 
     /// Its MAC, which says whose it is until there is an alias: half is the network's, half the attachment's.
     private var ifbMAC: MACAddress {
-        MACAddress(locallyAdministered: LinkOwner.ifbMark(network) | fnv1a(alias) & 0xff_ffff)
+        MACAddress(locallyAdministered: AttachmentName.ifbMark(network) | fnv1a(linkAlias) & 0xff_ffff)
     }
 
     private static func ifbMark(_ network: String) -> UInt64 { fnv1a("ifb \(network)") & 0xff_ffff << 24 }
@@ -29,13 +30,13 @@ extension LinkOwner {
     func makeIFB(mtu: UInt32, _ host: inout NetlinkSocket) throws(Failure) -> Link {
         for name in ifbNames {
             do throws(Failure) {
-                try host.execute("create ifb \(name) for \(alias)") {
+                try host.execute("create ifb \(name) for \(linkAlias)") {
                     $0.createLink(NewLink(name: name, kind: .ifb, mac: ifbMAC, mtu: mtu))
                 }
             } catch {
                 // It may have been made.
                 if error.isAnswerLost { surviving { () throws(Failure) in try removeIFB(&host) } }
-                guard error.errno == .fileExists, try host.link(.name(name))?.alias != alias else {
+                guard error.errno == .fileExists, try host.link(.name(name))?.alias != linkAlias else {
                     throw error.errno == .fileExists ? conflict(name) : error
                 }
                 continue
@@ -57,7 +58,7 @@ extension LinkOwner {
 
     private func conflict(_ name: String) -> Failure {
         Failure(
-            .conflict, "interface \(name) exists already: \(attachment.ifname) of \(attachment.containerID) is limited",
+            .conflict, "interface \(name) exists already: \(ifname) of \(containerID) is limited",
             details: "DEL it first")
     }
 
@@ -82,7 +83,7 @@ extension LinkOwner {
     func ifb(_ host: inout NetlinkSocket) throws(Failure) -> Link? {
         for name in ifbNames.reversed() {
             guard let link = try host.link(.name(name)), link.kind == "ifb" else { continue }
-            if link.alias == alias || link.alias.isEmpty { return link }
+            if link.alias == linkAlias || link.alias.isEmpty { return link }
         }
         return nil
     }
@@ -91,10 +92,10 @@ extension LinkOwner {
     static func staleIFBs(
         of network: String, exceptOf kept: Set<Attachment>, _ host: inout NetlinkSocket
     ) throws(Failure) -> [Link] {
-        let keptMACs = Set(kept.map { LinkOwner(network: network, $0).ifbMAC })
+        let keptMACs = Set(kept.map { AttachmentName(network: network, $0).ifbMAC })
         let mark = MACAddress(locallyAdministered: ifbMark(network)).bytes.prefix(3)
         return try host.links(kind: "ifb").filter { link in
-            if let owner = LinkOwner(alias: link.alias) {
+            if let owner = AttachmentName(linkAlias: link.alias) {
                 return owner.network == network && !kept.contains(owner.attachment)
             }
             // Killed while it was made.

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import NetlinkCodec
@@ -61,7 +62,8 @@ extension InterfacePlugin {
 
     func podInterface(_ request: Request, _ settings: Settings) -> PodInterface {
         PodInterface(
-            name: request.attachment.ifname, alias: LinkOwner(request).alias, hearsRouters: true, announcesIPv6: true)
+            name: request.attachment.ifname, alias: AttachmentName(request).linkAlias, hearsRouters: true,
+            announcesIPv6: true)
     }
 
     func requireReady(_ settings: Settings, _ host: inout NetlinkSocket) throws(Failure) { try requireKind(&host) }
@@ -92,7 +94,7 @@ extension InterfacePlugin {
             var reserved = CNIResult()
             if !addressing.needsInterface { reserved = try addressing.reserve(request, &undo) }
             // Not from the address: a parent has each MAC once, and a namespace may outlive the address that was its pod's.
-            let mac = LinkOwner(request).podMAC(nil)
+            let mac = AttachmentName(request).podMAC(nil)
             let link = try make(name, settings, mac: mac, in: pod, &sockets.host, &sockets.inside)
             undo.push { (sockets) throws(Failure) in
                 try remove(link, request, &sockets.host, &sockets.inside)
@@ -139,8 +141,8 @@ extension InterfacePlugin {
     func remove(
         _ link: Link, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure) {
-        let own = LinkOwner(request).alias
-        guard link.kind == Self.kind, link.alias == own || LinkOwner(alias: link.alias) == nil else { return }
+        let own = AttachmentName(request).linkAlias
+        guard link.kind == Self.kind, link.alias == own || AttachmentName(linkAlias: link.alias) == nil else { return }
         try inside.removeLink(link.index, named: "\(link.name) in \(request.invocation.netns ?? "the pod")")
     }
 

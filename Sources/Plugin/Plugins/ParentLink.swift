@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import Logging
@@ -33,7 +34,7 @@ struct ParentLink {
         // ETH_MIN_MTU, linux/if_ether.h.
         guard let octets = UInt32(exactly: mtu), octets == 0 || octets >= 68 else { throw ParentLink.wrong(mtu, nil) }
         self.mtu = octets == 0 ? nil : octets
-        if let name, !Invocation.isInterfaceName(name) {
+        if let name, !Attachment.isInterfaceName(name) {
             throw Failure(
                 .invalidConfiguration, "master \"\(name)\" is no interface name",
                 details: "at most 15 octets, without / : % and blanks")

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import Netfilter
@@ -21,7 +22,7 @@ struct PointToPoint: Plugin {
     func add(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try PointToPointSettings(request)
         try settings.addressing.refuseBlocks(request)
-        let owner = LinkOwner(request)
+        let owner = AttachmentName(request)
         let pod = try request.openPod()
         var sockets = try Sockets(pod)
         try owner.requireUnused(&sockets.host)

@@ -1,4 +1,5 @@
 internal import CNI
+internal import Files
 internal import Posix
 
 /// Reads resolv.conf(5), as far as CNI's `dns` can say it.
@@ -10,7 +11,7 @@ enum ResolvConf {
     static func read(_ path: String) throws(Failure) -> CNIResult.DNS {
         guard !path.isEmpty else { return CNIResult.DNS() }
         do throws(Errno) {
-            return parse(try FileDescriptor.open(path, [.readOnly, .nonBlocking]).readAll(limit: maximumSize))
+            return parse(try File.content(path, limit: maximumSize))
         } catch { throw Failure(.invalidConfiguration, "read resolvConf \(path): \(error)") }
     }
 

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import Netfilter
@@ -8,9 +9,7 @@ internal import Posix
 
 extension RulesOwner {
     init(_ request: Request, _ plugin: String) {
-        self.init(
-            network: request.configuration.name, containerID: request.attachment.containerID,
-            ifname: request.attachment.ifname, plugin: plugin)
+        self.init(AttachmentName(request), plugin: plugin)
     }
 }
 
@@ -52,17 +51,14 @@ extension Request {
 
     /// Whether the pod's bridge port is one that this program makes.
     private func isAttachedByUs() throws(Failure) -> Bool {
-        let name = LinkOwner(self).hostName
+        let name = AttachmentName(self).hostName
         return try configuration.previousResult()?.interfaces.contains { $0.name == name && $0.sandbox == nil } ?? false
     }
 
     func collectRules() throws(Failure) {
         let kept = try configuration.validAttachments()
-        try NodeRules.collectGarbage(network: configuration.name, isOver: kept.isEmpty) { containerID, ifname in
-            kept.contains(Attachment(containerID: containerID, ifname: ifname))
-        }
-        try NodeRules.collectReferenceRules(
-            network: configuration.name, keeping: kept.map { ($0.containerID, $0.ifname) })
+        try NodeRules.collectGarbage(network: configuration.name, isOver: kept.isEmpty, keeping: kept.contains)
+        try NodeRules.collectReferenceRules(network: configuration.name, keeping: kept)
     }
 
     /// - Throws: code 50 when the kernel has no nf_tables, or does not let us use it.

@@ -1,3 +1,4 @@
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import Logging
@@ -9,7 +10,7 @@ internal import Posix
 /// What goes to the pod leaves by its veth's end on the node, and is held up there. What comes from it comes in there, and
 /// only what goes out can be held up: so it is led out by an interface of kind ifb, from which it comes in again.
 struct Shaper {
-    let owner: LinkOwner
+    let owner: AttachmentName
     let settings: BandwidthSettings
 
     /// - Parameter port: the node's end of the pod's veth.
@@ -52,7 +53,7 @@ struct Shaper {
             guard let other = try host.qdisc(place, of: port) else { continue }
             throw Failure(
                 .conflict, "\(port.name) has a queueing discipline already: \(place) \(other.kind)",
-                details: "limits for \(owner.alias) need its place; tc qdisc show dev \(port.name)")
+                details: "limits for \(owner.linkAlias) need its place; tc qdisc show dev \(port.name)")
         }
     }
 
@@ -69,7 +70,7 @@ struct Shaper {
         }
         // Only now: the queueing discipline of a link that is up is not changed without waiting for RCU.
         var ready = LinkChange()
-        ready.alias = owner.alias
+        ready.alias = owner.linkAlias
         ready.isUp = true
         changes.append("set \(ifb.name) up") { $0.changeLink(.index(ifb.index), ready) }
         changes.append("take filters for what comes in by \(port.name)") { $0.addIngress(on: port.index) }

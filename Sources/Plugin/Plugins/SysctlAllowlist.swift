@@ -1,4 +1,5 @@
 internal import CNI
+internal import Files
 internal import Posix
 
 /// The node's list of the sysctls that configurations may set: a regular expression a line, matched against the key as it
@@ -16,8 +17,7 @@ struct SysctlAllowlist {
     /// Nil when there is no list.
     init?() throws(Failure) {
         do throws(Errno) {
-            let text = try FileDescriptor.open(SysctlAllowlist.path, [.readOnly, .nonBlocking])
-                .readAll(limit: SysctlAllowlist.maximumSize)
+            let text = try File.content(SysctlAllowlist.path, limit: SysctlAllowlist.maximumSize)
             lines = String(decoding: text, as: UTF8.self).split { $0.isNewline }
                 .map { SysctlAllowlist.trimmed($0) }.filter { !$0.isEmpty && !$0.hasPrefix("#") }
         } catch {

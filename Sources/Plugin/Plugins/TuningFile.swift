@@ -1,5 +1,7 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
+internal import Files
 internal import JSON
 internal import Kernel
 internal import Posix
@@ -40,23 +42,20 @@ struct TuningFile {
     }
 
     private static func read(_ name: String, in directory: borrowing FileDescriptor, _ ifname: String) -> Content? {
-        guard let file = try? directory.open(name, [.noFollow, .nonBlocking]),
-            let text = try? file.readAll(limit: maximumSize), let value = try? JSON(parsing: text)
+        guard let text = try? directory.content(of: name, limit: maximumSize), let value = try? JSON(parsing: text)
         else { return nil }
         return try? Content(JSONReader(value), ifname: ifname)
     }
 
     /// Writes it, whole or not at all.
     func write(_ content: Content) throws(Failure) {
-        do throws(PathError) { try FileDescriptor.makeDirectories(directory, mode: 0o700) } catch {
+        do throws(PathError) { try Directory.make(directory, mode: 0o700) } catch {
             throw Failure(
                 .storage, "make directory \(error.path): \(error.errno)", details: "dataDir is \(directory)")
         }
         do throws(Errno) {
             let directory = try FileDescriptor.open(directory, .directory)
-            try directory.open(name + TuningFile.unfinished, [.writeOnly, .create, .truncate, .noFollow])
-                .writeAll(content.json.serialized())
-            try directory.rename(name + TuningFile.unfinished, to: name)
+            try directory.write(content.json.serialized(), to: name, by: name + TuningFile.unfinished)
         } catch {
             throw Failure(.storage, "write \(directory)/\(name): \(error)", details: "dataDir says where")
         }

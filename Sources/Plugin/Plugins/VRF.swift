@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import Logging
@@ -95,7 +96,7 @@ struct VRF: Plugin {
         var vrf: Link?
         if let link, link.master != 0 { vrf = try inside.link(.index(link.master)) }
         let name = (try? request.configuration[VRFSettings.Keys.vrfname]) ?? ""
-        if vrf == nil, Invocation.isInterfaceName(name) { vrf = try inside.link(.name(name)) }
+        if vrf == nil, Attachment.isInterfaceName(name) { vrf = try inside.link(.name(name)) }
         guard let vrf, vrf.vrfTable != nil else { return }
         if let link, link.master == vrf.index { try setMaster(0, of: link, &inside) }
         guard try inside.links(master: vrf.index).isEmpty else { return }

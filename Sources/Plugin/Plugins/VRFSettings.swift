@@ -1,3 +1,4 @@
+internal import Attachments
 internal import CNI
 internal import JSON
 internal import Posix
@@ -36,7 +37,7 @@ struct VRFSettings {
                 .invalidConfiguration, "configuration is expected to have a valid vrf name",
                 details: "vrfname is missing")
         }
-        guard Invocation.isInterfaceName(name), name != request.attachment.ifname else {
+        guard Attachment.isInterfaceName(name), name != request.attachment.ifname else {
             throw Failure(
                 .invalidConfiguration, "vrfname \"\(name)\" is no name for a VRF",
                 details: "at most 15 octets, without / : % and blanks, and not the pod's interface")

@@ -1,3 +1,4 @@
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import Netfilter
@@ -19,7 +20,7 @@ struct VethDetachment {
     /// Whether limits are this plugin's business too.
     private var removesLimits: Bool { type == Swiftlet.type }
 
-    private var owner: LinkOwner { LinkOwner(request) }
+    private var owner: AttachmentName { AttachmentName(request) }
 
     func del() throws(Failure) {
         var cleanup = Cleanup()
@@ -38,11 +39,11 @@ struct VethDetachment {
         var host = try NetlinkSocket(linkNotifications: true)
         let ifb = try removesLimits ? owner.ifb(&host) : nil
         let veth = try host.link(.name(owner.hostName))
-        let isOthers = veth.map { !$0.alias.isEmpty && $0.alias != owner.alias } ?? false
+        let isOthers = veth.map { !$0.alias.isEmpty && $0.alias != owner.linkAlias } ?? false
         try host.removeLinks([isOthers ? nil : veth, ifb].compactMap { $0 }.map { ($0.index, $0.name) })
         if let veth {
             guard !isOthers else {
-                throw Failure(.conflict, "link \(veth.name) belongs to \(veth.alias), not to \(owner.alias)")
+                throw Failure(.conflict, "link \(veth.name) belongs to \(veth.alias), not to \(owner.linkAlias)")
             }
             return
         }
@@ -52,7 +53,7 @@ struct VethDetachment {
         guard let link = try inside.link(.name(request.attachment.ifname)), link.kind == "veth" else { return }
         // One of ours that belongs to another attachment is none of this one's business.
         let alias = try host.link(.index(link.peer))?.alias ?? ""
-        guard LinkOwner(alias: alias) == nil else { return }
+        guard AttachmentName(linkAlias: alias) == nil else { return }
         try inside.removeLink(link.index, named: "\(link.name) in \(pod.path)")
     }
 
@@ -68,7 +69,7 @@ struct VethDetachment {
 
     private func removeLinks(exceptOf kept: Set<Attachment>) throws(Failure) {
         let network = request.configuration.name
-        let keptNames = Set(kept.map { LinkOwner(network: network, $0).hostName })
+        let keptNames = Set(kept.map { AttachmentName(network: network, $0).hostName })
         var host = try NetlinkSocket(linkNotifications: true)
         // A bridge that is gone has no ports.
         let master = if let bridge { try host.link(.name(bridge))?.index } else { UInt32?(0) }
@@ -76,22 +77,19 @@ struct VethDetachment {
         if removesLimits {
             cleanup.attempt { () throws(Failure) in
                 try host.removeLinks(
-                    LinkOwner.staleIFBs(of: network, exceptOf: kept, &host).map { ($0.index, $0.name) })
+                    AttachmentName.staleIFBs(of: network, exceptOf: kept, &host).map { ($0.index, $0.name) })
             }
         }
         for link in try host.links(kind: "veth") where !keptNames.contains(link.name) {
             // Without an alias it was killed while it was made; then its name and its master say whose it is.
             let isOurs =
                 link.alias.isEmpty
-                ? link.name.hasPrefix(LinkOwner.namePrefix(network)) && link.name.utf8.count == 15
+                ? link.name.hasPrefix(AttachmentName.hostNamePrefix(network)) && link.name.utf8.count == 15
                     && link.master == master
-                : link.alias.hasPrefix(LinkOwner.aliasPrefix(network)) && !isKept(link.alias, kept)
+                : AttachmentName(linkAlias: link.alias).map { $0.network == network && !kept.contains($0.attachment) }
+                    ?? false
             if isOurs { cleanup.attempt { () throws(Failure) in try host.removeLink(link.index, named: link.name) } }
         }
         try cleanup.finish()
-    }
-
-    private func isKept(_ alias: String, _ kept: Set<Attachment>) -> Bool {
-        LinkOwner(alias: alias).map { kept.contains($0.attachment) } ?? true
     }
 }

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Kernel
 internal import Logging
@@ -7,7 +8,7 @@ internal import Posix
 
 /// The pod's interface and its other end on the node.
 struct VethPair {
-    let owner: LinkOwner
+    let owner: AttachmentName
     /// Of the pod's end.
     let mac: MACAddress
     /// Octets; nil leaves it to the kernel.
@@ -18,7 +19,7 @@ struct VethPair {
     /// - Parameters:
     ///   - mac: the one asked for; nil for the one that follows from address or owner.
     ///   - mtu: octets; nil leaves it to the kernel.
-    init(_ owner: LinkOwner, mac: MACAddress?, mtu: UInt32?, gso: GSOLimits? = nil, _ result: CNIResult) {
+    init(_ owner: AttachmentName, mac: MACAddress?, mtu: UInt32?, gso: GSOLimits? = nil, _ result: CNIResult) {
         self.owner = owner
         self.mac = mac ?? owner.podMAC(result.ips.first?.address.address)
         configuredMTU = mtu
@@ -38,7 +39,7 @@ struct VethPair {
         .init(name: ifname, mac: mac.description, mtu: mtu, sandbox: path)
     }
 
-    private var ifname: String { owner.attachment.ifname }
+    private var ifname: String { owner.ifname }
 
     /// Makes both ends in one request, the pod's straight in its namespace, the host's a port of the bridge if there is one.
     ///
@@ -48,7 +49,7 @@ struct VethPair {
     ) throws(Failure) {
         let place = bridge.map { " on bridge \($0.name)" } ?? ""
         do throws(Failure) {
-            try sockets.host.execute("create veth \(ifname) of \(owner.attachment.containerID)\(place)") {
+            try sockets.host.execute("create veth \(ifname) of \(owner.containerID)\(place)") {
                 $0.createVeth(
                     VethEnd(name: owner.hostName, mac: owner.hostMAC, gso: bridge?.limitsOfPorts),
                     peer: VethEnd(name: ifname, mac: mac, namespace: pod.descriptor, gso: gso),
@@ -80,7 +81,7 @@ struct VethPair {
         _ change: LinkChange = LinkChange(), hasIPv6: Bool, _ host: inout NetlinkSocket
     ) throws(Failure) {
         var change = change
-        change.alias = owner.alias
+        change.alias = owner.linkAlias
         change.isUp = true
         var quiet = LinkChange()
         quiet.makesLinkLocalAddress = false
@@ -112,7 +113,7 @@ extension ChangeTag {
     fileprivate static var ipv6: ChangeTag { ChangeTag("ipv6") }
 }
 
-extension LinkOwner {
+extension AttachmentName {
     /// - Throws: code 103 when the attachment has an interface already.
     func requireUnused(_ host: inout NetlinkSocket) throws(Failure) {
         guard try host.link(.name(hostName)) != nil else { return }

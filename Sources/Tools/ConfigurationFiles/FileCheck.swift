@@ -130,7 +130,7 @@ struct FileCheck {
                 }
                 let type = try block.nonEmpty("type")
                 guard let type else { throw block.missing("type") }
-                guard Invocation.isIdentifier(type) else {
+                guard Attachment.isIdentifier(type) else {
                     throw try block.required("type").wrong("a plugin's name: invalid plugin name")
                 }
                 types.append(type)

@@ -1,5 +1,6 @@
 internal import Addresses
 internal import CNI
+internal import Files
 internal import JSON
 public import Posix
 
@@ -49,7 +50,8 @@ public struct Validator: Sendable {
     /// - Throws: code 5 when the file cannot be read.
     public func check(file: String) throws(Failure) -> Report {
         do throws(Errno) {
-            return check(try FileDescriptor.open(file, .readOnly).readAll(limit: Validator.maximumSize), file: file)
+            // A pipe is waited for: a shell's <(COMMAND).
+            return check(try File.content(file, limit: Validator.maximumSize, .readOnly), file: file)
         } catch { throw Failure(.inputOutput, "read \(file): \(error)", errno: error) }
     }
 

@@ -1,38 +1,22 @@
 internal import Addresses
 internal import ConfigurationFiles
+internal import Files
 internal import IPAM
 internal import JSON
 internal import Plugins
 internal import Posix
 
-/// Files as a whole.
-enum Disk {
-    private static let maximumSize = 64 << 20
-    private static let maximumNames = 1 << 16
-
-    static func content(_ path: String, limit: Int = maximumSize) throws(Errno) -> [UInt8] {
-        try FileDescriptor.open(path, [.readOnly, .nonBlocking]).readAll(limit: limit)
-    }
-
-    /// The names in a directory; none where there is no such directory.
-    static func names(_ path: String) throws(Errno) -> [String] {
-        do throws(Errno) {
-            return try FileDescriptor.open(path, [.directory]).names(limit: maximumNames).sorted()
-        } catch .noSuchFile { return [] }
-    }
-}
-
 extension Facts {
     mutating func readFiles(_ directory: String) {
         let names = noting([]) { () throws(Failure) in
-            try storing("list \(directory)") { () throws(Errno) in try Disk.names(directory) }
+            try storing("list \(directory)") { () throws(Errno) in try Directory.names(directory).sorted() }
         }
         // As libcni looks for them (ConfFiles).
         for name in names where [".conf", ".conflist", ".json"].contains(where: name.hasSuffix) {
             let path = "\(directory)/\(name)"
             do throws(Errno) {
                 files.append(
-                    ConfigurationFile(path: path, try Disk.content(path, limit: ConfiguredNetwork.maximumSize)))
+                    ConfigurationFile(path: path, try File.content(path, limit: ConfiguredNetwork.maximumSize)))
             } catch {
                 var file = ConfigurationFile(path: path)
                 file.problem = "\(error)"

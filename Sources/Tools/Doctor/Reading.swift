@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Files
 public import Inventory
 internal import Kernel
 internal import Libnftables
@@ -63,7 +64,7 @@ extension Facts {
     fileprivate mutating func readKernel(_ snapshot: Snapshot) {
         for (family, file) in [(IPFamily.v4, "arp_cache"), (.v6, "ndisc_cache")] {
             // Only the machine's own namespace tells.
-            let content = try? Disk.content("/proc/net/stat/\(file)")
+            let content = try? File.content("/proc/net/stat/\(file)")
             if let content { neighbours[family] = Facts.entries(String(decoding: content, as: UTF8.self)) }
         }
         let names = Dictionary(snapshot.interfaces.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
@@ -105,7 +106,7 @@ extension Facts {
                 + snapshot.networks.compactMap { $0.bridge })
         for interface in snapshot.interfaces where names.contains(interface.name) {
             func holds(_ file: String, _ test: (Substring) -> Bool) -> Bool {
-                guard let content = try? Disk.content("\(run)/\(file)/\(interface.index)") else { return false }
+                guard let content = try? File.content("\(run)/\(file)/\(interface.index)") else { return false }
                 return String(decoding: content, as: UTF8.self).split(separator: "\n").contains(where: test)
             }
             if holds("systemd/netif/links", { $0.hasPrefix("NETWORK_FILE=/") }) {
@@ -148,7 +149,7 @@ extension Facts {
             (IPFamily.v4, "ip_tables_names", "iptables-legacy-save"),
             (.v6, "ip6_tables_names", "ip6tables-legacy-save"),
         ] {
-            guard let content = try? Disk.content("/proc/net/\(file)"),
+            guard let content = try? File.content("/proc/net/\(file)"),
                 String(decoding: content, as: UTF8.self).split(separator: "\n").contains("filter")
             else { continue }
             let paths = ["/usr/sbin", "/sbin", "/usr/bin"].map { "\($0)/\(program)" }

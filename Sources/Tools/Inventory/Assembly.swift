@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import IPAM
 internal import Netfilter
 internal import NetlinkCodec
@@ -20,7 +21,7 @@ extension Snapshot {
         let names = Dictionary(seen.interfaces.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
         for (id, evidence) in room.files { judge(id, evidence, seen, names) }
         for (network, store, reservation) in room.nobodys {
-            let nobody = AttachmentID(network: network, containerID: "", ifname: "")
+            let nobody = AttachmentName(network: network, containerID: "", ifname: "")
             let isFile = !seen.stores.contains {
                 $0.directory == store && $0.strangers.contains(reservation.reservation.unit)
             }
@@ -39,7 +40,7 @@ extension Snapshot {
     }
 
     private mutating func judge(
-        _ id: AttachmentID, _ evidence: Evidence, _ seen: Observations, _ names: [UInt32: String]
+        _ id: AttachmentName, _ evidence: Evidence, _ seen: Observations, _ names: [UInt32: String]
     ) {
         var attachment = Attachment(id, evidence, seen, names)
         func orphan(_ reason: Orphan.Reason, isGone: Bool) -> Orphan {
@@ -121,7 +122,7 @@ extension ConfiguredNetwork {
 }
 
 extension Attachment {
-    fileprivate init(_ id: AttachmentID, _ evidence: Evidence, _ seen: Observations, _ names: [UInt32: String]) {
+    fileprivate init(_ id: AttachmentName, _ evidence: Evidence, _ seen: Observations, _ names: [UInt32: String]) {
         self.init(id: id)
         if let (namespace, interface) = evidence.pod {
             self.namespace = namespace.namespace
@@ -168,7 +169,7 @@ extension Attachment {
 }
 
 extension Orphan {
-    fileprivate init(_ id: AttachmentID, _ evidence: Evidence, _ reason: Reason, isGone: Bool) {
+    fileprivate init(_ id: AttachmentName, _ evidence: Evidence, _ reason: Reason, isGone: Bool) {
         self.init(id: id, reason: reason, isGone: isGone)
         reserved = evidence.reserved
         interfaces = [evidence.veth, evidence.ifb].compactMap { $0?.name }
@@ -178,7 +179,7 @@ extension Orphan {
         since = evidence.times.max()
     }
 
-    fileprivate var sortingKey: AttachmentID { id ?? AttachmentID(network: "", containerID: "", ifname: "") }
+    fileprivate var sortingKey: AttachmentName { id ?? AttachmentName(network: "", containerID: "", ifname: "") }
 }
 
 extension Limit {

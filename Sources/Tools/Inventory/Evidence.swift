@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import IPAM
 internal import Netfilter
@@ -29,7 +30,7 @@ struct Evidence {
 
 /// Sorts what was read by the attachment that it belongs to.
 struct EvidenceRoom {
-    private(set) var files: [AttachmentID: Evidence] = [:]
+    private(set) var files: [AttachmentName: Evidence] = [:]
     /// Reservations that name nobody, with their directories.
     private(set) var nobodys: [(network: String, store: String, ListedReservation)] = []
     private let seen: Observations
@@ -43,17 +44,17 @@ struct EvidenceRoom {
             seen.namespaces.compactMap { namespace in namespace.namespace.id.map { ($0, namespace) } },
             uniquingKeysWith: { first, _ in first })
         for interface in seen.interfaces {
-            guard let id = AttachmentID(alias: interface.alias) else { continue }
+            guard let id = AttachmentName(linkAlias: interface.alias) else { continue }
             switch interface.kind {
             case "veth": files[id, default: Evidence()].veth = interface
             case "ifb": files[id, default: Evidence()].ifb = interface
             default: break
             }
         }
-        for record in seen.records { files[AttachmentID(record.owner), default: Evidence()].records.append(record) }
+        for record in seen.records { files[record.owner.attachment, default: Evidence()].records.append(record) }
         for (name, count) in seen.elements {
-            guard let owner = RulesOwner(name: name) else { continue }
-            files[AttachmentID(owner), default: Evidence()].elements = count
+            guard let id = AttachmentName(name) else { continue }
+            files[id, default: Evidence()].elements = count
         }
         for store in seen.stores { file(store) }
         findPodsByPeer()
@@ -68,8 +69,7 @@ struct EvidenceRoom {
                 nobodys.append((store.network, store.directory, reservation))
                 continue
             }
-            let id = AttachmentID(
-                network: store.network, containerID: owner.containerID, ifname: owner.ifname)
+            let id = AttachmentName(network: store.network, owner)
             files[id, default: Evidence()].reservations.append(reservation)
             files[id, default: Evidence()].store = store.directory
         }
@@ -89,7 +89,7 @@ struct EvidenceRoom {
 
     /// Whether an interface in a namespace may be an attachment's, as something there says. Whoever is root there can say
     /// what they like: so it counts for nothing against what the node's own links say, and no pod keeps another's.
-    private func mayBe(_ id: AttachmentID, _ namespace: SeenNamespace, _ interface: Interface) -> Bool {
+    private func mayBe(_ id: AttachmentName, _ namespace: SeenNamespace, _ interface: Interface) -> Bool {
         guard let known = dwellers[namespace.namespace.inode] else { return true }
         return known.containers.contains(id.containerID) && !known.interfaces.contains(interface.index)
     }
@@ -99,7 +99,7 @@ struct EvidenceRoom {
         for namespace in seen.namespaces {
             for interface in namespace.interfaces {
                 // The ends of other nodes' veths have aliases as well, and never the pod's name for it.
-                guard let id = AttachmentID(alias: interface.alias), interface.name == id.ifname,
+                guard let id = AttachmentName(linkAlias: interface.alias), interface.name == id.ifname,
                     namespace.isOfNode(interface) || files[id] != nil, files[id]?.pod == nil,
                     mayBe(id, namespace, interface)
                 else { continue }
@@ -171,19 +171,5 @@ struct EvidenceRoom {
         let configured = seen.configured.first { $0.network.name == network }?.network.bridge
         let named = seen.interfaces.filter { $0.name == configured }.map(\.index)
         return Set(ofOthers + named).subtracting([0])
-    }
-}
-
-extension AttachmentID {
-    init(_ owner: RulesOwner) {
-        self.init(network: owner.network, containerID: owner.containerID, ifname: owner.ifname)
-    }
-
-    /// Whose link it is, by its alias; nil for a link that is not ours, or whose alias is none that ADD writes.
-    public init?(alias: String) {
-        guard case .attachment(let network, let containerID, let ifname) = LinkMark(alias: alias),
-            Invocation.isIdentifier(network), Invocation.isIdentifier(containerID), Invocation.isInterfaceName(ifname)
-        else { return nil }
-        self.init(network: network, containerID: containerID, ifname: ifname)
     }
 }

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 
 /// What all pictures of a node show: pods in groups, each group at what joins its pods to the node.
 struct GraphModel {
@@ -70,7 +71,7 @@ extension Snapshot {
     }
 
     /// What is wrong with a pod that is there; nil for nothing.
-    func trouble(_ id: AttachmentID) -> String? { orphans.first { $0.id == id }?.reason.text }
+    func trouble(_ id: AttachmentName) -> String? { orphans.first { $0.id == id }?.reason.text }
 
     /// One line about everything.
     var summary: String {

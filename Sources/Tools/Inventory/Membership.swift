@@ -25,8 +25,7 @@ extension Snapshot {
 
     /// Whether the owner of rules is attached.
     public func hasAttachment(_ owner: RulesOwner) -> Bool {
-        let id = AttachmentID(owner)
-        return attachments.contains { $0.id == id }
+        attachments.contains { $0.id == owner.attachment }
     }
 
     /// The bridge that a pod's end on the node has to be a port of; nil where nothing says so.

@@ -16,7 +16,7 @@ struct NamespaceList: Sendable {
     static func ofOthers() throws(Failure) -> NamespaceList {
         var found: [UInt64: String] = [:]
         let mounts = String(
-            decoding: try File.content("/proc/self/mountinfo", limit: 64 << 20), as: UTF8.self)
+            decoding: try NodeFiles.content("/proc/self/mountinfo", limit: 64 << 20), as: UTF8.self)
         for mount in mounts.split(separator: "\n").compactMap({ MountedNamespace($0) }) {
             if let known = found[mount.inode], (known.utf8.count, known) <= (mount.path.utf8.count, mount.path) {
                 continue
@@ -26,7 +26,7 @@ struct NamespaceList: Sendable {
         var list = NamespaceList()
         // A process of one's own could be looked at by anybody; that of another, by root only.
         list.isComplete = ProcessEnvironment.effectiveUser == 0
-        for process in try File.names("/proc") where process.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
+        for process in try NodeFiles.names("/proc") where process.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
             let directory = "/proc/\(process)/ns"
             let target: String
             do throws(Errno) {

@@ -37,7 +37,7 @@ extension PodFacts {
 
     private mutating func readRules(of attachment: Attachment) throws(Failure) {
         let id = attachment.id
-        for record in try NodeRules.recorded() where AttachmentID(record.owner) == id {
+        for record in try NodeRules.recorded() where record.owner.attachment == id {
             guard let rules = record.rules else {
                 unreadableRecords.insert(record.owner.plugin)
                 continue

@@ -41,7 +41,7 @@ extension Observations {
         var seen = Observations()
         seen.time = WallClock.now.seconds
         seen.node = seen.noting("") { () throws(Failure) in
-            try File.text("/proc/sys/kernel/hostname", limit: 256)
+            try NodeFiles.text("/proc/sys/kernel/hostname", limit: 256)
         }
         try seen.readNode()
         seen.configured = seen.readConfigurations(places.configurations)
@@ -116,17 +116,17 @@ extension Observations {
     }
 
     private mutating func readStores(_ directories: [String]) -> [SeenStore] {
-        let bootID = noting("") { () throws(Failure) in try File.bootID() }
+        let bootID = noting("") { () throws(Failure) in try NodeFiles.bootID() }
         var stores: [SeenStore] = []
         var done: Set<String> = []
         for directory in directories where done.insert(directory).inserted && !bootID.isEmpty {
-            for network in noting([], { () throws(Failure) in try File.directories(directory) }) {
+            for network in noting([], { () throws(Failure) in try NodeFiles.directories(directory) }) {
                 let store = Store(dataDirectory: directory, network: network, bootID: bootID)
                 let reservations = noting([]) { () throws(Failure) in try store.listed() }
                 guard !reservations.isEmpty else { continue }
                 var seen = SeenStore(
                     network: network, directory: "\(directory)/\(network)", reservations: reservations)
-                seen.strangers = noting([]) { () throws(Failure) in try File.strangers(seen) }
+                seen.strangers = noting([]) { () throws(Failure) in try NodeFiles.strangers(seen) }
                 stores.append(seen)
             }
         }
@@ -135,11 +135,11 @@ extension Observations {
 
     private mutating func readConfigurations(_ directory: String) -> [SeenConfiguration] {
         var found: [SeenConfiguration] = []
-        let names = noting([]) { () throws(Failure) in try File.names(directory) }
+        let names = noting([]) { () throws(Failure) in try NodeFiles.names(directory) }
         for name in names.sorted() where [".conf", ".conflist", ".json"].contains(where: name.hasSuffix) {
             let path = "\(directory)/\(name)"
             do throws(Failure) {
-                let content = try File.content(path, limit: ConfiguredNetwork.maximumSize)
+                let content = try NodeFiles.content(path, limit: ConfiguredNetwork.maximumSize)
                 let network = try ConfiguredNetwork(content)
                 // The first of a name is the one that runtimes take.
                 if !found.contains(where: { $0.network.name == network.name }) {

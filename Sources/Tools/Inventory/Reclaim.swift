@@ -1,3 +1,4 @@
+internal import Attachments
 internal import CNI
 internal import IPAM
 internal import JSON
@@ -55,9 +56,9 @@ public struct Reclaim: Sendable {
     }
 
     /// Whatever plugin has made them, with a record or without one.
-    private func freeRules(of gone: Set<AttachmentID>, in network: String) throws(Failure) {
-        try NodeRules.collectGarbage(network: network, isOver: !living.contains(network)) { containerID, ifname in
-            !gone.contains(AttachmentID(network: network, containerID: containerID, ifname: ifname))
+    private func freeRules(of gone: Set<AttachmentName>, in network: String) throws(Failure) {
+        try NodeRules.collectGarbage(network: network, isOver: !living.contains(network)) {
+            !gone.contains(AttachmentName(network: network, $0))
         }
     }
 
@@ -91,9 +92,9 @@ public struct Reclaim: Sendable {
     private static func tidy(_ orphan: Orphan, network: String) -> String? {
         guard let store = orphan.store, let slash = store.lastIndex(of: "/") else { return nil }
         do throws(Failure) {
-            let bootID = try File.bootID()
+            let bootID = try NodeFiles.bootID()
             let reservations = Store(dataDirectory: String(store[..<slash]), network: network, bootID: bootID)
-            try reservations.release(Owner(containerID: "", ifname: ""))
+            try reservations.release(.init(containerID: "", ifname: ""))
             let isLeft = try reservations.all().contains { $0.owner == nil && orphan.reserved.contains($0.unit) }
             return isLeft ? "it is still there: see what it is, and remove it from \(store)" : nil
         } catch { return "\(error)" }

@@ -1,4 +1,5 @@
 public import Addresses
+public import Attachments
 public import NetlinkCodec
 
 /// What there is of container networking on this node: networks, the pods attached to them, and what nobody owns any more.
@@ -32,27 +33,6 @@ public struct Snapshot: Sendable, Encodable {
 
     /// What is attached to a network.
     public func attachments(of network: String) -> [Attachment] { attachments.filter { $0.id.network == network } }
-}
-
-/// Whose something is: one interface of one container on one network.
-public struct AttachmentID: Sendable, Hashable, Comparable, Encodable, CustomStringConvertible {
-    public var network: String
-    public var containerID: String
-    /// The interface's name in the pod.
-    public var ifname: String
-
-    public init(network: String, containerID: String, ifname: String) {
-        self.network = network
-        self.containerID = containerID
-        self.ifname = ifname
-    }
-
-    /// `NETWORK/CONTAINERID/IFNAME`, as aliases and comments spell it.
-    public var description: String { "\(network)/\(containerID)/\(ifname)" }
-
-    public static func < (a: AttachmentID, b: AttachmentID) -> Bool {
-        (a.network, a.containerID, a.ifname) < (b.network, b.containerID, b.ifname)
-    }
 }
 
 /// A network that is configured here, or that something on the node belongs to.
@@ -102,7 +82,7 @@ public struct Network: Sendable, Hashable, Encodable {
 
 /// A pod's interface on a network.
 public struct Attachment: Sendable, Hashable, Encodable {
-    public var id: AttachmentID
+    public var id: AttachmentName
     public var state = State.attached
     /// Of the pod's interface: `veth`, `macvlan` and so on; `device` for one without a kind, nil where it was not found.
     public var kind: String?
@@ -142,7 +122,7 @@ public struct Attachment: Sendable, Hashable, Encodable {
     /// Plugins that have rules for it on record.
     public var recordedBy: [String] = []
 
-    public init(id: AttachmentID) { self.id = id }
+    public init(id: AttachmentName) { self.id = id }
 
     public enum State: String, Sendable, Hashable, Encodable {
         /// The pod's namespace and interface have been found.
@@ -210,7 +190,7 @@ public struct Limit: Sendable, Hashable, Encodable {
 /// Something whose owner is gone, or that has lost what belongs to it.
 public struct Orphan: Sendable, Hashable, Encodable {
     /// Whose it was; nil where nothing says so.
-    public var id: AttachmentID?
+    public var id: AttachmentName?
     public var reason: Reason
     /// Whether the pod is gone for certain, so that it can be freed.
     public var isGone: Bool
@@ -227,7 +207,7 @@ public struct Orphan: Sendable, Hashable, Encodable {
     /// Seconds since 1970: the latest time that one of these was made; nil where it is not known.
     public var since: Int?
 
-    public init(id: AttachmentID?, reason: Reason, isGone: Bool) {
+    public init(id: AttachmentName?, reason: Reason, isGone: Bool) {
         self.id = id
         self.reason = reason
         self.isGone = isGone

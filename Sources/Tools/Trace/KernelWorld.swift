@@ -1,4 +1,5 @@
 public import Addresses
+internal import Files
 public import Inventory
 internal import Kernel
 public import NetlinkCodec
@@ -142,9 +143,7 @@ public struct KernelWorld: World {
         var ruleset = try Ruleset(&socket)
         ruleset.unread += try inside(place) { () throws(Failure) in
             ["ip_tables_names", "ip6_tables_names"].flatMap { name -> [String] in
-                guard let file = try? FileDescriptor.open("/proc/thread-self/net/\(name)", .readOnly),
-                    let content = try? file.readAll(limit: 4096)
-                else { return [] }
+                guard let content = try? File.content("/proc/thread-self/net/\(name)", limit: 4096) else { return [] }
                 return String(decoding: content, as: UTF8.self).split(separator: "\n").map {
                     "iptables-legacy (table \($0))"
                 }

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Files
 internal import Kernel
 internal import NetlinkCodec
 internal import Posix
@@ -85,8 +86,7 @@ extension SocketTable {
     /// Reads /proc/net of the caller's namespace (proc_pid_net(5)), which says less.
     init(listed transport: Packet.Transport) {
         listeners = [(IPFamily.v4, transport.rawValue), (.v6, "\(transport.rawValue)6")].flatMap { family, file in
-            guard let open = try? FileDescriptor.open("/proc/thread-self/net/\(file)", .readOnly),
-                let content = try? open.readAll(limit: SocketTable.maximumSize)
+            guard let content = try? File.content("/proc/thread-self/net/\(file)", limit: SocketTable.maximumSize)
             else { return [Listener]() }
             return String(decoding: content, as: UTF8.self).split(separator: "\n").dropFirst()
                 .compactMap { SocketTable.listener($0.split(separator: " "), family, transport) }

@@ -1,5 +1,6 @@
 import Addresses
 import ArgumentParser
+import Attachments
 import CNI
 import ConfigurationFiles
 import Kernel
@@ -169,7 +170,7 @@ struct ConfNew: ParsableCommand {
 
     private func ask(_ network: inout NewNetwork, besides taken: [(subnet: CIDR, interface: String)]) throws {
         network.name = try Prompt("Name of the network").ask(network.name) { name in
-            Invocation.isIdentifier(name) && name.utf8.count <= Configuration.maximumNameLength ? name : nil
+            AttachmentName.isNetwork(name) ? name : nil
         }
         network.kind = try Prompt("How pods are attached: swiftlet, bridge (a chain of plugins), ptp (no bridge)")
             .ask(network.kind.rawValue) { try? Self.kind($0) }

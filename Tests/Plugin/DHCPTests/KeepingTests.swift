@@ -1,4 +1,5 @@
 import Addresses
+import Attachments
 import CNI
 import Foundation
 import JSON
@@ -22,7 +23,7 @@ import Testing
         #expect(throws: CNIError.self) { try DaemonOptions(["-timeout", text]) }
     }
 
-    static let owner = try! LeaseOwner(network: "net", Attachment(containerID: "pod-1", ifname: "eth0"))
+    static let owner = AttachmentName(network: "net", containerID: "pod-1", ifname: "eth0")
 
     static func lease(_ octets: [UInt8] = MessageTests.acknowledgement) throws -> Lease {
         try Lease(#require(Message(octets)), since: 5000)
@@ -62,9 +63,9 @@ import Testing
     }
 
     @Test func namesOfLeasesAreTheirOwners() {
-        #expect(LeaseOwner(fileName: Self.owner.fileName) == Self.owner)
+        #expect(AttachmentName(fileName: Self.owner.fileName) == Self.owner)
         for name in ["", "a:b", "a:b:c:d", ".new", "a:../x:eth0", "a:b:..", "::"] {
-            #expect(LeaseOwner(fileName: name) == nil)
+            #expect(AttachmentName(fileName: name) == nil)
         }
         #expect(Self.owner.clientIdentifier == [0] + Array("pod-1/net/eth0".utf8))
     }

@@ -1,4 +1,5 @@
 import Addresses
+import Attachments
 import Foundation
 import Testing
 
@@ -107,7 +108,7 @@ struct KillTests {
             #expect(fixture.files.reservations == before, "\(call)")
             if !fixture.files.names.isEmpty { fixture.files.expectSound("boot-1") }
             // GC finds it, too.
-            let kept = Set(before.values.compactMap { Owner(record: Array($0.utf8)) })
+            let kept = Set(before.values.compactMap { Attachment(record: Array($0.utf8)) })
             _ = try second.store().collectGarbage(keeping: kept)
             #expect(second.files.reservations == before, "\(call)")
             // The next ADD gets addresses of its own, and makes the index whole.

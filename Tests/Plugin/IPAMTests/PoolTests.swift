@@ -1,4 +1,5 @@
 import Addresses
+import Attachments
 import Posix
 import Testing
 
@@ -164,16 +165,16 @@ struct PoolTests {
 
     @Test("a record reads back as its owner, whatever white space surrounds it")
     func records() {
-        #expect(Owner(record: Array("abc\r\neth0".utf8)) == owner("abc"))
-        #expect(Owner(record: Array(" \nabc\r\neth0\n".utf8)) == owner("abc"))
-        #expect(Owner(record: Array("abc\neth0".utf8)) == owner("abc"))
-        #expect(Owner(record: Array("abc".utf8)) == owner("abc", ""))
+        #expect(Attachment(record: Array("abc\r\neth0".utf8)) == owner("abc"))
+        #expect(Attachment(record: Array(" \nabc\r\neth0\n".utf8)) == owner("abc"))
+        #expect(Attachment(record: Array("abc\neth0".utf8)) == owner("abc"))
+        #expect(Attachment(record: Array("abc".utf8)) == owner("abc", ""))
         #expect(owner("abc").record == Array("abc\r\neth0".utf8))
         for garbage in ["", " \r\n ", "a\r\nb\r\nc", "a\u{0}b", "a\tb", String(repeating: "x", count: 4097)] {
-            #expect(Owner(record: Array(garbage.utf8)) == nil, "\(garbage)")
+            #expect(Attachment(record: Array(garbage.utf8)) == nil, "\(garbage)")
         }
-        #expect(Owner(record: [UInt8](repeating: 0, count: 20)) == nil)
-        #expect(Owner(record: [0xff, 0xfe]) == nil)
+        #expect(Attachment(record: [UInt8](repeating: 0, count: 20)) == nil)
+        #expect(Attachment(record: [0xff, 0xfe]) == nil)
         #expect(owner("", "").key == "6c62272e07bb014262b821756295c58d")
         #expect(owner("foobar", "").key == "343e1662793c64bf6f0d3597ba446f18")
     }

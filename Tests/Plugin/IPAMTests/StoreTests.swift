@@ -1,4 +1,5 @@
 import Addresses
+import Attachments
 import Foundation
 import Posix
 import Testing
@@ -226,7 +227,7 @@ struct StoreTests {
             owner("a", ""), owner("", "eth0"), owner("a\nb", "eth0"), owner(" a", "eth0"),
             owner(String(repeating: "x", count: 4096)),
         ])
-    func owners(owner: Owner) throws {
+    func owners(owner: Attachments.Attachment) throws {
         let error = #expect(throws: Failure.self) { try fixture.store().reserve(owner, from: [set("10.1.0.0/24")]) }
         #expect(error?.kind == .invalidConfiguration)
     }

@@ -1,4 +1,5 @@
 import Addresses
+import Attachments
 import Foundation
 import Posix
 import Testing
@@ -59,7 +60,7 @@ struct Files: Sendable {
     func expectSound(_ boot: String, sourceLocation: SourceLocation = #_sourceLocation) {
         var wanted: [String: Set<String>] = [:]
         for (name, content) in reservations {
-            guard let owner = Owner(record: Array(content.utf8)) else {
+            guard let owner = Attachment(record: Array(content.utf8)) else {
                 Issue.record("\(name) is nobody's: \(content)", sourceLocation: sourceLocation)
                 continue
             }
@@ -146,7 +147,9 @@ func set(_ subnet: String, blocks: Int? = nil) throws -> RangeSet { try RangeSet
 
 func ip(_ text: String) -> IPAddress { IPAddress(text)! }
 
-func owner(_ id: String, _ ifname: String = "eth0") -> Owner { Owner(containerID: id, ifname: ifname) }
+func owner(_ id: String, _ ifname: String = "eth0") -> Attachments.Attachment {
+    Attachment(containerID: id, ifname: ifname)
+}
 
 extension Store {
     /// Reserves, and says what as text.

@@ -57,9 +57,4 @@ import Testing
             #expect(throws: (any Error).self, "\(text)") { try Record(Array(text.utf8)) }
         }
     }
-
-    @Test(arguments: [("net/id/eth0", true), ("net", false), ("net/id", false), ("a/b/c/d", false), ("", false)])
-    func commentsNameAttachmentsOrNetworks(_ comment: String, _ isAttachment: Bool) {
-        #expect((RulesOwner(name: comment) != nil) == isAttachment)
-    }
 }

@@ -4,6 +4,7 @@
 //
 // Range sets are separated by `;`, their pools by `,`; a pool is a subnet, or `SUBNET%LENGTH` for blocks.
 import Addresses
+import Attachments
 import Glibc
 import IPAM
 
@@ -16,11 +17,11 @@ func sets(_ text: String) throws -> [RangeSet] {
     try text.split(separator: ";").map { try RangeSet($0.split(separator: ",").map(pool)) }
 }
 
-func owners(_ text: String) -> Set<Owner> {
+func owners(_ text: String) -> Set<Attachment> {
     Set(
         text.split(separator: ",").map { pair in
             let parts = pair.split(separator: "/")
-            return Owner(containerID: String(parts[0]), ifname: String(parts[1]))
+            return Attachment(containerID: String(parts[0]), ifname: String(parts[1]))
         })
 }
 
@@ -42,19 +43,19 @@ func run() throws {
     switch arguments[5] {
     case "add":
         let requested = rest.dropFirst(3).map { IPAddress($0)! }
-        let owner = Owner(containerID: rest[0], ifname: rest[1])
+        let owner = Attachment(containerID: rest[0], ifname: rest[1])
         for allocation in try store.reserve(owner, from: sets(rest[2]), requested: requested) {
             print(allocation.address)
         }
     case "del":
-        try store.release(Owner(containerID: rest[0], ifname: rest[1]))
+        try store.release(Attachment(containerID: rest[0], ifname: rest[1]))
     case "get":
-        for unit in try store.reservations(of: Owner(containerID: rest[0], ifname: rest[1])) { print(unit) }
+        for unit in try store.reservations(of: Attachment(containerID: rest[0], ifname: rest[1])) { print(unit) }
     case "gc":
         for freed in try store.collectGarbage(keeping: owners(rest.first ?? "")) { print(freed.unit) }
     case "cycle":
         let sets = try sets(rest[1])
-        let owner = Owner(containerID: "cycle", ifname: "eth0")
+        let owner = Attachment(containerID: "cycle", ifname: "eth0")
         var added: [IPAddress] = []
         for _ in 0..<2 {
             _ = try store.reserve(owner, from: sets)

@@ -1,4 +1,5 @@
 import Addresses
+import Attachments
 import Inventory
 import Posix
 import Testing
@@ -25,7 +26,7 @@ import Testing
             NodeRoute(to: CIDR("0.0.0.0/0")!, via: IPAddress("192.0.2.2"), interface: "eth0"),
         ]
         for number in 0..<pods {
-            var pod = Attachment(id: AttachmentID(network: "net", containerID: "c\(number)", ifname: "eth0"))
+            var pod = Attachment(id: AttachmentName(network: "net", containerID: "c\(number)", ifname: "eth0"))
             pod.hostInterface = "veth\(number)"
             pod.bridge = "cbr0"
             pod.addresses = [CIDR("10.44.0.\(number + 2)/24")!]
@@ -84,7 +85,7 @@ import Testing
     /// VLANs and the like may have the same addresses; what the node routes to may not.
     @Test func theSameAddressInNetworksThatAreKeptApartIsNoDuplicate() throws {
         var node = Self.node()
-        var other = Attachment(id: AttachmentID(network: "vlan7", containerID: "c9", ifname: "eth0"))
+        var other = Attachment(id: AttachmentName(network: "vlan7", containerID: "c9", ifname: "eth0"))
         other.addresses = [CIDR("10.44.0.2/24")!]
         node.snapshot.attachments.append(other)
         #expect(try Self.findings("duplicate-address", node) == [])

@@ -1,4 +1,5 @@
 import Addresses
+import Attachments
 import IPAM
 import Netfilter
 import NetlinkCodec
@@ -67,7 +68,7 @@ import Testing
         node.seen.records = node.seen.records.map { record in
             RecordedRules(
                 owner: record.owner, rules: record.rules, namespacePath: record.namespacePath,
-                isNamespaceAlive: record.owner.containerID == "container-1", time: record.time)
+                isNamespaceAlive: record.owner.attachment.containerID == "container-1", time: record.time)
         }
         node.seen.elements = ["pods/container-2/eth0": 4, "pods/container-1/eth0": 4]
         let snapshot = node.snapshot
@@ -237,7 +238,7 @@ import Testing
 
     @Test(arguments: ["pods/\u{1b}]0;x\u{7}root/eth0", "p\no/c/eth0", "../c/eth0", "pods/c/e\u{1b}"])
     func anAliasThatNoADDWritesIsNobodys(_ alias: String) {
-        #expect(AttachmentID(alias: "swiftlet \(alias)") == nil)
+        #expect(AttachmentName(linkAlias: "swiftlet \(alias)") == nil)
     }
 
     @Test func limitsAreThoseOfTheVethAndItsIFB() throws {

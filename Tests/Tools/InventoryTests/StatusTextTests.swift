@@ -1,4 +1,5 @@
 import Addresses
+import Attachments
 import Testing
 
 @testable import Inventory
@@ -59,7 +60,7 @@ import Testing
         var snapshot = Snapshot()
         let long = ["aaaaaaaaaaaaaaaa1", "aaaaaaaaaaaaaaaab", "bbbbbbbbbbbbbbbbbbbbb", "web"]
         snapshot.attachments = long.map {
-            Attachment(id: AttachmentID(network: "n", containerID: $0, ifname: "eth0"))
+            Attachment(id: AttachmentName(network: "n", containerID: $0, ifname: "eth0"))
         }
         let short = snapshot.shortIDs
         #expect(Set(short.values).count == 4)

@@ -1,4 +1,5 @@
 import Addresses
+import Attachments
 import IPAM
 import Netfilter
 import NetlinkCodec
@@ -29,8 +30,8 @@ struct MadeUpNode {
         seen.stores = [SeenStore(network: "pods", directory: "/var/lib/cni/networks/pods", reservations: [])]
     }
 
-    static func id(_ number: Int, network: String = "pods") -> AttachmentID {
-        AttachmentID(network: network, containerID: "container-\(number)", ifname: "eth0")
+    static func id(_ number: Int, network: String = "pods") -> AttachmentName {
+        AttachmentName(network: network, containerID: "container-\(number)", ifname: "eth0")
     }
 
     static func address(_ number: Int) -> IPAddress { IPAddress(.v4, 0x0a2c_0001 + UInt128(number)) }
@@ -59,7 +60,7 @@ struct MadeUpNode {
     }
 
     mutating func reserve(_ number: Int, ago seconds: Int = 60, isOfEarlierBoot: Bool = false) {
-        let owner = Owner(containerID: Self.id(number).containerID, ifname: "eth0")
+        let owner = Self.id(number).attachment
         let old = seen.stores[0]
         seen.stores[0] = SeenStore(
             network: old.network, directory: old.directory,
@@ -71,12 +72,10 @@ struct MadeUpNode {
     }
 
     mutating func note(_ number: Int, _ rules: PodRules, isAlive: Bool) {
-        let id = Self.id(number)
         seen.records.append(
             RecordedRules(
-                owner: RulesOwner(
-                    network: id.network, containerID: id.containerID, ifname: id.ifname, plugin: "swiftlet"),
-                rules: rules, namespacePath: "/run/netns/pod-\(number)", isNamespaceAlive: isAlive,
+                owner: RulesOwner(Self.id(number), plugin: "swiftlet"), rules: rules,
+                namespacePath: "/run/netns/pod-\(number)", isNamespaceAlive: isAlive,
                 time: Timestamp(seconds: Self.now - 60, nanoseconds: 0)))
     }
 

@@ -1,3 +1,4 @@
+import Attachments
 import CNI
 import JSON
 
@@ -19,11 +20,11 @@ extension FuzzTarget {
             try require(![".", ".."].contains(text), text)
         }
         try require(!id.contains(":") && id.utf8.count <= 128 && name.utf8.count <= 15, "\(id) \(name)")
-        let owner = LinkOwner(network: "net", invocation.attachment)
+        let owner = AttachmentName(network: "net", invocation.attachment)
         try require(owner.hostName.utf8.count <= 15, owner.hostName)
         if !id.isEmpty {
-            let found = LinkOwner(alias: owner.alias)
-            try require(found?.attachment == invocation.attachment, "\(owner.alias) is not found again")
+            let found = AttachmentName(linkAlias: owner.linkAlias)
+            try require(found?.attachment == invocation.attachment, "\(owner.linkAlias) is not found again")
         }
         let pairs = invocation.arguments.pairs
         let again = try Arguments(pairs.map { "\($0.key)=\($0.value)" }.joined(separator: ";"))

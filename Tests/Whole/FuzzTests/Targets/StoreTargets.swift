@@ -1,4 +1,5 @@
 import Addresses
+import Attachments
 import Foundation
 import JSON
 
@@ -8,8 +9,8 @@ import JSON
 extension FuzzTarget {
     /// A reservation's content; its first line also as a file's name.
     static let reservation = FuzzTarget(name: "reservation", maximumLength: 512) { octets in
-        if let owner = Owner(record: octets) {
-            let again = Owner(record: owner.record)
+        if let owner = Attachment(record: octets) {
+            let again = Attachment(record: owner.record)
             try require(
                 owner.containerID.isEmpty || owner.ifname.isEmpty || again == owner,
                 "\(owner) is written as \(owner.record)")
@@ -29,7 +30,7 @@ extension FuzzTarget {
         try directory.fill(String(decoding: octets, as: UTF8.self))
         let store = Store(dataDirectory: directory.path, network: "net", bootID: "boot", lockTimeoutMilliseconds: 100)
         guard let set = try? RangeSet([Pool(subnet: CIDR("10.1.0.0/28")!)]) else { return }
-        let owner = Owner(containerID: "fuzz", ifname: "eth0")
+        let owner = Attachment(containerID: "fuzz", ifname: "eth0")
         let others =
             (try? store.all())?.filter { $0.owner != nil && $0.owner != owner && $0.owner != owner.legacy } ?? []
         guard let allocations = try? store.reserve(owner, from: [set]) else { return }
@@ -51,7 +52,8 @@ extension FuzzTarget {
     static let record = FuzzTarget(name: "record") { octets in
         guard let record = try? Record(octets) else { return }
         try require((try? Record(record.content)) == record, "\(record) is written as another")
-        let owner = RulesOwner(network: "net", containerID: "id", ifname: "eth0", plugin: "bridge")
+        let owner = RulesOwner(
+            AttachmentName(network: "net", containerID: "id", ifname: "eth0"), plugin: "bridge")
         _ = (record.rules.elements(of: owner).count, record.rules.conditionChains.count)
     }
 }

@@ -1,24 +1,17 @@
-/// Who holds a reservation: one interface of one container.
-public struct Owner: Sendable, Hashable, CustomStringConvertible {
-    public let containerID: String
-    /// Empty in files of old releases of the reference plugin, which knew the container only.
-    public let ifname: String
+internal import Attachments
 
-    public init(containerID: String, ifname: String) {
-        self.containerID = containerID
-        self.ifname = ifname
-    }
+// Who holds a reservation: an attachment, as the network is the store's. A reservation's file names it as the reference plugin
+// does; old releases of that wrote the container's ID alone.
 
-    public var description: String { "\(containerID) \(ifname)" }
-
+extension Attachment {
     /// The most that a reservation file may hold, in octets.
     static let maximumRecordSize = 4096
 
     /// A reservation file's content, as the reference plugin writes it.
     var record: [UInt8] { Array((ifname.isEmpty ? containerID : "\(containerID)\r\n\(ifname)").utf8) }
 
-    /// The owner as old releases wrote it: without the interface.
-    var legacy: Owner { Owner(containerID: containerID, ifname: "") }
+    /// The same as old releases wrote it: without the interface.
+    var legacy: Attachment { Attachment(containerID: containerID, ifname: "") }
 
     /// Reads a reservation file's content; white space around it does not count.
     ///
@@ -26,7 +19,7 @@ public struct Owner: Sendable, Hashable, CustomStringConvertible {
     /// zeros that some file systems leave after a power failure.
     init?(record: [UInt8]) {
         let isSpace = { (octet: UInt8) in octet == 0x20 || (0x09...0x0d).contains(octet) }
-        guard record.count <= Owner.maximumRecordSize, let start = record.firstIndex(where: { !isSpace($0) }),
+        guard record.count <= Attachment.maximumRecordSize, let start = record.firstIndex(where: { !isSpace($0) }),
             let end = record.lastIndex(where: { !isSpace($0) })
         else { return nil }
         let lines = record[start...end].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -40,10 +33,10 @@ public struct Owner: Sendable, Hashable, CustomStringConvertible {
         self.init(containerID: containerID, ifname: ifname)
     }
 
-    /// Whether a reservation for this owner will be found again: its record reads back as the same owner.
-    var isRecordable: Bool { !ifname.isEmpty && Owner(record: record) == self }
+    /// Whether a reservation for it will be found again: its record reads back as the same.
+    var isRecordable: Bool { !ifname.isEmpty && Attachment(record: record) == self }
 
-    /// The owner's name in the index: the 128-bit FNV-1a hash of the record, 32 hexadecimal digits.
+    /// Its name in the index: the 128-bit FNV-1a hash of the record, 32 hexadecimal digits.
     var key: String {
         var hash: UInt128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d
         for octet in record { hash = (hash ^ UInt128(octet)) &* 0x0000_0000_0100_0000_0000_0000_0000_013b }

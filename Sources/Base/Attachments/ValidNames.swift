@@ -1,0 +1,48 @@
+// Which names a network, a container and an interface may have. They become parts of paths, of links' aliases and of comments
+// in nf_tables, so that none may have a slash, a colon or a blank, and all three together have to fit into an alias.
+
+extension AttachmentName {
+    /// Longest name of a network, in octets.
+    public static let maximumNetworkLength = 96
+
+    /// Whether it may be a network's name: an identifier of at most 96 octets.
+    public static func isNetwork(_ name: String) -> Bool {
+        Attachment.isIdentifier(name) && name.utf8.count <= maximumNetworkLength
+    }
+}
+
+extension Attachment {
+    /// Longest container ID, in octets.
+    public static let maximumContainerIDLength = 128
+
+    /// Longest name of an interface, in octets: IFNAMSIZ without its NUL, linux/if.h.
+    public static let maximumInterfaceNameLength = 15
+
+    /// Whether it may be a container's ID: an identifier of at most 128 octets.
+    public static func isContainerID(_ id: String) -> Bool {
+        isIdentifier(id) && id.utf8.count <= maximumContainerIDLength
+    }
+
+    /// Whether the kernel takes the name for an interface as it stands (dev_valid_name, net/core/dev.c): without a `%`, which
+    /// makes it a pattern, and without U+FFFD, which says that it was no UTF-8 and would come out as another name.
+    public static func isInterfaceName(_ name: String) -> Bool {
+        let forbidden = name.utf8.contains { $0 <= 0x20 || $0 == 0x7f || "/:%".utf8.contains($0) }
+        return !forbidden && !name.unicodeScalars.contains("\u{fffd}") && !name.isEmpty && name != "." && name != ".."
+            && name.utf8.count <= maximumInterfaceNameLength
+    }
+
+    /// `[a-zA-Z0-9][a-zA-Z0-9_.-]*`: the pattern of container IDs, names of networks and types of plugins (CNI spec 1.1.0,
+    /// sections 1 and 2). Never a path of its own.
+    public static func isIdentifier(_ text: String) -> Bool {
+        let isAlphanumeric = { (character: UInt8) in
+            switch character {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "A")...UInt8(ascii: "Z"):
+                true
+            default: false
+            }
+        }
+        guard let first = text.utf8.first, isAlphanumeric(first) else { return false }
+        return text.utf8.allSatisfy { isAlphanumeric($0) || "_.-".utf8.contains($0) }
+    }
+}
