@@ -139,7 +139,7 @@ public struct NetlinkSocket: ~Copyable {
                     isAnswerLost: true)
             }
             for message in messages where message.type == Message.errorType {
-                guard let position = builder.sequences.firstIndex(of: message.sequence) else { continue }
+                guard let position = builder.position(of: message.sequence) else { continue }
                 guard let answer = Acknowledgement(message) else {
                     throw Failure(changes.describe(position), .badMessage, change: changes.tag(position))
                 }
@@ -204,7 +204,7 @@ public struct NetlinkSocket: ~Copyable {
             let messages: [Message]
             do throws(Errno) { messages = try receive() } catch { throw Failure(attempt(), error) }
             for message in messages {
-                guard let position = builder.sequences.firstIndex(of: message.sequence) else { continue }
+                guard let position = builder.position(of: message.sequence) else { continue }
                 open -= 1
                 guard message.type == Message.errorType else {
                     answers[position] = message

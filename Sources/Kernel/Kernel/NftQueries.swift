@@ -79,7 +79,7 @@ extension NetlinkSocket {
     }
 }
 
-private func emptyIfMissing<Element>(_ body: () throws(Failure) -> [Element]) throws(Failure) -> [Element] {
+func emptyIfMissing<Element>(_ body: () throws(Failure) -> [Element]) throws(Failure) -> [Element] {
     do throws(Failure) { return try body() } catch {
         guard error.errno == .noSuchFile else { throw error }
         return []

@@ -143,5 +143,6 @@ enum RTA {
 enum NDA {
     static let destination: UInt16 = 1
     static let linkLayerAddress: UInt16 = 2
+    static let interface: UInt16 = 8
     static let master: UInt16 = 9
 }

@@ -38,6 +38,13 @@ public struct MessageBuilder: Sendable {
         patch(bytes[...].load(UInt16.self, at: position) | flags, at: position)
     }
 
+    /// Which of the messages has that number, counted from 0; nil where it is another's.
+    public func position(of sequence: UInt32) -> Int? {
+        guard let first = sequences.first else { return nil }
+        let position = Int(sequence &- first)
+        return position < sequences.count ? position : nil
+    }
+
     /// The same messages with other sequence numbers.
     public func renumbered(from first: UInt32) -> MessageBuilder {
         var copy = self
@@ -57,6 +64,9 @@ public struct MessageBuilder: Sendable {
         let ordered = value.littleEndian
         for index in 0..<Integer.bitWidth / 8 { bytes.append(UInt8(truncatingIfNeeded: ordered >> Integer(index * 8))) }
     }
+
+    /// Attributes that have been built already.
+    mutating func append(_ attributes: [UInt8]) { bytes += attributes }
 
     // Attributes (nlattr): length, type, value, padding to four octets.
 

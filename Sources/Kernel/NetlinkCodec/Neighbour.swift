@@ -75,9 +75,12 @@ extension MessageBuilder {
     }
 
     /// Asks for all entries of both families.
-    public mutating func dumpNeighbours() {
+    ///
+    /// - Parameter interface: 0 for those of all. Heeded only on a socket with strict checking; the caller filters as well.
+    public mutating func dumpNeighbours(of interface: UInt32 = 0) {
         message(RouteMessageType.getNeighbour, flags: MessageFlag.request | MessageFlag.dump) {
             $0.neighbourHeader(AddressFamily.unspecified, 0, 0)
+            if interface != 0 { $0.attribute(NDA.interface, uint32: interface) }
         }
     }
 }

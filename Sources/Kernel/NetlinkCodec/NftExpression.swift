@@ -35,6 +35,8 @@ public enum NftExpression: Sendable, Hashable {
     case counter
     /// A match of xtables, as iptables-nft writes it and can read.
     case xtables(String, revision: UInt32, [UInt8])
+    /// The kernel's name of any other expression, and its attributes (``NftEncodable``).
+    case encoded(String, [UInt8])
 
     /// enum nft_meta_keys.
     public enum Meta: UInt32, Sendable, Hashable {
@@ -88,6 +90,7 @@ public enum NftExpression: Sendable, Hashable {
         case .masquerade: "masq"
         case .counter: "counter"
         case .xtables: "match"
+        case .encoded(let name, _): name
         }
     }
 
@@ -183,6 +186,8 @@ public enum NftExpression: Sendable, Hashable {
             builder.attribute(1, text: name)
             builder.attribute(2, bigEndian: revision)
             builder.attribute(3, info)
+        case .encoded(_, let attributes):
+            builder.append(attributes)
         }
     }
 }

@@ -130,33 +130,42 @@ extension MessageBuilder {
     public mutating func addSet(_ set: NftSet, to table: NftTable, number: UInt32) {
         nft(NftMessageType.newSet, flags: MessageFlag.create, table.family) { builder in
             builder.attribute(NFTA.setTable, text: table.name)
-            builder.attribute(NFTA.setName, text: set.name)
-            builder.attribute(NFTA.setFlags, bigEndian: set.flags)
-            builder.attribute(NFTA.setKeyType, bigEndian: set.key.typeNumber)
-            builder.attribute(NFTA.setKeyLength, bigEndian: set.key.length)
-            switch set.data {
-            case .none: break
-            case .verdict:
-                builder.attribute(NFTA.setDataType, bigEndian: NftConstant.verdictType)
-                builder.attribute(NFTA.setDataLength, bigEndian: UInt32(0))
-            case .value(let type):
-                builder.attribute(NFTA.setDataType, bigEndian: type.typeNumber)
-                builder.attribute(NFTA.setDataLength, bigEndian: type.length)
-            }
-            if set.isInterval {
-                builder.nested(NFTA.setDescription) { description in
-                    description.nested(NFTA.setDescriptionConcatenation) { fields in
-                        for field in set.key.fields {
-                            fields.nested(NFTA.listElement) {
-                                $0.attribute(NFTA.setFieldLength, bigEndian: field.length)
-                            }
+            builder.set(set, number: number, userData: set.key.userData)
+        }
+    }
+
+    /// What a set is, but for its table and what few sets have.
+    mutating func set(
+        _ set: NftSet, number: UInt32, otherFlags: UInt32 = 0, size: UInt32? = nil, userData: [UInt8]
+    ) {
+        attribute(NFTA.setName, text: set.name)
+        attribute(NFTA.setFlags, bigEndian: set.flags | otherFlags)
+        attribute(NFTA.setKeyType, bigEndian: set.key.typeNumber)
+        attribute(NFTA.setKeyLength, bigEndian: set.key.length)
+        switch set.data {
+        case .none: break
+        case .verdict:
+            attribute(NFTA.setDataType, bigEndian: NftConstant.verdictType)
+            attribute(NFTA.setDataLength, bigEndian: UInt32(0))
+        case .value(let type):
+            attribute(NFTA.setDataType, bigEndian: type.typeNumber)
+            attribute(NFTA.setDataLength, bigEndian: type.length)
+        }
+        if size != nil || set.isRangeOfFields {
+            nested(NFTA.setDescription) { description in
+                if let size { description.attribute(NFTA.setDescriptionSize, bigEndian: size) }
+                guard set.isRangeOfFields else { return }
+                description.nested(NFTA.setDescriptionConcatenation) { fields in
+                    for field in set.key.fields {
+                        fields.nested(NFTA.listElement) {
+                            $0.attribute(NFTA.setFieldLength, bigEndian: field.length)
                         }
                     }
                 }
             }
-            builder.attribute(NFTA.setID, bigEndian: number)
-            if !set.key.userData.isEmpty { builder.attribute(NFTA.setUserData, set.key.userData) }
         }
+        attribute(NFTA.setID, bigEndian: number)
+        if !userData.isEmpty { attribute(NFTA.setUserData, userData) }
     }
 
     /// Changes nothing, and fails with `ENOENT` where there is no set of that name.

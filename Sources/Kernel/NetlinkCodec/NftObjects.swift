@@ -65,7 +65,7 @@ public struct NftSet: Sendable, Hashable {
     public let name: String
     public let key: NftType
     public let data: Data
-    /// Whether an element is a range; the key has several fields then.
+    /// Whether elements are ranges: of several fields one element each, of one field two (``NftSetElement/range(_:through:)``).
     public let isInterval: Bool
 
     public enum Data: Sendable, Hashable {
@@ -81,8 +81,10 @@ public struct NftSet: Sendable, Hashable {
         self.isInterval = isInterval
     }
 
-    /// NFT_SET_INTERVAL, NFT_SET_MAP, NFT_SET_CONCAT.
-    var flags: UInt32 { (isInterval ? 0x4 | 0x80 : 0) | (data == .none ? 0 : 0x8) }
+    var isRangeOfFields: Bool { isInterval && key.fields.count > 1 }
+
+    /// NFT_SET_INTERVAL, NFT_SET_CONCAT, NFT_SET_MAP.
+    var flags: UInt32 { (isInterval ? 0x4 : 0) | (isRangeOfFields ? 0x80 : 0) | (data == .none ? 0 : 0x8) }
 }
 
 /// The type of a key or of data: fields, each of which fills whole words of four octets.

@@ -72,7 +72,8 @@ extension Route: CustomStringConvertible {
 }
 
 extension MessageBuilder {
-    private mutating func route(_ route: Route) {
+    /// - Parameter type: RTN_*, 1 unicast.
+    mutating func route(_ route: Route, type: UInt8 = 1) {
         let family = route.destination.family
         append(family.code)
         append(UInt8(route.destination.prefixLength))
@@ -81,7 +82,7 @@ extension MessageBuilder {
         append(UInt8(route.table < 256 ? route.table : 0))
         append(route.origin)
         append(route.scope)
-        append(UInt8(1))  // RTN_UNICAST
+        append(type)
         append(route.isOnLink ? Route.onLinkFlag : 0)
         if route.destination.prefixLength > 0 { attribute(RTA.destination, route.destination.first) }
         if let gateway = route.gateway { attribute(RTA.gateway, gateway) }

@@ -9,6 +9,8 @@ public struct RoutingRule: Sendable, Hashable {
     public let table: UInt32
     /// Lower ones come first; nil lets the kernel put it before those that are there.
     public var priority: UInt32?
+    /// RTPROT_*: who has set it up (FRA_PROTOCOL). 2 is the kernel; 0 is not known: before 4.17, or not told.
+    public var origin: UInt8 = 0
     /// Whether it looks at more than the source, or is the opposite of what it says.
     public let hasOtherConditions: Bool
 
@@ -41,6 +43,7 @@ public struct RoutingRule: Sendable, Hashable {
         let looksUp = octet(7) == FRA.actionTable
         table = looksUp ? attributes[FRA.table]?.uint32 ?? UInt32(octet(4)) : 0
         priority = attributes[FRA.priority]?.uint32
+        origin = attributes[FRA.origin]?.uint8 ?? 0
         let isInverted = message.payload.load(UInt32.self, at: 8) & FRA.inverted != 0
         hasOtherConditions =
             octet(1) != 0 || octet(3) != 0 || isInverted || attributes.types.contains(where: FRA.conditions.contains)
@@ -52,6 +55,7 @@ enum FRA {
     static let source: UInt16 = 2
     static let priority: UInt16 = 6
     static let table: UInt16 = 15
+    static let origin: UInt16 = 21
 
     /// FRA_DST, _IIFNAME, _FWMARK, _OIFNAME, _L3MDEV, _UID_RANGE, _IP_PROTO, _SPORT_RANGE, _DPORT_RANGE. FRA_FLOW,
     /// FRA_TUN_ID and suppressing are none of conditions.
@@ -76,6 +80,7 @@ extension MessageBuilder {
         if let source = rule.source { attribute(FRA.source, source.first) }
         if let priority = rule.priority { attribute(FRA.priority, uint32: priority) }
         if rule.table >= 256 { attribute(FRA.table, uint32: rule.table) }
+        if rule.origin != 0 { attribute(FRA.origin, uint8: rule.origin) }
     }
 
     public mutating func addRule(_ rule: RoutingRule) {

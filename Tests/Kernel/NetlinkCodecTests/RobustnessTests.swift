@@ -23,6 +23,7 @@ private func readEverything(_ message: Message) {
     if let event = NftTraceEvent(message) { _ = (event.table.description, event.verdict) }
     for element in NftListedElement.list(message) { _ = (element.key, element.data, element.comment) }
     if let rule = NftListedRule(message) { _ = rule.listedExpressions.map { $0.attributes.types } }
+    readWhatNodesNeed(message)
     if let port = PortVLANs(message) { _ = port.vlans }
     if let qdisc = Qdisc(message) { _ = (qdisc.tokenBucket, qdisc.serves(TokenBucket(rate: 1, burst: .max, limit: 1))) }
     if let filter = TrafficFilter(message) { _ = (filter.matchesEverything, filter.redirection) }
@@ -40,11 +41,32 @@ private func readEverything(_ message: Message) {
     }
 }
 
+private func readWhatNodesNeed(_ message: Message) {
+    if let device = VXLANLink(message) { _ = (device.link.name, device.vxlan.local?.description) }
+    if let entry = TunnelEntry(message) { _ = (entry.mac.description, entry.destination?.description) }
+    if let entry = RouteEntry(message) {
+        var builder = MessageBuilder()
+        builder.addRoute(entry)
+    }
+    // Of the others nothing looks at the type.
+    guard message.type >= 0x100 else { return }
+    _ = (NftSetOptions(message), NftNamedCounter(message)?.comment)
+    var builder = MessageBuilder()
+    _ = builder.addElements(NftSetElement.list(message)[...], to: "s", of: NftTable(.inet, "t"))
+    guard let rule = NftListedRule(message) else { return }
+    _ = (rule.expressions(NftNumberGenerator.self), rule.expressions(NftHash.self), rule.expressions(NftFIB.self))
+    _ = (rule.expressions(NftConnectionTuple.self), rule.expressions(NftConnectionMark.self))
+    _ = (rule.expressions(NftNoTrack.self), rule.expressions(NftReject.self), rule.expressions(NftLog.self))
+    _ = (rule.expressions(NftLimit.self), rule.expressions(NftCounter.self))
+    _ = (rule.expressions(NftCounterReference.self), rule.expressions(NftTranslation.self))
+    _ = (rule.expressions(NftMasquerade.self), rule.expressions(NftRedirect.self), rule.expressions(NftSetUpdate.self))
+}
+
 /// The same octets for every kind of message that something here reads.
 private func readAsEveryType(_ datagram: [UInt8]) {
     readEverything(datagram[...])
     guard datagram.count >= 16 else { return }
-    for type: UInt16 in [2, 3, 16, 17, 20, 24, 28, 36, 44, 0x100, 0x105, 0xa00, 0xa11] {
+    for type: UInt16 in [2, 3, 16, 17, 20, 24, 28, 36, 44, 0x100, 0x105, 0xa00, 0xa09, 0xa11, 0xa12] {
         let flags: UInt16 = type < 16 ? 0x300 : 0
         readEverything(Message(type: type, flags: flags, sequence: 1, payload: datagram[16...]))
         readEverything(Message(type: type, flags: 0x200, sequence: 1, payload: datagram[16...]))
@@ -58,7 +80,7 @@ private func readAsEveryType(_ datagram: [UInt8]) {
     }
 
     @Test func everyTruncationOfEveryAnswerIsReadWithoutTrapping() {
-        for datagram in Captured.all {
+        for datagram in Captured.all + CapturedNode.all {
             for length in 0...datagram.count { readAsEveryType(Array(datagram[..<length])) }
         }
     }
@@ -120,7 +142,7 @@ private func readAsEveryType(_ datagram: [UInt8]) {
 
     @Test func everyChangedOctetOfEveryAnswerIsReadWithoutTrapping() {
         var random = SplitMix64(seed: 21)
-        for datagram in Captured.all {
+        for datagram in Captured.all + CapturedNode.all {
             for position in datagram.indices {
                 for octet in [0, 0xff, UInt8(truncatingIfNeeded: random.next())] {
                     var changed = datagram

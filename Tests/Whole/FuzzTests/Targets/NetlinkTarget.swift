@@ -15,7 +15,9 @@ extension FuzzTarget {
     }
 
     /// Control, links, addresses, routes, neighbours, rules, queueing, filters, connection tracking, nf_tables.
-    private static let readTypes: [UInt16] = [2, 3, 16, 17, 20, 24, 28, 32, 36, 44, 0x100, 0x105, 0xa00, 0xa11]
+    private static let readTypes: [UInt16] = [
+        2, 3, 16, 17, 20, 24, 28, 32, 36, 44, 0x100, 0x105, 0xa00, 0xa09, 0xa11, 0xa12,
+    ]
 
     private static func read(_ message: Message) throws {
         if let link = Link(message) { _ = (link.name, link.isUp, link.mac?.description, link.isActivePort) }
@@ -44,10 +46,55 @@ extension FuzzTarget {
             try require((0..<4096).contains(answer.errorNumber), "error number \(answer.errorNumber)")
         }
         try readRules(message)
+        try readWhatNodesNeed(message)
         let attributes = Attributes(message.payload)
         for (type, value) in zip(attributes.types, attributes.all) {
             _ = (value.uint8, value.bigEndian16, value.bigEndian32, value.bigEndian64, value.text)
             _ = attributes.nested(type).types
+        }
+    }
+
+    private static func readWhatNodesNeed(_ message: Message) throws {
+        if let device = VXLANLink(message) { _ = (device.link.name, device.vxlan.local?.description) }
+        if let entry = TunnelEntry(message) { _ = (entry.mac.description, entry.destination?.description) }
+        if let entry = RouteEntry(message) {
+            var builder = MessageBuilder()
+            builder.addRoute(entry)
+        }
+        _ = (NftSetOptions(message), NftNamedCounter(message)?.comment)
+        if let rule = NftListedRule(message) {
+            try readAgain(rule, NftNumberGenerator.self)
+            try readAgain(rule, NftHash.self)
+            try readAgain(rule, NftFIB.self)
+            try readAgain(rule, NftConnectionTuple.self)
+            try readAgain(rule, NftConnectionMark.self)
+            try readAgain(rule, NftNoTrack.self)
+            try readAgain(rule, NftReject.self)
+            try readAgain(rule, NftLog.self)
+            try readAgain(rule, NftLimit.self)
+            try readAgain(rule, NftCounter.self)
+            try readAgain(rule, NftCounterReference.self)
+            try readAgain(rule, NftTranslation.self)
+            try readAgain(rule, NftMasquerade.self)
+            try readAgain(rule, NftRedirect.self)
+            try readAgain(rule, NftSetUpdate.self)
+        }
+        for element in NftSetElement.list(message)
+        where element.counter == nil && element.element.comment.utf8.count <= NftElement.maximumCommentLength {
+            var builder = MessageBuilder()
+            element.encode(&builder, keyOnly: false)
+            let again = NftSetElement(Attributes(builder.bytes[...]))
+            try require(again == element, "\(element) became \(again.map { "\($0)" } ?? "nothing")")
+        }
+    }
+
+    /// What is read of an expression is written so that it is read as the same.
+    private static func readAgain<Expression: NftEncodable>(_ rule: NftListedRule, _ type: Expression.Type) throws {
+        for expression in rule.expressions(type) {
+            var builder = MessageBuilder()
+            expression.encode(&builder)
+            let again = Expression(Attributes(builder.bytes[...]))
+            try require(again == expression, "\(expression) became \(again.map { "\($0)" } ?? "nothing")")
         }
     }
 

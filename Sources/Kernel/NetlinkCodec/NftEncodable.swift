@@ -1,0 +1,40 @@
+/// An expression that rules of the plugin have none of, as a value of its own: only what a program uses is linked into it.
+public protocol NftEncodable: Sendable, Hashable {
+    /// The kernel's name of the expression; several types may share one.
+    static var name: String { get }
+
+    /// Reads what the kernel lists; nil where it is something that this type has no values for.
+    init?(_ attributes: Attributes)
+
+    func encode(_ builder: inout MessageBuilder)
+}
+
+extension NftExpression {
+    /// As a part of a rule.
+    public static func of<Expression: NftEncodable>(_ expression: Expression) -> NftExpression {
+        var builder = MessageBuilder()
+        expression.encode(&builder)
+        return .encoded(Expression.name, builder.bytes)
+    }
+}
+
+extension NftListedRule {
+    /// The rule's expressions of one type, in order.
+    public func expressions<Expression: NftEncodable>(_ type: Expression.Type) -> [Expression] {
+        listedExpressions.compactMap { $0.name == Expression.name ? Expression($0.attributes) : nil }
+    }
+}
+
+extension NftRegister {
+    /// Reads a register's number; the kernel lists those that begin sixteen octets by their older number.
+    init?(_ attribute: Attribute?) {
+        guard let number = attribute?.bigEndian32 else { return nil }
+        rawValue = number
+    }
+}
+
+extension MessageBuilder {
+    mutating func attribute(_ type: UInt16, _ register: NftRegister) {
+        attribute(type, bigEndian: register.rawValue)
+    }
+}

@@ -1,0 +1,160 @@
+/// Loads what the routing tables say of the packet's addresses (nft's `fib`).
+public struct NftFIB: NftEncodable {
+    public static let name = "fib"
+
+    public let result: Result
+    public let flags: Flags
+    public let register: NftRegister
+
+    /// enum nft_fib_result.
+    public enum Result: UInt32, Sendable, Hashable {
+        /// Index of the interface; four octets in host byte order.
+        case interface = 1
+        /// Sixteen octets.
+        case interfaceName = 2
+        /// RTN_*; four octets in host byte order.
+        case addressType = 3
+    }
+
+    /// enum nft_fib_flags. One of the addresses has to be there, and not both.
+    public struct Flags: OptionSet, Sendable, Hashable {
+        public let rawValue: UInt32
+
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        public static let source = Flags(rawValue: 0x01)
+        public static let destination = Flags(rawValue: 0x02)
+        /// With the packet's mark.
+        public static let mark = Flags(rawValue: 0x04)
+        /// Only by the interface that the packet has come in by.
+        public static let inputInterface = Flags(rawValue: 0x08)
+        /// Only by the interface that it leaves by.
+        public static let outputInterface = Flags(rawValue: 0x10)
+        /// Whether there is a route at all, 0 or 1 in four octets: for ``Result/interface`` alone.
+        public static let exists = Flags(rawValue: 0x20)
+    }
+
+    public init(_ result: Result, of flags: Flags, into register: NftRegister = .first) {
+        self.result = result
+        self.flags = flags
+        self.register = register
+    }
+
+    public init?(_ attributes: Attributes) {
+        guard let result = attributes[NFTAFIB.result]?.bigEndian32.flatMap(Result.init),
+            let flags = attributes[NFTAFIB.flags]?.bigEndian32,
+            let register = NftRegister(attributes[NFTAFIB.destination])
+        else { return nil }
+        self.init(result, of: Flags(rawValue: flags), into: register)
+    }
+
+    public func encode(_ builder: inout MessageBuilder) {
+        builder.attribute(NFTAFIB.destination, register)
+        builder.attribute(NFTAFIB.result, bigEndian: result.rawValue)
+        builder.attribute(NFTAFIB.flags, bigEndian: flags.rawValue)
+    }
+}
+
+/// Loads a part of the tuple of the packet's connection, before any translation or after it (nft's `ct original`,
+/// `ct reply`).
+public struct NftConnectionTuple: NftEncodable {
+    public static let name = "ct"
+
+    public let part: Part
+    public let direction: Direction
+    public let register: NftRegister
+
+    /// enum nft_ct_keys.
+    public enum Part: UInt32, Sendable, Hashable {
+        /// NFPROTO_*; one octet, the same in both directions.
+        case networkProtocol = 7
+        /// IPPROTO_*; one octet, the same in both directions.
+        case transportProtocol = 10
+        /// Two octets in network byte order. nft 1.0.6 knows them for ports only behind a comparison of
+        /// ``NftExpression/Meta/transportProtocol``.
+        case sourcePort = 11
+        case destinationPort = 12
+        /// For packets of that family alone; others leave the rule (NFT_CT_SRC_IP and so on, since Linux 4.17).
+        case sourceIPv4 = 19
+        case destinationIPv4 = 20
+        case sourceIPv6 = 21
+        case destinationIPv6 = 22
+
+        /// Whether the two directions may differ; otherwise the kernel lists none.
+        fileprivate var hasDirection: Bool { self != .networkProtocol && self != .transportProtocol }
+    }
+
+    /// IP_CT_DIR_*, linux/netfilter/nf_conntrack_tuple_common.h.
+    public enum Direction: UInt8, Sendable, Hashable {
+        case original = 0
+        case reply = 1
+    }
+
+    public init(_ part: Part, _ direction: Direction = .original, into register: NftRegister = .first) {
+        self.part = part
+        self.direction = part.hasDirection ? direction : .original
+        self.register = register
+    }
+
+    public init?(_ attributes: Attributes) {
+        guard let part = attributes[NFTAConnection.key]?.bigEndian32.flatMap(Part.init),
+            let direction = Direction(rawValue: attributes[NFTAConnection.direction]?.uint8 ?? 0),
+            let register = NftRegister(attributes[NFTAConnection.destination])
+        else { return nil }
+        self.init(part, direction, into: register)
+    }
+
+    public func encode(_ builder: inout MessageBuilder) {
+        builder.attribute(NFTAConnection.destination, register)
+        builder.attribute(NFTAConnection.key, bigEndian: part.rawValue)
+        if part.hasDirection { builder.attribute(NFTAConnection.direction, uint8: direction.rawValue) }
+    }
+}
+
+/// Stores what a register holds as the mark of the packet's connection (nft's `ct mark set`).
+public struct NftConnectionMark: NftEncodable {
+    public static let name = "ct"
+
+    /// Four octets in host byte order.
+    public let register: NftRegister
+
+    public init(from register: NftRegister = .first) { self.register = register }
+
+    public init?(_ attributes: Attributes) {
+        guard attributes[NFTAConnection.key]?.bigEndian32 == NftExpression.Connection.mark.rawValue,
+            let register = NftRegister(attributes[NFTAConnection.source])
+        else { return nil }
+        self.register = register
+    }
+
+    public func encode(_ builder: inout MessageBuilder) {
+        builder.attribute(NFTAConnection.key, bigEndian: NftExpression.Connection.mark.rawValue)
+        builder.attribute(NFTAConnection.source, register)
+    }
+}
+
+/// Keeps connection tracking off the packet; in chains of type `filter` before it, at priority -300 (nft's `notrack`).
+public struct NftNoTrack: NftEncodable {
+    public static let name = "notrack"
+
+    public init() {}
+
+    public init?(_ attributes: Attributes) {}
+
+    public func encode(_ builder: inout MessageBuilder) {}
+}
+
+/// enum nft_fib_attributes, linux/netfilter/nf_tables.h.
+private enum NFTAFIB {
+    static let destination: UInt16 = 1
+    static let result: UInt16 = 2
+    static let flags: UInt16 = 3
+}
+
+/// enum nft_ct_attributes, linux/netfilter/nf_tables.h.
+private enum NFTAConnection {
+    static let destination: UInt16 = 1
+    static let key: UInt16 = 2
+    static let direction: UInt16 = 3
+    static let source: UInt16 = 4
+}

@@ -1,0 +1,112 @@
+/// A counter with a name of its own, which rules refer to and which stays when they go.
+public struct NftNamedCounter: Sendable, Hashable {
+    public var name: String
+    /// What it has counted; made anew, it begins there.
+    public var values: NftCounter
+    /// At most ``NftElement/maximumCommentLength`` octets.
+    public var comment: String
+
+    public init(_ name: String, _ values: NftCounter = NftCounter(), comment: String = "") {
+        self.name = name
+        self.values = values
+        self.comment = comment
+    }
+
+    /// Reads an NFT_MSG_NEWOBJ message; nil for an object of another type.
+    public init?(_ message: Message) {
+        guard let (_, attributes) = netfilterPayload(message), let name = attributes[NFTAObject.name]?.text,
+            attributes[NFTAObject.type]?.bigEndian32 == NFTAObject.counterType,
+            let values = NftCounter(attributes.nested(NFTAObject.data))
+        else { return nil }
+        self.name = name
+        self.values = values
+        comment = attributes[NFTAObject.userData].flatMap { NftUserData.comment(in: $0.bytes) } ?? ""
+    }
+}
+
+/// Counts the packet on a named counter (nft's `counter name`).
+public struct NftCounterReference: NftEncodable {
+    public static let name = "objref"
+
+    public let counter: String
+
+    public init(_ counter: String) { self.counter = counter }
+
+    public init?(_ attributes: Attributes) {
+        guard attributes[NFTAReference.type]?.bigEndian32 == NFTAObject.counterType,
+            let counter = attributes[NFTAReference.name]?.text
+        else { return nil }
+        self.counter = counter
+    }
+
+    public func encode(_ builder: inout MessageBuilder) {
+        builder.attribute(NFTAReference.type, bigEndian: NFTAObject.counterType)
+        builder.attribute(NFTAReference.name, text: counter)
+    }
+}
+
+extension MessageBuilder {
+    /// Makes a counter, unless it is there, in which case it goes on counting.
+    public mutating func addCounter(_ counter: NftNamedCounter, to table: NftTable) {
+        object(NftObjectMessageType.new, flags: MessageFlag.create, counter.name, table) { builder in
+            builder.nested(NFTAObject.data) { counter.values.encode(&$0) }
+            if !counter.comment.isEmpty {
+                builder.attribute(NFTAObject.userData, NftUserData.comment(counter.comment))
+            }
+        }
+    }
+
+    /// `EBUSY` as long as a rule refers to it.
+    public mutating func deleteCounter(_ name: String, of table: NftTable) {
+        object(NftObjectMessageType.delete, flags: 0, name, table) { _ in }
+    }
+
+    /// Asks for one counter; `ENOENT` where there is none.
+    ///
+    /// - Parameter resets: whether it begins at zero again.
+    public mutating func getCounter(_ name: String, of table: NftTable, resets: Bool = false) {
+        object(resets ? NftObjectMessageType.getAndReset : NftObjectMessageType.get, flags: 0, name, table) { _ in }
+    }
+
+    /// Asks for all counters of a table.
+    public mutating func dumpCounters(of table: NftTable) {
+        object(NftObjectMessageType.get, flags: MessageFlag.dump, nil, table) { _ in }
+    }
+
+    private mutating func object(
+        _ type: UInt16, flags: UInt16, _ name: String?, _ table: NftTable, _ body: (inout MessageBuilder) -> Void
+    ) {
+        nft(type, flags: flags, table.family) { builder in
+            builder.attribute(NFTAObject.table, text: table.name)
+            if let name { builder.attribute(NFTAObject.name, text: name) }
+            builder.attribute(NFTAObject.type, bigEndian: NFTAObject.counterType)
+            body(&builder)
+        }
+    }
+}
+
+/// enum nf_tables_msg_types, linux/netfilter/nf_tables.h.
+private enum NftObjectMessageType {
+    static let new: UInt16 = 18
+    static let get: UInt16 = 19
+    static let delete: UInt16 = 20
+    static let getAndReset: UInt16 = 21
+}
+
+/// enum nft_object_attributes, linux/netfilter/nf_tables.h.
+private enum NFTAObject {
+    static let table: UInt16 = 1
+    static let name: UInt16 = 2
+    static let type: UInt16 = 3
+    static let data: UInt16 = 4
+    static let userData: UInt16 = 8
+
+    /// NFT_OBJECT_COUNTER.
+    static let counterType: UInt32 = 1
+}
+
+/// enum nft_objref_attributes, linux/netfilter/nf_tables.h.
+private enum NFTAReference {
+    static let type: UInt16 = 1
+    static let name: UInt16 = 2
+}

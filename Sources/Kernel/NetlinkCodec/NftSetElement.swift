@@ -1,0 +1,206 @@
+/// What a set is made with besides names and types.
+public struct NftSetOptions: Sendable, Hashable {
+    /// Whether elements may have a time after which they go by themselves (NFT_SET_TIMEOUT).
+    public var hasTimeouts: Bool
+    /// Of elements without one of their own, milliseconds; nil for elements that stay. Needs ``hasTimeouts``.
+    public var timeout: UInt64?
+    /// How often the kernel looks for elements whose time is over, milliseconds; nil leaves it to the kernel.
+    public var collectionInterval: UInt32?
+    /// Whether rules add elements and delete them (NFT_SET_EVAL); the set is a hash table then, and needs a size.
+    public var isDynamic: Bool
+    /// How many elements it takes; nil for as many as there is memory for. A dynamic set has 65535 without.
+    public var size: UInt32?
+
+    public init(
+        hasTimeouts: Bool = false, timeout: UInt64? = nil, collectionInterval: UInt32? = nil, isDynamic: Bool = false,
+        size: UInt32? = nil
+    ) {
+        self.hasTimeouts = hasTimeouts
+        self.timeout = timeout
+        self.collectionInterval = collectionInterval
+        self.isDynamic = isDynamic
+        self.size = size
+    }
+
+    /// Reads an NFT_MSG_NEWSET message.
+    public init?(_ message: Message) {
+        guard let (_, attributes) = netfilterPayload(message), attributes[NFTA.setName] != nil else { return nil }
+        let flags = attributes[NFTA.setFlags]?.bigEndian32 ?? 0
+        self.init(
+            hasTimeouts: flags & NftSetOptions.timeoutFlag != 0, timeout: attributes[NFTASet.timeout]?.bigEndian64,
+            collectionInterval: attributes[NFTASet.collectionInterval]?.bigEndian32,
+            isDynamic: flags & NftSetOptions.evaluationFlag != 0,
+            size: attributes.nested(NFTA.setDescription)[NFTA.setDescriptionSize]?.bigEndian32)
+    }
+
+    /// NFT_SET_TIMEOUT.
+    private static let timeoutFlag: UInt32 = 0x10
+    /// NFT_SET_EVAL.
+    private static let evaluationFlag: UInt32 = 0x20
+
+    fileprivate var flags: UInt32 {
+        (hasTimeouts ? NftSetOptions.timeoutFlag : 0) | (isDynamic ? NftSetOptions.evaluationFlag : 0)
+    }
+}
+
+extension NftSet {
+    /// What libnftables leaves with a set for itself, to print its keys and data by: NFTNL_UDATA_SET_KEYBYTEORDER (0) and
+    /// _DATABYTEORDER (1). Without it nft 1.0.6 takes the numbers in a map of ranges for the network's.
+    fileprivate var byteOrders: [UInt8] {
+        var builder = MessageBuilder()
+        if key.userData.isEmpty { builder.byteOrder(0, of: key) } else { builder.append(key.userData) }
+        if case .value(let type) = data { builder.byteOrder(1, of: type) }
+        return builder.bytes
+    }
+}
+
+extension MessageBuilder {
+    /// A number in host byte order: 1 for the host's, 2 for the network's, nothing of several fields.
+    fileprivate mutating func byteOrder(_ number: UInt8, of type: NftType) {
+        guard type.fields.count == 1 else { return }
+        let isHost = [.mark, .connectionState, .interfaceName].contains(type.fields[0])
+        append(number)
+        append(UInt8(4))
+        append(UInt32(isHost ? 1 : 2))
+    }
+}
+
+/// An element with all that the kernel keeps of it, to be written or as it is listed.
+public struct NftSetElement: Sendable, Hashable {
+    public var element: NftElement
+    /// How long it stays, milliseconds; nil for the set's own. The kernel counts in ticks of up to 10 ms.
+    public var timeout: UInt64?
+    /// How much of that is left, milliseconds; nil for all.
+    public var expiration: UInt64?
+    /// Whether it is the first key behind a range of one field (NFT_SET_ELEM_INTERVAL_END).
+    public var isRangeEnd: Bool
+    /// What rules have counted on it, in a set whose elements count.
+    public let counter: NftCounter?
+
+    public init(
+        _ element: NftElement, timeout: UInt64? = nil, expiration: UInt64? = nil, isRangeEnd: Bool = false
+    ) {
+        self.element = element
+        self.timeout = timeout
+        self.expiration = expiration
+        self.isRangeEnd = isRangeEnd
+        counter = nil
+    }
+
+    /// A range of one field, in the two elements that the kernel wants of it: its first key, and the first one behind it,
+    /// which a range up to the greatest key has none of.
+    ///
+    /// - Parameters:
+    ///   - first: the first element; the data and the comment are on it.
+    ///   - last: the last key, in network byte order and as long as the first one.
+    public static func range(_ first: NftElement, through last: [UInt8]) -> [NftSetElement] {
+        var behind = last
+        for position in behind.indices.reversed() {
+            behind[position] &+= 1
+            if behind[position] != 0 {
+                return [NftSetElement(first), NftSetElement(NftElement(key: behind), isRangeEnd: true)]
+            }
+        }
+        return [NftSetElement(first)]
+    }
+
+    init?(_ attributes: Attributes) {
+        guard let element = NftElement(attributes) else { return nil }
+        self.element = element
+        timeout = attributes[NFTASetElement.timeout]?.bigEndian64
+        expiration = attributes[NFTASetElement.expiration]?.bigEndian64
+        isRangeEnd = (attributes[NFTA.elementFlags]?.bigEndian32 ?? 0) & NFTASetElement.rangeEnd != 0
+        let expression = attributes.nested(NFTASetElement.expression)
+        counter =
+            expression[NFTA.expressionName]?.text == NftCounter.name
+            ? NftCounter(expression.nested(NFTA.expressionData)) : nil
+    }
+
+    /// The elements of a message of the kernel; those that stand for all keys are not among them.
+    public static func list(_ message: Message) -> [NftSetElement] {
+        guard message.payload.count >= 4 else { return [] }
+        return Attributes(message.payload.dropFirst(4)).nested(NFTA.elementsList).all
+            .compactMap { NftSetElement(Attributes($0.bytes)) }
+    }
+
+    func encode(_ builder: inout MessageBuilder, keyOnly: Bool) {
+        if isRangeEnd { builder.attribute(NFTA.elementFlags, bigEndian: NFTASetElement.rangeEnd) }
+        element.encode(&builder, keyOnly: keyOnly)
+        guard !keyOnly else { return }
+        if let timeout { builder.attribute(NFTASetElement.timeout, bigEndian: timeout) }
+        if let expiration { builder.attribute(NFTASetElement.expiration, bigEndian: expiration) }
+    }
+}
+
+extension MessageBuilder {
+    /// Makes a set or map, unless it is there.
+    ///
+    /// - Parameter number: what a rule of the same batch may call it by; not 0.
+    public mutating func addSet(_ set: NftSet, _ options: NftSetOptions, to table: NftTable, number: UInt32) {
+        nft(NftMessageType.newSet, flags: MessageFlag.create, table.family) { builder in
+            builder.attribute(NFTA.setTable, text: table.name)
+            builder.set(
+                set, number: number, otherFlags: options.flags, size: options.size, userData: set.byteOrders)
+            if let timeout = options.timeout { builder.attribute(NFTASet.timeout, bigEndian: timeout) }
+            if let interval = options.collectionInterval {
+                builder.attribute(NFTASet.collectionInterval, bigEndian: interval)
+            }
+        }
+    }
+
+    /// Adds as many elements as one message takes, and at least one.
+    ///
+    /// - Parameter exclusive: fails with `EEXIST` where there is one of the same key.
+    /// - Returns: those that are left, for the next message.
+    public mutating func addElements(
+        _ elements: ArraySlice<NftSetElement>, to set: String, of table: NftTable, exclusive: Bool = false
+    ) -> ArraySlice<NftSetElement> {
+        let flags = MessageFlag.create | (exclusive ? MessageFlag.exclusive : 0)
+        return fill(NftMessageType.newElement, flags: flags, elements, set, table, keysOnly: false)
+    }
+
+    /// Deletes as many elements as one message takes, and at least one. Fails with `ENOENT` where one is missing.
+    ///
+    /// - Returns: those that are left, for the next message.
+    public mutating func deleteElements(
+        _ elements: ArraySlice<NftSetElement>, of set: String, in table: NftTable
+    ) -> ArraySlice<NftSetElement> {
+        fill(NftMessageType.deleteElement, flags: 0, elements, set, table, keysOnly: true)
+    }
+
+    private mutating func fill(
+        _ type: UInt16, flags: UInt16, _ elements: ArraySlice<NftSetElement>, _ set: String, _ table: NftTable,
+        keysOnly: Bool
+    ) -> ArraySlice<NftSetElement> {
+        var rest = elements
+        nft(type, flags: flags, table.family) { builder in
+            builder.attribute(NFTA.elementsTable, text: table.name)
+            builder.attribute(NFTA.elementsSet, text: set)
+            builder.nested(NFTA.elementsList) { list in
+                let start = list.bytes.count
+                while list.bytes.count - start < MessageBuilder.fullListSize, let element = rest.popFirst() {
+                    list.nested(NFTA.listElement) { element.encode(&$0, keyOnly: keysOnly) }
+                }
+            }
+        }
+        return rest
+    }
+
+    /// Octets at which a list takes no more elements: an attribute has at most 65535, an element no more than 600.
+    private static let fullListSize = 60_000
+}
+
+/// enum nft_set_attributes, linux/netfilter/nf_tables.h.
+private enum NFTASet {
+    static let timeout: UInt16 = 11
+    static let collectionInterval: UInt16 = 12
+}
+
+/// enum nft_set_elem_attributes and nft_set_elem_flags, linux/netfilter/nf_tables.h.
+private enum NFTASetElement {
+    static let timeout: UInt16 = 4
+    static let expiration: UInt16 = 5
+    static let expression: UInt16 = 7
+
+    static let rangeEnd: UInt32 = 1
+}

@@ -1,0 +1,189 @@
+/// Ends a packet's way, and tells its sender.
+public enum NftReject: NftEncodable {
+    public static let name = "reject"
+
+    /// An RST segment; the rule has to have matched TCP (NFT_REJECT_TCP_RST).
+    case tcpReset
+    /// Destination unreachable of that code: in a table of family `ip` ICMP's (linux/icmp.h), 3 for the port; in one of
+    /// `ip6` ICMPv6's (linux/icmpv6.h), 4 for the port.
+    case icmp(code: UInt8)
+    /// In a table of family `inet`: of the packet's own version.
+    case icmpx(Reason)
+
+    /// enum nft_reject_inet_code.
+    public enum Reason: UInt8, Sendable, Hashable {
+        case noRoute = 0
+        case portUnreachable = 1
+        case hostUnreachable = 2
+        case administrativelyProhibited = 3
+    }
+
+    public init?(_ attributes: Attributes) {
+        let code = attributes[NFTAReject.code]?.uint8 ?? 0
+        switch attributes[NFTAReject.type]?.bigEndian32 {
+        case NFTAReject.unreachable: self = .icmp(code: code)
+        case NFTAReject.tcpReset: self = .tcpReset
+        case NFTAReject.unreachableOfEither:
+            guard let reason = Reason(rawValue: code) else { return nil }
+            self = .icmpx(reason)
+        default: return nil
+        }
+    }
+
+    public func encode(_ builder: inout MessageBuilder) {
+        switch self {
+        case .tcpReset:
+            builder.attribute(NFTAReject.type, bigEndian: NFTAReject.tcpReset)
+        case .icmp(let code):
+            builder.attribute(NFTAReject.type, bigEndian: NFTAReject.unreachable)
+            builder.attribute(NFTAReject.code, uint8: code)
+        case .icmpx(let reason):
+            builder.attribute(NFTAReject.type, bigEndian: NFTAReject.unreachableOfEither)
+            builder.attribute(NFTAReject.code, uint8: reason.rawValue)
+        }
+    }
+}
+
+/// Hands a copy of the packet to the programs that listen to a group of NFLOG (linux/netfilter/nfnetlink_log.h).
+public struct NftLog: NftEncodable {
+    public static let name = "log"
+
+    public let group: UInt16
+    /// At most 127 octets (NF_LOG_PREFIXLEN).
+    public let prefix: String
+    /// How many octets of the packet; nil for all.
+    public let snapLength: UInt32?
+    /// How many packets the kernel collects before it sends them; nil for one.
+    public let queueThreshold: UInt16?
+
+    public init(group: UInt16, prefix: String = "", snapLength: UInt32? = nil, queueThreshold: UInt16? = nil) {
+        self.group = group
+        self.prefix = prefix
+        self.snapLength = snapLength
+        self.queueThreshold = queueThreshold
+    }
+
+    /// Nil for what goes to the kernel's log.
+    public init?(_ attributes: Attributes) {
+        guard let group = attributes[NFTALog.group]?.bigEndian16 else { return nil }
+        self.init(
+            group: group, prefix: attributes[NFTALog.prefix]?.text ?? "",
+            snapLength: attributes[NFTALog.snapLength]?.bigEndian32,
+            queueThreshold: attributes[NFTALog.queueThreshold]?.bigEndian16)
+    }
+
+    public func encode(_ builder: inout MessageBuilder) {
+        if !prefix.isEmpty { builder.attribute(NFTALog.prefix, text: prefix) }
+        builder.attribute(NFTALog.group, bigEndian: group)
+        if let snapLength { builder.attribute(NFTALog.snapLength, bigEndian: snapLength) }
+        if let queueThreshold { builder.attribute(NFTALog.queueThreshold, bigEndian: queueThreshold) }
+    }
+}
+
+/// Goes on as long as no more than so many packets or octets pass in a time, or only if more do.
+public struct NftLimit: NftEncodable {
+    public static let name = "limit"
+
+    public let rate: UInt64
+    /// Seconds: nft knows 1, 60, 3600, 86400 and 604800.
+    public let unit: UInt64
+    /// What may pass at once besides; packets or octets.
+    public let burst: UInt32
+    public let measure: Measure
+    /// Whether it goes on above the rate.
+    public let isOver: Bool
+
+    /// enum nft_limit_type.
+    public enum Measure: UInt32, Sendable, Hashable {
+        case packets = 0
+        case octets = 1
+    }
+
+    public init(
+        _ rate: UInt64, _ measure: Measure = .packets, perSeconds unit: UInt64 = 1, burst: UInt32 = 5,
+        isOver: Bool = false
+    ) {
+        self.rate = rate
+        self.unit = unit
+        self.burst = burst
+        self.measure = measure
+        self.isOver = isOver
+    }
+
+    public init?(_ attributes: Attributes) {
+        guard let rate = attributes[NFTALimit.rate]?.bigEndian64, let unit = attributes[NFTALimit.unit]?.bigEndian64,
+            let measure = Measure(rawValue: attributes[NFTALimit.type]?.bigEndian32 ?? 0)
+        else { return nil }
+        self.init(
+            rate, measure, perSeconds: unit, burst: attributes[NFTALimit.burst]?.bigEndian32 ?? 0,
+            isOver: (attributes[NFTALimit.flags]?.bigEndian32 ?? 0) & NFTALimit.over != 0)
+    }
+
+    public func encode(_ builder: inout MessageBuilder) {
+        builder.attribute(NFTALimit.rate, bigEndian: rate)
+        builder.attribute(NFTALimit.unit, bigEndian: unit)
+        builder.attribute(NFTALimit.burst, bigEndian: burst)
+        builder.attribute(NFTALimit.type, bigEndian: measure.rawValue)
+        builder.attribute(NFTALimit.flags, bigEndian: isOver ? NFTALimit.over : 0)
+    }
+}
+
+/// What a counter has counted; as an expression it begins there.
+public struct NftCounter: NftEncodable {
+    public static let name = "counter"
+
+    public let packets: UInt64
+    public let octets: UInt64
+
+    public init(packets: UInt64 = 0, octets: UInt64 = 0) {
+        self.packets = packets
+        self.octets = octets
+    }
+
+    public init?(_ attributes: Attributes) {
+        guard let packets = attributes[NFTACounter.packets]?.bigEndian64,
+            let octets = attributes[NFTACounter.octets]?.bigEndian64
+        else { return nil }
+        self.init(packets: packets, octets: octets)
+    }
+
+    public func encode(_ builder: inout MessageBuilder) {
+        builder.attribute(NFTACounter.octets, bigEndian: octets)
+        builder.attribute(NFTACounter.packets, bigEndian: packets)
+    }
+}
+
+/// enum nft_reject_attributes and nft_reject_types, linux/netfilter/nf_tables.h.
+private enum NFTAReject {
+    static let type: UInt16 = 1
+    static let code: UInt16 = 2
+
+    static let unreachable: UInt32 = 0
+    static let tcpReset: UInt32 = 1
+    static let unreachableOfEither: UInt32 = 2
+}
+
+/// enum nft_log_attributes, linux/netfilter/nf_tables.h.
+private enum NFTALog {
+    static let group: UInt16 = 1
+    static let prefix: UInt16 = 2
+    static let snapLength: UInt16 = 3
+    static let queueThreshold: UInt16 = 4
+}
+
+/// enum nft_limit_attributes and nft_limit_flags, linux/netfilter/nf_tables.h.
+private enum NFTALimit {
+    static let rate: UInt16 = 1
+    static let unit: UInt16 = 2
+    static let burst: UInt16 = 3
+    static let type: UInt16 = 4
+    static let flags: UInt16 = 5
+
+    static let over: UInt32 = 1
+}
+
+/// enum nft_counter_attributes, linux/netfilter/nf_tables.h.
+private enum NFTACounter {
+    static let octets: UInt16 = 1
+    static let packets: UInt16 = 2
+}
