@@ -98,9 +98,10 @@ extension Failure: CustomStringConvertible {
 
 /// Tells a change apart from others that are sent together with it, in the error that says which was refused.
 public struct ChangeTag: Sendable, Hashable {
-    private let name: String
+    private let number: UInt8
 
-    public init(_ name: String) { self.name = name }
+    /// - Parameter number: any; one that differs among the changes that are sent together.
+    public init(_ number: UInt8) { self.number = number }
 }
 
 /// Runs a system call and says in its error what it was for.

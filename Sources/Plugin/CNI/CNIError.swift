@@ -26,7 +26,7 @@ extension Failure {
 
     /// The same error, with advice for people where whoever failed had none: what the kernel's number means for a plugin.
     public var advised: Failure {
-        guard details.isEmpty, errno == .notPermitted else { return self }
+        guard details.isEmpty, errno == .notPermitted, kind != .storage else { return self }
         return advising("the plugin needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)")
     }
 }

@@ -80,7 +80,7 @@ struct PodInterface {
 
 extension ChangeTag {
     /// A route, which may be there already.
-    fileprivate static var route: ChangeTag { ChangeTag("route") }
+    fileprivate static var route: ChangeTag { ChangeTag(2) }
 }
 
 extension Route {

@@ -110,7 +110,7 @@ struct VethPair {
 
 extension ChangeTag {
     /// Whether a link has IPv6, which kernels without it refuse.
-    fileprivate static var ipv6: ChangeTag { ChangeTag("ipv6") }
+    fileprivate static var ipv6: ChangeTag { ChangeTag(1) }
 }
 
 extension AttachmentName {

@@ -80,8 +80,8 @@ import Testing
             try enterNewNamespace()
             var socket = try NetlinkSocket()
             var changes = Changes()
-            changes.append("first", as: ChangeTag("first")) { $0.changeLink(.index(1), LinkChange()) }
-            changes.append("a route nowhere", as: ChangeTag("route")) {
+            changes.append("first", as: ChangeTag(1)) { $0.changeLink(.index(1), LinkChange()) }
+            changes.append("a route nowhere", as: ChangeTag(2)) {
                 $0.addRoute(Route(to: CIDR("10.1.0.0/16")!, via: IPAddress("10.2.0.1")!, interface: 1))
             }
             changes.append("a link that is missing") { $0.changeLink(.name("nosuch"), LinkChange()) }
@@ -93,7 +93,7 @@ import Testing
                 throw Unseen("no error")
             } catch let error as Failure {
                 try require(error.message.hasPrefix("a route nowhere: "), "\(error)")
-                try require(error.change == ChangeTag("route") && error.errno == .networkUnreachable, "\(error)")
+                try require(error.change == ChangeTag(2) && error.errno == .networkUnreachable, "\(error)")
                 try require(error.message.split(separator: ":").count > 2, "no words of the kernel: \(error)")
             }
             try require(try socket.link(.index(1))?.isUp == true, "a later change was not tried")

@@ -186,6 +186,8 @@ import Testing
         // What is known better goes before it.
         #expect(CNIError("a", .notPermitted, details: "ask b").advised.details == "ask b")
         #expect(CNIError("a", .accessDenied).advised.details.isEmpty)
+        // A file may be kept from root, too.
+        #expect(CNIError(.storage, "a", errno: .notPermitted).advised.details.isEmpty)
     }
 
     @Test(arguments: SpecVersion.allCases)
