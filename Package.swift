@@ -150,7 +150,7 @@ let package = Package(
         tests("Plugin", "CNITests", ["Addresses", "CNI", "JSON", "TestSupport"]),
         tests("Plugin", "DBusTests", ["ContainerRuntime", "DBus", "Posix", "TestSupport"]),
         tests("Plugin", "DHCPTests", ["Addresses", "CNI", "DHCP", "JSON", "Posix", "TestSupport"]),
-        tests("Plugin", "IPAMTests", ["Addresses", "IPAM", "Posix", "ipam-driver"]),
+        tests("Plugin", "IPAMTests", ["Addresses", "IPAM", "Posix", "TestSupport", "ipam-driver"]),
         tests(
             "Plugin", "NetfilterTests",
             ["Addresses", "CKernel", "Kernel", "Libnftables", "Netfilter", "NetlinkCodec", "Posix", "TestSupport"]),
