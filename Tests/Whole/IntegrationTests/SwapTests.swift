@@ -131,7 +131,7 @@ import Testing
         try scene.expectServing(alive, "after GC")
     }
 
-    /// Those that the reference writes by itself since 1.6, where it has no iptables: newer than Debian's.
+    /// Those that the reference writes by itself since 1.6, where it has no iptables.
     @Test(arguments: ["DEL", "GC"]) func rulesOfTheReferencesNftablesGoToo(_ command: String) throws {
         let node = try Node()
         let pods = try node.pods(2)
