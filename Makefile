@@ -68,12 +68,15 @@ lint:
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests
 	scripts/lint
 
+REFERENCE := build/fetched/containernetworking-plugins
 bench: setup-test all tools
 	build/tools/cnirun bench --swiftlet build/bin --drop-in build/bin --floor build/tools/floor --peak build/tools/peak \
-		--calls build/tools/calls $(BENCH_FLAGS)
+		--calls build/tools/calls --reference $(REFERENCE)/usr/lib/cni --reference-version "$$(cat $(REFERENCE).version)" \
+		$(BENCH_FLAGS)
 
 bench-data: setup-test all tools
-	build/tools/cnirun bench-data $(BENCH_FLAGS)
+	build/tools/cnirun bench-data --reference $(REFERENCE)/usr/lib/cni --reference-version "$$(cat $(REFERENCE).version)" \
+		$(BENCH_FLAGS)
 
 man: setup-package all
 	scripts/man $(BIN)/swiftletctl build/man

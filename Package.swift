@@ -163,7 +163,7 @@ let package = Package(
         tests("Plugin", "CNITests", ["Addresses", "CNI", "JSON", "TestSupport"]),
         tests("Plugin", "DBusTests", ["ContainerRuntime", "DBus", "Posix", "TestSupport"]),
         tests("Plugin", "DHCPTests", ["Addresses", "Attachments", "CNI", "DHCP", "JSON", "Posix", "TestSupport"]),
-        tests("Plugin", "IPAMTests", ["Addresses", "Attachments", "IPAM", "Posix", "ipam-driver"]),
+        tests("Plugin", "IPAMTests", ["Addresses", "Attachments", "IPAM", "Posix", "TestSupport", "ipam-driver"]),
         tests(
             "Plugin", "NetfilterTests",
             ["Addresses", "CKernel", "Kernel", "Libnftables", "Netfilter", "NetlinkCodec", "Posix", "TestSupport"]),

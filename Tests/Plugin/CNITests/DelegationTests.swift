@@ -71,7 +71,10 @@ private let gcInput = configuration(.latest, #","cni.dev/valid-attachments":[]"#
     @Test(arguments: SpecVersion.allCases)
     func aResultWithoutAVersionHasThatOfTheConfiguration(_ version: SpecVersion) throws {
         let abbreviated = CNIResult(ips: [.init(address: CIDR("10.1.0.5/16")!)])
-        guard case .object(var object) = try abbreviated.json(version: version) else { return }
+        guard case .object(var object) = try abbreviated.json(version: version) else {
+            Issue.record("a result is an object")
+            return
+        }
         object["cniVersion"] = nil
         let text = String(decoding: JSON.object(object).serialized(pretty: false), as: UTF8.self)
         let scripts = try Scripts(["inner": "cat >/dev/null; echo '\(text)'"])

@@ -203,7 +203,10 @@ private func read(_ json: JSON) throws -> CNIResult { try CNIResult(JSONReader(j
 
     @Test(arguments: wrong)
     func aResultThatCannotBeReadSaysWhere(_ fields: JSON, _ code: CNIError.Code, _ message: String) {
-        guard case .object(var object) = fields else { return }
+        guard case .object(var object) = fields else {
+            Issue.record("\(fields) is no object")
+            return
+        }
         object["cniVersion"] = "1.1.0"
         let error = #expect(throws: CNIError.self) { try read(.object(object)) }
         #expect(error?.code == code)

@@ -133,7 +133,23 @@ struct Peer: Sendable {
         return Array(buffer[..<max(0, count)])
     }
 
-    func send(_ octets: [UInt8]) { _ = Glibc.send(connection, octets, octets.count, Int32(MSG_NOSIGNAL)) }
+    /// False when the client is gone.
+    @discardableResult
+    func send(_ octets: [UInt8]) -> Bool {
+        Glibc.send(connection, octets, octets.count, Int32(MSG_NOSIGNAL)) == octets.count
+    }
+
+    /// Waits until the client has taken all that was sent, or is gone.
+    func awaitReading() {
+        var unread: Int32 = 0
+        // SIOCOUTQ, linux/sockios.h: as much as the kernel holds of it.
+        while ioctl(connection, 0x5411, &unread) == 0, unread > 0, !isOver { sched_yield() }
+    }
+
+    private var isOver: Bool {
+        var state = pollfd(fd: connection, events: 0, revents: 0)
+        return poll(&state, 1, 0) > 0
+    }
 
     func send(_ text: String) { send(Array(text.utf8)) }
 

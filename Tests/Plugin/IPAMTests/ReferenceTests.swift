@@ -1,11 +1,11 @@
 import Addresses
 import Foundation
+import TestSupport
 import Testing
 
 @testable import IPAM
 
-/// Debian's containernetworking-plugins.
-private let hostLocal = "/usr/lib/cni/host-local"
+private let hostLocal = referencePlugins + "/host-local"
 
 @Suite("Next to the reference plugin")
 struct ReferenceTests {
@@ -17,8 +17,8 @@ struct ReferenceTests {
         return Outcome(
             [hostLocal],
             environment: [
-                "CNI_COMMAND": command, "CNI_CONTAINERID": id, "CNI_NETNS": "/proc/self/ns/net", "CNI_IFNAME": "eth0",
-                "CNI_PATH": "/usr/lib/cni",
+                "CNI_COMMAND": command, "CNI_CONTAINERID": id, "CNI_NETNS": "/run/netns/none", "CNI_IFNAME": "eth0",
+                "CNI_PATH": referencePlugins,
             ],
             input: """
                 {"cniVersion": "1.0.0", "name": "net", "type": "x", "prevResult": {"cniVersion": "1.0.0"},

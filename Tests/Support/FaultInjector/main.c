@@ -4,10 +4,11 @@
 //
 // FAULT is what becomes of the call of that number of that process: `none`; `kill`, before the kernel does it;
 // `error=N`, it is not done and fails with that error number; `truncate`, a message that was received is said to have
-// been longer; `halve`, the second half of what was received is missing.
+// been longer; `halve`, the second half of what was received is missing; `hold`, it waits until somebody has opened the
+// named pipe LOG.held for writing, which tells that the call is about to happen, and closed it again.
 // PROCESS 0 is the program, the others are its descendants in the order of their birth. Calls are counted from 1, the
 // program's from execve on. Each is a line of the log, `PROCESS CALL NUMBER-IN-MAIN NAME`, the faulty one with `!` in
-// front; those that come before main are libc's and the language's. strace(1) can do nearly all of this, but it counts
+// front; those that come before main are libc's and the language's. CALL can also be NAME:N, the N-th of that name. strace(1) can do nearly all of this, but it counts
 // each kind of call apart, and cannot tell a child from its parent.
 //
 // Ends as the program does: when the program does, but for `none` and faults of descendants, where it waits for all.
@@ -47,8 +48,12 @@ static int process_count;
 static volatile sig_atomic_t is_late;
 
 static struct {
-    enum { none, kill_it, fail, truncate_it, halve } kind;
+    enum { none, kill_it, fail, truncate_it, halve, hold } kind;
     long error, process, call;
+    /// Only calls of that name are counted, in `seen`, if it is not NULL.
+    const char *name;
+    long seen;
+    char pipe[PATH_MAX];
 } fault;
 
 static void die(const char *what) {
@@ -139,6 +144,22 @@ static void set_result(pid_t pid, uint64_t value) { set_register(pid, 0, value);
 #error "say how a system call is changed here"
 #endif
 
+static int is_meant(const struct process *process) {
+    if (fault.kind == none || process != &processes[fault.process]) return 0;
+    if (!fault.name) return process->calls == fault.call;
+    return strcmp(name_of(process->entry.entry.nr), fault.name) == 0 && ++fault.seen == fault.call;
+}
+
+static void wait_for_release(void) {
+    int gate = open(fault.pipe, O_RDONLY | O_CLOEXEC);
+    char octet;
+    // Out of time is looked at by the caller.
+    if (gate < 0 && errno == EINTR) return;
+    if (gate < 0) die(fault.pipe);
+    while (read(gate, &octet, 1) > 0) continue;
+    close(gate);
+}
+
 static void on_entry(struct process *process, FILE *log) {
     struct __ptrace_syscall_info *info = &process->entry;
     // What comes before execve is this program's own.
@@ -146,14 +167,14 @@ static void on_entry(struct process *process, FILE *log) {
     process->calls++;
     if (!process->is_in_main) process->is_in_main = begins_main(process->pid, info);
     if (process->is_in_main) process->calls_in_main++;
-    process->is_faulty =
-        fault.kind != none && process == &processes[fault.process] && process->calls == fault.call;
+    process->is_faulty = is_meant(process);
     fprintf(
         log, "%s%d %ld %ld %s\n", process->is_faulty ? "! " : "", (int)(process - processes), process->calls,
         process->calls_in_main, name_of(info->entry.nr));
     fflush(log);
     if (!process->is_faulty) return;
     if (fault.kind == kill_it) kill(process->pid, SIGKILL);
+    if (fault.kind == hold) wait_for_release();
     if (fault.kind != fail) return;
     // The kernel's way to say that there is no more is to leave the break where it is.
     if (info->entry.nr == SYS_brk) set_first_argument(process->pid, 0);
@@ -236,9 +257,12 @@ static void read_fault(char *kind, char *process, char *call) {
     if (strcmp(kind, "kill") == 0) fault.kind = kill_it;
     else if (strcmp(kind, "truncate") == 0) fault.kind = truncate_it;
     else if (strcmp(kind, "halve") == 0) fault.kind = halve;
+    else if (strcmp(kind, "hold") == 0) fault.kind = hold;
     else if (strncmp(kind, "error=", 6) == 0) fault.kind = fail, fault.error = atol(kind + 6);
     fault.process = atol(process);
-    fault.call = atol(call);
+    char *number = strchr(call, ':');
+    if (number) *number++ = 0, fault.name = call;
+    fault.call = atol(number ? number : call);
 }
 
 int main(int count, char **arguments) {
@@ -249,6 +273,7 @@ int main(int count, char **arguments) {
     FILE *log = fopen(arguments[1], "we");
     if (!log) die(arguments[1]);
     read_fault(arguments[3], arguments[4], arguments[5]);
+    snprintf(fault.pipe, sizeof fault.pipe, "%s.held", arguments[1]);
     int ready[2];
     if (pipe2(ready, O_CLOEXEC) < 0) die("make a pipe");
     pid_t program = fork();

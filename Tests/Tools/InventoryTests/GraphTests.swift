@@ -33,6 +33,7 @@ import Testing
         let rectangles = zip(
             zip(try Self.numbers("x", of: "rect", in: svg), try Self.numbers("y", of: "rect", in: svg)),
             zip(try Self.numbers("width", of: "rect", in: svg), try Self.numbers("height", of: "rect", in: svg)))
+        #expect(Array(rectangles).count > count)
         for ((x, y), (w, h)) in rectangles {
             #expect(x >= 0 && y >= 0 && w > 0 && h > 0 && x + w <= width && y + h <= height)
         }

@@ -14,7 +14,7 @@ import Testing
         let node = try Node()
         let pod = try node.pod()
         let ipam: [String: JSONValue] = ["subnet": "10.44.0.0/24"]
-        let list = try way.network(node, limits(megabits: 50), ipam: ipam, version: "1.0.0")
+        let list = try way.network(node, limits(megabits: 50), ipam: ipam, version: Requirements.referenceVersion)
         let attachment = way.attachment(pod, limits(megabits: 50))
         let (before, after) = runtimes(node, oursFirst: oursFirst)
         _ = try before.add(list, attachment)
@@ -33,7 +33,8 @@ import Testing
             "ingressRate": 10_000_000, "ingressBurst": .integer(burst), "egressRate": 10_000_000,
             "egressBurst": .integer(burst),
         ]
-        let list = try LimitedBy.chain.network(node, limits, ipam: ["subnet": "10.44.0.0/24"], version: "1.0.0")
+        let list = try LimitedBy.chain.network(
+            node, limits, ipam: ["subnet": "10.44.0.0/24"], version: Requirements.referenceVersion)
         let (before, after) = runtimes(node, oursFirst: false)
         _ = try before.add(list, pod.attachment)
         try after.check(list, pod.attachment)
@@ -46,9 +47,9 @@ import Testing
         let node = try Node()
         let pod = try node.pod()
         let list = try LimitedBy.chain.network(
-            node, limits(megabits: 50), ipam: ["subnet": "10.44.0.0/24"], version: "1.0.0")
+            node, limits(megabits: 50), ipam: ["subnet": "10.44.0.0/24"], version: Requirements.referenceVersion)
         _ = try runtimes(node, oursFirst: false).before.add(list, pod.attachment)
-        try node.runtime().del(node.network(node.swiftlet(), version: "1.0.0"), pod.attachment)
+        try node.runtime().del(node.network(node.swiftlet(), version: Requirements.referenceVersion), pod.attachment)
         #expect(try node.shaping() == [])
     }
 }

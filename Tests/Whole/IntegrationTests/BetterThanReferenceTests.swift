@@ -141,7 +141,7 @@ import Testing
         let bridge = try #require(first["interfaces"]?[0]?["name"]?.string)
         try node.runtime().del(list, pods[0].attachment)
         // The loop runs beside the plugin, in a shell on the node: a thousand times in seconds.
-        guard let plugin = list.plugins.first, case .object(var object) = plugin else { return }
+        var object = try #require(list.plugins.first?.object)
         object["cniVersion"] = "1.1.0"
         object["name"] = .string(list.name)
         try node.write("conf", String(decoding: JSONValue.object(object).bytes, as: UTF8.self))

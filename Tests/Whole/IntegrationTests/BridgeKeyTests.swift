@@ -94,7 +94,7 @@ import Testing
         expectSame(try Snapshot(node, [pod]).without("file"), as: before)
         #expect(try node.reservations() == [])
 
-        guard case .object(var forced) = plugin else { return }
+        var forced = try #require(plugin.object)
         forced["forceAddress"] = true
         try add(node, pod, .object(forced))
         #expect(try node.addresses("cbr0") == ["10.44.0.1/24"])
@@ -128,8 +128,11 @@ import Testing
         let (plain, flagged) = (try node.pod(), try node.pod())
         try add(node, plain, node.swiftlet())
         let before = try node.veths()
+        #expect(before.count == 1)
         try add(node, flagged, node.swiftlet(["subnet": "10.44.0.0/24", .init(key): true]))
-        for veth in try node.veths() {
+        let after = try node.veths()
+        #expect(after.count == 2)
+        for veth in after {
             let data = try node.link(veth)?["linkinfo"]?["info_slave_data"]
             #expect(data?[flag] == .bool(!before.contains(veth)))
         }

@@ -13,7 +13,7 @@ import Testing
         let pod = try lan.node.pod()
         try lan.node.link(plugin: "bridge", from: Requirements.bin)
         let runtime = lan.node.runtime(path: [try lan.node.link(plugin: "dhcp", from: Requirements.referenceBin)])
-        let list = try lan.network(version: "1.0.0")
+        let list = try lan.network(version: Requirements.referenceVersion)
         let result = try runtime.add(list, pod.attachment).result
         #expect(try pod.addresses("eth0") == result.addresses)
         #expect(result["routes"] == [["dst": "0.0.0.0/0", "gw": "10.99.0.1"]])
@@ -42,7 +42,10 @@ import Testing
         try runtime.gc(list, valid: [pod.valid])
         #expect(server.log.components(separatedBy: "DHCPACK").count == 2)
         try runtime.del(list, pod.attachment)
-        try eventually("it is released") { server.log.contains("DHCPRELEASE(cbr0) \(result.hosts[0]) ") }
+        // What the daemon of 1.9.1 does about it does not reach the server.
+        if !Requirements.referenceVersions.contains("1.1.0") {
+            try eventually("it is released") { server.log.contains("DHCPRELEASE(cbr0) \(result.hosts[0]) ") }
+        }
         withExtendedLifetime(daemon) {}
     }
 
@@ -68,7 +71,9 @@ import Testing
         let pod = try lan.node.pod()
         try lan.node.link(plugin: "bridge", from: Requirements.bin)
         let runtime = lan.node.runtime(path: [try lan.node.link(plugin: "dhcp", from: Requirements.referenceBin)])
-        let error = try failure { _ = try runtime.add(lan.network(version: "1.0.0"), pod.attachment) }
+        let error = try failure {
+            _ = try runtime.add(lan.network(version: Requirements.referenceVersion), pod.attachment)
+        }
         #expect(error.msg.contains("no more tries: no DHCP server has answered"))
         withExtendedLifetime(daemon) {}
     }

@@ -15,6 +15,7 @@ import Testing
         #expect(result.interface("eth0")?["mac"] == link["address"])
         // Whatever is one's own is on lo, which is another plugin's business.
         try pod.set("link", "set", "lo", "up")
+        #expect(result.hosts.count == 2)
         for address in result.hosts { try expectConnected(pod, address, pod, address) }
         try node.runtime().check(list, pod.attachment)
         try pod.set("link", "set", "eth0", "down")

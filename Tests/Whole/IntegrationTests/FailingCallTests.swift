@@ -5,10 +5,10 @@ import Testing
 /// Whatever system call fails: a plugin succeeds rightly, or says so in one CNI error. An ADD that has failed leaves nothing;
 /// a DEL or GC that has failed can be run again.
 @Suite(.realKernel) struct FailingCallTests {
-    static let sweeps = FaultScene.everyPlugin.flatMap { way, plugin, name in
+    static let sweeps = FaultScene.everyPlugin.flatMap { setting, plugin, name in
         [.add, .del, .blindDel, .gc].flatMap { (deed: FaultScene.Deed) in
             (Fault.errors + [.truncate, .halve]).map {
-                FaultSweep(way: way, plugin: plugin, name: name, deed: deed, fault: $0, remedy: .del)
+                FaultSweep(setting: setting, plugin: plugin, name: name, deed: deed, fault: $0, remedy: .del)
             }
         }
     }.filter(\.isWanted)
@@ -21,8 +21,8 @@ import Testing
     @Test(arguments: [FaultScene.Deed.add, .del, .gc]) func nothingIsStakedOnRandomNumbersOfTheKernel(
         _ deed: FaultScene.Deed
     ) throws {
-        for (way, plugin, name) in FaultScene.everyPlugin {
-            let sweep = FaultSweep(way: way, plugin: plugin, name: name, deed: deed, fault: .kill, remedy: .del)
+        for (setting, plugin, name) in FaultScene.everyPlugin {
+            let sweep = FaultSweep(setting: setting, plugin: plugin, name: name, deed: deed, fault: .kill, remedy: .del)
             #expect(try !sweep.calls().contains("getrandom"), "\(sweep)")
         }
     }

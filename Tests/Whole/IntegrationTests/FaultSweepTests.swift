@@ -9,7 +9,8 @@ import Testing
         let home = try Node()
         let plugins = try home.script(
             "swiftlet", "input=$(cat); real() { printf %s \"$input\" | \(Requirements.bin)/swiftlet; }\n" + script)
-        var sweep = FaultSweep(way: .alone, plugin: 0, name: "script", deed: deed, fault: fault, remedy: .del)
+        var sweep = FaultSweep(
+            setting: .bridge(.alone), plugin: 0, name: "script", deed: deed, fault: fault, remedy: .del)
         sweep.plugins = [plugins]
         return try sweep.run(every: step).joined(separator: "\n")
     }
@@ -46,7 +47,7 @@ import Testing
             [ "$CNI_COMMAND" = ADD ] || { real; exit; }
             real || { echo '{"cniVersion":"1.1.0","ips":[]}'; exit 0; }
             """
-        #expect(try findings(script, .add, .error(.EIO), every: 31).contains("a result without two addresses"))
+        #expect(try findings(script, .add, .error(.EIO), every: 31).contains("a result without 2 addresses"))
     }
 
     @Test func anErrorThatIsNoneIsFound() throws {

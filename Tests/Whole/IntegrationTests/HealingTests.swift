@@ -76,9 +76,12 @@ import Testing
         let shared = try ["net", "net-2"].map(node.ownElements)
         // One of the garbage and one of the other network have lost their records.
         let records = try node.records()
-        for file in try node.recordPaths() where file.contains(pods[1].id) || file.contains(pods[3].id) {
-            try FileManager.default.removeItem(atPath: "\(records)/\(file)")
+        func removeRecords(_ pods: Pod...) throws {
+            let files = try node.recordPaths().filter { file in pods.contains { file.contains($0.id) } }
+            try #require(files.count >= pods.count)
+            for file in files { try FileManager.default.removeItem(atPath: "\(records)/\(file)") }
         }
+        try removeRecords(pods[1], pods[3])
         try runtime.gc(list, valid: [pods[0].valid])
         try runtime.check(list, pods[0].with(ports: hostPorts(8080)))
         #expect(try node.ownElements(of: "net/\(pods[0].id)/eth0") == before[0])
@@ -90,9 +93,7 @@ import Testing
         try runtime.check(other, pods[4].with(ports: hostPorts(8084)))
         #expect(try node.recordPaths().filter { $0.contains(pods[2].id) } == [])
         // A valid attachment keeps its elements without a record too.
-        for file in try node.recordPaths() where file.contains(pods[0].id) {
-            try FileManager.default.removeItem(atPath: "\(records)/\(file)")
-        }
+        try removeRecords(pods[0])
         try runtime.gc(list, valid: [pods[0].valid])
         #expect(try node.ownElements(of: "net/\(pods[0].id)/eth0") == before[0])
         try runtime.gc(list, valid: [])

@@ -4,11 +4,11 @@ import Testing
 
 /// Killed at any system call, ADD, DEL and GC leave what the next DEL or GC takes away: in the end there is nothing.
 @Suite(.realKernel) struct KilledTests {
-    static let sweeps = FaultScene.everyPlugin.flatMap { way, plugin, name in
+    static let sweeps = FaultScene.everyPlugin.flatMap { setting, plugin, name in
         [
             (.add, .del), (.add, .blindDel), (.add, .gc), (.del, .del), (.blindDel, .blindDel), (.gc, .gc),
         ].map { (pair: (FaultScene.Deed, FaultScene.Deed)) in
-            FaultSweep(way: way, plugin: plugin, name: name, deed: pair.0, fault: .kill, remedy: pair.1)
+            FaultSweep(setting: setting, plugin: plugin, name: name, deed: pair.0, fault: .kill, remedy: pair.1)
         }
     }.filter(\.isWanted)
 

@@ -185,30 +185,33 @@ import Testing
         try expectRefused(scene.list, scene.pod, code: 100, "add route")
     }
 
-    @Test(arguments: [LinkPlugin.ptp, .macvlan, .tap, .hostDevice], ["sendto", "recvmsg"])
-    func anyRequestThatFailsLeavesNothing(_ plugin: LinkPlugin, _ call: String) throws {
-        let scene = try Scene(plugin)
-        let ordeal = Ordeal(
-            node: scene.node, pod: scene.pod, list: scene.list,
-            ignoring: ["/lock", "file net \"\"", ".swiftlet", "forward"])
-        try ordeal.fail(call, with: call == "sendto" ? "ENOBUFS" : "EIO") { _, _ in }
-    }
-
-    @Test func aTapThatCannotBeMadeLeavesNothing() throws {
-        let scene = try Scene(.tap, ["owner": 1, "group": 2])
-        let ordeal = Ordeal(
-            node: scene.node, pod: scene.pod, list: scene.list, ignoring: ["/lock", "file net \"\"", ".swiftlet"])
-        try ordeal.fail("ioctl", with: "EPERM") { _, _ in }
+    /// A fault in each of the calls of one kind.
+    func expectNoFinding(
+        _ plugin: LinkPlugin, _ deed: FaultScene.Deed, _ fault: Fault, at call: String
+    ) throws {
+        var sweep = FaultSweep(
+            setting: .link(plugin), plugin: 0, name: plugin.rawValue, deed: deed, fault: fault, remedy: .del)
+        sweep.only = call
+        for finding in try sweep.run(every: 1) { Issue.record("\(finding)") }
     }
 
     @Test(
         arguments: [LinkPlugin.ptp, .macvlan, .tap, .hostDevice],
-        [(Command.add, "sendto"), (.add, "recvmsg"), (.del, "sendto")])
-    func whateverAKilledCallHasLeftIsGoneAfterTheNextDel(_ plugin: LinkPlugin, _ place: (Command, String)) throws {
-        let scene = try Scene(plugin)
-        let ordeal = Ordeal(
-            node: scene.node, pod: scene.pod, list: scene.list,
-            ignoring: ["/lock", "file net \"\"", ".swiftlet", "forward"])
-        try ordeal.kill(place.0, at: place.1) { try $0.del($1, $2.attachment) }
+        [("sendto", Fault.error(.ENOBUFS)), ("recvmsg", .error(.EIO))])
+    func anyRequestThatFailsLeavesNothing(_ plugin: LinkPlugin, _ place: (String, Fault)) throws {
+        try expectNoFinding(plugin, .add, place.1, at: place.0)
+    }
+
+    @Test func aTapThatCannotBeMadeLeavesNothing() throws {
+        try expectNoFinding(.tap, .add, .error(.EIO), at: "ioctl")
+    }
+
+    @Test(
+        arguments: [LinkPlugin.ptp, .macvlan, .tap, .hostDevice],
+        [(FaultScene.Deed.add, "sendto"), (.add, "recvmsg"), (.del, "sendto")])
+    func whateverAKilledCallHasLeftIsGoneAfterTheNextDel(
+        _ plugin: LinkPlugin, _ place: (FaultScene.Deed, String)
+    ) throws {
+        try expectNoFinding(plugin, place.0, .kill, at: place.1)
     }
 }

@@ -13,7 +13,7 @@ import Testing
         let node = try Node()
         try plugin.prepare(node)
         let pod = try node.pod()
-        let list = try plugin.network(node, version: "1.0.0")
+        let list = try plugin.network(node, version: Requirements.referenceVersion)
         let (ours, theirs) = (node.runtime(), node.runtime(path: [Requirements.referenceBin]))
         let (before, after) = oursFirst ? (ours, theirs) : (theirs, ours)
         let empty = try Snapshot(node, [pod]).withoutStore.without("forward")

@@ -122,10 +122,17 @@ import Testing
         let kept = try scene.node.pod()
         try scene.attach(kept)
         let before = try scene.node.reservations()
-        for count in [8, 16] {
+        let injector = FaultInjector(scene.node)
+        let rehearsal = try scene.node.pod()
+        _ = try scene.node.runtime(wrapper: injector.watching).add(scene.list, rehearsal.attachment)
+        try scene.node.runtime().del(scene.list, rehearsal.attachment)
+        let calls = try injector.calls().filter { $0.process == 0 && $0.isInMain && $0.name == call }
+        for killed in [calls.count / 3, calls.count * 2 / 3, calls.count - 1].map({ calls[$0] }) {
             let pod = try scene.node.pod()
-            let killer = ["strace", "-qq", "-f", "-o", "/dev/null", "-e", "inject=\(call):signal=KILL:when=\(count)"]
-            _ = try? scene.node.runtime(wrapper: killer).add(scene.list, pod.attachment)
+            let error = #expect(throws: PluginError.self) {
+                try scene.node.runtime(wrapper: injector.wrapper(.kill, at: killed)).add(scene.list, pod.attachment)
+            }
+            #expect(error?.run.outcome.exit == .signal(SIGKILL))
             try pod.end()
             try eventually("the veth goes with the namespace") { try scene.node.veths().count <= 1 }
             let orphans = try scene.status()["orphans"]?.array ?? []
@@ -193,18 +200,34 @@ import Testing
 
     @Test(arguments: ["INT", "QUIT", "HUP"]) func watchingShowsItAgainAndAgainUntilItIsEnded(_ signal: String) throws {
         let scene = try Scene()
-        let text = try scene.node.shell(
-            #"timeout --preserve-status -s \#(signal) 1 "$@""#, "\(Requirements.bin)/swiftletctl", "status", "--watch",
-            "0.1",
-            "--conf-dir", scene.configurations, "--data-dir", scene.node.data)
-        #expect(text.components(separatedBy: "0 pods").count > 2, "\(text)")
+        // Whoever reads ends it when it has been shown three times.
+        let script = #"""
+            sh -c 'echo $$; exec "$@"' sh "$@" | {
+                read -r process
+                times=0
+                while read -r line; do
+                    case $line in *"0 pods"*) times=$((times + 1)) ;; esac
+                    [ $times -lt 3 ] || kill -\#(signal) "$process" 2>/dev/null
+                done
+                echo $times
+            }
+            exit "${PIPESTATUS[0]}"
+            """#
+        let times = try run([
+            "nsenter", "--net=\(scene.node.path)", "bash", "-c", script, "bash", "\(Requirements.bin)/swiftletctl",
+            "status", "--watch", "0.1", "--conf-dir", scene.configurations, "--data-dir", scene.node.data,
+        ])
+        #expect(try #require(Int(times.dropLast())) >= 3)
     }
 
     /// As programs do that SIGPIPE ends: no words.
     @Test func whoHasSeenEnoughIsToldNothing() throws {
         let scene = try Scene()
         let text = try scene.node.shell(
-            #"{ { sleep 0.2; "$@"; echo "exit=$?" >&2; } | true; } 2>&1"#, "\(Requirements.bin)/swiftletctl", "status",
+            #"""
+            gone=$1/gone && mkfifo "$gone" && shift
+            { { read -r _ <"$gone"; "$@"; echo "exit=$?" >&2; } | { exec <&-; echo >"$gone"; }; } 2>&1
+            """#, scene.node.directory, "\(Requirements.bin)/swiftletctl", "status",
             "--conf-dir", scene.configurations, "--data-dir", scene.node.data)
         #expect(text == "exit=141\n")
     }

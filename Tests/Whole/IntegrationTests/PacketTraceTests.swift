@@ -193,8 +193,7 @@ import Testing
         let scene = try TraceScene()
         let (node, client) = (scene.node, scene.pods[1])
         func expect(_ arrives: Bool, sourceLocation: SourceLocation = #_sourceLocation) throws {
-            let isAnswered = (try? client.ask(Outside.host(.v4), 7, within: .milliseconds(250))) != nil
-            #expect(isAnswered == arrives, sourceLocation: sourceLocation)
+            #expect(try isAnswered(client, Outside.host(.v4), arrives) == arrives, sourceLocation: sourceLocation)
             let said = try node.trace(client.id, "\(Outside.host(.v4)):7")
             #expect(said.isSuccess == arrives, "\(said.json.pretty)", sourceLocation: sourceLocation)
         }
@@ -222,8 +221,8 @@ import Testing
     @Test func marksThatIPTablesSavesComeBackWithTheAnswer() throws {
         let scene = try TraceScene()
         func expect(_ arrives: Bool, sourceLocation: SourceLocation = #_sourceLocation) throws {
-            let isAnswered = (try? scene.pods[1].ask(Outside.host(.v4), 7, within: .milliseconds(250))) != nil
-            #expect(isAnswered == arrives, sourceLocation: sourceLocation)
+            #expect(
+                try isAnswered(scene.pods[1], Outside.host(.v4), arrives) == arrives, sourceLocation: sourceLocation)
             let said = try scene.node.trace(scene.pods[1].id, "\(Outside.host(.v4)):7")
             #expect(said.isSuccess == arrives, "\(said.json.pretty)", sourceLocation: sourceLocation)
         }
@@ -261,8 +260,7 @@ import Testing
         func expect(
             _ arrives: Bool, _ pod: Int, _ address: String, sourceLocation: SourceLocation = #_sourceLocation
         ) throws {
-            let isAnswered = (try? pods[pod].ask(address, 7, within: .milliseconds(arrives ? 5000 : 250))) != nil
-            #expect(isAnswered == arrives, sourceLocation: sourceLocation)
+            #expect(try isAnswered(pods[pod], address, arrives) == arrives, sourceLocation: sourceLocation)
             let said = try node.trace(pods[pod].id, endpoint(address, 7), family.flag)
             #expect(said.isSuccess == arrives, "\(said.json.pretty)", sourceLocation: sourceLocation)
         }
@@ -283,4 +281,12 @@ import Testing
             #expect(outcome.exit == .code(64), "\(words): \(outcome.exit)")
         }
     }
+}
+
+/// Whether a connection to port 7 there is answered; what is to be, is waited for.
+private func isAnswered(_ client: some Namespace, _ address: String, _ isToBe: Bool) throws -> Bool {
+    do {
+        _ = try client.ask(address, 7, within: isToBe ? .seconds(5) : .milliseconds(250))
+        return true
+    } catch is NoAnswer { return false }
 }

@@ -168,13 +168,11 @@ import Testing
         let messages = try strace.lines()
         let look = try #require(messages.firstIndex { $0.contains("NFT_MSG_GETSETELEM") })
         let batch = try #require(messages[look...].firstIndex { $0.contains("NFT_MSG_NEWSETELEM") })
+        let injector = FaultInjector(node)
+        let holding = try injector.holding("sendto", batch + 1)
         let outcomes = inParallel(2) { number in
-            if number == 0 {
-                let delayed = strace.delaying("sendto", batch + 1, milliseconds: 800)
-                return try addAgain(pod, result, hostPort(8080), wrapper: delayed).code
-            }
-            usleep(400_000)
-            try node.exec("nft", "flush", "ruleset")
+            if number == 0 { return try addAgain(pod, result, hostPort(8080), wrapper: holding).code }
+            try injector.whileHeld { try node.exec("nft", "flush", "ruleset") }
             return nil
         }
         for outcome in outcomes { #expect(try outcome.get() == nil) }

@@ -61,13 +61,23 @@ import Testing
         try #require(batch > 2)
 
         _ = try node.runtime().add(first, pods[0].attachment)
-        let results = inParallel(2) { number in
-            if number == 0 {
-                try node.runtime(wrapper: Strace(node).delaying("sendto", batch, milliseconds: 1000))
-                    .del(first, pods[0].attachment)
-            } else {
-                usleep(500_000)
+        let injector = FaultInjector(node)
+        let holding = try injector.holding("sendto", batch)
+        let (isDeleting, hasAdded) = (Flag(), Flag())
+        let results = inParallel(3) { number in
+            switch number {
+            case 0: try node.runtime(wrapper: holding).del(first, pods[0].attachment)
+            case 1:
+                defer { hasAdded.raise() }
+                try eventually("DEL is about to send its batch") { isDeleting.isRaised }
                 _ = try node.runtime().add(second, pods[1].attachment)
+            default:
+                try injector.whileHeld {
+                    isDeleting.raise()
+                    try eventually("ADD waits for DEL, or does not") {
+                        try hasAdded.isRaised || LockHolders.processes(of: node, waiting: true).count > 0
+                    }
+                }
             }
         }
         for result in results { try result.get() }
@@ -182,14 +192,14 @@ import Testing
             _ = try node.runtime().add(list, pod.with(ports: hostPorts(port)))
         }
         try node.exec("nft", "flush", "ruleset")
-        let delayed = Strace(node).delaying("flock", 1, milliseconds: 1000)
+        let injector = FaultInjector(node)
+        let holding = try injector.holding("flock", 1)
         let results = inParallel(2) { number in
             if number == 0 {
                 return try run(
-                    ["nsenter", "--net=\(node.path)"] + delayed + ["\(Requirements.bin)/swiftletctl", "repair"])
+                    ["nsenter", "--net=\(node.path)"] + holding + ["\(Requirements.bin)/swiftletctl", "repair"])
             }
-            usleep(400_000)
-            for pod in pods { try node.runtime().del(list, pod.attachment) }
+            try injector.whileHeld { for pod in pods { try node.runtime().del(list, pod.attachment) } }
             return ""
         }
         #expect(try !results[0].get().contains("net/"))

@@ -80,7 +80,7 @@ import Testing
     @Test(arguments: [true, false]) func loopbackGoesOn(_ oursFirst: Bool) throws {
         let node = try Node()
         let pod = try node.pod()
-        let list = try node.network(["type": "loopback"], version: "1.0.0")
+        let list = try node.network(["type": "loopback"], version: Requirements.referenceVersion)
         let attachment = PodAttachment(containerID: pod.id, netns: pod.path, ifname: "lo")
         let directories = [Requirements.bin, Requirements.referenceBin]
         for directory in oursFirst ? directories : directories.reversed() {
@@ -118,7 +118,7 @@ import Testing
         let other = try scene.node.pod()
         let others = try scene.node.network(
             scene.node.bridge(["bridge": "cni8", "ipMasq": true], ipam: ["subnet": "10.55.0.0/24"]), name: "net2",
-            version: "1.0.0")
+            version: Requirements.referenceVersion)
         _ = try scene.runtime().add(others, other.attachment)
         try scene.node.exec("iptables-nft", "-t", "nat", "-N", "CNI-DN-of-mine")
         #expect(try scene.detours() == [5, 5])
@@ -131,7 +131,7 @@ import Testing
         try scene.expectServing(alive, "after GC")
     }
 
-    /// Those that the reference writes by itself since 1.6, where it has no iptables: newer than Debian's.
+    /// Those that the reference writes by itself since 1.6, where it has no iptables.
     @Test(arguments: ["DEL", "GC"]) func rulesOfTheReferencesNftablesGoToo(_ command: String) throws {
         let node = try Node()
         let pods = try node.pods(2)

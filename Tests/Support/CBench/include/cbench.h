@@ -8,6 +8,8 @@ int cbench_unshare_net(void);
 int cbench_unshare_mounts(void);
 /// setns(fd, CLONE_NEWNET) for the calling thread.
 int cbench_setns_net(int fd);
+/// sched_setaffinity(2): the calling thread stays on the processor that it is on.
+int cbench_stay_on_processor(void);
 /// pipe2(O_CLOEXEC), so that no process started by another thread can inherit an end.
 int cbench_pipe(int ends[2]);
 /// Room for at least `bytes` in the pipe (F_SETPIPE_SZ).

@@ -17,6 +17,7 @@ struct Bench: ParsableCommand {
     @Option(help: "Directory that holds the executable swiftlet.") var swiftlet: String?
     @Option(help: "Directory that holds swiftlet under the names of the separate plugins.") var dropIn: String?
     @Option(help: "Directory of the reference plugins.") var reference = "/usr/lib/cni"
+    @Option(help: "Which version these are; the tables name it.") var referenceVersion: String?
     @Option(help: "The floor program (make -C Benchmarks).") var floor = ".build/floor"
     @Option(help: "The program that measures peak memory (make -C Benchmarks).") var peak = ".build/peak"
     @Option(help: "The program that counts system calls (make -C Benchmarks).") var calls = ".build/calls"
@@ -79,6 +80,7 @@ struct Bench: ParsableCommand {
             // Last: the kernel needs a while to take down thousands of veths.
             for veths in Set([0, veths]).sorted() { try measureGrowth(machine, veths, &report) }
         }
+        report.reference = referenceVersion
         try report.write(to: results, plots: plots)
         print(report.markdown)
         if !report.failures.isEmpty { throw ExitCode.failure }

@@ -8,6 +8,8 @@ struct Report {
     /// In bytes.
     let executable: Int?
     var missing: Set<String> = []
+    /// Which version of the reference was measured, where that is known.
+    var reference: String?
     private(set) var failures: [String] = []
     private var unable: [String] = []
     private var measurements = Measurements()
@@ -46,6 +48,7 @@ struct Report {
             "and system time are means. Peak is the largest resident set of a process, in MB (10⁶ bytes).",
             "\(host), \(Date().formatted(.iso8601.year().month().day())).", "",
         ]
+        if let reference { lines += ["The reference is \(reference).", ""] }
         lines += Aims(measurements, executable: executable).markdown
         for conf in measurements.configurations {
             lines += ["Configuration `\(conf)`:", ""] + tables.commands(conf) + [""]

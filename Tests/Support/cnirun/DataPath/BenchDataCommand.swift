@@ -15,6 +15,7 @@ struct BenchData: ParsableCommand {
 
     @Option(help: "Directory that holds the executable swiftlet.") var swiftlet = "build/bin"
     @Option(help: "Directory of the reference plugins.") var reference = "/usr/lib/cni"
+    @Option(help: "Which version these are; the table names it.") var referenceVersion: String?
     @Option(help: "Directory of rr and linkset (make -C Benchmarks).") var tools = "build/tools"
     @Option(help: "Directory with bridge.conflist and swiftlet.conflist, of both families.")
     var conf = "Benchmarks/conf/data"
@@ -46,6 +47,7 @@ struct BenchData: ParsableCommand {
         var report = DataReport(
             rounds: rounds, seconds: seconds, base: sites[0].name, control: sites[1].name,
             others: sites.dropFirst(2).map(\.name), isJudged: variants == nil)
+        if variants == nil, let referenceVersion { remarks.append("The reference is \(referenceVersion).") }
         report.remarks = remarks
         report.readings = try read(sites, try destinations())
         try report.write(to: results)

@@ -97,6 +97,28 @@ struct FaultInjector {
         [Self.program, log, "\(limitSeconds)", fault.argument, "\(call.process)", "\(call.number)"]
     }
 
+    /// Put before the program: it does not make the n-th call of that name before ``whileHeld(_:)`` is over.
+    func holding(_ call: String, _ number: Int) throws -> [String] {
+        unlink(pipe)
+        guard mkfifo(pipe, 0o600) == 0 else { throw CommandError.system("mkfifo \(pipe)") }
+        // Longer than anybody waits while it is held.
+        return [Self.program, log, "60", "hold", "0", "\(call):\(number)"]
+    }
+
+    /// Waits until the program is about to make the call, runs the body, and lets it go on.
+    func whileHeld(_ body: () throws -> Void) throws {
+        var end: Int32 = -1
+        defer { if end >= 0 { close(end) } }
+        try eventually("the program is about to make the call") {
+            // There is no reader before.
+            end = open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+            return end >= 0
+        }
+        try body()
+    }
+
+    private var pipe: String { log + ".held" }
+
     private func lines() throws -> [[Substring]] {
         try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map { $0.split(separator: " ") }
     }

@@ -2,29 +2,50 @@ import ContainerRuntime
 import Foundation
 import Testing
 
-/// A fresh node with a pod, attached with as much as there is: two families, masquerade, host ports, isolation, guards,
-/// limits.
+/// A fresh node with a pod.
 struct FaultScene {
-    typealias Way = IsolationTests.Way
+    /// What the pod is attached to.
+    enum Setting: Sendable {
+        /// A bridge, with as much as there is: two families, masquerade, host ports, isolation, guards, limits.
+        case bridge(IsolationTests.Way)
+        /// An interface without a bridge.
+        case link(LinkPlugin)
+    }
 
     let node: Node
     let pod: Pod
     let list: NetworkList
     private let attachment: PodAttachment
+    private let setting: Setting
     private let plain: CNIRuntime
 
-    init(_ way: Way, plugins: [String]? = nil) throws {
+    init(_ setting: Setting, plugins: [String]? = nil) throws {
+        self.setting = setting
         node = try Node()
         pod = try node.pod("pod")
-        list = try DamageTests.Scene.network(node, way, ranges: FaultScene.ranges, isLimited: true)
-        attachment = FaultScene.attachment(of: pod, port: 8080)
+        switch setting {
+        case .bridge(let way):
+            list = try DamageTests.Scene.network(node, way, ranges: FaultScene.ranges, isLimited: true)
+            attachment = FaultScene.attachment(of: pod, port: 8080)
+        case .link(let plugin):
+            try plugin.prepare(node)
+            // The same on every node.
+            let links = try node.ip("link", "show").compactMap { $0["ifname"]?.string }.filter { $0 != "lo" }
+            for (number, link) in links.enumerated() {
+                try node.set("link", "set", link, "address", "02:00:00:00:00:0\(number + 1)")
+            }
+            list = try plugin.network(node, plugin == .tap ? ["owner": 1, "group": 2] : [:])
+            attachment = pod.attachment
+        }
         plain = node.runtime(path: plugins ?? [Requirements.bin])
     }
 
-    /// The plugins of the two ways to have all this, with their numbers.
-    static let everyPlugin: [(Way, Int, String)] =
-        [(.alone, 0, "swiftlet")]
-        + ["bridge", "portmap", "firewall", "bandwidth"].enumerated().map { (.chained, $0.offset, $0.element) }
+    /// The plugins of the two ways to have all that there is on a bridge, with their numbers.
+    static let everyPlugin: [(Setting, Int, String)] =
+        [(.bridge(.alone), 0, "swiftlet")]
+        + ["bridge", "portmap", "firewall", "bandwidth"].enumerated().map {
+            (.bridge(.chained), $0.offset, $0.element)
+        }
 
     private static let ranges: [JSONValue] = [[["subnet": "10.44.0.0/24"]], [["subnet": "fd00:44::/64"]]]
 
@@ -89,9 +110,13 @@ struct FaultScene {
 
     func check(_ pod: Pod) throws { try plain.check(list, FaultScene.attachment(of: pod, port: 8090)) }
 
+    private var addressCount: Int { if case .bridge = setting { 2 } else { 1 } }
+
     /// What a successful ADD promises.
     func problem(with result: JSONValue?) throws -> String? {
-        guard let result, result.addresses.count == 2 else { return "a result without two addresses" }
+        guard let result, result.addresses.count == addressCount else {
+            return "a result without \(addressCount) addresses"
+        }
         let present = try pod.addresses(pod.ifname)
         guard Set(present) == Set(result.addresses) else {
             return "addresses \(present) instead of \(result.addresses)"
@@ -106,8 +131,9 @@ struct FaultScene {
         _ = try plain.run(.check, list.plugins[plugin], in: list, attachment, prevResult: result)
     }
 
-    /// Lets a datagram go to the host port, so that connection tracking has notes of it.
+    /// Lets a datagram go to the host port, if there is one, so that connection tracking has notes of it.
     func useHostPort() throws {
+        guard case .bridge = setting else { return }
         let socket = try Socket(in: node, .v4, .udp)
         try socket.connect("10.44.0.1", 8080)
         try socket.send("?")

@@ -9,9 +9,8 @@ import Testing
 /// the same order: a fault counts as tried if it happened, and is named after the call that it happened to.
 struct FaultSweep: Sendable, CustomTestStringConvertible {
     typealias Deed = FaultScene.Deed
-    typealias Way = FaultScene.Way
 
-    let way: Way
+    let setting: FaultScene.Setting
     /// Which of the network's plugins.
     let plugin: Int
     let name: String
@@ -32,6 +31,9 @@ struct FaultSweep: Sendable, CustomTestStringConvertible {
     /// Whether this one is to be tried: SWIFTLET_FAULTS_ONLY can be a part of the description, to look again.
     var isWanted: Bool { Self.wanted.map(testDescription.contains) ?? true }
 
+    /// Calls of other names are not tried; nil: all are.
+    var only: String?
+
     /// What the test of a plugin that leaks needs.
     var plugins: [String]?
 
@@ -41,13 +43,14 @@ struct FaultSweep: Sendable, CustomTestStringConvertible {
     /// Tries all; returns what was found.
     func run(every step: Int = FaultSweep.stride) throws -> [Finding] {
         let reference = try rehearse()
-        let concerned = reference.calls.filter(fault.concerns)
+        let concerned = reference.calls.filter { fault.concerns($0) && (only ?? $0.name) == $0.name }
+        try #require(!concerned.isEmpty, "there is no call to be tried")
         // Sweeps begin at different places, each always at its own.
         let first = (plugin * 11 + fault.description.utf8.count * 7 + deed.rawValue.utf8.count * 5) % step
         var findings: [Finding] = []
         var count = 0
         for position in Swift.stride(
-            from: concerned.isEmpty ? 0 : first % concerned.count, to: concerned.count, by: step)
+            from: first % concerned.count, to: concerned.count, by: step)
         {
             let attempt = try Attempt(self, at: concerned[position], reference)
             try attempt.run()
@@ -101,7 +104,7 @@ struct FaultSweep: Sendable, CustomTestStringConvertible {
 
         init(_ sweep: FaultSweep, at call: InjectedCall?, _ reference: Reference) throws {
             (self.sweep, self.call, self.reference) = (sweep, call, reference)
-            scene = try FaultScene(sweep.way, plugins: sweep.plugins)
+            scene = try FaultScene(sweep.setting, plugins: sweep.plugins)
             injector = FaultInjector(scene.node)
         }
 

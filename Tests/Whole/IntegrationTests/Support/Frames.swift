@@ -1,3 +1,4 @@
+import CBench
 import Foundation
 import Synchronization
 
@@ -60,9 +61,6 @@ final class FrameTap: Sendable {
             taken += take()
             return taken.contains { $0.contains(last.marker) }
         }
-        // Frames that were sent from two processors may overtake each other.
-        usleep(20_000)
-        taken += take()
         return Set(frames.filter { frame in taken.contains { $0.contains(frame.marker) } }.map(\.name))
     }
 }
@@ -74,8 +72,12 @@ final class FrameTap: Sendable {
 func arrivals(
     _ frames: [Frame], from sender: FrameTap, then last: Frame, from other: FrameTap? = nil, at taps: [FrameTap]
 ) throws -> [Set<String>] {
-    for frame in frames { try sender.send(frame) }
-    try (other ?? sender).send(last)
+    // Frames that are sent from two processors may overtake each other.
+    try inThread {
+        guard cbench_stay_on_processor() == 0 else { throw CommandError.system("stay on a processor") }
+        for frame in frames { try sender.send(frame) }
+        try (other ?? sender).send(last)
+    }
     return try taps.map { try $0.seen(frames, until: last) }
 }
 

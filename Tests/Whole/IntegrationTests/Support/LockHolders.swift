@@ -26,7 +26,8 @@ func killingLockHolders(
     return try killed.reduce(0) { try $0 + $1.get() }
 }
 
-private final class Flag: Sendable {
+/// Something that has happened, for other threads to see.
+final class Flag: Sendable {
     private let value = Atomic(false)
 
     var isRaised: Bool { value.load(ordering: .acquiring) }
@@ -34,15 +35,19 @@ private final class Flag: Sendable {
     func raise() { value.store(true, ordering: .releasing) }
 }
 
-private enum LockHolders {
-    /// The plugins that hold a lock of the address store's or of the records' right now.
-    static func processes(of node: Node) throws -> [pid_t] {
+enum LockHolders {
+    /// The plugins that hold a lock of the address store's or of the records' right now, or that wait for one.
+    static func processes(of node: Node, waiting: Bool = false) throws -> [pid_t] {
         let records = try node.records()
+        // Whoever changes rules has the node's directory too, shared with others.
         let locked = Set(
-            try (["\(node.data)/net/lock"] + node.recordPaths().map { "\(records)/\($0)" }).compactMap(inode))
+            try (["\(node.data)/net/lock"] + (waiting ? [records] : []) + node.recordPaths().map { "\(records)/\($0)" })
+                .compactMap(inode))
         // NUMBER: FLOCK ADVISORY WRITE PROCESS MAJOR:MINOR:INODE START END; who waits has -> after the number.
         return try String(contentsOfFile: "/proc/locks", encoding: .utf8).split(separator: "\n").compactMap { line in
-            let words = line.split(separator: " ")
+            var words = line.split(separator: " ")
+            guard words.count > 1, (words[1] == "->") == waiting else { return nil }
+            if waiting { words.remove(at: 1) }
             guard words.count == 8, words[1] == "FLOCK", let process = pid_t(words[4]), process > 0,
                 let number = words[5].split(separator: ":").last.flatMap({ UInt($0) }), locked.contains(number),
                 isPlugin(process)

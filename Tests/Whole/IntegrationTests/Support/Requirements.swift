@@ -1,3 +1,4 @@
+import ContainerRuntime
 import Foundation
 import TestSupport
 import Testing
@@ -11,8 +12,14 @@ enum Requirements {
     /// Where `make LINK=system` does.
     static let systemBin =
         ProcessInfo.processInfo.environment["SWIFTLET_SYSTEM_BIN_DIR"] ?? packageRoot + "/build/system/bin"
-    /// The reference plugins of Debian's containernetworking-plugins.
-    static let referenceBin = "/usr/lib/cni"
+    static let referenceBin = referencePlugins
+    /// Of the specification, that those speak.
+    static let referenceVersions: [String] = {
+        let outcome = try? Launcher().run("\(referenceBin)/host-local", environment: ["CNI_COMMAND": "VERSION"])
+        return outcome?.json?["supportedVersions"]?.array?.compactMap(\.string) ?? []
+    }()
+    /// The newest of these.
+    static let referenceVersion = referenceVersions.last ?? "1.0.0"
 
     /// Why the tests cannot run here, in words for whoever started them; nil when they can.
     static let problem: String? = {
@@ -33,7 +40,7 @@ enum Requirements {
         }
         guard missing.isEmpty else { return "missing: \(missing.joined(separator: ", ")): run scripts/setup test" }
         guard isExecutable("\(referenceBin)/bridge") else {
-            return "\(referenceBin) lacks Debian's containernetworking-plugins: run scripts/setup test"
+            return "\(referenceBin) lacks the reference plugins: run scripts/setup test"
         }
         return nil
     }()

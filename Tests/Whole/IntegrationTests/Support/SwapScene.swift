@@ -18,7 +18,7 @@ enum SwapChain: String, Sendable, CaseIterable, CustomTestStringConvertible {
     var masquerades: Bool { self != .onWire }
 
     /// A version that Debian's plugins know too; and one that has STATUS and GC.
-    func network(_ node: Node, version: String = "1.0.0") throws -> NetworkList {
+    func network(_ node: Node, version: String = Requirements.referenceVersion) throws -> NetworkList {
         let single: [String: JSONValue] = ["subnet": "10.44.0.0/24"]
         let keys: [String: JSONValue] = ["bridge": "cni7", "isDefaultGateway": true, "ipMasq": true]
         let portmap: JSONValue = ["type": "portmap", "capabilities": ["portMappings": true]]
