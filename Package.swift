@@ -156,7 +156,7 @@ let package = Package(
             ["Addresses", "CKernel", "Kernel", "Libnftables", "Netfilter", "NetlinkCodec", "Posix", "TestSupport"]),
         tests(
             "Plugin", "NftSyntaxTests", ["Addresses", "CKernel", "Kernel", "NetlinkCodec", "NftSyntax", "TestSupport"]),
-        tests("Plugin", "PluginsTests", ["Plugins", "TestSupport"]),
+        tests("Plugin", "PluginsTests", ["CNI", "JSON", "Plugins", "Posix", "TestSupport"]),
         tests(
             "Tools", "ConfigurationFilesTests",
             [

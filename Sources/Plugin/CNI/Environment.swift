@@ -18,16 +18,3 @@ public struct Environment: Sendable {
         Environment(variables.filter { !$0.hasPrefix("\(name)=") } + ["\(name)=\(value)"])
     }
 }
-
-/// One container's place in one network: what a plugin's resources belong to.
-public struct Attachment: Sendable, Hashable {
-    /// `CNI_CONTAINERID`.
-    public let containerID: String
-    /// `CNI_IFNAME`: the interface's name in the container.
-    public let ifname: String
-
-    public init(containerID: String, ifname: String) {
-        self.containerID = containerID
-        self.ifname = ifname
-    }
-}

@@ -35,17 +35,9 @@ public struct ConfiguredNetwork: Sendable, Hashable {
         for plugin in try reader.member("plugins")?.elements() ?? [reader] {
             let type = try plugin.nonEmpty("type") ?? ""
             plugins.append(type)
-            let ipam = try plugin.member("ipam")
-            switch type {
-            case Swiftlet.type: bridge = try BridgeSettings.Keys.bridge(default: Swiftlet.defaultBridge).read(plugin)
-            case Bridge.type: bridge = try BridgeSettings.Keys.bridge(default: Bridge.defaultBridge).read(plugin)
-            default: break
-            }
-            let addressType = try ipam?.nonEmpty("type")
-            if let ipam, addressType == "host-local" {
-                try addAddresses(of: ipam)
-            } else if type == Swiftlet.type, addressType == nil {
-                try addAddresses(of: plugin)
+            if let name = try PluginTraits.of(type)?.bridge(plugin) { bridge = name }
+            if let (source, keys) = try PluginTraits.addresses(of: type, plugin), source == .store {
+                try addAddresses(of: keys)
             }
         }
     }

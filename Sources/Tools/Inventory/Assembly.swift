@@ -117,7 +117,7 @@ extension Observations {
 
 extension ConfiguredNetwork {
     /// `lo` alone is no network.
-    fileprivate var isForPods: Bool { plugins.contains { $0 != "loopback" } }
+    fileprivate var isForPods: Bool { plugins.contains { PluginTraits.of($0)?.role != .loopback } }
 }
 
 extension Attachment {
