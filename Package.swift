@@ -116,19 +116,21 @@ let package = Package(
         tool(
             "Inventory",
             ["Addresses", "CNI", "IPAM", "JSON", "Kernel", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
-        tool("Trace", ["Addresses", "Inventory", "Kernel", "NetlinkCodec", "Posix"]),
+        tool("Presentation", ["Addresses", "Inventory"]),
+        tool("Reclaiming", ["CNI", "IPAM", "Inventory", "JSON", "Netfilter", "Plugins", "Posix"]),
+        tool("Trace", ["Addresses", "Inventory", "Kernel", "NetlinkCodec", "Posix", "Presentation"]),
         tool("ConfigurationFiles", ["Addresses", "CNI", "JSON", "Plugins", "Posix"]),
         tool(
             "Doctor",
             [
                 "Addresses", "CNI", "ConfigurationFiles", "Inventory", "IPAM", "JSON", "Kernel", "Libnftables",
-                "Netfilter", "NetlinkCodec", "Plugins", "Posix",
+                "Netfilter", "NetlinkCodec", "Plugins", "Posix", "Presentation", "Reclaiming",
             ]),
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
                 "Addresses", "CNI", "ConfigurationFiles", "Doctor", "Inventory", "Kernel", "Libnftables", "Netfilter",
-                "Plugins", "Posix", "Trace", argumentParser,
+                "Plugins", "Posix", "Presentation", "Reclaiming", "Trace", argumentParser,
             ],
             path: "Sources/Tools/swiftletctl", swiftSettings: strict),
 
@@ -136,6 +138,9 @@ let package = Package(
         .target(name: "CBench", path: "Tests/Support/CBench"),
         support("ContainerRuntime", ["CBench"]),
         support("TestSupport", ["CBench"]),
+        support(
+            "InventorySupport",
+            ["Addresses", "IPAM", "Inventory", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
         supportProgram("cnirun", in: "cnirun", ["CBench", "ContainerRuntime", argumentParser]),
         // Uses the store as the tests ask for: to be killed, traced and run many times at once.
         supportProgram("ipam-driver", in: "StoreDriver", ["Addresses", "IPAM"]),
@@ -166,7 +171,13 @@ let package = Package(
         tests("Tools", "DoctorTests", ["Addresses", "Doctor", "Inventory", "JSON", "Posix", "TestSupport"]),
         tests(
             "Tools", "InventoryTests",
-            ["Addresses", "IPAM", "Inventory", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
+            ["Addresses", "IPAM", "Inventory", "InventorySupport", "Netfilter", "NetlinkCodec", "Posix"]),
+        tests(
+            "Tools", "PresentationTests",
+            ["Addresses", "Inventory", "InventorySupport", "Netfilter", "Presentation"]),
+        tests(
+            "Tools", "ReclaimingTests",
+            ["Addresses", "IPAM", "Inventory", "InventorySupport", "Posix", "Reclaiming"]),
         tests("Tools", "TraceTests", ["Addresses", "Inventory", "NetlinkCodec", "Posix", "Trace"]),
         tests("Whole", "ClientTests", ["ContainerRuntime", "TestSupport"]),
         tests("Whole", "ContainerRuntimeTests", ["ContainerRuntime", "TestSupport"]),

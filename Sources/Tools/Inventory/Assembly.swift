@@ -16,10 +16,10 @@ extension Snapshot {
         for route in seen.routes where route.isDefault {
             if let name = route.interface, !uplinks.contains(name) { uplinks.append(name) }
         }
-        let room = EvidenceRoom(seen)
+        let collected = CollectedEvidence(seen)
         let names = Dictionary(seen.interfaces.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
-        for (id, evidence) in room.files { judge(id, evidence, seen, names) }
-        for (network, store, reservation) in room.nobodys {
+        for (id, evidence) in collected.byAttachment { judge(id, evidence, seen, names) }
+        for (network, store, reservation) in collected.withoutOwner {
             let nobody = AttachmentID(network: network, containerID: "", ifname: "")
             let isFile = !seen.stores.contains {
                 $0.directory == store && $0.strangers.contains(reservation.reservation.unit)

@@ -1,8 +1,8 @@
 internal import Addresses
-internal import Posix
+package import Posix
 
 /// Reading whole files and directories, with errors that name them.
-enum File {
+package enum File {
     static func content(_ path: String, limit: Int) throws(Failure) -> [UInt8] {
         try storing("read \(path)") { () throws(Errno) in
             try FileDescriptor.open(path, [.readOnly, .nonBlocking]).readAll(limit: limit)
@@ -10,7 +10,7 @@ enum File {
     }
 
     /// What this boot is known by to the address stores.
-    static func bootID() throws(Failure) -> String { try text("/proc/sys/kernel/random/boot_id", limit: 64) }
+    package static func bootID() throws(Failure) -> String { try text("/proc/sys/kernel/random/boot_id", limit: 64) }
 
     /// The first line.
     static func text(_ path: String, limit: Int) throws(Failure) -> String {
@@ -33,12 +33,12 @@ enum File {
     /// Reservations that name nobody since they are no files.
     static func strangers(_ store: SeenStore) throws(Failure) -> Set<CIDR> {
         // Blocks are this plugin's alone, which makes files.
-        let nobodys = store.reservations.map { $0.reservation }.filter { $0.owner == nil && $0.unit.hostBits == 0 }
-        guard !nobodys.isEmpty else { return [] }
+        let withoutOwner = store.reservations.map { $0.reservation }.filter { $0.owner == nil && $0.unit.hostBits == 0 }
+        guard !withoutOwner.isEmpty else { return [] }
         return try storing("look into \(store.directory)") { () throws(Errno) in
             let directory = try FileDescriptor.open(store.directory, [.directory])
             return Set(
-                nobodys.map { $0.unit }.filter { unit in
+                withoutOwner.map { $0.unit }.filter { unit in
                     (try? directory.status(of: "\(unit.address)")).map { $0.kind != .file } ?? false
                 })
         }

@@ -2,6 +2,7 @@ import Addresses
 import ArgumentParser
 import Inventory
 import Posix
+import Presentation
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(

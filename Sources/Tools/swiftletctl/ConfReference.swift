@@ -1,6 +1,6 @@
 import ArgumentParser
-import Inventory
 import Plugins
+import Presentation
 
 struct ConfReference: ParsableCommand {
     static let configuration = CommandConfiguration(

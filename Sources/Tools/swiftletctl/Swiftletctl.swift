@@ -1,7 +1,7 @@
 import ArgumentParser
 import FoundationEssentials
-import Inventory
 import Posix
+import Presentation
 
 /// What a node's operator types. Each command is a file of its own.
 @main

@@ -1,7 +1,9 @@
 import Addresses
+import Inventory
+import InventorySupport
 import Testing
 
-@testable import Inventory
+@testable import Presentation
 
 /// What people see: aligned, short, and complete.
 @Suite struct StatusTextTests {

@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Inventory
 
 /// What all pictures of a node show: pods in groups, each group at what joins its pods to the node.
 struct GraphModel {

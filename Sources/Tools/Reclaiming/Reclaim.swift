@@ -1,5 +1,6 @@
 internal import CNI
 internal import IPAM
+public import Inventory
 internal import JSON
 internal import Netfilter
 internal import Plugins
