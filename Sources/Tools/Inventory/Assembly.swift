@@ -18,13 +18,13 @@ extension Snapshot {
         }
         let collected = CollectedEvidence(seen)
         let names = Dictionary(seen.interfaces.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
-        for (id, evidence) in collected.byAttachment { judge(id, evidence, seen, names) }
+        for (id, evidence) in collected.byAttachment { classify(id, evidence, seen, names) }
         for (network, store, reservation) in collected.withoutOwner {
-            let nobody = AttachmentID(network: network, containerID: "", ifname: "")
+            let id = AttachmentID(network: network, containerID: "", ifname: "")
             let isFile = !seen.stores.contains {
-                $0.directory == store && $0.strangers.contains(reservation.reservation.unit)
+                $0.directory == store && $0.notFiles.contains(reservation.reservation.unit)
             }
-            var orphan = Orphan(id: nobody, reason: isFile ? .namesNobody : .isNoFile, isGone: isFile)
+            var orphan = Orphan(id: id, reason: isFile ? .namesNobody : .isNoFile, isGone: isFile)
             orphan.reserved = [reservation.reservation.unit]
             orphan.store = store
             orphan.since = reservation.time.seconds
@@ -38,7 +38,7 @@ extension Snapshot {
         ).sorted().map { network($0, seen, names) }
     }
 
-    private mutating func judge(
+    private mutating func classify(
         _ id: AttachmentID, _ evidence: Evidence, _ seen: Observations, _ names: [UInt32: String]
     ) {
         var attachment = Attachment(id, evidence, seen, names)

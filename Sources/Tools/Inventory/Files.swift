@@ -31,7 +31,7 @@ package enum File {
     }
 
     /// Reservations that name nobody since they are no files.
-    static func strangers(_ store: SeenStore) throws(Failure) -> Set<CIDR> {
+    static func notFiles(_ store: SeenStore) throws(Failure) -> Set<CIDR> {
         // Blocks are this plugin's alone, which makes files.
         let withoutOwner = store.reservations.map { $0.reservation }.filter { $0.owner == nil && $0.unit.hostBits == 0 }
         guard !withoutOwner.isEmpty else { return [] }

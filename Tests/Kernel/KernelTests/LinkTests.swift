@@ -90,7 +90,7 @@ import Testing
             changes.append("lo up") { $0.changeLink(.index(1), up) }
             do {
                 try socket.execute(changes)
-                throw Unseen("no error")
+                throw UnexpectedState("no error")
             } catch let error as Failure {
                 try require(error.message.hasPrefix("a route nowhere: ") && error.step == 1, "\(error)")
                 try require(error.message.split(separator: ":").count > 2, "no words of the kernel: \(error)")
@@ -98,7 +98,7 @@ import Testing
             try require(try socket.link(.index(1))?.isUp == true, "a later change was not tried")
             do {
                 try socket.requireSupport(of: "nosuchkind")
-                throw Unseen("no error")
+                throw UnexpectedState("no error")
             } catch let error as Failure {
                 try require(error.errno == .notSupported, "\(error)")
             }
@@ -149,7 +149,7 @@ import Testing
             var socket = try NetlinkSocket(linkNotifications: true)
             do {
                 try socket.removeLink(1, named: "lo")
-                throw Unseen("lo was removed")
+                throw UnexpectedState("lo was removed")
             } catch let error as Failure {
                 try require(error.errno == .notSupported, "\(error)")
             }

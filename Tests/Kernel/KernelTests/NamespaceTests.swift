@@ -21,19 +21,19 @@ import Testing
             try require(try one.inode() != NetworkNamespace(names.path(of: "two")).inode(), "one and two are the same")
             do {
                 try names.create("one")
-                throw Unseen("one was made twice")
+                throw UnexpectedState("one was made twice")
             } catch let error as Failure { try require(error.errno == .fileExists, "\(error)") }
             for name in ["", ".", "..", "a/b"] {
                 do {
                     try names.create(name)
-                    throw Unseen("\(name) was made")
+                    throw UnexpectedState("\(name) was made")
                 } catch let error as Failure { try require(error.errno == .invalidArgument, "\(error)") }
             }
             try names.delete("one")
             try names.delete("two")
             do {
                 try names.delete("one")
-                throw Unseen("one was deleted twice")
+                throw UnexpectedState("one was deleted twice")
             } catch let error as Failure { try require(error.errno == .noSuchFile, "\(error)") }
             try require(try names.list() == [], "names are left")
             while ck_unmount(directory) == 0 {}

@@ -129,7 +129,7 @@ import Testing
             ListedReservation(
                 Reservation(unit: .host(MadeUpNode.address($0)), owner: nil), time: time, isOfEarlierBoot: false)
         }
-        node.seen.stores[0].strangers = [.host(MadeUpNode.address(4))]
+        node.seen.stores[0].notFiles = [.host(MadeUpNode.address(4))]
         #expect(node.snapshot.orphans.map(\.reason) == [.isNoFile, .namesNobody])
         #expect(node.snapshot.orphans.map(\.isGone) == [false, true])
     }

@@ -30,7 +30,7 @@ import Testing
             ListedReservation(
                 Reservation(unit: .host(MadeUpNode.address($0)), owner: nil), time: time, isOfEarlierBoot: false)
         }
-        node.seen.stores[0].strangers = [.host(MadeUpNode.address(4))]
+        node.seen.stores[0].notFiles = [.host(MadeUpNode.address(4))]
         #expect(Reclaim(node.snapshot, grace: 0).chosen.map(\.reserved) == [[.host(MadeUpNode.address(3))]])
     }
 }

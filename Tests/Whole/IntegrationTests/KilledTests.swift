@@ -7,8 +7,8 @@ import Testing
     static let sweeps = FaultScene.everyPlugin.flatMap { way, plugin, name in
         [
             (.add, .del), (.add, .blindDel), (.add, .gc), (.del, .del), (.blindDel, .blindDel), (.gc, .gc),
-        ].map { (pair: (FaultScene.Deed, FaultScene.Deed)) in
-            FaultSweep(way: way, plugin: plugin, name: name, deed: pair.0, fault: .kill, remedy: pair.1)
+        ].map { (pair: (FaultScene.Operation, FaultScene.Operation)) in
+            FaultSweep(way: way, plugin: plugin, name: name, operation: pair.0, fault: .kill, remedy: pair.1)
         }
     }.filter(\.isWanted)
 

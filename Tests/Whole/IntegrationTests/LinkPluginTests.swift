@@ -188,17 +188,17 @@ import Testing
     @Test(arguments: [LinkPlugin.ptp, .macvlan, .tap, .hostDevice], ["sendto", "recvmsg"])
     func anyRequestThatFailsLeavesNothing(_ plugin: LinkPlugin, _ call: String) throws {
         let scene = try Scene(plugin)
-        let ordeal = Ordeal(
+        let repeated = RepeatedAttachment(
             node: scene.node, pod: scene.pod, list: scene.list,
             ignoring: ["/lock", "file net \"\"", ".swiftlet", "forward"])
-        try ordeal.fail(call, with: call == "sendto" ? "ENOBUFS" : "EIO") { _, _ in }
+        try repeated.fail(call, with: call == "sendto" ? "ENOBUFS" : "EIO") { _, _ in }
     }
 
     @Test func aTapThatCannotBeMadeLeavesNothing() throws {
         let scene = try Scene(.tap, ["owner": 1, "group": 2])
-        let ordeal = Ordeal(
+        let repeated = RepeatedAttachment(
             node: scene.node, pod: scene.pod, list: scene.list, ignoring: ["/lock", "file net \"\"", ".swiftlet"])
-        try ordeal.fail("ioctl", with: "EPERM") { _, _ in }
+        try repeated.fail("ioctl", with: "EPERM") { _, _ in }
     }
 
     @Test(
@@ -206,9 +206,9 @@ import Testing
         [(Command.add, "sendto"), (.add, "recvmsg"), (.del, "sendto")])
     func whateverAKilledCallHasLeftIsGoneAfterTheNextDel(_ plugin: LinkPlugin, _ place: (Command, String)) throws {
         let scene = try Scene(plugin)
-        let ordeal = Ordeal(
+        let repeated = RepeatedAttachment(
             node: scene.node, pod: scene.pod, list: scene.list,
             ignoring: ["/lock", "file net \"\"", ".swiftlet", "forward"])
-        try ordeal.kill(place.0, at: place.1) { try $0.del($1, $2.attachment) }
+        try repeated.kill(place.0, at: place.1) { try $0.del($1, $2.attachment) }
     }
 }

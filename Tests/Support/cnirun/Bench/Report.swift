@@ -46,7 +46,7 @@ struct Report {
             "and system time are means. Peak is the largest resident set of a process, in MB (10⁶ bytes).",
             "\(host), \(Date().formatted(.iso8601.year().month().day())).", "",
         ]
-        lines += Aims(measurements, executable: executable).markdown
+        lines += Targets(measurements, executable: executable).markdown
         for conf in measurements.configurations {
             lines += ["Configuration `\(conf)`:", ""] + tables.commands(conf) + [""]
         }

@@ -51,7 +51,7 @@ extension FuzzTarget {
 
     /// Whatever is wrong with a configuration has one of the specification's codes and says what it is.
     private static func expectSensibleErrors(_ decode: () throws -> Void) throws {
-        do { try decode() } catch let error as BrokenPromise { throw error } catch {
+        do { try decode() } catch let error as FuzzFailure { throw error } catch {
             let error = error as! CNIError
             let codes: [CNIError.Code] = [
                 .incompatibleVersion, .unsupportedField, .invalidEnvironment, .decodingFailure, .invalidConfiguration,

@@ -2,7 +2,7 @@ import ContainerRuntime
 import Testing
 
 /// A pod and a network that it is attached to again and again, while something goes wrong.
-struct Ordeal {
+struct RepeatedAttachment {
     let node: Node
     let pod: Pod
     let list: NetworkList
