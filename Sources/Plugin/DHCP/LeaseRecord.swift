@@ -1,4 +1,5 @@
 internal import Addresses
+internal import CNI
 internal import JSON
 internal import Posix
 

@@ -1,3 +1,4 @@
+internal import CNI
 public import JSON
 public import Posix
 
