@@ -125,19 +125,21 @@ let package = Package(
                 "Addresses", "Attachments", "CNI", "Files", "IPAM", "JSON", "Kernel", "Netfilter", "NetlinkCodec",
                 "Plugins", "Posix",
             ]),
-        tool("Trace", ["Addresses", "Files", "Inventory", "Kernel", "NetlinkCodec", "Posix"]),
+        tool("Presentation", ["Addresses", "Attachments", "Inventory"]),
+        tool("Reclaiming", ["Attachments", "CNI", "IPAM", "Inventory", "JSON", "Netfilter", "Plugins", "Posix"]),
+        tool("Trace", ["Addresses", "Files", "Inventory", "Kernel", "NetlinkCodec", "Posix", "Presentation"]),
         tool("ConfigurationFiles", ["Addresses", "CNI", "Files", "JSON", "Plugins", "Posix"]),
         tool(
             "Doctor",
             [
                 "Addresses", "CNI", "ConfigurationFiles", "Files", "Inventory", "IPAM", "JSON", "Kernel", "Libnftables",
-                "Netfilter", "NetlinkCodec", "Plugins", "Posix",
+                "Netfilter", "NetlinkCodec", "Plugins", "Posix", "Presentation", "Reclaiming",
             ]),
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
                 "Addresses", "Attachments", "CNI", "ConfigurationFiles", "Doctor", "Files", "Inventory", "Kernel",
-                "Libnftables", "Netfilter", "Plugins", "Posix", "Trace", argumentParser,
+                "Libnftables", "Netfilter", "Plugins", "Posix", "Presentation", "Reclaiming", "Trace", argumentParser,
             ],
             path: "Sources/Tools/swiftletctl", swiftSettings: strict),
 
@@ -145,6 +147,9 @@ let package = Package(
         .target(name: "CBench", path: "Tests/Support/CBench"),
         support("ContainerRuntime", ["CBench"]),
         support("TestSupport", ["CBench"]),
+        support(
+            "InventorySupport",
+            ["Addresses", "Attachments", "IPAM", "Inventory", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
         supportProgram("cnirun", in: "cnirun", ["CBench", "ContainerRuntime", argumentParser]),
         // Uses the store as the tests ask for: to be killed, traced and run many times at once.
         supportProgram("ipam-driver", in: "StoreDriver", ["Addresses", "Attachments", "IPAM"]),
@@ -169,7 +174,7 @@ let package = Package(
             ["Addresses", "CKernel", "Kernel", "Libnftables", "Netfilter", "NetlinkCodec", "Posix", "TestSupport"]),
         tests(
             "Plugin", "NftSyntaxTests", ["Addresses", "CKernel", "Kernel", "NetlinkCodec", "NftSyntax", "TestSupport"]),
-        tests("Plugin", "PluginsTests", ["Addresses", "CNI", "Kernel", "Plugins", "Posix", "TestSupport"]),
+        tests("Plugin", "PluginsTests", ["Addresses", "CNI", "JSON", "Kernel", "Plugins", "Posix", "TestSupport"]),
         tests(
             "Tools", "ConfigurationFilesTests",
             [
@@ -180,7 +185,15 @@ let package = Package(
             "Tools", "DoctorTests", ["Addresses", "Attachments", "Doctor", "Inventory", "JSON", "Posix", "TestSupport"]),
         tests(
             "Tools", "InventoryTests",
-            ["Addresses", "Attachments", "IPAM", "Inventory", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
+            [
+                "Addresses", "Attachments", "IPAM", "Inventory", "InventorySupport", "Netfilter", "NetlinkCodec", "Posix",
+            ]),
+        tests(
+            "Tools", "PresentationTests",
+            ["Addresses", "Attachments", "Inventory", "InventorySupport", "Netfilter", "Presentation"]),
+        tests(
+            "Tools", "ReclaimingTests",
+            ["Addresses", "Attachments", "IPAM", "Inventory", "InventorySupport", "Posix", "Reclaiming"]),
         tests("Tools", "TraceTests", ["Addresses", "Inventory", "NetlinkCodec", "Posix", "Trace"]),
         tests("Whole", "ClientTests", ["ContainerRuntime", "TestSupport"]),
         tests("Whole", "ContainerRuntimeTests", ["ContainerRuntime", "TestSupport"]),

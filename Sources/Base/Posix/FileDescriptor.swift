@@ -283,3 +283,8 @@ public struct FileStatus: Sendable {
         return FileStatus(info)
     }
 }
+
+extension FileDescriptor {
+    /// close(2) now rather than at the end of the scope.
+    public consuming func close() {}
+}

@@ -45,8 +45,11 @@ public struct NetworkNamespace: ~Copyable {
     }
 
     /// The inode number, which no other namespace has as long as this one exists.
-    public func inode() throws(Failure) -> UInt64 {
-        try attempting("look at \(path)") { () throws(Errno) in try file.status() }.inode
+    public func inode() throws(Failure) -> UInt64 { try status().inode }
+
+    /// Of its file, by which it can be told from other namespaces.
+    public func status() throws(Failure) -> FileStatus {
+        try attempting("look at \(path)") { () throws(Errno) in try file.status() }
     }
 
     /// Keeps others out who lock the namespace's file too (flock(2)), as long as this value lives.
@@ -56,12 +59,6 @@ public struct NetworkNamespace: ~Copyable {
         try attempting("lock network namespace \(path)") { () throws(Errno) in
             try file.lockExclusively(path, milliseconds: milliseconds)
         }
-    }
-
-    public func isSame(as other: borrowing NetworkNamespace) throws(Failure) -> Bool {
-        let mine = try attempting("look at \(path)") { () throws(Errno) in try file.status() }
-        let its = try attempting("look at \(other.path)") { () throws(Errno) in try other.file.status() }
-        return mine.isSameFile(as: its)
     }
 
     /// Runs the body with the calling thread in this namespace, and goes back.

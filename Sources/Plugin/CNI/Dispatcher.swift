@@ -47,7 +47,7 @@ public struct Dispatcher: Sendable {
         var version = SpecVersion.latest
         var log = CallLog(environment, type)
         do throws(Failure) {
-            let invocation = try Dispatcher.keepingOut(ofOwnNamespace: Invocation(environment))
+            let invocation = try Invocation(environment).outsideOfOwnNamespace()
             guard let plugin = plugins.plugin(type) else {
                 throw Failure(
                     .invalidEnvironment, "no plugin is called \"\(type)\" here",
@@ -103,18 +103,5 @@ public struct Dispatcher: Sendable {
             "cniVersion": .string(asked ?? SpecVersion.latest.rawValue),
             "supportedVersions": .array(plugin.supportedVersions.map { .string($0.rawValue) }),
         ]
-    }
-
-    /// The pod's namespace must not be the plugin's own: it would change the host's interfaces. For DEL, which must always
-    /// succeed, a path that has come to mean the plugin's own namespace is one that is gone.
-    private static func keepingOut(ofOwnNamespace invocation: Invocation) throws(Failure) -> Invocation {
-        guard let netns = invocation.netns, !invocation.mayUseOwnNamespace,
-            let pod = try? FileStatus.of(netns), let own = try? FileStatus.of("/proc/self/ns/net"),
-            pod.isSameFile(as: own)
-        else { return invocation }
-        guard invocation.command != .del else { return invocation.withoutNamespace }
-        throw Failure(
-            .invalidNamespace, "plugin's netns and netns from CNI_NETNS should not be the same",
-            details: "CNI_NETNS is \(netns); CNI_NETNS_OVERRIDE=1 allows it")
     }
 }

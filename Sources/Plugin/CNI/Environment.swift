@@ -1,4 +1,3 @@
-public import Attachments
 /// The process environment, handed in so that a test can make one up.
 public struct Environment: Sendable {
     /// `NAME=value`, in the order given: what a delegate gets, too.
@@ -19,6 +18,3 @@ public struct Environment: Sendable {
         Environment(variables.filter { !$0.hasPrefix("\(name)=") } + ["\(name)=\(value)"])
     }
 }
-
-/// One interface of one container: what a plugin's resources belong to, within the network.
-public typealias Attachment = Attachments.Attachment

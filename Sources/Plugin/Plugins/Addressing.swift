@@ -18,11 +18,9 @@ enum Addressing {
     }
 
     /// Whether addresses can be had only by way of the pod's interface, as with DHCP, so that it must be there first.
-    ///
-    /// Of plugins that are not ours nobody knows: with the interface there they all work.
     var needsInterface: Bool {
         guard case .plugin(let type) = self else { return false }
-        return type != "host-local" && type != "static"
+        return PluginTraits.needsInterface(type)
     }
 
     /// - Throws: code 7 when whole blocks are handed out, as far as we know of it: no pod can have one as its address.
@@ -30,7 +28,7 @@ enum Addressing {
         let handsOutBlocks =
             switch self {
             case .store(let store): store.handsOutBlocks
-            case .plugin("host-local"):
+            case .plugin(let type) where PluginTraits.of(type)?.addresses == .store:
                 try request.configuration.decoding { (reader) throws(Failure) in
                     try HostLocalSettings.handsOutBlocks(reader.required("ipam"))
                 }

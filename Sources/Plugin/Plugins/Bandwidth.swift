@@ -7,7 +7,16 @@ internal import Posix
 
 /// Limits how fast a pod may send and receive. Drop-in for the reference's `bandwidth`: chained, by its keys or for the
 /// capability of the same name.
-struct Bandwidth: Plugin {
+struct Bandwidth: BuiltInPlugin {
+    static let traits = PluginTraits("bandwidth", .chained, services: .limits)
+    static var description: PluginDescription {
+        PluginDescription(
+            traits,
+            "For the capability `bandwidth` too, unless the block itself has one of them; `swiftlet` takes these keys too.",
+            BandwidthSettings.Keys.everything, capabilities: ["bandwidth"]
+        ) { request throws(Failure) in _ = try BandwidthSettings(request) }
+    }
+
     func add(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try BandwidthSettings(request)
         var result = try request.chainedResult()

@@ -109,10 +109,10 @@ struct BridgeSettings {
         }
 
         /// All others with the defaults of `bridge` or of `swiftlet`, for documentation and validation.
-        @KeyList static func all(bridgeName: String, gateway: Bool) -> [KeyDescription] {
-            bridge(default: bridgeName)
-            isGateway(default: gateway)
-            isDefaultGateway(default: gateway)
+        @KeyList static func all(_ defaults: BridgeDefaults) -> [KeyDescription] {
+            bridge(default: defaults.bridge)
+            isGateway(default: defaults.isGateway)
+            isDefaultGateway(default: defaults.isGateway)
             forceAddress
             mtu
             hairpinMode
@@ -129,15 +129,12 @@ struct BridgeSettings {
         }
     }
 
-    /// - Parameters:
-    ///   - bridgeName: the bridge's name where none is configured.
-    ///   - gateway: whether it is the pods' gateway and default route where nothing is said of it.
     /// - Throws: code 2, 6 or 7, naming key and value.
-    init(_ request: Request, bridgeName: String, gateway: Bool) throws(Failure) {
+    init(_ request: Request, _ defaults: BridgeDefaults) throws(Failure) {
         let configuration = request.configuration
-        bridge = try configuration[Keys.bridge(default: bridgeName)]
-        isDefaultGateway = try configuration[Keys.isDefaultGateway(default: gateway)]
-        isGateway = try configuration[Keys.isGateway(default: gateway)] || isDefaultGateway
+        bridge = try configuration[Keys.bridge(default: defaults.bridge)]
+        isDefaultGateway = try configuration[Keys.isDefaultGateway(default: defaults.isGateway)]
+        isGateway = try configuration[Keys.isGateway(default: defaults.isGateway)] || isDefaultGateway
         forceAddress = try configuration[Keys.forceAddress]
         let mtu = try configuration[Keys.mtu]
         self.mtu = mtu == 0 ? nil : UInt32(mtu)
@@ -160,15 +157,15 @@ struct BridgeSettings {
         masquerades = try configuration[Keys.ipMasq]
         guardsMAC = try configuration[Keys.macspoofchk]
         // `bridge` does not know these, and ignores what it does not know.
-        unmasqueraded = gateway ? try configuration[Keys.nonMasqueradeCIDRs] : []
-        guardsAddresses = gateway ? try configuration[Keys.antiSpoof] : false
+        unmasqueraded = defaults.takesOwnKeys ? try configuration[Keys.nonMasqueradeCIDRs] : []
+        guardsAddresses = defaults.takesOwnKeys ? try configuration[Keys.antiSpoof] : false
         try Backend.note(Keys.ipMasqBackend, request)
         try refuseContradictions(request)
     }
 
     /// The bridge's name, for those that must go on with a configuration that says nothing sensible of it.
-    static func bridgeName(_ request: Request, default name: String) -> String {
-        (try? request.configuration[Keys.bridge(default: name)]) ?? name
+    static func bridgeName(_ request: Request, _ defaults: BridgeDefaults) -> String {
+        (try? request.configuration[Keys.bridge(default: defaults.bridge)]) ?? defaults.bridge
     }
 
     private func refuseContradictions(_ request: Request) throws(Failure) {
@@ -187,42 +184,5 @@ struct BridgeSettings {
                 .invalidConfiguration, "antiSpoof and vlanTrunk are both set",
                 details: "what pods send tagged cannot be held to addresses")
         }
-    }
-}
-
-/// The `vlanTrunk` key: VLANs that reach the pod tagged.
-enum VLANTrunk {
-    static func read(_ reader: JSONReader) throws(Failure) -> [PortVLAN] {
-        let list = try reader.elements()
-        // More than there are VLANs makes no sense, and a message has room for so many.
-        guard list.count <= 1024 else { throw reader.tooLong(limit: 1024) }
-        let entries = try list.map { entry throws(Failure) in
-            var vlans: [PortVLAN] = []
-            switch (try entry.member("minID"), try entry.member("maxID")) {
-            case (let minimum?, let maximum?):
-                let first = try id(minimum, "incorrect trunk minID parameter")
-                let last = try id(maximum, "incorrect trunk maxID parameter")
-                guard first <= last else {
-                    throw entry.wrong("a range: minID is greater than maxID in trunk parameter")
-                }
-                vlans.append(PortVLAN(first, through: last))
-            case (nil, nil): break
-            case (let minimum, _):
-                throw entry.wrong(
-                    "whole: minID and maxID should be configured simultaneously, \(minimum == nil ? "minID" : "maxID") is missing"
-                )
-            }
-            if let single = try entry.member("id") {
-                vlans.append(PortVLAN(try id(single, "incorrect trunk id parameter")))
-            }
-            return vlans
-        }
-        return Array(entries.joined())
-    }
-
-    private static func id(_ reader: JSONReader, _ text: String) throws(Failure) -> UInt16 {
-        let number = try reader.integer()
-        guard (1...4094).contains(number) else { throw reader.wrong("from 1 to 4094 (\(text))") }
-        return UInt16(number)
     }
 }

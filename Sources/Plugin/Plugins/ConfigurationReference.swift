@@ -1,4 +1,4 @@
-public import CNI
+internal import CNI
 
 /// The configuration reference as people read it, from the tables that the decoders use.
 public enum ConfigurationReference {
@@ -6,17 +6,8 @@ public enum ConfigurationReference {
     public static var markdown: String {
         ([table("every plugin", "See [logging.md](logging.md).", LogSettings.Keys.everything)]
             + PluginDescription.all.filter { !$0.keys.isEmpty }.map { plugin in
-                table(plugin.type, plugin.summary, keys(of: plugin))
+                table(plugin.type, plugin.summary, plugin.documentedKeys)
             }).joined(separator: "\n")
-    }
-
-    /// The keys that are worth a line: of `swiftlet`, whose other keys are those of other plugins, only what differs.
-    public static func keys(of plugin: PluginDescription) -> [KeyDescription] {
-        guard plugin.type == Swiftlet.type else { return plugin.keys }
-        let other = BridgeSettings.Keys.all(bridgeName: Bridge.defaultBridge, gateway: false)
-        return BridgeSettings.Keys.all(bridgeName: Swiftlet.defaultBridge, gateway: true).filter { key in
-            other.first { $0.name == key.name }?.fallback != key.fallback
-        } + BridgeSettings.Keys.ownOnly
     }
 
     private static func table(_ title: String, _ text: String, _ keys: [KeyDescription]) -> String {

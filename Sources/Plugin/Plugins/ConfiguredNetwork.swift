@@ -38,28 +38,14 @@ public struct ConfiguredNetwork: Sendable, Hashable {
         for plugin in try reader.member("plugins")?.elements() ?? [reader] {
             let type = try plugin.nonEmpty("type") ?? ""
             plugins.append(type)
-            let ipam = try plugin.member("ipam")
-            if let usual = ConfiguredNetwork.defaultBridge(ofType: type) {
-                try addBridge(of: plugin, default: usual, isGateway: type == Swiftlet.type)
+            if let traits = PluginTraits.of(type) {
+                if let name = try traits.bridge(plugin) { bridge = name }
+                if let name = try traits.gatewayInterface(plugin) { gatewayInterface = name }
             }
-            let addressType = try ipam?.nonEmpty("type")
-            if let ipam, addressType == "host-local" {
-                try addAddresses(of: ipam)
-            } else if type == Swiftlet.type, addressType == nil {
-                try addAddresses(of: plugin)
+            if let (source, keys) = try PluginTraits.addresses(of: type, plugin), source == .store {
+                try addAddresses(of: keys)
             }
         }
-    }
-
-    private mutating func addBridge(
-        of plugin: JSONReader, default name: String, isGateway: Bool
-    ) throws(Failure) {
-        let bridge = try BridgeSettings.Keys.bridge(default: name).read(plugin)
-        self.bridge = bridge
-        let hasAddress = try BridgeSettings.Keys.isGateway(default: isGateway).read(plugin)
-        let isDefaultGateway = try BridgeSettings.Keys.isDefaultGateway(default: isGateway).read(plugin)
-        let vlan = try BridgeSettings.Keys.vlan.read(plugin)
-        gatewayInterface = hasAddress || isDefaultGateway ? (vlan == 0 ? bridge : "\(bridge).\(vlan)") : nil
     }
 
     private mutating func addAddresses(of reader: JSONReader) throws(Failure) {
@@ -69,11 +55,7 @@ public struct ConfiguredNetwork: Sendable, Hashable {
 
     /// The bridge that a plugin of that type makes where its configuration names none; nil for those without one.
     public static func defaultBridge(ofType type: String) -> String? {
-        switch type {
-        case Swiftlet.type: Swiftlet.defaultBridge
-        case Bridge.type: Bridge.defaultBridge
-        default: nil
-        }
+        PluginTraits.of(type)?.defaultBridge
     }
 
     /// Larger documents are refused, in octets.

@@ -5,7 +5,19 @@ internal import DHCP
 internal import Posix
 
 /// Gets addresses from a DHCP server, through the daemon that keeps the leases. Drop-in for the reference's `dhcp`.
-struct DHCPAddresses: Plugin {
+struct DHCPAddresses: BuiltInPlugin {
+    static let traits = PluginTraits("dhcp", .addresses, addresses: .leases)
+    static var description: PluginDescription {
+        PluginDescription(
+            traits, "The keys of the `ipam` object; see [dhcp.md](dhcp.md).", ClientSettings.Keys.everything,
+            parts: [
+                .init("provide[]", ["option", "value", "fromArg"]), .init("request[]", ["option", "skipDefault"]),
+            ]
+        ) { request throws(Failure) in
+            _ = try ClientSettings(request.configuration, request.invocation.arguments)
+        }
+    }
+
     func add(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try ClientSettings(request.configuration, request.invocation.arguments)
         _ = try request.openPod()

@@ -6,8 +6,11 @@ internal import Posix
 
 /// Gives the pod an address on a link that leads nowhere. Drop-in for the reference's `dummy`.
 struct Dummy: InterfacePlugin {
-    static let type = "dummy"
+    static let traits = PluginTraits("dummy", .interface, addresses: .delegated)
     static let kind: String? = "dummy"
+    static var description: PluginDescription {
+        PluginDescription(Dummy(), "An address on a link that leads nowhere; it has no keys of its own.", [])
+    }
 
     let requiresAddresses = true
 

@@ -7,8 +7,15 @@ internal import NetlinkCodec
 internal import Posix
 
 /// Keeps pods apart, and lets them through other programs' firewalls. Drop-in for the reference's `firewall`.
-struct Firewall: Plugin {
-    static let type = "firewall"
+struct Firewall: BuiltInPlugin {
+    static let traits = PluginTraits("firewall", .chained, services: .isolation)
+    static var description: PluginDescription {
+        PluginDescription(
+            traits,
+            "`swiftlet` takes `ingressPolicy` and `firewalldZone` too; without the first it does nothing of this.",
+            FirewallSettings.Keys.everything
+        ) { request throws(Failure) in _ = try FirewallSettings(request) }
+    }
 
     func add(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try FirewallSettings(request)

@@ -10,8 +10,13 @@ internal import Posix
 ///
 /// Its name on the node stands in its alias meanwhile, as with the reference, so that each can undo what the other did.
 struct HostDevice: InterfacePlugin {
-    static let type = "host-device"
+    static let traits = PluginTraits("host-device", .interface, addresses: .delegated)
     static let kind: String? = nil
+    static var description: PluginDescription {
+        PluginDescription(
+            HostDevice(), "Moves a device of the node into the pod; one of these says which.", Keys.everything,
+            capabilities: ["deviceID"])
+    }
 
     enum Keys {
         static let device = ConfigurationKey<String>.text("device", default: "", "The device's name, such as `eth1`.")

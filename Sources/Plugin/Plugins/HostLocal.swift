@@ -8,102 +8,18 @@ internal import Logging
 internal import Posix
 
 /// Hands out addresses from a store on this node. Drop-in for the reference's `host-local`.
-struct HostLocal: Plugin {
+struct HostLocal: BuiltInPlugin {
+    static let traits = PluginTraits("host-local", .addresses, addresses: .store)
+    static var description: PluginDescription {
+        PluginDescription(
+            traits, "The keys of the `ipam` object; `swiftlet` takes them in its own block.",
+            HostLocalSettings.Keys.everything, parts: [.ranges, .routes], capabilities: ["ips", "ipRanges"]
+        ) { request throws(Failure) in _ = try AddressStore(ipamOf: request) }
+    }
+
     func add(_ request: Request) throws(Failure) -> CNIResult { try AddressStore(ipamOf: request).reserve() }
     func del(_ request: Request) throws(Failure) { try AddressStore(ipamOf: request).release() }
     func check(_ request: Request) throws(Failure) { try AddressStore(ipamOf: request).check() }
     func gc(_ request: Request) throws(Failure) { try AddressStore(ipamOf: request).collectGarbage() }
     func status(_ request: Request) throws(Failure) { try AddressStore(ipamOf: request).requireFreeAddress() }
-}
-
-/// The node's address store, as one request sees it: built into `swiftlet`, behind `host-local` for the others.
-struct AddressStore {
-    private let settings: HostLocalSettings
-    private let request: Request
-    private let store: Store
-
-    /// With the keys in the configuration's `ipam` object.
-    init(ipamOf request: Request) throws(Failure) {
-        try self.init(try request.ipam(), request)
-    }
-
-    /// - Parameter reader: the object that holds the keys.
-    init(_ reader: JSONReader, _ request: Request) throws(Failure) {
-        self.request = request
-        settings = try HostLocalSettings(reader, request)
-        // The others find things by their owner; only what hands out needs to know from what.
-        if [.add, .status].contains(request.invocation.command), settings.sets.isEmpty {
-            throw Failure(
-                .invalidConfiguration, "no IP ranges specified", details: "give a subnet, or ranges with subnets")
-        }
-        do throws(Errno) {
-            store = Store(
-                dataDirectory: settings.dataDirectory, network: request.configuration.name, bootID: try Boot.id())
-        } catch { throw Failure(.inputOutput, "read \(Boot.idPath): \(error)", details: "/proc must be mounted") }
-    }
-
-    var handsOutBlocks: Bool { settings.sets.contains { $0.pools.contains { $0.blockLength != nil } } }
-
-    private var owner: Attachment { request.attachment }
-
-    func reserve() throws(Failure) -> CNIResult {
-        let dns = try ResolvConf.read(settings.resolvConf)
-        let allocations = try store.reserve(owner, from: settings.sets, requested: settings.requested)
-        Log.note(.info, "reserved", [("addresses", allocations.map { "\($0.address)" }.joined(separator: ","))])
-        return CNIResult(
-            ips: allocations.map { .init(address: $0.address, gateway: $0.gateway) }, routes: settings.routes, dns: dns)
-    }
-
-    func release() throws(Failure) {
-        // What the runtime says of ADD's result spares nothing but time, so a broken one must not stop DEL.
-        let previous = try? request.configuration.previousResult()
-        try store.release(owner, hints: previous?.ips.map { $0.address.address } ?? [])
-        Log.note(.info, "released")
-    }
-
-    func check() throws(Failure) {
-        let reserved = try store.reservations(of: owner).map { $0.address }
-        guard !reserved.isEmpty else {
-            throw Failure(
-                .checkFailed, "host-local: Failed to find address added by container \(owner.containerID)",
-                details: "in \(settings.dataDirectory)/\(request.configuration.name)")
-        }
-        let ours = try request.configuration.previousResult()?.ips.map { $0.address.address } ?? []
-        for address in ours where settings.sets.contains(where: { $0.pools.contains { $0.range.contains(address) } }) {
-            guard reserved.contains(address) else {
-                throw Failure(
-                    .checkFailed, "host-local: address \(address) is not reserved for container \(owner.containerID)")
-            }
-        }
-    }
-
-    func collectGarbage() throws(Failure) {
-        _ = try store.collectGarbage(keeping: try request.configuration.validAttachments())
-    }
-
-    /// - Throws: code 50 when a range set is full or the directory cannot be written.
-    func requireFreeAddress() throws(Failure) {
-        try requireWritableDirectory()
-        let usage = try store.isFull(settings.sets) ? try store.usage(of: settings.sets) : []
-        for (set, usage) in zip(settings.sets, usage) where usage.used >= usage.total {
-            throw Failure(
-                .notAvailable, "no IP addresses available in range set: \(set)",
-                details: "\(usage.used) of \(usage.total) are in use for network \(request.configuration.name)")
-        }
-    }
-
-    private func requireWritableDirectory() throws(Failure) {
-        // What is not there yet will be made in the nearest directory that is.
-        var path = "\(settings.dataDirectory)/\(request.configuration.name)"
-        while true {
-            do throws(Errno) {
-                return try FileStatus.requireWritable(path)
-            } catch {
-                guard error == .noSuchFile, let slash = path.lastIndex(of: "/"), path != "/" else {
-                    throw Failure(.notAvailable, "write to data directory \(path): \(error)")
-                }
-                path = slash == path.startIndex ? "/" : String(path[..<slash])
-            }
-        }
-    }
 }

@@ -6,8 +6,11 @@ internal import Posix
 
 /// Gives the pod a link of its own on one of the node's, with the same MAC. Drop-in for the reference's `ipvlan`.
 struct IPvlan: InterfacePlugin {
-    static let type = "ipvlan"
+    static let traits = PluginTraits("ipvlan", .furtherInterface, addresses: .delegated)
     static let kind: String? = "ipvlan"
+    static var description: PluginDescription {
+        PluginDescription(IPvlan(), "The same with the MAC of `master`.", Keys.everything)
+    }
 
     enum Keys {
         static let mode = ConfigurationKey<IPvlanMode>(

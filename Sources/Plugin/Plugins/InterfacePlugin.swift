@@ -7,10 +7,8 @@ internal import Posix
 
 /// A plugin that gives the pod an interface of its own, with no bridge in between. Each says how the interface is made;
 /// addresses, routes, undoing and everything else is the same for all.
-protocol InterfacePlugin: Plugin {
+protocol InterfacePlugin: BuiltInPlugin {
     associatedtype Settings
-
-    static var type: String { get }
 
     /// IFLA_INFO_KIND of its interfaces; nil where they are of many.
     static var kind: String? { get }

@@ -5,7 +5,12 @@ internal import NetlinkCodec
 internal import Posix
 
 /// Sets the pod's `lo` up. Drop-in for the reference's `loopback`.
-struct Loopback: Plugin {
+struct Loopback: BuiltInPlugin {
+    static let traits = PluginTraits("loopback", .loopback)
+    static var description: PluginDescription {
+        PluginDescription(traits, "Sets the pod's `lo` up; it has no keys of its own.", []) { _ throws(Failure) in }
+    }
+
     /// LOOPBACK_IFINDEX of the kernel: `lo` is the first link of every namespace.
     static let index: UInt32 = 1
 

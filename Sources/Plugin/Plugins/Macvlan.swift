@@ -5,8 +5,12 @@ internal import Posix
 
 /// Gives the pod a link of its own on one of the node's, with a MAC of its own. Drop-in for the reference's `macvlan`.
 struct Macvlan: InterfacePlugin {
-    static let type = "macvlan"
+    static let traits = PluginTraits("macvlan", .interface, addresses: .delegated)
     static let kind: String? = "macvlan"
+    static var description: PluginDescription {
+        PluginDescription(
+            Macvlan(), "A link of the pod's own on one of the node's.", Keys.everything, capabilities: ["mac"])
+    }
 
     enum Keys {
         static let mode = ConfigurationKey<MacvlanMode>(

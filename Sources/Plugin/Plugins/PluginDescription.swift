@@ -4,12 +4,13 @@ public import Posix
 
 /// What can be known of a plugin without calling it: what it is for, its keys, and whether it would take a configuration.
 public struct PluginDescription: Sendable {
-    public let type: String
+    public let traits: PluginTraits
     /// What its keys are about, Markdown.
     public let summary: String
-    public let role: Role
     /// The keys of its block, or of the object `ipam` where it hands out addresses.
     public let keys: [KeyDescription]
+    /// Those that are worth a line: all but what is the same with another plugin, where that says it.
+    public let documentedKeys: [KeyDescription]
     /// The keys of objects that some of these hold.
     public let parts: [Part]
     /// What runtimes may fill in (CNI conventions, "capabilities").
@@ -19,18 +20,6 @@ public struct PluginDescription: Sendable {
     /// It wants a ``Request/init(reading:for:log:)``: for ADD the block is read as the first one of a list, for CHECK (a
     /// chained plugin) or STATUS as a later one.
     public let read: @Sendable (Request) throws(Failure) -> Void
-
-    /// Where in a list it stands.
-    public enum Role: Sendable {
-        /// In front: it makes the pod's interface.
-        case interface
-        /// Behind such a one: it works on what that has made.
-        case chained
-        /// In `ipam.type` of another one.
-        case addresses
-        /// Anywhere.
-        case any
-    }
 
     /// Objects below a key, such as `ranges[][]`, with an empty pair of brackets for each list.
     public struct Part: Sendable {
@@ -58,13 +47,13 @@ public struct PluginDescription: Sendable {
     }
 
     init(
-        _ type: String, _ role: Role, _ summary: String, _ keys: [KeyDescription], parts: [Part] = [],
-        capabilities: [String] = [], read: @escaping @Sendable (Request) throws(Failure) -> Void
+        _ traits: PluginTraits, _ summary: String, _ keys: [KeyDescription], documentedKeys: [KeyDescription]? = nil,
+        parts: [Part] = [], capabilities: [String] = [], read: @escaping @Sendable (Request) throws(Failure) -> Void
     ) {
-        self.type = type
-        self.role = role
+        self.traits = traits
         self.summary = summary
         self.keys = keys
+        self.documentedKeys = documentedKeys ?? keys
         self.parts = parts
         self.capabilities = capabilities
         self.read = read
@@ -73,16 +62,25 @@ public struct PluginDescription: Sendable {
     init<Settings: InterfacePlugin>(
         _ plugin: Settings, _ summary: String, _ keys: [KeyDescription], capabilities: [String] = []
     ) {
-        self.init(Settings.type, .interface, summary, keys, capabilities: capabilities) { request throws(Failure) in
+        self.init(Settings.traits, summary, keys, capabilities: capabilities) { request throws(Failure) in
             try plugin.read(request)
         }
     }
+
+    /// Of every plugin of this executable.
+    public static var all: [PluginDescription] { Registry.descriptions }
+
+    /// Nil for a plugin that is not ours.
+    public static func of(_ type: String) -> PluginDescription? { all.first { $0.type == type } }
+
+    public var type: String { traits.type }
+    public var role: PluginTraits.Role { traits.role }
 
     /// Keys of the specification, which every block may have.
     public static var commonKeys: [String] { Swiftlet.commonKeys }
 
     /// Whether an unknown key is refused; other plugins ignore them, as the reference does.
-    public var refusesUnknownKeys: Bool { type == Swiftlet.type }
+    public var refusesUnknownKeys: Bool { !traits.isReference }
 
     /// What the plugin says of a key that it refuses.
     public func refusal(of unknown: UnknownKey) -> Failure { Swiftlet.refusal(of: unknown) }

@@ -9,11 +9,8 @@ extension Request {
     /// - Throws: code 4 when the path is missing or no network namespace, 8 when it is the plugin's own.
     func openPod() throws(Failure) -> NetworkNamespace {
         let pod = try openNamespace(invocation.netns ?? "")
-        if !invocation.mayUseOwnNamespace, try pod.isSame(as: .current()) {
-            throw Failure(
-                .invalidNamespace, "plugin's netns and netns from CNI_NETNS should not be the same",
-                details: "CNI_NETNS is \(pod.path)")
-        }
+        // The dispatcher has looked at what the path meant then.
+        try invocation.refuseOwnNamespace(pod.status())
         return pod
     }
 
@@ -30,16 +27,6 @@ extension Request {
         do throws(Failure) { return try NetworkNamespace(path) } catch {
             throw Failure(.invalidEnvironment, "failed to open netns \"\(path)\" (CNI_NETNS): \(error.message)")
         }
-    }
-
-    /// The result of ADD, which CHECK must be given.
-    func requiredPreviousResult() throws(Failure) -> CNIResult {
-        guard let result = try configuration.previousResult() else {
-            throw Failure(
-                .invalidConfiguration, "Required prevResult missing",
-                details: "the runtime must hand CHECK the result of ADD as prevResult")
-        }
-        return result
     }
 }
 

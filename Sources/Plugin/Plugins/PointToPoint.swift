@@ -7,8 +7,14 @@ internal import NetlinkCodec
 internal import Posix
 
 /// Joins the pod to the node by a veth with no bridge: each pod is routed to. Drop-in for the reference's `ptp`.
-struct PointToPoint: Plugin {
-    static let type = "ptp"
+struct PointToPoint: BuiltInPlugin {
+    static let traits = PluginTraits("ptp", .interface, addresses: .delegated, nodeEnd: .routedVeth)
+    static var description: PluginDescription {
+        PluginDescription(
+            traits, "Joins pod and node by a veth; addresses come from the plugin that `ipam.type` names.",
+            Keys.everything
+        ) { request throws(Failure) in try PointToPointSettings(request).addressing.refuseBlocks(request) }
+    }
 
     enum Keys {
         static let mtu = ConfigurationKey.mtu("MTU of the veth in octets, 68 to 65535; 0 leaves it to the kernel.")
@@ -105,7 +111,7 @@ struct PointToPoint: Plugin {
     }
 
     private func detachment(_ request: Request) -> VethDetachment {
-        VethDetachment(request: request, bridge: nil, type: PointToPoint.type) { () throws(Failure) in
+        VethDetachment(request: request, bridge: nil, plugin: PointToPoint.traits) { () throws(Failure) in
             try Addressing(ipamOf: request)
         }
     }

@@ -7,8 +7,14 @@ internal import NetlinkCodec
 internal import Posix
 
 /// Leads ports of the node to the pod. Drop-in for the reference's `portmap`: chained, for the capability `portMappings`.
-struct Portmap: Plugin {
-    static let type = "portmap"
+struct Portmap: BuiltInPlugin {
+    static let traits = PluginTraits("portmap", .chained, services: .ports)
+    static var description: PluginDescription {
+        PluginDescription(
+            traits, "For the capability `portMappings`; `swiftlet` takes these keys too.",
+            PortMappingSettings.Keys.everything, capabilities: ["portMappings"]
+        ) { request throws(Failure) in _ = try PortMappingSettings(request) }
+    }
 
     func add(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try PortMappingSettings(request)

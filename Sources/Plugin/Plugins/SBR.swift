@@ -7,7 +7,14 @@ internal import Posix
 
 /// Source based routing: what is sent from an interface's address leaves by that interface. Drop-in for the reference's
 /// `sbr`: chained, behind the plugin that makes the interface.
-struct SBR: Plugin {
+struct SBR: BuiltInPlugin {
+    static let traits = PluginTraits("sbr", .chained, services: .routingTables)
+    static var description: PluginDescription {
+        PluginDescription(
+            traits, "Chained, behind the plugin that makes the interface.", SBRSettings.Keys.everything
+        ) { request throws(Failure) in _ = try SBRSettings(request.configuration) }
+    }
+
     /// Where looking for a free table begins.
     private static let firstTable: UInt32 = 100
 

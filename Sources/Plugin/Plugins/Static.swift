@@ -6,7 +6,15 @@ internal import NetlinkCodec
 internal import Posix
 
 /// Hands out the addresses that configuration or runtime names. Drop-in for the reference's `static`; it keeps no state.
-struct Static: Plugin {
+struct Static: BuiltInPlugin {
+    static let traits = PluginTraits("static", .addresses, addresses: .configuration)
+    static var description: PluginDescription {
+        PluginDescription(
+            traits, "The keys of the `ipam` object; it hands out just these addresses.", StaticSettings.Keys.everything,
+            parts: [.init("addresses[]", ["address", "gateway"]), .routes, .dns], capabilities: ["ips"]
+        ) { request throws(Failure) in _ = try StaticSettings(request) }
+    }
+
     func add(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try StaticSettings(request)
         return CNIResult(ips: settings.ips, routes: settings.routes, dns: settings.dns)

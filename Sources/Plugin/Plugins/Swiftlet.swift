@@ -6,9 +6,21 @@ internal import Posix
 /// route, and the host-local store, which `subnet` or `ranges` in the block itself configure.
 ///
 /// `{"type": "swiftlet", "subnet": "10.44.0.0/24"}` is a complete plugin object.
-struct Swiftlet: Plugin {
-    static let type = "swiftlet"
-    static let defaultBridge = "cbr0"
+struct Swiftlet: BuiltInPlugin {
+    static let defaults = BridgeDefaults(bridge: "cbr0", isGateway: true, takesOwnKeys: true)
+    static let traits = PluginTraits(
+        "swiftlet", .interface, addresses: .delegatedOrStore, nodeEnd: .bridgePort(defaults),
+        services: [.ports, .limits, .isolation], isReference: false)
+    static var description: PluginDescription {
+        PluginDescription(
+            traits,
+            "All of `bridge` with these defaults, the keys of `host-local`, `portmap` and `bandwidth`, `ingressPolicy`, and its own.",
+            ownKeys, documentedKeys: documentedKeys, parts: [.trunk, .ranges, .routes], capabilities: capabilities
+        ) { request throws(Failure) in
+            let network = try Swiftlet().network(request)
+            try network.addressing.refuseBlocks(request)
+        }
+    }
 
     func add(_ request: Request) throws(Failure) -> CNIResult { try network(request).add() }
     func del(_ request: Request) throws(Failure) { try detachment(request).del() }
@@ -17,8 +29,8 @@ struct Swiftlet: Plugin {
     func status(_ request: Request) throws(Failure) { try network(request).status() }
 
     private func detachment(_ request: Request) -> VethDetachment {
-        let bridge = BridgeSettings.bridgeName(request, default: Swiftlet.defaultBridge)
-        return VethDetachment(request: request, bridge: bridge, type: Swiftlet.type) { () throws(Failure) in
+        let bridge = BridgeSettings.bridgeName(request, Swiftlet.defaults)
+        return VethDetachment(request: request, bridge: bridge, plugin: Swiftlet.traits) { () throws(Failure) in
             try addressing(request)
         }
     }
@@ -31,7 +43,7 @@ struct Swiftlet: Plugin {
 
     func network(_ request: Request) throws(Failure) -> BridgeNetwork {
         try Swiftlet.refuseUnknownKeys(request.configuration)
-        var settings = try BridgeSettings(request, bridgeName: Swiftlet.defaultBridge, gateway: true)
+        var settings = try BridgeSettings(request, Swiftlet.defaults)
         let ports = try PortMappingSettings(request)
         if ports.needsHairpin, !settings.promiscuous { settings.hairpin = true }
         let addressing = try addressing(request)
@@ -56,7 +68,7 @@ struct Swiftlet: Plugin {
     }
 
     @KeyList static var ownKeys: [KeyDescription] {
-        BridgeSettings.Keys.all(bridgeName: defaultBridge, gateway: true)
+        BridgeSettings.Keys.all(defaults)
         BridgeSettings.Keys.lists
         BridgeSettings.Keys.ownOnly
         HostLocalSettings.Keys.everything
@@ -64,6 +76,14 @@ struct Swiftlet: Plugin {
         BandwidthSettings.Keys.everything
         FirewallSettings.Keys.ingressPolicy
         FirewallSettings.Keys.firewalldZone
+    }
+
+    /// Those that no other plugin has, or has with another default.
+    private static var documentedKeys: [KeyDescription] {
+        let others = BridgeSettings.Keys.all(Bridge.defaults)
+        return BridgeSettings.Keys.all(defaults).filter { key in
+            others.first { $0.name == key.name }?.fallback != key.fallback
+        } + BridgeSettings.Keys.ownOnly
     }
 
     /// This block is ours alone, so a key that nobody knows is a mistake, and ignoring it would be one too.

@@ -7,9 +7,12 @@ internal import Posix
 
 /// Gives the pod a tap device, for a virtual machine in it. Drop-in for the reference's `tap`.
 struct Tap: InterfacePlugin {
-    static let type = "tap"
+    static let traits = PluginTraits("tap", .interface, addresses: .delegated)
     // The driver's name in the kernel, for tun and tap alike.
     static let kind: String? = "tun"
+    static var description: PluginDescription {
+        PluginDescription(Tap(), "For a virtual machine in the pod.", Keys.everything, capabilities: ["mac"])
+    }
 
     struct Settings {
         let hasQueues: Bool

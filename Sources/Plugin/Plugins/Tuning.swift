@@ -7,7 +7,15 @@ internal import NetlinkCodec
 internal import Posix
 
 /// Sets sysctls of the pod's namespace and properties of its interface. Drop-in for the reference's `tuning`.
-struct Tuning: Plugin {
+struct Tuning: BuiltInPlugin {
+    static let traits = PluginTraits("tuning", .chained)
+    static var description: PluginDescription {
+        PluginDescription(
+            traits, "Chained, behind the plugin that makes the interface; `args.cni` takes all but `dataDir` too.",
+            TuningSettings.Keys.everything, capabilities: ["mac"]
+        ) { request throws(Failure) in _ = try TuningSettings(request) }
+    }
+
     func add(_ request: Request) throws(Failure) -> CNIResult {
         let settings = try TuningSettings(request)
         let wanted = settings.wanted

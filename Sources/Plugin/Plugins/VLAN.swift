@@ -4,8 +4,11 @@ internal import Posix
 
 /// Gives the pod a VLAN of one of the node's links. Drop-in for the reference's `vlan`.
 struct VLAN: InterfacePlugin {
-    static let type = "vlan"
+    static let traits = PluginTraits("vlan", .interface, addresses: .delegated)
     static let kind: String? = "vlan"
+    static var description: PluginDescription {
+        PluginDescription(VLAN(), "A VLAN of one of the node's links.", Keys.everything)
+    }
 
     enum Keys {
         static let vlanId = ConfigurationKey<Int>.number(

@@ -8,7 +8,14 @@ internal import Posix
 
 /// Puts the pod's interface into a VRF, whose routing table it has to itself then. Drop-in for the reference's `vrf`:
 /// chained, behind the plugin that makes the interface.
-struct VRF: Plugin {
+struct VRF: BuiltInPlugin {
+    static let traits = PluginTraits("vrf", .chained, services: .routingTables)
+    static var description: PluginDescription {
+        PluginDescription(
+            traits, "Chained, behind the plugin that makes the interface.", VRFSettings.Keys.everything
+        ) { request throws(Failure) in _ = try VRFSettings(request) }
+    }
+
     /// Where looking for a free table begins.
     private static let firstTable: UInt32 = 1
 

@@ -14,18 +14,18 @@ struct VethDetachment {
     /// What the hosts' ends are ports of; nil for nothing.
     let bridge: String?
     /// As whose its rules are recorded.
-    let type: String
+    let plugin: PluginTraits
     let addressing: () throws(Failure) -> Addressing
 
     /// Whether limits are this plugin's business too.
-    private var removesLimits: Bool { type == Swiftlet.type }
+    private var removesLimits: Bool { plugin.services.contains(.limits) }
 
     private var owner: AttachmentName { AttachmentName(request) }
 
     func del() throws(Failure) {
         var cleanup = Cleanup()
         cleanup.attempt { () throws(Failure) in
-            try request.removeRules(as: type, orTheirs: type == Swiftlet.type ? nil : .masquerade)
+            try request.removeRules(as: plugin.type, orTheirs: plugin.isReference ? .masquerade : nil)
         }
         cleanup.attempt(addressing, { (addresses) throws(Failure) in try addresses.release(request) }) {
             () throws(Failure) in try removeLinks()

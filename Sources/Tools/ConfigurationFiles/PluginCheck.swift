@@ -63,12 +63,11 @@ struct PluginCheck {
 
     /// What pods get their addresses from.
     var subnets: [CIDR] {
-        guard
-            let source = plugin?.type == "swiftlet" && ipamType == nil
-                ? block : ipamType == "host-local" ? ipamObject : nil
-        else { return [] }
-        let sets = ((try? source.member("ranges")?.elements()) ?? []).flatMap { (try? $0.elements()) ?? [] }
-        return ([source] + sets).compactMap { range in
+        guard let (source, keys) = (try? PluginTraits.addresses(of: type, block)) ?? nil, source == .store else {
+            return []
+        }
+        let sets = ((try? keys.member("ranges")?.elements()) ?? []).flatMap { (try? $0.elements()) ?? [] }
+        return ([keys] + sets).compactMap { range in
             ((try? range.member("subnet")) ?? nil).flatMap { try? $0.cidr() }
         }
     }
@@ -164,8 +163,8 @@ struct PluginCheck {
             findings.add(
                 .error, at: block.path, "\(type) is the first plugin: missing prevResult from earlier plugin",
                 "it works on what another one has made: put it behind that one")
-        case .interface where type != "ipvlan":
-            guard let first = earlier.first(where: { $0.plugin?.role == .interface }) else { break }
+        case .interface:
+            guard let first = earlier.first(where: { $0.plugin?.role.makesInterface == true }) else { break }
             findings.add(
                 .warning, at: block.path,
                 "\(type) makes the pod's interface, which \(first.type) has made already: the name is taken then",
@@ -176,26 +175,27 @@ struct PluginCheck {
                 "it belongs into ipam of a plugin that does")
         default: break
         }
-        if type == "bridge", ipamType == nil {
+        if plugin.traits.usesBridge, plugin.traits.addresses == .delegated, ipamType == nil {
             findings.add(
                 .note, at: block.path, "without ipam the pods get no addresses",
                 "kubelet, containerd and CRI-O insist on one")
         }
-        if type == "portmap", !declares("portMappings") {
+        let chained = plugin.role == .chained ? plugin.traits.services : []
+        if chained.contains(.ports), !declares("portMappings") {
             findings.add(
-                .warning, at: block.path, "portmap gets no ports", "\"capabilities\": {\"portMappings\": true}")
+                .warning, at: block.path, "\(type) gets no ports", "\"capabilities\": {\"portMappings\": true}")
         }
-        if type == "bandwidth", !declares("bandwidth"), !plugin.keys.contains(where: { has($0.name) }) {
+        if chained.contains(.limits), !declares("bandwidth"), !plugin.keys.contains(where: { has($0.name) }) {
             findings.add(
-                .warning, at: block.path, "bandwidth gets no limits", "\"capabilities\": {\"bandwidth\": true}")
+                .warning, at: block.path, "\(type) gets no limits", "\"capabilities\": {\"bandwidth\": true}")
         }
         let policy = ((try? block.member("ingressPolicy")) ?? nil)?.value
-        if type == "firewall", policy == "same-bridge" || policy == "isolated", !earlier.isEmpty,
-            earlier.allSatisfy({ $0.plugin != nil && !["bridge", "swiftlet"].contains($0.type) })
+        if chained.contains(.isolation), policy == "same-bridge" || policy == "isolated", !earlier.isEmpty,
+            earlier.allSatisfy({ $0.plugin?.traits.usesBridge == false })
         {
             findings.add(
                 .error, at: member("ingressPolicy"), "it needs a bridge, but prevResult has none",
-                "firewall stands behind bridge in \"plugins\"")
+                "\(type) stands behind bridge in \"plugins\"")
         }
     }
 

@@ -100,16 +100,12 @@ extension ConfigurationFile {
         types = types.reduce(into: []) { seen, type in if !seen.contains(type) { seen.append(type) } }
     }
 
-    /// As the plugins have it: `swiftlet` is a gateway unless told otherwise.
     private mutating func readGateway(_ plugin: JSONReader, _ type: String, _ configured: ConfiguredNetwork)
         throws(Failure)
     {
-        isRouted = type == "ptp"
-        guard ["swiftlet", "bridge"].contains(type) else { return }
-        for key in ["isGateway", "isDefaultGateway"] {
-            isRouted = try plugin.member(key)?.bool() ?? (type == "swiftlet") || isRouted
-        }
-        guard isRouted, try plugin.member("vlan")?.integer() ?? 0 == 0 else { return }
+        guard let traits = PluginTraits.of(type) else { return }
+        isRouted = try traits.isGateway(plugin)
+        guard isRouted, traits.usesBridge, try plugin.member("vlan")?.integer() ?? 0 == 0 else { return }
         gateways = configured.ranges.flatMap { $0.pools }.compactMap { pool in
             (pool.gateway ?? pool.subnet.first.advanced(by: 1)).map { CIDR($0, pool.subnet.prefixLength) }
         }

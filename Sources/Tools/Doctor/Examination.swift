@@ -1,5 +1,6 @@
 internal import Addresses
 public import Inventory
+internal import Reclaiming
 
 /// Everything that checks look at.
 public struct Examination: Sendable {

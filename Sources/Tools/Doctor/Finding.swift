@@ -1,5 +1,6 @@
 public import Addresses
 public import Inventory
+internal import Presentation
 
 /// How bad a finding is.
 public enum Severity: String, Sendable, Hashable, Comparable, CaseIterable, Encodable {

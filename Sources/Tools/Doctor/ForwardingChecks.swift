@@ -1,5 +1,6 @@
 internal import Addresses
 internal import Inventory
+internal import Presentation
 
 extension Check {
     static let forwarding = [

@@ -1,5 +1,6 @@
 internal import Addresses
 internal import Inventory
+internal import Presentation
 
 extension Examination {
     /// Each pod is judged by its own routes, as it may be of an earlier configuration.

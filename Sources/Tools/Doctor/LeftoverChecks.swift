@@ -1,4 +1,5 @@
 internal import Inventory
+internal import Presentation
 
 extension Check {
     static let leftovers = [

@@ -1,4 +1,4 @@
-internal import Inventory
+internal import Presentation
 
 /// What has been found, for people.
 public struct Report: Sendable {

@@ -17,15 +17,15 @@ extension Snapshot {
         for route in seen.routes where route.isDefault {
             if let name = route.interface, !uplinks.contains(name) { uplinks.append(name) }
         }
-        let room = EvidenceRoom(seen)
+        let collected = CollectedEvidence(seen)
         let names = Dictionary(seen.interfaces.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
-        for (id, evidence) in room.files { judge(id, evidence, seen, names) }
-        for (network, store, reservation) in room.nobodys {
-            let nobody = AttachmentName(network: network, containerID: "", ifname: "")
+        for (id, evidence) in collected.byAttachment { classify(id, evidence, seen, names) }
+        for (network, store, reservation) in collected.withoutOwner {
+            let id = AttachmentName(network: network, containerID: "", ifname: "")
             let isFile = !seen.stores.contains {
-                $0.directory == store && $0.strangers.contains(reservation.reservation.unit)
+                $0.directory == store && $0.notFiles.contains(reservation.reservation.unit)
             }
-            var orphan = Orphan(id: nobody, reason: isFile ? .namesNobody : .isNoFile, isGone: isFile)
+            var orphan = Orphan(id: id, reason: isFile ? .namesNobody : .isNoFile, isGone: isFile)
             orphan.reserved = [reservation.reservation.unit]
             orphan.store = store
             orphan.since = reservation.time.seconds
@@ -39,7 +39,7 @@ extension Snapshot {
         ).sorted().map { network($0, seen, names) }
     }
 
-    private mutating func judge(
+    private mutating func classify(
         _ id: AttachmentName, _ evidence: Evidence, _ seen: Observations, _ names: [UInt32: String]
     ) {
         var attachment = Attachment(id, evidence, seen, names)
@@ -118,7 +118,7 @@ extension Observations {
 
 extension ConfiguredNetwork {
     /// `lo` alone is no network.
-    fileprivate var isForPods: Bool { plugins.contains { $0 != "loopback" } }
+    fileprivate var isForPods: Bool { plugins.contains { PluginTraits.of($0)?.role != .loopback } }
 }
 
 extension Attachment {

@@ -1,6 +1,7 @@
 internal import Addresses
 internal import CNI
 internal import JSON
+internal import Plugins
 internal import Posix
 
 extension SeenConfiguration {
@@ -13,18 +14,14 @@ extension SeenConfiguration {
         var routes: Set<CIDR> = []
         for plugin in plugins {
             let type = try plugin.nonEmpty("type") ?? ""
-            // They take routes to tables of their own.
-            if ["sbr", "vrf"].contains(type) { return [] }
-            // As the plugins have it: `swiftlet` is a gateway unless told otherwise.
-            if ["swiftlet", "bridge"].contains(type),
-                try plugin.member("isDefaultGateway")?.bool() ?? (type == "swiftlet")
-            {
+            let traits = PluginTraits.of(type)
+            if traits?.services.contains(.routingTables) == true { return [] }
+            if try traits?.isDefaultGateway(plugin) == true {
                 routes.formUnion(IPFamily.allCases.map { CIDR(IPAddress($0, 0), 0) })
             }
-            let ipam = try plugin.member("ipam")
-            guard ["host-local", "static"].contains(try ipam?.nonEmpty("type")) || type == "swiftlet" else { continue }
-            for route in try (ipam ?? plugin).member("routes")?.elements() ?? [] where try route.member("table") == nil
-            {
+            // Those of a lease are the server's.
+            guard let (source, keys) = try PluginTraits.addresses(of: type, plugin), source != .leases else { continue }
+            for route in try keys.member("routes")?.elements() ?? [] where try route.member("table") == nil {
                 let destination = try route.nonEmpty("dst").flatMap { CIDR($0) }
                 if let destination, destination.prefixLength == 0 { routes.insert(destination) }
             }

@@ -28,15 +28,15 @@ struct Evidence {
     var reserved: [CIDR] { reservations.map { $0.reservation.unit } }
 }
 
-/// Sorts what was read by the attachment that it belongs to.
-struct EvidenceRoom {
-    private(set) var files: [AttachmentName: Evidence] = [:]
+/// What was read, sorted by the attachment that it belongs to.
+struct CollectedEvidence {
+    private(set) var byAttachment: [AttachmentName: Evidence] = [:]
     /// Reservations that name nobody, with their directories.
-    private(set) var nobodys: [(network: String, store: String, ListedReservation)] = []
+    private(set) var withoutOwner: [(network: String, store: String, ListedReservation)] = []
     private let seen: Observations
     private let byID: [Int32: SeenNamespace]
-    /// What the node's own links say of namespaces, by inode: which containers live there, and which interfaces are whose.
-    private var dwellers: [UInt64: (containers: Set<String>, interfaces: Set<UInt32>)] = [:]
+    /// What the node's own links say of namespaces, by inode: whose containers they are, and which interfaces have an owner.
+    private var knownByNode: [UInt64: (containers: Set<String>, interfaces: Set<UInt32>)] = [:]
 
     init(_ seen: Observations) {
         self.seen = seen
@@ -46,51 +46,53 @@ struct EvidenceRoom {
         for interface in seen.interfaces {
             guard let id = AttachmentName(linkAlias: interface.alias) else { continue }
             switch interface.kind {
-            case "veth": files[id, default: Evidence()].veth = interface
-            case "ifb": files[id, default: Evidence()].ifb = interface
+            case "veth": byAttachment[id, default: Evidence()].veth = interface
+            case "ifb": byAttachment[id, default: Evidence()].ifb = interface
             default: break
             }
         }
-        for record in seen.records { files[record.owner.attachment, default: Evidence()].records.append(record) }
+        for record in seen.records {
+            byAttachment[record.owner.attachment, default: Evidence()].records.append(record)
+        }
         for (name, count) in seen.elements {
             guard let id = AttachmentName(name) else { continue }
-            files[id, default: Evidence()].elements = count
+            byAttachment[id, default: Evidence()].elements = count
         }
-        for store in seen.stores { file(store) }
+        for store in seen.stores { collect(store) }
         findPodsByPeer()
         findPodsByAlias()
         findPodsByAddress()
-        noteStrangers()
+        noteUnownedInterfaces()
     }
 
-    private mutating func file(_ store: SeenStore) {
+    private mutating func collect(_ store: SeenStore) {
         for reservation in store.reservations {
             guard let owner = reservation.reservation.owner else {
-                nobodys.append((store.network, store.directory, reservation))
+                withoutOwner.append((store.network, store.directory, reservation))
                 continue
             }
             let id = AttachmentName(network: store.network, owner)
-            files[id, default: Evidence()].reservations.append(reservation)
-            files[id, default: Evidence()].store = store.directory
+            byAttachment[id, default: Evidence()].reservations.append(reservation)
+            byAttachment[id, default: Evidence()].store = store.directory
         }
     }
 
     /// A veth says by which number the node knows its other end's namespace, and which index that has there.
     private mutating func findPodsByPeer() {
-        for (id, evidence) in files {
+        for (id, evidence) in byAttachment {
             guard let veth = evidence.veth, let number = veth.peerNamespaceID, let namespace = byID[number],
                 let interface = namespace.interfaces.first(where: { $0.index == veth.peer })
             else { continue }
-            files[id]?.pod = (namespace, interface)
-            dwellers[namespace.namespace.inode, default: ([], [])].containers.insert(id.containerID)
-            dwellers[namespace.namespace.inode]?.interfaces.insert(interface.index)
+            byAttachment[id]?.pod = (namespace, interface)
+            knownByNode[namespace.namespace.inode, default: ([], [])].containers.insert(id.containerID)
+            knownByNode[namespace.namespace.inode]?.interfaces.insert(interface.index)
         }
     }
 
     /// Whether an interface in a namespace may be an attachment's, as something there says. Whoever is root there can say
     /// what they like: so it counts for nothing against what the node's own links say, and no pod keeps another's.
     private func mayBe(_ id: AttachmentName, _ namespace: SeenNamespace, _ interface: Interface) -> Bool {
-        guard let known = dwellers[namespace.namespace.inode] else { return true }
+        guard let known = knownByNode[namespace.namespace.inode] else { return true }
         return known.containers.contains(id.containerID) && !known.interfaces.contains(interface.index)
     }
 
@@ -100,10 +102,10 @@ struct EvidenceRoom {
             for interface in namespace.interfaces {
                 // The ends of other nodes' veths have aliases as well, and never the pod's name for it.
                 guard let id = AttachmentName(linkAlias: interface.alias), interface.name == id.ifname,
-                    namespace.isOfNode(interface) || files[id] != nil, files[id]?.pod == nil,
+                    namespace.isOfNode(interface) || byAttachment[id] != nil, byAttachment[id]?.pod == nil,
                     mayBe(id, namespace, interface)
                 else { continue }
-                files[id, default: Evidence()].pod = (namespace, interface)
+                byAttachment[id, default: Evidence()].pod = (namespace, interface)
             }
         }
     }
@@ -120,14 +122,14 @@ struct EvidenceRoom {
                 }
             }
         }
-        for (id, evidence) in files where evidence.pod == nil && evidence.veth == nil {
+        for (id, evidence) in byAttachment where evidence.pod == nil && evidence.veth == nil {
             for unit in evidence.reserved {
                 let found = places[unit.address]?.first {
                     (id.ifname.isEmpty || $0.1.name == id.ifname) && mayBe(id, $0.0, $0.1)
                 }
                 guard let (namespace, interface) = found else { continue }
-                files[id]?.pod = (namespace, interface)
-                files[id]?.veth = seen.interfaces.first {
+                byAttachment[id]?.pod = (namespace, interface)
+                byAttachment[id]?.veth = seen.interfaces.first {
                     $0.kind == "veth" && $0.peer == interface.index && $0.peerNamespaceID == namespace.namespace.id
                         && $0.peerNamespaceID != nil
                 }
@@ -136,23 +138,24 @@ struct EvidenceRoom {
         }
     }
 
-    /// Nobody of whom only a reservation is known is gone for certain as long as there is an interface that could be its.
-    private mutating func noteStrangers() {
-        let strangers = strangers()
-        guard !strangers.isEmpty else { return }
-        for (id, evidence) in files where evidence.pod == nil && evidence.veth == nil && evidence.records.isEmpty {
+    /// An attachment of which only a reservation is known is not gone for certain as long as some interface could be its.
+    private mutating func noteUnownedInterfaces() {
+        let unowned = unownedInterfaces()
+        guard !unowned.isEmpty else { return }
+        for (id, evidence) in byAttachment where evidence.pod == nil && evidence.veth == nil && evidence.records.isEmpty
+        {
             let bridges = bridges(of: id.network)
-            files[id]?.mayBeUnrecognized = strangers.contains { stranger in
-                (id.ifname.isEmpty || stranger.name == id.ifname)
-                    && (bridges.isEmpty || bridges.contains(stranger.master))
+            byAttachment[id]?.mayBeUnrecognized = unowned.contains { interface in
+                (id.ifname.isEmpty || interface.name == id.ifname)
+                    && (bridges.isEmpty || bridges.contains(interface.master))
             }
         }
     }
 
     /// Interfaces that lead to the node, and belong to no attachment that is known; with what their ends there are ports of.
-    private func strangers() -> [(name: String, master: UInt32)] {
+    private func unownedInterfaces() -> [(name: String, master: UInt32)] {
         var known: [UInt64: Set<UInt32>] = [:]
-        for pod in files.values.compactMap({ $0.pod }) {
+        for pod in byAttachment.values.compactMap({ $0.pod }) {
             known[pod.namespace.namespace.inode, default: []].insert(pod.interface.index)
         }
         let masters = Dictionary(
@@ -167,7 +170,7 @@ struct EvidenceRoom {
 
     /// What the pods of a network are ports of; none where they are ports of nothing.
     private func bridges(of network: String) -> Set<UInt32> {
-        let ofOthers = files.filter { $0.key.network == network }.compactMap { $0.value.veth?.master }
+        let ofOthers = byAttachment.filter { $0.key.network == network }.compactMap { $0.value.veth?.master }
         let configured = seen.configured.first { $0.network.name == network }?.network.bridge
         let named = seen.interfaces.filter { $0.name == configured }.map(\.index)
         return Set(ofOthers + named).subtracting([0])

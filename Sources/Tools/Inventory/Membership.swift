@@ -2,6 +2,24 @@ internal import Addresses
 public import Netfilter
 
 extension Snapshot {
+    /// This one with nothing but one network in it: what the node has of its own stays.
+    public func limited(to pod: [Attachment]) -> Snapshot {
+        var part = self
+        part.attachments = pod
+        part.networks.removeAll { network in !pod.contains { $0.id.network == network.name } }
+        part.orphans = []
+        return part
+    }
+
+    /// The same with nothing but one network in it: what the node has of its own stays.
+    public func limited(to network: String) -> Snapshot {
+        var part = self
+        part.networks.removeAll { $0.name != network }
+        part.attachments.removeAll { $0.id.network != network }
+        part.orphans.removeAll { $0.id?.network != network }
+        return part
+    }
+
     /// The bridge that most of a network's pods are ports of; nil where as many or more are ports of none.
     func mostUsedBridge(of network: String) -> String? {
         var counts: [String?: Int] = [:]

@@ -1,11 +1,11 @@
 internal import Addresses
 internal import Files
-internal import Posix
+package import Posix
 
 /// What is read of files, with errors that name them.
-enum NodeFiles {
+package enum NodeFiles {
     /// What this boot is known by to the address stores.
-    static func bootID() throws(Failure) -> String {
+    package static func bootID() throws(Failure) -> String {
         try storing("read \(Boot.idPath)") { () throws(Errno) in try Boot.id() }
     }
 
@@ -24,14 +24,14 @@ enum NodeFiles {
     }
 
     /// Reservations that name nobody since they are no files.
-    static func strangers(_ store: SeenStore) throws(Failure) -> Set<CIDR> {
+    static func notFiles(_ store: SeenStore) throws(Failure) -> Set<CIDR> {
         // Blocks are this plugin's alone, which makes files.
-        let nobodys = store.reservations.map { $0.reservation }.filter { $0.owner == nil && $0.unit.hostBits == 0 }
-        guard !nobodys.isEmpty else { return [] }
+        let withoutOwner = store.reservations.map { $0.reservation }.filter { $0.owner == nil && $0.unit.hostBits == 0 }
+        guard !withoutOwner.isEmpty else { return [] }
         return try storing("look into \(store.directory)") { () throws(Errno) in
             let directory = try FileDescriptor.open(store.directory, [.directory])
             return Set(
-                nobodys.map { $0.unit }.filter { unit in
+                withoutOwner.map { $0.unit }.filter { unit in
                     (try? directory.status(of: "\(unit.address)")).map { $0.kind != .file } ?? false
                 })
         }

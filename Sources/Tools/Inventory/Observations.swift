@@ -58,7 +58,7 @@ public struct SeenStore: Sendable {
     public var directory: String
     public var reservations: [ListedReservation]
     /// Those of which something else than a file has the name.
-    public var strangers: Set<CIDR> = []
+    public var notFiles: Set<CIDR> = []
 
     public init(network: String, directory: String, reservations: [ListedReservation]) {
         self.network = network

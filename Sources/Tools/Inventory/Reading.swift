@@ -126,7 +126,7 @@ extension Observations {
                 guard !reservations.isEmpty else { continue }
                 var seen = SeenStore(
                     network: network, directory: "\(directory)/\(network)", reservations: reservations)
-                seen.strangers = noting([]) { () throws(Failure) in try NodeFiles.strangers(seen) }
+                seen.notFiles = noting([]) { () throws(Failure) in try NodeFiles.notFiles(seen) }
                 stores.append(seen)
             }
         }

@@ -124,6 +124,15 @@ public struct Attachment: Sendable, Hashable, Encodable {
 
     public init(id: AttachmentName) { self.id = id }
 
+    /// What is wrong with its state, in words; empty for nothing.
+    package var stateText: String {
+        switch state {
+        case .attached: isUp ? "" : "down"
+        case .unnamed: "namespace without a name"
+        case .unknown: "not seen"
+        }
+    }
+
     public enum State: String, Sendable, Hashable, Encodable {
         /// The pod's namespace and interface have been found.
         case attached
@@ -171,6 +180,18 @@ public struct Port: Sendable, Hashable, Encodable {
         self.containerPort = containerPort
         self.count = count
         self.hostIP = hostIP
+    }
+}
+
+extension Port: CustomStringConvertible {
+    /// Such as `8080→80/tcp`, `10.0.0.1:53→53/udp`, `[::1]:80→80/tcp`, `1000-1009→2000-2009/tcp`.
+    public var description: String {
+        let host = hostIP.map { $0.family == .v4 ? "\($0):" : "[\($0)]:" } ?? ""
+        return "\(host)\(Port.range(hostPort, count))→\(Port.range(containerPort, count))/\(transport)"
+    }
+
+    private static func range(_ first: UInt16, _ count: UInt16) -> String {
+        count > 1 ? "\(first)-\(Int(first) + Int(count) - 1)" : "\(first)"
     }
 }
 

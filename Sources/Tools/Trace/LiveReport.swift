@@ -1,5 +1,5 @@
-internal import Inventory
 internal import NetlinkCodec
+internal import Presentation
 
 /// What became of a packet that was really sent.
 public struct LiveReport: Sendable, Encodable {

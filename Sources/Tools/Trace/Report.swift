@@ -1,5 +1,5 @@
-public import Inventory
 public import Posix
+public import Presentation
 
 /// All that a walk has found out.
 public struct Report: Sendable, Encodable {

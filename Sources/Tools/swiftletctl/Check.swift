@@ -1,5 +1,6 @@
 import ArgumentParser
 import Inventory
+import Presentation
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Inventory
 import Plugins
+import Presentation
 
 struct ConfReference: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -38,7 +38,7 @@ struct ConfReference: ParsableCommand {
         init(_ plugin: PluginDescription, all: Bool) {
             self.plugin = plugin.type
             summary = plugin.summary.plain
-            keys = (all ? plugin.keys : ConfigurationReference.keys(of: plugin)).map {
+            keys = (all ? plugin.keys : plugin.documentedKeys).map {
                 Key(name: $0.name, fallback: $0.fallback, meaning: $0.summary.plain)
             }
         }

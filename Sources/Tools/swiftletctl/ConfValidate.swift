@@ -1,7 +1,7 @@
 import ArgumentParser
 import ConfigurationFiles
-import Inventory
 import Posix
+import Presentation
 
 struct ConfValidate: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@ import Doctor
 import FoundationEssentials
 import Inventory
 import Posix
+import Presentation
 
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

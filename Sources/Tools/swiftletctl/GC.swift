@@ -1,6 +1,8 @@
 import ArgumentParser
 import Inventory
 import Posix
+import Presentation
+import Reclaiming
 
 struct GC: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -59,9 +61,9 @@ struct GC: ParsableCommand {
     }
 
     private func sum(_ freed: [Orphan]) -> String {
-        let nobodys = freed.filter { $0.reason == .namesNobody }.count
-        let pods = Words.count(freed.count - nobodys, "pod")
-        return nobodys == 0 ? pods : nobodys == freed.count ? "nobody" : "\(pods) and nobody"
+        let withoutOwner = freed.filter { $0.reason == .namesNobody }.count
+        let pods = Words.count(freed.count - withoutOwner, "pod")
+        return withoutOwner == 0 ? pods : withoutOwner == freed.count ? "nobody" : "\(pods) and nobody"
     }
 
     /// Says what will be removed before it is.

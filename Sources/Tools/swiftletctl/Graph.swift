@@ -1,6 +1,7 @@
 import ArgumentParser
 import Inventory
 import Posix
+import Presentation
 
 struct Graph: ParsableCommand {
     static let configuration = CommandConfiguration(

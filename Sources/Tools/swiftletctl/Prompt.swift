@@ -1,6 +1,6 @@
 import ArgumentParser
-import Inventory
 import Posix
+import Presentation
 
 /// Something to ask a person on the terminal.
 struct Prompt {

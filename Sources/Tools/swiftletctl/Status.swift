@@ -1,5 +1,6 @@
 import ArgumentParser
 import Inventory
+import Presentation
 
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,8 +1,8 @@
 import ArgumentParser
 import CNI
 import FoundationEssentials
-import Inventory
 import Posix
+import Presentation
 
 /// What a node's operator types. Each command is a file of its own.
 @main

@@ -1,5 +1,5 @@
-import Inventory
 import Posix
+import Presentation
 
 /// What standard output is written to.
 enum Terminal {

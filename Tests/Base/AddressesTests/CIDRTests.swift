@@ -3,7 +3,7 @@ import Testing
 import TestSupport
 
 /// A piece of the address space that is small enough to count by hand: 64 addresses, one bit of a UInt64 for each.
-private struct Universe {
+private struct SmallAddressSpace {
     let base: IPAddress
     var addresses: [IPAddress] { (0..<64).map { base.advanced(by: $0)! } }
     /// The prefix lengths that lie within it.
@@ -23,21 +23,21 @@ private struct Universe {
 @Suite struct CIDRTests {
     @Test(arguments: ["10.255.3.64", "fd00::ff:0"])
     func everySmallPrefixHasTheMembersThatItsBitsSay(_ base: String) {
-        let universe = Universe(base: IPAddress(base)!)
+        let space = SmallAddressSpace(base: IPAddress(base)!)
         var all: [(CIDR, UInt64)] = []
-        for address in universe.addresses {
-            for length in universe.lengths {
+        for address in space.addresses {
+            for length in space.lengths {
                 let cidr = CIDR(address, length)
-                let members = universe.members(cidr)
-                let first = universe.addresses[members.trailingZeroBitCount]
-                let last = universe.addresses[63 - members.leadingZeroBitCount]
+                let members = space.members(cidr)
+                let first = space.addresses[members.trailingZeroBitCount]
+                let last = space.addresses[63 - members.leadingZeroBitCount]
                 #expect(cidr.first == first && cidr.last == last)
                 #expect(cidr.range == AddressRange(first, last))
                 #expect(cidr.range.count == UInt128(members.nonzeroBitCount))
                 #expect(cidr.network == CIDR(first, length))
                 #expect(cidr.isNetwork == (address == first))
                 #expect(cidr.hostBits == address.family.bitWidth - length)
-                #expect(universe.set(cidr.contains) == members)
+                #expect(space.set(cidr.contains) == members)
                 all.append((cidr, members))
             }
         }

@@ -56,7 +56,7 @@ import Testing
             let start = clock.now
             do {
                 try socket.execute(batch)
-                throw Unseen("no error")
+                throw UnexpectedState("no error")
             } catch let error as Failure {
                 try require(error.errno == .noSuchFile && error.message.hasPrefix("change \(missing): "), "\(error)")
             }

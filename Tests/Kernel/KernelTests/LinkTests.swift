@@ -90,7 +90,7 @@ import Testing
             changes.append("lo up") { $0.changeLink(.index(1), up) }
             do {
                 try socket.execute(changes)
-                throw Unseen("no error")
+                throw UnexpectedState("no error")
             } catch let error as Failure {
                 try require(error.message.hasPrefix("a route nowhere: "), "\(error)")
                 try require(error.change == ChangeTag(2) && error.errno == .networkUnreachable, "\(error)")
@@ -99,7 +99,7 @@ import Testing
             try require(try socket.link(.index(1))?.isUp == true, "a later change was not tried")
             do {
                 try socket.requireSupport(of: "nosuchkind")
-                throw Unseen("no error")
+                throw UnexpectedState("no error")
             } catch let error as Failure {
                 try require(error.errno == .notSupported, "\(error)")
             }
@@ -150,7 +150,7 @@ import Testing
             var socket = try NetlinkSocket(linkNotifications: true)
             do {
                 try socket.removeLink(1, named: "lo")
-                throw Unseen("lo was removed")
+                throw UnexpectedState("lo was removed")
             } catch let error as Failure {
                 try require(error.errno == .notSupported, "\(error)")
             }

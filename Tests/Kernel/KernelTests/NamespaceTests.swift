@@ -17,23 +17,23 @@ import Testing
             try require(try names.list() == ["one", "two"], "\(try names.list())")
             let one = try NetworkNamespace(names.path(of: "one"))
             let home = try NetworkNamespace.current()
-            try require(try !one.isSame(as: home), "one is the host's")
-            try require(try !one.isSame(as: NetworkNamespace(names.path(of: "two"))), "one and two are the same")
+            try require(try one.inode() != home.inode(), "one is the host's")
+            try require(try one.inode() != NetworkNamespace(names.path(of: "two")).inode(), "one and two are the same")
             do {
                 try names.create("one")
-                throw Unseen("one was made twice")
+                throw UnexpectedState("one was made twice")
             } catch let error as Failure { try require(error.errno == .fileExists, "\(error)") }
             for name in ["", ".", "..", "a/b"] {
                 do {
                     try names.create(name)
-                    throw Unseen("\(name) was made")
+                    throw UnexpectedState("\(name) was made")
                 } catch let error as Failure { try require(error.errno == .invalidArgument, "\(error)") }
             }
             try names.delete("one")
             try names.delete("two")
             do {
                 try names.delete("one")
-                throw Unseen("one was deleted twice")
+                throw UnexpectedState("one was deleted twice")
             } catch let error as Failure { try require(error.errno == .noSuchFile, "\(error)") }
             try require(try names.list() == [], "names are left")
             while ck_unmount(directory) == 0 {}
@@ -52,13 +52,13 @@ import Testing
             try enterNewNamespace()
             let home = try NetworkNamespace.current()
             let other = try anotherNamespace()
-            let there = try other.run { () throws(Failure) in try NetworkNamespace.current().isSame(as: other) }
+            let there = try other.run { () throws(Failure) in try NetworkNamespace.current().inode() == other.inode() }
             try require(there, "it was not there")
-            try require(try NetworkNamespace.current().isSame(as: home), "it did not come back")
+            try require(try NetworkNamespace.current().inode() == home.inode(), "it did not come back")
             do {
                 try other.run { () throws(Failure) in throw Failure(.internal, "failed") }
             } catch let error as Failure { try require(error.message == "failed", "\(error)") }
-            try require(try NetworkNamespace.current().isSame(as: home), "it did not come back after an error")
+            try require(try NetworkNamespace.current().inode() == home.inode(), "it did not come back after an error")
         }
     }
 

@@ -92,7 +92,7 @@ import Testing
                 try require(try socket.tunnelEntries(of: index).isEmpty, "something is left")
                 do {
                     try socket.execute("delete") { $0.deleteTunnelEntry(entry) }
-                    throw Unseen("deleted twice")
+                    throw UnexpectedState("deleted twice")
                 } catch let error as Failure { try require(error.errno == .noSuchFile, "\(error)") }
                 try socket.execute("delete") { $0.deleteLink(.index(index)) }
             }
@@ -170,7 +170,7 @@ import Testing
                 try require(Set(again) == Set([changed] + entries.dropFirst()), "\(again)")
                 do {
                     try socket.execute("delete what it was") { $0.deleteRoute(entries[0]) }
-                    throw Unseen("another route was deleted")
+                    throw UnexpectedState("another route was deleted")
                 } catch let error as Failure { try require(error.errno?.rawValue == ESRCH, "\(error)") }
                 for entry in [changed] + entries.dropFirst() {
                     try socket.execute("delete \(entry)") { $0.deleteRoute(entry) }
@@ -214,7 +214,7 @@ import Testing
                 other.origin = 78
                 do {
                     try socket.execute("delete another's") { $0.deleteRule(other) }
-                    throw Unseen("another's rule was deleted")
+                    throw UnexpectedState("another's rule was deleted")
                 } catch let error as Failure { try require(error.errno == .noSuchFile, "\(error)") }
                 try socket.execute("delete") { $0.deleteRule(rule) }
                 try require(try !socket.rules(rule.family).contains { $0.origin == agent }, "still there")
@@ -282,18 +282,18 @@ private func extra(_ family: IPFamily) -> [String] { family == .v4 ? ["unicast",
 
 /// What a program prints, run in the namespace of the calling thread.
 private func run(_ command: String) throws -> String {
-    guard let stream = popen("exec " + command + " 2>&1", "r") else { throw Unseen("popen: \(errno)") }
+    guard let stream = popen("exec " + command + " 2>&1", "r") else { throw UnexpectedState("popen: \(errno)") }
     var text: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     while case let count = fread(&buffer, 1, buffer.count, stream), count > 0 { text += buffer[..<count] }
-    guard pclose(stream) == 0 else { throw Unseen("\(command): \(String(decoding: text, as: UTF8.self))") }
+    guard pclose(stream) == 0 else { throw UnexpectedState("\(command): \(String(decoding: text, as: UTF8.self))") }
     return String(decoding: text, as: UTF8.self)
 }
 
 private func json(_ command: String) throws -> [[String: Any]] {
     let text = try run(command)
     guard let list = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]] else {
-        throw Unseen("\(command): \(text)")
+        throw UnexpectedState("\(command): \(text)")
     }
     return list
 }

@@ -10,7 +10,7 @@ import Testing
     @Test(arguments: [NftFamily.inet, .ip, .ip6])
     func everyExpressionIsListedByNftAndReadBack(_ family: NftFamily) async {
         await #expect(processExitsWith: .success) { [family = family.rawValue as UInt8] in
-            guard let family = NftFamily(rawValue: family) else { throw Unseen("family \(family)") }
+            guard let family = NftFamily(rawValue: family) else { throw UnexpectedState("family \(family)") }
             try NetworkNamespace.enterNew()
             let table = NftTable(family, "t")
             let cases = ExpressionCase.all.filter { $0.families.contains(family) }
@@ -69,7 +69,7 @@ import Testing
             removal.append("delete the counter") { $0.deleteCounter("hits", of: table) }
             do {
                 try socket.execute(removal)
-                throw Unseen("deleted under a rule")
+                throw UnexpectedState("deleted under a rule")
             } catch let error as Failure {
                 try require(error.errno == .busy, "\(error)")
             }

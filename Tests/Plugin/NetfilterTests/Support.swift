@@ -16,14 +16,14 @@ func removeRecords() throws {
 }
 
 /// What a test of the kernel could not see.
-struct Unseen: Error, CustomStringConvertible {
+struct UnexpectedState: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
 }
 
 /// In an exit test: says what is wrong and ends the process.
 func require(_ condition: Bool, _ text: @autoclosure () throws -> String, line: Int = #line) throws {
-    guard condition else { throw Unseen("line \(line): \(try text())") }
+    guard condition else { throw UnexpectedState("line \(line): \(try text())") }
 }
 
 /// A pod's namespace that is there, and stays: the test's own process's.

@@ -9,7 +9,7 @@ import Testing
     private static func settings(_ keys: String) throws -> BridgeSettings {
         let text = #"{"cniVersion": "1.1.0", "name": "net", "type": "bridge"\#(keys)}"#
         let request = try Request(reading: Configuration(Array(text.utf8)), for: .add) { _ in }
-        return try BridgeSettings(request, bridgeName: "cni0", gateway: false)
+        return try BridgeSettings(request, Bridge.defaults)
     }
 
     private static func result(_ addresses: [String], gateways: [String?] = []) -> CNIResult {

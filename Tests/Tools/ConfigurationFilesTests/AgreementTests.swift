@@ -137,7 +137,7 @@ import Testing
         }
         let input = JSON.object(object).serialized()
         // ADD opens the pod's namespace before anything else, but what only hands out addresses needs none.
-        let commands: [PluginDescription.Role: String] = [.chained: "CHECK", .addresses: "STATUS"]
+        let commands: [PluginTraits.Role: String] = [.chained: "CHECK", .addresses: "STATUS"]
         let own = refusal(plugin.type, commands[plugin.role] ?? "ADD", input)
         guard own == nil, case .object(let ipam) = object["ipam"] ?? nil, case .string(let type) = ipam["type"] ?? nil,
             PluginDescription.of(type)?.role == .addresses

@@ -1,4 +1,5 @@
 import Addresses
+import InventorySupport
 import Testing
 
 @testable import Inventory

@@ -9,7 +9,7 @@ import Testing
 /// Who listens is what the kernel says of its sockets.
 @Suite struct ListenerTests {
     /// A listener of this process on all addresses, at a port of the kernel's choice.
-    private final class Door {
+    private final class TCPListener {
         let descriptor: Int32
         let port: UInt16
 
@@ -40,41 +40,41 @@ import Testing
         deinit { close(descriptor) }
     }
 
-    private func isHeard(_ door: Door, _ address: String, by index: UInt32 = 1) throws -> Bool? {
+    private func isHeard(_ listener: TCPListener, _ address: String, by index: UInt32 = 1) throws -> Bool? {
         var world = KernelWorld(Observations(), Snapshot(Observations()))
         let address = IPAddress(address)!
-        let packet = Packet(.tcp, from: address, 45_000, to: address, door.port)
+        let packet = Packet(.tcp, from: address, 45_000, to: address, listener.port)
         return try world.isHeard(packet, by: Interface(index: index, name: "x"), in: 0)
     }
 
     @Test func allAddressesOfIPv6AreThoseOfIPv4UnlessItsOwnerSaysNo() throws {
-        let both = try Door(AF_INET6)
+        let both = try TCPListener(AF_INET6)
         #expect(try isHeard(both, "127.0.0.1") == true)
         #expect(try isHeard(both, "::1") == true)
-        let one = try Door(AF_INET6, isIPv6Only: true)
+        let one = try TCPListener(AF_INET6, isIPv6Only: true)
         #expect(try isHeard(one, "127.0.0.1") == false)
         #expect(try isHeard(one, "::1") == true)
-        let other = try Door(AF_INET)
+        let other = try TCPListener(AF_INET)
         #expect(try isHeard(other, "127.0.0.1") == true)
         #expect(try isHeard(other, "::1") == false)
     }
 
     @Test(.enabled(if: geteuid() == 0)) func whoHearsOneInterfaceHearsNoOther() throws {
-        let door = try Door(AF_INET, device: "lo")
-        #expect(try isHeard(door, "127.0.0.1", by: 1) == true)
-        #expect(try isHeard(door, "127.0.0.1", by: 7) == false)
+        let listener = try TCPListener(AF_INET, device: "lo")
+        #expect(try isHeard(listener, "127.0.0.1", by: 1) == true)
+        #expect(try isHeard(listener, "127.0.0.1", by: 7) == false)
     }
 
     @Test func whatTheListOfSocketsDoesNotSayIsNotKnown() throws {
-        let doors = try [Door(AF_INET6), Door(AF_INET)]
-        func isHeard(_ door: Door, _ address: String) -> Bool? {
+        let listeners = try [TCPListener(AF_INET6), TCPListener(AF_INET)]
+        func isHeard(_ listener: TCPListener, _ address: String) -> Bool? {
             let address = IPAddress(address)!
-            let packet = Packet(.tcp, from: address, 45_000, to: address, door.port)
+            let packet = Packet(.tcp, from: address, 45_000, to: address, listener.port)
             return SocketTable(listed: .tcp).isHeard(packet, by: [1])
         }
-        #expect(isHeard(doors[0], "127.0.0.1") == nil)
-        #expect(isHeard(doors[0], "::1") == true)
-        #expect(isHeard(doors[1], "127.0.0.1") == true)
-        #expect(isHeard(doors[1], "::1") == false)
+        #expect(isHeard(listeners[0], "127.0.0.1") == nil)
+        #expect(isHeard(listeners[0], "::1") == true)
+        #expect(isHeard(listeners[1], "127.0.0.1") == true)
+        #expect(isHeard(listeners[1], "::1") == false)
     }
 }

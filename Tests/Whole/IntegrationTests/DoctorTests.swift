@@ -60,17 +60,17 @@ import Testing
         try scene.expectHealthy()
     }
 
-    @Test(arguments: Ailment.all)
-    func whatIsWrongIsFoundAndMended(_ ailment: Ailment) throws {
-        let scene = try DoctorScene(pods: ailment.pods)
-        try ailment.harm(scene)
-        let answer = try scene.expect(ailment.found)
+    @Test(arguments: NodeFault.all)
+    func whatIsWrongIsFoundAndMended(_ fault: NodeFault) throws {
+        let scene = try DoctorScene(pods: fault.pods)
+        try fault.harm(scene)
+        let answer = try scene.expect(fault.found)
         let fixable = answer.findings.filter { $0["fixable"]?.bool == true }
-        if let mend = ailment.mend {
+        if let mend = fault.mend {
             #expect(fixable.isEmpty, "\(fixable)")
             try mend(scene)
         } else {
-            #expect(Set(fixable.compactMap { $0["name"]?.string }) == ailment.found, "\(answer.findings)")
+            #expect(Set(fixable.compactMap { $0["name"]?.string }) == fault.found, "\(answer.findings)")
             let fixed = try scene.examine("--fix", "--yes")
             #expect(fixed.names() == [] && fixed.exit == .code(0), "\(fixed.findings) \(fixed.errors)")
             // It says before what it does.

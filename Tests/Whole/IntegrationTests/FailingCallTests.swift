@@ -6,9 +6,9 @@ import Testing
 /// a DEL or GC that has failed can be run again.
 @Suite(.realKernel) struct FailingCallTests {
     static let sweeps = FaultScene.everyPlugin.flatMap { setting, plugin, name in
-        [.add, .del, .blindDel, .gc].flatMap { (deed: FaultScene.Deed) in
+        [.add, .del, .blindDel, .gc].flatMap { (operation: FaultScene.Operation) in
             (Fault.errors + [.truncate, .halve]).map {
-                FaultSweep(setting: setting, plugin: plugin, name: name, deed: deed, fault: $0, remedy: .del)
+                FaultSweep(setting: setting, plugin: plugin, name: name, operation: operation, fault: $0, remedy: .del)
             }
         }
     }.filter(\.isWanted)
@@ -18,11 +18,11 @@ import Testing
     }
 
     /// glibc's arc4random_buf(3), from which hashes would take their seed, ends the process when getrandom(2) fails.
-    @Test(arguments: [FaultScene.Deed.add, .del, .gc]) func nothingIsStakedOnRandomNumbersOfTheKernel(
-        _ deed: FaultScene.Deed
+    @Test(arguments: [FaultScene.Operation.add, .del, .gc]) func nothingIsStakedOnRandomNumbersOfTheKernel(
+        _ operation: FaultScene.Operation
     ) throws {
         for (setting, plugin, name) in FaultScene.everyPlugin {
-            let sweep = FaultSweep(setting: setting, plugin: plugin, name: name, deed: deed, fault: .kill, remedy: .del)
+            let sweep = FaultSweep(setting: setting, plugin: plugin, name: name, operation: operation, fault: .kill, remedy: .del)
             #expect(try !sweep.calls().contains("getrandom"), "\(sweep)")
         }
     }

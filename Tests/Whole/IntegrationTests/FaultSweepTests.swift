@@ -5,12 +5,13 @@ import Testing
 /// A harness that finds nothing says something only if it finds what is there.
 @Suite(.realKernel) struct FaultSweepTests {
     /// What a sweep finds of a plugin that is `swiftlet` with something wrong about it.
-    func findings(_ script: String, _ deed: FaultScene.Deed, _ fault: Fault, every step: Int) throws -> String {
+    func findings(_ script: String, _ operation: FaultScene.Operation, _ fault: Fault, every step: Int) throws -> String
+    {
         let home = try Node()
         let plugins = try home.script(
             "swiftlet", "input=$(cat); real() { printf %s \"$input\" | \(Requirements.bin)/swiftlet; }\n" + script)
         var sweep = FaultSweep(
-            setting: .bridge(.alone), plugin: 0, name: "script", deed: deed, fault: fault, remedy: .del)
+            setting: .bridge(.alone), plugin: 0, name: "script", operation: operation, fault: fault, remedy: .del)
         sweep.plugins = [plugins]
         return try sweep.run(every: step).joined(separator: "\n")
     }

@@ -48,7 +48,7 @@ import Testing
     }
 
     /// Somebody who asks and answers.
-    struct Party: Sendable {
+    struct Peer: Sendable {
         let name: String
         let namespace: any Namespace
         /// One of each family.
@@ -63,7 +63,7 @@ import Testing
         let outside: Outside
         let way: Way
         let segments: [Segment]
-        var parties: [Party] = []
+        var peers: [Peer] = []
         var pods: [[Pod]] = []
 
         init(_ way: Way, _ policies: [String?], callsIPTables: String = "1") throws {
@@ -79,31 +79,31 @@ import Testing
                     let list = try segment.network(node, way)
                     let result = try node.runtime().add(list, pod.attachment).result
                     let name = "\(segment.number)\(["a", "b"][number])"
-                    parties.append(try party(name, pod, result.hosts, segment.number))
+                    peers.append(try peer(name, pod, result.hosts, segment.number))
                 }
             }
-            parties.append(try party("node", node, Family.allCases.map(Outside.node), nil))
-            parties.append(try party("outside", outside, Family.allCases.map(Outside.host), nil))
+            peers.append(try peer("node", node, Family.allCases.map(Outside.node), nil))
+            peers.append(try peer("outside", outside, Family.allCases.map(Outside.host), nil))
         }
 
-        private func party(
+        private func peer(
             _ name: String, _ namespace: any Namespace, _ addresses: [String], _ segment: Int?
-        ) throws -> Party {
-            Party(
+        ) throws -> Peer {
+            Peer(
                 name: name, namespace: namespace, addresses: addresses, segment: segment,
                 server: try Responder(name, in: namespace, 7, at: addresses))
         }
 
-        func mayReach(_ client: Party, _ server: Party) -> Bool {
+        func mayReach(_ client: Peer, _ server: Peer) -> Bool {
             guard let from = client.segment, let to = server.segment else { return true }
             return segments[from].mayReach(segments[to])
         }
 
         /// Everybody asks everybody, all at once, by both families and protocols.
         func expectMatrix(sourceLocation: SourceLocation = #_sourceLocation) throws {
-            var questions: [(client: Party, server: Party, family: Int, transport: Transport)] = []
-            for client in parties {
-                for server in parties where server.name != client.name {
+            var questions: [(client: Peer, server: Peer, family: Int, transport: Transport)] = []
+            for client in peers {
+                for server in peers where server.name != client.name {
                     for family in 0..<2 {
                         questions += [Transport.tcp, .udp].map { (client, server, family, $0) }
                     }
@@ -148,7 +148,7 @@ import Testing
         for segment in [4, 1, 5] {
             let list = try scene.segments[segment].network(scene.node, way)
             for pod in scene.pods[segment] { try scene.node.runtime().del(list, pod.attachment) }
-            scene.parties.removeAll { $0.segment == segment }
+            scene.peers.removeAll { $0.segment == segment }
             #expect(try scene.node.ownElements(of: "net\(segment)") == [])
         }
         try scene.expectMatrix()
@@ -165,7 +165,7 @@ import Testing
         let scene = try Scene(way, ["isolated", "same-bridge"], callsIPTables: callsIPTables)
         for (segment, pods) in zip(scene.segments, scene.pods) {
             for (pod, other) in zip(pods, [1, 0]) {
-                let neighbour = scene.parties[segment.number * 2 + other]
+                let neighbour = scene.peers[segment.number * 2 + other]
                 for (address, gateway) in zip(neighbour.addresses, segment.gateways) {
                     let length = address.contains(":") ? "128" : "32"
                     try pod.set("route", "add", "\(address)/\(length)", "via", gateway, "dev", "eth0")
@@ -189,7 +189,7 @@ import Testing
         for (client, server) in [(0, 2), (2, 0), (0, 4), (2, 4)] {
             for family in 0..<2 {
                 expectNoAnswer(
-                    from: scene.parties[client].namespace, scene.parties[server].addresses[family], 7)
+                    from: scene.peers[client].namespace, scene.peers[server].addresses[family], 7)
             }
         }
         for (segment, pod) in zip(strict, late) {

@@ -7,8 +7,8 @@ import Testing
     static let sweeps = FaultScene.everyPlugin.flatMap { setting, plugin, name in
         [
             (.add, .del), (.add, .blindDel), (.add, .gc), (.del, .del), (.blindDel, .blindDel), (.gc, .gc),
-        ].map { (pair: (FaultScene.Deed, FaultScene.Deed)) in
-            FaultSweep(setting: setting, plugin: plugin, name: name, deed: pair.0, fault: .kill, remedy: pair.1)
+        ].map { (pair: (FaultScene.Operation, FaultScene.Operation)) in
+            FaultSweep(setting: setting, plugin: plugin, name: name, operation: pair.0, fault: .kill, remedy: pair.1)
         }
     }.filter(\.isWanted)
 

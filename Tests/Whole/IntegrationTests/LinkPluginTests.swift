@@ -187,10 +187,10 @@ import Testing
 
     /// A fault in each of the calls of one kind.
     func expectNoFinding(
-        _ plugin: LinkPlugin, _ deed: FaultScene.Deed, _ fault: Fault, at call: String
+        _ plugin: LinkPlugin, _ operation: FaultScene.Operation, _ fault: Fault, at call: String
     ) throws {
         var sweep = FaultSweep(
-            setting: .link(plugin), plugin: 0, name: plugin.rawValue, deed: deed, fault: fault, remedy: .del)
+            setting: .link(plugin), plugin: 0, name: plugin.rawValue, operation: operation, fault: fault, remedy: .del)
         sweep.only = call
         for finding in try sweep.run(every: 1) { Issue.record("\(finding)") }
     }
@@ -208,9 +208,9 @@ import Testing
 
     @Test(
         arguments: [LinkPlugin.ptp, .macvlan, .tap, .hostDevice],
-        [(FaultScene.Deed.add, "sendto"), (.add, "recvmsg"), (.del, "sendto")])
+        [(FaultScene.Operation.add, "sendto"), (.add, "recvmsg"), (.del, "sendto")])
     func whateverAKilledCallHasLeftIsGoneAfterTheNextDel(
-        _ plugin: LinkPlugin, _ place: (FaultScene.Deed, String)
+        _ plugin: LinkPlugin, _ place: (FaultScene.Operation, String)
     ) throws {
         try expectNoFinding(plugin, place.0, .kill, at: place.1)
     }

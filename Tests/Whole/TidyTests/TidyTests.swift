@@ -48,7 +48,7 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
             text.split(separator: "\n").compactMap { line in
                 let words = line.split(separator: " ")
                 guard let position = words.firstIndex(of: "import"), position <= 2, words.count > position + 1,
-                    words[..<position].allSatisfy({ ["public", "internal", "@testable"].contains($0) })
+                    words[..<position].allSatisfy({ ["public", "package", "internal", "@testable"].contains($0) })
                 else { return nil }
                 return String(words[position + 1])
             })

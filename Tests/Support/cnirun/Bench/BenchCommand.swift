@@ -34,7 +34,7 @@ struct Bench: ParsableCommand {
     @Option(help: "The configuration for growth and concurrency.") var growing = "Benchmarks/conf/ports"
     @Option(help: "Growth: ADD and DEL beside what that many pods leave on a node, as N[,N]; none: leave it out.")
     var pods = "10,100,1000,5000"
-    // Crowd.veths says why no more.
+    // OtherPods.veths says why no more.
     @Option(help: "Growth once more with the pods' veths on the bridge, at most so many; 0: not.") var veths = 800
     @Option(help: "Rounds of growth.") var growthRounds = 25
     @Option(help: "Rules of a foreign table on the node with most pods of the growth run.") var foreignRules = 10000
@@ -107,7 +107,7 @@ struct Bench: ParsableCommand {
         for size in sizes {
             contenders.add(
                 conf: growing, pods: size,
-                crowd: Crowd(
+                otherPods: OtherPods(
                     pods: size, veths: min(size, veths), foreignRules: size == sizes.max() ? foreignRules : 0))
         }
         try measure(contenders, on: machine, growthPlan(growthRounds), &report)

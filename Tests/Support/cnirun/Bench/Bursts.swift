@@ -80,7 +80,7 @@ struct Bursts {
         var addresses: Set<String> = []
         for (pod, result) in zip(pods, results) {
             addresses.formUnion(
-                try machine.inside(pod.netns) { try Verify.attached(pod, result, system.promise) })
+                try machine.inside(pod.netns) { try Verify.attached(pod, result, system.features) })
         }
         guard addresses.count == pods.count else {
             throw VerificationError("\(pods.count) pods have \(addresses.count) addresses")

@@ -22,7 +22,7 @@ struct Contenders {
     struct Entry {
         var subject: Subject
         var system: any System
-        var crowd: Crowd?
+        var otherPods: OtherPods?
     }
     private(set) var entries: [Entry] = []
     private(set) var missing: Set<String> = []
@@ -41,9 +41,9 @@ struct Contenders {
     static let loopbackUp = "lo-up"
 
     /// All systems with one configuration.
-    mutating func add(conf directory: String, pods: Int = 0, crowd: Crowd? = nil) {
+    mutating func add(conf directory: String, pods: Int = 0, otherPods: OtherPods? = nil) {
         let conf = URL(fileURLWithPath: directory).lastPathComponent
-        let veths = crowd?.veths ?? 0
+        let veths = otherPods?.veths ?? 0
         func subject(_ system: String) -> Subject {
             Subject(system: system, conf: conf, pods: pods, veths: veths)
         }
@@ -53,7 +53,7 @@ struct Contenders {
             (Contenders.reference, bench.reference, "bridge", "plugins"),
         ]
         for (system, bin, executable, file) in kinds {
-            add(subject(system), crowd, bin.map { "\($0)/\(executable)" }) { data in
+            add(subject(system), otherPods, bin.map { "\($0)/\(executable)" }) { data in
                 try PluginSystem(
                     name: system, bin: absolute(bin ?? ""), conf: "\(directory)/\(file).conflist", data: data)
             }
@@ -64,13 +64,13 @@ struct Contenders {
         }
         if hasFloor { return }
         let program = bench.floor
-        add(subject(Contenders.floor), crowd, program) { data in
+        add(subject(Contenders.floor), otherPods, program) { data in
             try FloorSystem(program: program, data: data, reservations: pods)
         }
     }
 
     private mutating func add(
-        _ subject: Subject, _ crowd: Crowd?, _ needed: String?, _ make: (String) throws -> any System
+        _ subject: Subject, _ otherPods: OtherPods?, _ needed: String?, _ make: (String) throws -> any System
     ) {
         guard let needed, FileManager.default.isExecutableFile(atPath: needed) else {
             let reason = needed.map { "no \(URL(fileURLWithPath: $0).lastPathComponent) where it was looked for" }
@@ -81,9 +81,9 @@ struct Contenders {
         do {
             let system = try make(data)
             var subject = subject
-            if subject.conf == Contenders.loopback, system.promise.attaches { subject.conf = Contenders.loopbackUp }
+            if subject.conf == Contenders.loopback, system.features.attaches { subject.conf = Contenders.loopbackUp }
             try Reservations.fill(system.store, count: subject.pods)
-            entries.append(Entry(subject: subject, system: system, crowd: crowd))
+            entries.append(Entry(subject: subject, system: system, otherPods: otherPods))
         } catch {
             missing.insert("\(subject.system), \(subject.conf): \(error)")
         }

@@ -11,7 +11,7 @@ struct Node {
     /// The namespace of the host outside. It has no route to the pods.
     let outside: String
     /// The namespace of pods that are only there to be many.
-    let crowd: String
+    let otherPods: String
     private let machine: Machine
 
     init(_ machine: Machine) throws {
@@ -19,7 +19,7 @@ struct Node {
         let name = UUID().uuidString.lowercased()
         netns = try machine.create("node-\(name)")
         outside = try machine.create("outside-\(name)")
-        crowd = try machine.create("crowd-\(name)")
+        otherPods = try machine.create("others-\(name)")
         try machine.configure(
             netns,
             [
@@ -37,7 +37,7 @@ struct Node {
     }
 
     func dispose() {
-        machine.remove(crowd)
+        machine.remove(otherPods)
         machine.remove(outside)
         machine.remove(netns)
         // Records are kept for each node by the inode of its namespace; another node may get the number.

@@ -49,7 +49,7 @@ struct Report {
             "\(host), \(Date().formatted(.iso8601.year().month().day())).", "",
         ]
         if let reference { lines += ["The reference is \(reference).", ""] }
-        lines += Aims(measurements, executable: executable).markdown
+        lines += Targets(measurements, executable: executable).markdown
         for conf in measurements.configurations {
             lines += ["Configuration `\(conf)`:", ""] + tables.commands(conf) + [""]
         }

@@ -47,7 +47,7 @@ struct Session {
 
         var system: any System { entry.system }
         var subject: Subject { entry.subject }
-        var promise: Promise { entry.system.promise }
+        var features: Features { entry.system.features }
     }
 
     init(_ entries: [Contenders.Entry], machine: Machine, plan: Plan) throws {
@@ -63,7 +63,7 @@ struct Session {
             try session.settleResident(&contender)
         }
         // The kernel is still busy with what filling has left.
-        if contenders.contains(where: { $0.entry.crowd != nil }) { sleep(3) }
+        if contenders.contains(where: { $0.entry.otherPods != nil }) { sleep(3) }
         for round in 1...max(plan.rounds, 1) {
             attempt(round) { session, contender in
                 let took = try ContinuousClock().measure { try session.turn(round, contender) }
@@ -103,12 +103,12 @@ struct Session {
     /// The pod that stays, so that the bridge always has a port, as on a node in use.
     /// Its ADD creates the bridge and is a row of its own.
     private mutating func settleResident(_ contender: inout Contender) throws {
-        guard contender.promise.attaches else { return }
+        guard contender.features.attaches else { return }
         var pod = try newPod(contender)
         pod.hostPorts = [30080, 30443]
         contender.residentAddresses = try attach(pod, contender, round: 0, as: .firstAdd)
         contender.resident = pod
-        try contender.entry.crowd?.settle(
+        try contender.entry.otherPods?.settle(
             on: contender.node, machine, contender.system, model: pod, contender.residentAddresses[0])
     }
 
@@ -155,15 +155,15 @@ struct Session {
     private mutating func attach(_ pod: Pod, _ contender: Contender, round: Int, as verb: Verb) throws -> [String] {
         let (result, outcomes) = try machine.inside(contender.node.netns) { try contender.system.add(pod) }
         // Verified before it is counted.
-        let addresses = try machine.inside(pod.netns) { try Verify.attached(pod, result, contender.promise) }
-        if round <= 1, contender.promise.attaches {
+        let addresses = try machine.inside(pod.netns) { try Verify.attached(pod, result, contender.features) }
+        if round <= 1, contender.features.attaches {
             try machine.inside(pod.netns) {
                 try Ping.reach(Reservations.gateway)
-                if contender.promise.families > 1 { try Ping.reach(Reservations.gateway6) }
+                if contender.features.families > 1 { try Ping.reach(Reservations.gateway6) }
             }
         }
         try Verify.rules(of: contender.system, pod, addresses[0], contender.node, machine)
-        if contender.promise.limits { try Verify.limits(of: round == 0 ? 1 : 2, contender.node, machine) }
+        if contender.features.limits { try Verify.limits(of: round == 0 ? 1 : 2, contender.node, machine) }
         record(outcomes, verb, contender, round)
         return addresses
     }
@@ -200,7 +200,7 @@ struct Session {
 
     private func newPod(_ contender: Contender) throws -> Pod {
         var pod = try Pod(on: machine)
-        if !contender.promise.attaches { pod.ifname = "lo" }
+        if !contender.features.attaches { pod.ifname = "lo" }
         if contender.subject.conf == Contenders.loopbackUp { try machine.configure(pod.netns, ["link set lo up"]) }
         return pod
     }

@@ -36,7 +36,7 @@ struct Pod {
 }
 
 /// What a configuration asks for, and so what is verified.
-struct Promise: Sendable {
+struct Features: Sendable {
     /// An interface with an address and a default route, on a bridge; else nothing but lo.
     var attaches = true
     /// Addresses that a pod gets, of one family each.
@@ -47,7 +47,7 @@ struct Promise: Sendable {
     var limits = false
 }
 
-extension Promise {
+extension Features {
     init(_ plugins: [JSONValue]) {
         attaches = plugins.contains { $0["type"]?.string != "loopback" }
         families = plugins.map { ($0["ranges"] ?? $0["ipam"]?["ranges"])?.array?.count ?? 1 }.max() ?? 1
@@ -66,7 +66,7 @@ protocol System {
     var store: String { get }
     /// Where peak memory is measured, the program is started through this.
     var prefix: [String] { get set }
-    var promise: Promise { get }
+    var features: Features { get }
 
     /// Attaches, and returns the result beside the processes that it took.
     func add(_ pod: Pod) throws -> (JSONValue, [ProcessOutcome])
@@ -77,7 +77,7 @@ protocol System {
 struct PluginSystem: System, Sendable {
     let name: String
     let store: String
-    let promise: Promise
+    let features: Features
     private var runtime: CNIRuntime
     private let list: NetworkList
 
@@ -88,7 +88,7 @@ struct PluginSystem: System, Sendable {
         runtime = CNIRuntime(path: [bin], cacheDirectory: data + "/cache")
         list = try runtime.negotiate(NetworkList(parsing: Array(text.utf8), file: conf))
         store = data + "/" + list.name
-        promise = Promise(list.plugins)
+        features = Features(list.plugins)
     }
 
     var verbs: [Verb] { list.version == "1.1.0" ? [.check, .status, .version] : [.check, .version] }
@@ -119,7 +119,7 @@ final class FloorSystem: System {
     let name = "floor (C, raw netlink)"
     let store: String
     let verbs: [Verb] = []
-    let promise = Promise()
+    let features = Features()
     private var launcher = Launcher()
     private let program: String
     private var addresses: [String: String] = [:]

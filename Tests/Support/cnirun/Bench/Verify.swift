@@ -11,13 +11,13 @@ enum Verify {
     /// What the configuration asks of rules is there, by connections: from the node through each of its ports to the
     /// pod, and from the pod to a host outside, which is to see the node's address.
     static func rules(of system: any System, _ pod: Pod, _ address: String, _ node: Node, _ machine: Machine) throws {
-        if system.promise.publishesPorts {
+        if system.features.publishesPorts {
             for (hostPort, containerPort) in zip(pod.hostPorts, Pod.containerPorts) {
                 _ = try Dial.connect(
                     machine, from: node.netns, to: Node.address, hostPort, listening: pod.netns, on: containerPort)
             }
         }
-        if system.promise.masquerades {
+        if system.features.masquerades {
             let source = try Dial.connect(
                 machine, from: pod.netns, to: Node.outsideAddress, outsidePort, listening: node.outside,
                 on: outsidePort)
@@ -31,7 +31,7 @@ enum Verify {
 
     /// Nothing leads on from the ports that the pod had.
     static func portsClosed(_ system: any System, _ pod: Pod, _ node: Node, _ machine: Machine) throws {
-        guard system.promise.publishesPorts else { return }
+        guard system.features.publishesPorts else { return }
         for port in pod.hostPorts { try Dial.isRefused(machine, from: node.netns, by: Node.address, port) }
     }
 
@@ -39,10 +39,10 @@ enum Verify {
     /// default route for each.
     ///
     /// - Returns: the addresses.
-    static func attached(_ pod: Pod, _ result: JSONValue, _ promise: Promise) throws -> [String] {
+    static func attached(_ pod: Pod, _ result: JSONValue, _ features: Features) throws -> [String] {
         let reported = (result["ips"]?.array ?? []).compactMap { $0["address"]?.string?.split(separator: "/").first }
             .map(String.init)
-        guard reported.count >= promise.families else {
+        guard reported.count >= features.families else {
             throw VerificationError(
                 "the result of ADD has too few addresses: \(String(decoding: result.bytes, as: UTF8.self))")
         }
@@ -50,7 +50,7 @@ enum Verify {
         for address in reported where !present.contains(address) {
             throw VerificationError("ADD reports \(address), but \(pod.ifname) has \(present)")
         }
-        guard promise.attaches else { return reported }
+        guard features.attaches else { return reported }
         for address in reported {
             let isThere = try address.contains(":") ? hasDefaultRoute6(pod.ifname) : hasDefaultRoute4(pod.ifname)
             guard isThere else {
@@ -80,7 +80,7 @@ enum Verify {
 
     /// Runs in the pod's namespace. The interface is gone, or lo down, and the addresses are free.
     static func detached(_ pod: Pod, _ system: any System, _ addresses: [String]) throws {
-        guard system.promise.attaches else {
+        guard system.features.attaches else {
             let lo = try interfaces().first { $0.name == pod.ifname }
             guard let lo, lo.flags & UInt32(IFF_UP) == 0 else {
                 throw VerificationError("after DEL \(pod.ifname) is still up")

@@ -30,8 +30,8 @@ extension FuzzTarget {
         func settings(_ plugin: some InterfacePlugin) throws { _ = try plugin.settings(request) }
         let plugins: [any InterfacePlugin] = [Macvlan(), IPvlan(), VLAN(), Dummy(), Tap(), HostDevice()]
         return plugins.map { plugin in { try settings(plugin) } } + [
-            { _ = try BridgeSettings(request, bridgeName: "cni0", gateway: false) },
-            { _ = try BridgeSettings(request, bridgeName: "cbr0", gateway: true) },
+            { _ = try BridgeSettings(request, Bridge.defaults) },
+            { _ = try BridgeSettings(request, Swiftlet.defaults) },
             { _ = try PointToPointSettings(request) }, { _ = try PortMappingSettings(request) },
             { _ = try FirewallSettings(request) }, { _ = try BandwidthSettings(request) },
             { _ = try StaticSettings(request) }, { _ = try TuningSettings(request) },
@@ -51,7 +51,7 @@ extension FuzzTarget {
 
     /// Whatever is wrong with a configuration has one of the specification's codes and says what it is.
     private static func expectSensibleErrors(_ decode: () throws -> Void) throws {
-        do { try decode() } catch let error as BrokenPromise { throw error } catch {
+        do { try decode() } catch let error as FuzzFailure { throw error } catch {
             let error = error as! CNIError
             let codes: [CNIError.Code] = [
                 .incompatibleVersion, .unsupportedField, .invalidEnvironment, .decodingFailure, .invalidConfiguration,
@@ -78,7 +78,7 @@ extension FuzzTarget {
     }
 
     private static let keys: [KeyDescription] =
-        BridgeSettings.Keys.all(bridgeName: "b", gateway: true) + BridgeSettings.Keys.lists
+        BridgeSettings.Keys.all(Swiftlet.defaults) + BridgeSettings.Keys.lists
         + BridgeSettings.Keys.ownOnly
         + PointToPoint.Keys.everything + Macvlan.Keys.everything + IPvlan.Keys.everything + VLAN.Keys.everything
         + Tap.Keys.everything + HostDevice.Keys.everything + HostLocalSettings.Keys.everything

@@ -16,10 +16,10 @@ struct FuzzTarget: Sendable {
 }
 
 /// A promise that was not kept.
-struct BrokenPromise: Error, CustomStringConvertible {
+struct FuzzFailure: Error, CustomStringConvertible {
     let description: String
 }
 
-func require(_ condition: Bool, _ promise: @autoclosure () -> String) throws(BrokenPromise) {
-    guard condition else { throw BrokenPromise(description: promise()) }
+func require(_ condition: Bool, _ expectation: @autoclosure () -> String) throws(FuzzFailure) {
+    guard condition else { throw FuzzFailure(description: expectation()) }
 }

@@ -51,16 +51,18 @@ struct FaultScene {
 
     /// One plugin of the list, run with a wrapper before it.
     func run(
-        _ deed: Deed, _ plugin: Int, wrapper: [String] = [], prevResult: JSONValue? = nil, valid: [ValidAttachment] = []
+        _ operation: Operation, _ plugin: Int, wrapper: [String] = [], prevResult: JSONValue? = nil,
+        valid: [ValidAttachment] = []
     ) throws -> PluginRun {
         var runtime = plain
         runtime.launcher.prefix += wrapper
         let valid: JSONValue = .array(
             valid.map { ["containerID": .string($0.containerID), "ifname": .string($0.ifname)] })
         return try runtime.run(
-            deed.command, list.plugins[plugin], in: list, deed == .gc ? nil : deed == .blindDel ? blind : attachment,
-            prevResult: deed == .blindDel ? nil : prevResult,
-            inserting: deed == .gc ? ["cni.dev/valid-attachments": valid, "cni.dev/attachments": valid] : [:])
+            operation.command, list.plugins[plugin], in: list,
+            operation == .gc ? nil : operation == .blindDel ? blind : attachment,
+            prevResult: operation == .blindDel ? nil : prevResult,
+            inserting: operation == .gc ? ["cni.dev/valid-attachments": valid, "cni.dev/attachments": valid] : [:])
     }
 
     private static func attachment(of pod: Pod, port: Int64) -> PodAttachment {
@@ -73,7 +75,7 @@ struct FaultScene {
     private var blind: PodAttachment { pod.with(netns: .some("")) }
 
     /// What a runtime asks for.
-    enum Deed: String, Sendable {
+    enum Operation: String, Sendable {
         case add = "ADD"
         case del = "DEL"
         /// CNI_NETNS is empty, the namespace is gone, and there is no prevResult.
@@ -95,9 +97,11 @@ struct FaultScene {
     }
 
     /// DEL or GC of some of the plugins, in the order that it is done.
-    func clean(_ deed: Deed, _ plugins: Range<Int>, _ result: JSONValue? = nil, valid: [ValidAttachment] = []) throws {
-        for plugin in deed == .gc ? Array(plugins) : plugins.reversed() {
-            _ = try run(deed, plugin, prevResult: result, valid: valid)
+    func clean(_ operation: Operation, _ plugins: Range<Int>, _ result: JSONValue? = nil, valid: [ValidAttachment] = [])
+        throws
+    {
+        for plugin in operation == .gc ? Array(plugins) : plugins.reversed() {
+            _ = try run(operation, plugin, prevResult: result, valid: valid)
         }
     }
 

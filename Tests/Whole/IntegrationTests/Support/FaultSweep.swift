@@ -3,24 +3,24 @@ import Foundation
 import Synchronization
 import Testing
 
-/// One plugin, one deed, one fault: tried at every system call, or at some of them, each time on a fresh node.
+/// One plugin, one operation, one fault: tried at every system call, or at some of them, each time on a fresh node.
 ///
 /// What has been tried and what was found is printed; findings are issues of the test. Not every run makes the same calls in
 /// the same order: a fault counts as tried if it happened, and is named after the call that it happened to.
 struct FaultSweep: Sendable, CustomTestStringConvertible {
-    typealias Deed = FaultScene.Deed
+    typealias Operation = FaultScene.Operation
 
     let setting: FaultScene.Setting
     /// Which of the network's plugins.
     let plugin: Int
     let name: String
-    let deed: Deed
+    let operation: Operation
     let fault: Fault
     /// What cleans up after a kill.
-    let remedy: Deed
+    let remedy: Operation
 
     var testDescription: String {
-        "\(deed.rawValue) \(name): \(fault)\(fault == .kill ? ", then \(remedy.rawValue)" : "")"
+        "\(operation.rawValue) \(name): \(fault)\(fault == .kill ? ", then \(remedy.rawValue)" : "")"
     }
 
     /// Every so many of the calls are tried. `make test-faults` tries all.
@@ -46,7 +46,7 @@ struct FaultSweep: Sendable, CustomTestStringConvertible {
         let concerned = reference.calls.filter { fault.concerns($0) && (only ?? $0.name) == $0.name }
         try #require(!concerned.isEmpty, "there is no call to be tried")
         // Sweeps begin at different places, each always at its own.
-        let first = (plugin * 11 + fault.description.utf8.count * 7 + deed.rawValue.utf8.count * 5) % step
+        let first = (plugin * 11 + fault.description.utf8.count * 7 + operation.rawValue.utf8.count * 5) % step
         var findings: [Finding] = []
         var count = 0
         for position in Swift.stride(
@@ -67,7 +67,7 @@ struct FaultSweep: Sendable, CustomTestStringConvertible {
     /// A run in which nothing goes wrong.
     private struct Reference: Sendable {
         var calls: [InjectedCall] = []
-        /// What is there before the deed.
+        /// What is there before the operation.
         var before: Set<String> = []
         /// What is there when all has been cleaned up, whatever was before.
         var stays: Set<String> = []
@@ -77,7 +77,7 @@ struct FaultSweep: Sendable, CustomTestStringConvertible {
     private static let references = Mutex<[String: Reference]>([:])
 
     private func rehearse() throws -> Reference {
-        let key = "\(deed) \(name) \(plugins ?? [])"
+        let key = "\(operation) \(name) \(plugins ?? [])"
         if let known = Self.references.withLock({ $0[key] }) { return known }
         let attempt = try Attempt(self, at: nil, Reference())
         try attempt.run()
@@ -110,7 +110,7 @@ struct FaultSweep: Sendable, CustomTestStringConvertible {
 
         func run() throws {
             do {
-                switch sweep.deed {
+                switch sweep.operation {
                 case .add: try runADD()
                 case .del, .blindDel: try runDEL()
                 case .gc: try runGC()
@@ -120,7 +120,7 @@ struct FaultSweep: Sendable, CustomTestStringConvertible {
 
         private func find(_ what: String) {
             let place = (faulty ?? call).map { " at \($0)" } ?? ""
-            findings.append("\(sweep.deed.rawValue) \(sweep.name): \(sweep.fault)\(place): \(what)")
+            findings.append("\(sweep.operation.rawValue) \(sweep.name): \(sweep.fault)\(place): \(what)")
         }
 
         private func runADD() throws {
@@ -150,12 +150,12 @@ struct FaultSweep: Sendable, CustomTestStringConvertible {
             try remember()
             let result = try scene.add(0..<count)
             try scene.useHostPort()
-            if sweep.deed == .blindDel { try scene.pod.end() }
-            try scene.clean(sweep.deed, plugin + 1..<count, result)
+            if sweep.operation == .blindDel { try scene.pod.end() }
+            try scene.clean(sweep.operation, plugin + 1..<count, result)
             let outcome = try runFaulty(prevResult: result)
             // Killed or failed, it is run again as a whole.
             let rest = outcome.exit.isSuccess ? 0..<plugin : 0..<count
-            try scene.clean(sweep.deed, rest, result)
+            try scene.clean(sweep.operation, rest, result)
             try expect(true)
         }
 
@@ -176,7 +176,7 @@ struct FaultSweep: Sendable, CustomTestStringConvertible {
             let wrapper = call.map { injector.wrapper(sweep.fault, at: $0) } ?? injector.watching
             let outcome: ProcessOutcome
             do {
-                outcome = try scene.run(sweep.deed, plugin, wrapper: wrapper, prevResult: prevResult, valid: valid)
+                outcome = try scene.run(sweep.operation, plugin, wrapper: wrapper, prevResult: prevResult, valid: valid)
                     .outcome
             } catch let error as PluginError { outcome = error.run.outcome }
             if call != nil { faulty = try injector.faulty() }
@@ -203,7 +203,7 @@ struct FaultSweep: Sendable, CustomTestStringConvertible {
             if call == nil { reference.before = try scene.remains() }
         }
 
-        /// Everything is as it was before the deed, or nothing is there, but for what stays after every ADD.
+        /// Everything is as it was before the operation, or nothing is there, but for what stays after every ADD.
         private func expect(_ asBefore: Bool) throws {
             guard call != nil else { return }
             let before = asBefore ? reference.before : []

@@ -31,7 +31,7 @@ func inFlight<Value: Sendable>(
 }
 
 /// As many pods as there are, each with two addresses and a host port of its own; attached and detached all at once.
-struct Crowd: Sendable {
+struct ManyPods: Sendable {
     static let firstPort = 20_000
 
     let node: Node

@@ -19,32 +19,32 @@ final class Responder: Sendable {
         guard cbench_pipe(&ends) == 0 else { throw CommandError.system("pipe") }
         leash = try Socket(taking: ends[1])
         let end = try Socket(taking: ends[0])
-        var doors: [(Socket, Transport)] = []
+        var sockets: [(Socket, Transport)] = []
         for transport in transports {
             for address in addresses {
-                let door = try Socket(in: namespace, Family(of: address), transport)
-                try door.bind(address, port)
-                if transport != .udp, listen(door.descriptor, 64) != 0 { throw CommandError.system("listen") }
-                doors.append((door, transport))
+                let socket = try Socket(in: namespace, Family(of: address), transport)
+                try socket.bind(address, port)
+                if transport != .udp, listen(socket.descriptor, 64) != 0 { throw CommandError.system("listen") }
+                sockets.append((socket, transport))
             }
         }
-        let all = doors
+        let all = sockets
         Thread.detachNewThread {
             var polled = (all.map(\.0) + [end]).map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
             while polled[all.count].revents == 0 {
                 guard poll(&polled, nfds_t(polled.count), -1) > 0 else { continue }
-                for (entry, (door, transport)) in zip(polled, all) where entry.revents != 0 {
-                    transport == .udp ? Self.echo(door, name) : Self.accept(door, name)
+                for (entry, (socket, transport)) in zip(polled, all) where entry.revents != 0 {
+                    transport == .udp ? Self.echo(socket, name) : Self.accept(socket, name)
                 }
             }
         }
     }
 
-    private static func accept(_ door: Socket, _ name: String) {
+    private static func accept(_ socket: Socket, _ name: String) {
         var peer = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let connection = withUnsafeMutablePointer(to: &peer) { storage in
-            storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.accept(door.descriptor, $0, &size) }
+            storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.accept(socket.descriptor, $0, &size) }
         }
         guard connection >= 0 else { return }
         if let answer = answer(name, &peer, size) {
@@ -53,19 +53,19 @@ final class Responder: Sendable {
         close(connection)
     }
 
-    private static func echo(_ door: Socket, _ name: String) {
+    private static func echo(_ socket: Socket, _ name: String) {
         var peer = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         var octet: UInt8 = 0
         let count = withUnsafeMutablePointer(to: &peer) { storage in
             storage.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                recvfrom(door.descriptor, &octet, 1, 0, $0, &size)
+                recvfrom(socket.descriptor, &octet, 1, 0, $0, &size)
             }
         }
         guard count >= 0, let answer = answer(name, &peer, size) else { return }
         withUnsafePointer(to: &peer) { storage in
             _ = storage.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                sendto(door.descriptor, answer, answer.utf8.count, 0, $0, size)
+                sendto(socket.descriptor, answer, answer.utf8.count, 0, $0, size)
             }
         }
     }

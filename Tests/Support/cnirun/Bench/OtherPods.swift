@@ -3,7 +3,7 @@ import Foundation
 
 /// What many other pods and programs have left on a node. Attaching thousands is out of the question, so this is what
 /// they leave, put there directly: modelled on a pod that has been attached.
-struct Crowd {
+struct OtherPods {
     /// Pods beside the measured one.
     let pods: Int
     /// Veth pairs on the bridge. It takes 1024 ports at most (BR_MAX_PORTS), and with some 1000 of them a broadcast of
@@ -21,8 +21,8 @@ struct Crowd {
         guard pods > 0 || foreignRules > 0 else { return }
         try plugIn(node, machine)
         if system.name == Contenders.reference {
-            try IptablesCrowd(pods: pods, model: model, address: address).settle(on: node, machine)
-        } else if system.promise.publishesPorts {
+            try OtherPodsInIptables(pods: pods, model: model, address: address).settle(on: node, machine)
+        } else if system.features.publishesPorts {
             try publishPorts(node, machine)
             try writeRecords(node, machine, system, model, address)
         }
@@ -55,7 +55,7 @@ struct Crowd {
     /// route of each multicast packet along all interfaces of a namespace, which would be the square of their number.
     private func plugIn(_ node: Node, _ machine: Machine) throws {
         guard veths > 0 else { return }
-        try machine.inside(node.crowd) {
+        try machine.inside(node.otherPods) {
             try "1".write(
                 toFile: "/proc/sys/net/ipv6/conf/default/disable_ipv6", atomically: false, encoding: .utf8)
         }
@@ -63,18 +63,18 @@ struct Crowd {
             node.netns,
             (0..<veths).flatMap {
                 [
-                    "link add name crowd\($0) type veth peer name crowd\($0) netns \(node.crowd)",
-                    "link set crowd\($0) addrgenmode none", "link set crowd\($0) master cni0 up",
+                    "link add name other\($0) type veth peer name other\($0) netns \(node.otherPods)",
+                    "link set other\($0) addrgenmode none", "link set other\($0) master cni0 up",
                 ]
             })
         try machine.configure(
-            node.crowd, (0..<veths).map { "link set crowd\($0) up" })
+            node.otherPods, (0..<veths).map { "link set other\($0) up" })
     }
 
     private func publishPorts(_ node: Node, _ machine: Machine) throws {
         let elements = (0..<pods).flatMap { n in
             Pod.containerPorts.enumerated().map { index, port in
-                "tcp . \(Crowd.hostPort(n, index)) comment \"bench/filler-\(n)/eth0\" "
+                "tcp . \(OtherPods.hostPort(n, index)) comment \"bench/filler-\(n)/eth0\" "
                     + ": \(Reservations.address(n)) . \(port)"
             }
         }
@@ -96,7 +96,7 @@ struct Crowd {
                 var record = text.replacingOccurrences(of: "\"\(address)/", with: "\"\(Reservations.address(n))/")
                 for (index, port) in model.hostPorts.enumerated() {
                     record = record.replacingOccurrences(
-                        of: "\"hostPort\":\(port),", with: "\"hostPort\":\(Crowd.hostPort(n, index)),")
+                        of: "\"hostPort\":\(port),", with: "\"hostPort\":\(OtherPods.hostPort(n, index)),")
                 }
                 try Reservations.write(record, to: "\(directory)/filler-\(n):\(model.ifname)")
             }

@@ -1,19 +1,18 @@
 import Addresses
 import Attachments
 import IPAM
+import Inventory
 import Netfilter
 import NetlinkCodec
 import Plugins
 import Posix
 
-@testable import Inventory
-
 /// A node that is made up: one network on `cbr0`, pods joined to it by veths.
-struct MadeUpNode {
-    var seen = Observations()
-    static let now = 1_795_000_000
+package struct MadeUpNode {
+    package var seen = Observations()
+    package static let now = 1_795_000_000
 
-    init(subnet: String = "10.44.0.0/24") {
+    package init(subnet: String = "10.44.0.0/24") {
         seen.node = "node-1"
         seen.time = Self.now
         var bridge = Interface(index: 3, name: "cbr0", kind: "bridge")
@@ -30,14 +29,14 @@ struct MadeUpNode {
         seen.stores = [SeenStore(network: "pods", directory: "/var/lib/cni/networks/pods", reservations: [])]
     }
 
-    static func id(_ number: Int, network: String = "pods") -> AttachmentName {
+    package static func id(_ number: Int, network: String = "pods") -> AttachmentName {
         AttachmentName(network: network, containerID: "container-\(number)", ifname: "eth0")
     }
 
-    static func address(_ number: Int) -> IPAddress { IPAddress(.v4, 0x0a2c_0001 + UInt128(number)) }
+    package static func address(_ number: Int) -> IPAddress { IPAddress(.v4, 0x0a2c_0001 + UInt128(number)) }
 
     /// What an ADD leaves of the pod of this number, from 1 on.
-    mutating func attach(_ number: Int, record: PodRules? = nil) {
+    package mutating func attach(_ number: Int, record: PodRules? = nil) {
         var veth = Interface(index: 100 + UInt32(number), name: "veth\(number)", kind: "veth")
         veth.alias = "swiftlet \(Self.id(number))"
         veth.master = 3
@@ -59,7 +58,7 @@ struct MadeUpNode {
         if let record { note(number, record, isAlive: true) }
     }
 
-    mutating func reserve(_ number: Int, ago seconds: Int = 60, isOfEarlierBoot: Bool = false) {
+    package mutating func reserve(_ number: Int, ago seconds: Int = 60, isOfEarlierBoot: Bool = false) {
         let owner = Self.id(number).attachment
         let old = seen.stores[0]
         seen.stores[0] = SeenStore(
@@ -71,7 +70,7 @@ struct MadeUpNode {
             ])
     }
 
-    mutating func note(_ number: Int, _ rules: PodRules, isAlive: Bool) {
+    package mutating func note(_ number: Int, _ rules: PodRules, isAlive: Bool) {
         seen.records.append(
             RecordedRules(
                 owner: RulesOwner(Self.id(number), plugin: "swiftlet"), rules: rules,
@@ -80,12 +79,12 @@ struct MadeUpNode {
     }
 
     /// The pod's namespace goes, and with it both ends of its veth.
-    mutating func end(_ number: Int) {
+    package mutating func end(_ number: Int) {
         seen.namespaces.removeAll { $0.namespace.id == Int32(number) }
         seen.interfaces.removeAll { $0.name == "veth\(number)" }
     }
 
-    var snapshot: Snapshot { Snapshot(seen) }
+    package var snapshot: Snapshot { Snapshot(seen) }
 }
 
-let masquerade = PodRules(masquerade: Masquerade(sources: [CIDR("10.44.0.0/24")!], exceptions: []))
+package let masquerade = PodRules(masquerade: Masquerade(sources: [CIDR("10.44.0.0/24")!], exceptions: []))

@@ -1,3 +1,5 @@
+internal import Inventory
+
 /// A pod, or what is left of one, as a box in the picture; smaller the more there are.
 struct PodCard {
     enum Size {

@@ -54,8 +54,3 @@ extension Unicode.Scalar {
         return mark + String(repeating: "0", count: width - digits.count) + digits
     }
 }
-
-extension TextStyle {
-    /// All that it puts around texts.
-    fileprivate static let marks = ["0", "1", "2", "31", "32", "33", "36"].map { Array("\u{1b}[\($0)m".unicodeScalars) }
-}

@@ -1,3 +1,5 @@
+public import Inventory
+
 extension Snapshot {
     /// The node in the language of Graphviz (graphviz.org/doc/info/lang.html).
     public var dot: String {

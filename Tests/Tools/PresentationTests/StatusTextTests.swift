@@ -1,8 +1,10 @@
 import Addresses
 import Attachments
+import Inventory
+import InventorySupport
 import Testing
 
-@testable import Inventory
+@testable import Presentation
 
 /// What people see: aligned, short, and complete.
 @Suite struct StatusTextTests {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// What is wanted, judged by the samples of one run.
-struct Aims {
+struct Targets {
     let measurements: Measurements
     /// In bytes.
     let executable: Int?

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Inventory
+@testable import Presentation
 
 /// No text of a pod's making is obeyed by the terminal that it is shown on.
 @Suite struct VisibleTextTests {

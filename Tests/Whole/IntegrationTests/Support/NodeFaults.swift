@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Something that happens to a node, and what has to be found then.
-struct Ailment: Sendable, CustomTestStringConvertible {
+struct NodeFault: Sendable, CustomTestStringConvertible {
     let testDescription: String
     /// Names of checks.
     let found: Set<String>
@@ -25,27 +25,27 @@ struct Ailment: Sendable, CustomTestStringConvertible {
 }
 
 /// Each of them is found by its checks, and by no other.
-extension Ailment {
-    static var all: [Ailment] { kernel + links + firewalls + configurations + addresses }
+extension NodeFault {
+    static var all: [NodeFault] { kernel + links + firewalls + configurations + addresses }
 
-    private static let kernel: [Ailment] = [
-        Ailment("IPv4 is not forwarded", ["forwarding"]) { try $0.node.setSysctl("ipv4/ip_forward", "0") },
-        Ailment("IPv6 is not forwarded", ["forwarding"]) { try $0.node.setSysctl("ipv6/conf/all/forwarding", "0") },
-        Ailment("the bridge does not forward", ["forwarding"]) {
+    private static let kernel: [NodeFault] = [
+        NodeFault("IPv4 is not forwarded", ["forwarding"]) { try $0.node.setSysctl("ipv4/ip_forward", "0") },
+        NodeFault("IPv6 is not forwarded", ["forwarding"]) { try $0.node.setSysctl("ipv6/conf/all/forwarding", "0") },
+        NodeFault("the bridge does not forward", ["forwarding"]) {
             try $0.node.setSysctl("ipv4/conf/cbr0/forwarding", "0")
         },
-        Ailment("the default route is a router's", ["router-advertisements"]) {
+        NodeFault("the default route is a router's", ["router-advertisements"]) {
             try $0.node.setSysctl("ipv6/conf/uplink/accept_ra", "1")
             try $0.node.set(
                 "-6", "route", "add", "default", "via", Outside.host(.v6), "proto", "ra", "metric", "2000")
         },
-        Ailment("the way back leads elsewhere", ["rp-filter", "subnet-overlap"]) {
+        NodeFault("the way back leads elsewhere", ["rp-filter", "subnet-overlap"]) {
             try $0.node.setSysctl("ipv4/conf/cbr0/rp_filter", "1")
             try $0.node.set("route", "add", "10.44.0.2/32", "dev", "uplink")
         } mend: {
             try $0.node.set("route", "del", "10.44.0.2/32")
         },
-        Ailment("there are two ways out", ["rp-filter"]) {
+        NodeFault("there are two ways out", ["rp-filter"]) {
             try $0.node.set("link", "add", "second", "type", "veth", "peer", "name", "nobody")
             for link in ["second", "nobody"] { try $0.node.set("link", "set", link, "up") }
             try $0.node.set("route", "add", "default", "dev", "second", "metric", "900")
@@ -53,30 +53,30 @@ extension Ailment {
         } mend: {
             try $0.node.setSysctl("ipv4/conf/second/rp_filter", "2")
         },
-        Ailment("Services are not seen on bridges", ["bridge-nf-call"]) {
+        NodeFault("Services are not seen on bridges", ["bridge-nf-call"]) {
             try $0.node.nft("table ip kube-proxy { }\ntable ip nat { chain KUBE-SERVICES { }\n}")
             try $0.node.setBridgeNetfilter("ip", "0")
             try $0.node.setBridgeNetfilter("ip6", "1")
         } mend: {
             try $0.node.setBridgeNetfilter("ip", "1")
         },
-        Ailment("IPv6 is off on the bridge", ["ipv6-disabled", "gateway-missing"]) {
+        NodeFault("IPv6 is off on the bridge", ["ipv6-disabled", "gateway-missing"]) {
             try $0.node.setSysctl("ipv6/conf/cbr0/disable_ipv6", "1")
         },
     ]
 
-    private static let links: [Ailment] = [
-        Ailment("the bridge is down", ["bridge-down", "gateway-missing"]) {
+    private static let links: [NodeFault] = [
+        NodeFault("the bridge is down", ["bridge-down", "gateway-missing"]) {
             try $0.node.set("link", "set", "cbr0", "down")
         },
-        Ailment("the gateway has lost its address", ["gateway-missing"]) {
+        NodeFault("the gateway has lost its address", ["gateway-missing"]) {
             try $0.node.set("addr", "del", "10.44.0.1/24", "dev", "cbr0")
         },
-        Ailment("the gateway is another address of the subnet", ["gateway-missing"]) {
+        NodeFault("the gateway is another address of the subnet", ["gateway-missing"]) {
             try $0.node.set("addr", "del", "10.44.0.1/24", "dev", "cbr0")
             try $0.node.set("addr", "add", "10.44.0.50/24", "dev", "cbr0")
         },
-        Ailment("a pod is on a strange bridge", ["port-down"], pods: 2) {
+        NodeFault("a pod is on a strange bridge", ["port-down"], pods: 2) {
             let veth = try $0.veth
             try $0.node.set("link", "add", "br9", "type", "bridge")
             try $0.node.set("link", "set", "br9", "up")
@@ -84,39 +84,39 @@ extension Ailment {
         } mend: { scene in
             for port in try scene.node.ports(of: "br9") { try scene.node.set("link", "set", port, "master", "cbr0") }
         },
-        Ailment("the node's end is down", ["port-down"]) { try $0.node.set("link", "set", $0.veth, "down") },
-        Ailment("the node's end is no port", ["port-down"]) {
+        NodeFault("the node's end is down", ["port-down"]) { try $0.node.set("link", "set", $0.veth, "down") },
+        NodeFault("the node's end is no port", ["port-down"]) {
             try $0.node.set("link", "set", $0.veth, "nomaster")
         } mend: { scene in
             let veths = try scene.node.veths().filter { $0.hasPrefix("veth") }
             for veth in veths { try scene.node.set("link", "set", veth, "master", "cbr0") }
         },
-        Ailment("the pod's end is down", ["port-down"]) {
+        NodeFault("the pod's end is down", ["port-down"]) {
             try $0.pods[0].set("link", "set", "eth0", "down")
         } mend: {
             try $0.pods[0].set("link", "set", "eth0", "up")
         },
-        Ailment("the ends have different MTUs", ["mtu"]) {
+        NodeFault("the ends have different MTUs", ["mtu"]) {
             try $0.node.set("link", "set", $0.veth, "mtu", "1400")
         } mend: {
             try $0.node.set("link", "set", $0.veth, "mtu", "1500")
         },
-        Ailment("the uplink is narrower than pods", ["mtu"]) {
+        NodeFault("the uplink is narrower than pods", ["mtu"]) {
             try $0.node.set("link", "set", "uplink", "mtu", "1400")
         } mend: {
             try $0.node.set("link", "set", "uplink", "mtu", "1500")
         },
     ]
 
-    private static let firewalls: [Ailment] = [
-        Ailment("a stranger's policy drops", ["foreign-firewall"]) {
+    private static let firewalls: [NodeFault] = [
+        NodeFault("a stranger's policy drops", ["foreign-firewall"]) {
             try $0.node.nft(ForeignFirewallTests.strangers)
         } mend: {
             try $0.node.nft(
                 "add rule inet filter forward iifname cbr0 accept\nadd rule inet filter forward ip6 saddr fd00:44::/64 accept"
             )
         },
-        Ailment("a stranger's rule drops", ["foreign-firewall"]) {
+        NodeFault("a stranger's rule drops", ["foreign-firewall"]) {
             try $0.node.nft(
                 """
                 table ip wall {
@@ -131,53 +131,55 @@ extension Ailment {
         } mend: {
             try $0.node.exec("nft", "insert", "rule", "ip", "wall", "more", "iifname", "cbr*", "accept")
         },
-        Ailment("iptables' FORWARD drops", ["foreign-firewall"]) {
+        NodeFault("iptables' FORWARD drops", ["foreign-firewall"]) {
             try $0.node.exec("iptables-nft", "-P", "FORWARD", "DROP")
         } mend: {
             for way in ["-i", "-o"] {
                 try $0.node.exec("iptables-nft", "-I", "FORWARD", way, "cbr0", "-j", "ACCEPT")
             }
         },
-        Ailment("the legacy iptables' FORWARD drops", ["foreign-firewall"]) {
+        NodeFault("the legacy iptables' FORWARD drops", ["foreign-firewall"]) {
             try $0.node.exec("iptables-legacy", "-P", "FORWARD", "DROP")
         } mend: {
             for way in ["-i", "-o"] {
                 try $0.node.exec("iptables-legacy", "-I", "FORWARD", way, "cbr0", "-j", "ACCEPT")
             }
         },
-        Ailment("somebody has flushed the ruleset", ["rules-damaged"]) { try $0.node.exec("nft", "flush", "ruleset") },
+        NodeFault("somebody has flushed the ruleset", ["rules-damaged"]) {
+            try $0.node.exec("nft", "flush", "ruleset")
+        },
     ]
 
-    private static let configurations: [Ailment] = [
-        Ailment("a file is no JSON", ["configuration-invalid"]) {
+    private static let configurations: [NodeFault] = [
+        NodeFault("a file is no JSON", ["configuration-invalid"]) {
             try $0.node.write("conf/20-half.conflist", #"{ "name": "half", "#)
         } mend: {
             try $0.unconfigure("20-half.conflist")
         },
-        Ailment("a list has no plugins", ["configuration-invalid"]) {
+        NodeFault("a list has no plugins", ["configuration-invalid"]) {
             try $0.configure("20-none.conflist", name: "none")
         } mend: {
             try $0.unconfigure("20-none.conflist")
         },
-        Ailment("a network is configured twice", ["configuration-shadowed"]) {
+        NodeFault("a network is configured twice", ["configuration-shadowed"]) {
             try $0.configure("20-again.conflist", $0.list.plugins[0])
         } mend: {
             try $0.unconfigure("20-again.conflist")
         },
-        Ailment("a plugin is not installed", ["plugin-missing"]) {
+        NodeFault("a plugin is not installed", ["plugin-missing"]) {
             try $0.configure("20-more.conflist", name: "more", ["type": "macvlan", "ipam": ["type": "dhcp"]])
         } mend: {
             for name in ["macvlan", "dhcp"] { try $0.node.link(plugin: name, from: Requirements.bin) }
             try $0.unconfigure("20-more.conflist")
         },
-        Ailment("a plugin cannot be executed", ["plugin-missing"]) {
+        NodeFault("a plugin cannot be executed", ["plugin-missing"]) {
             try $0.node.write("plugins/half", "")
             try $0.configure("20-more.conflist", name: "more", ["type": "half"])
         } mend: {
             try FileManager.default.setAttributes(
                 [.posixPermissions: 0o755], ofItemAtPath: "\($0.binaries)/half")
         },
-        Ailment("a plugin is not ready", ["plugin-not-ready"]) {
+        NodeFault("a plugin is not ready", ["plugin-not-ready"]) {
             try $0.node.set("link", "add", "cable", "type", "veth", "peer", "name", "end")
             try $0.configure(
                 "20-more.conflist", name: "more", $0.node.swiftlet(["subnet": "10.45.0.0/24", "bridge": "cable"]))
@@ -186,37 +188,37 @@ extension Ailment {
         },
     ]
 
-    private static let addresses: [Ailment] = [
-        Ailment("two networks overlap", ["subnet-overlap"]) {
+    private static let addresses: [NodeFault] = [
+        NodeFault("two networks overlap", ["subnet-overlap"]) {
             try $0.configure(
                 "20-more.conflist", name: "more", $0.node.swiftlet(["subnet": "10.44.0.0/25", "bridge": "cbr1"]))
         } mend: {
             try $0.unconfigure("20-more.conflist")
         },
-        Ailment("a route takes some of the pods' packets", ["subnet-overlap"]) {
+        NodeFault("a route takes some of the pods' packets", ["subnet-overlap"]) {
             try $0.node.set("route", "add", "10.44.0.128/25", "dev", "uplink")
         } mend: {
             // A wider one takes nothing: the longest prefix wins.
             try $0.node.set("route", "del", "10.44.0.128/25")
             try $0.node.set("route", "add", "10.44.0.0/16", "dev", "uplink")
         },
-        Ailment("the node's own network overlaps", ["subnet-overlap"]) {
+        NodeFault("the node's own network overlaps", ["subnet-overlap"]) {
             try $0.node.set("addr", "add", "10.44.0.200/25", "dev", "uplink")
         } mend: {
             try $0.node.set("addr", "del", "10.44.0.200/25", "dev", "uplink")
         },
-        Ailment("the node has a pod's address", ["duplicate-address"]) {
+        NodeFault("the node has a pod's address", ["duplicate-address"]) {
             try $0.node.set("addr", "add", "10.44.0.2/32", "dev", "uplink")
         } mend: {
             try $0.node.set("addr", "del", "10.44.0.2/32", "dev", "uplink")
         },
-        Ailment("two pods have one address", ["duplicate-address"], pods: 2) {
+        NodeFault("two pods have one address", ["duplicate-address"], pods: 2) {
             try $0.pods[1].set("addr", "add", "10.44.0.2/24", "dev", "eth0")
         } mend: {
             try $0.pods[1].set("addr", "del", "10.44.0.2/24", "dev", "eth0")
         },
-        Ailment("a pod has ended without DEL", ["leftovers"]) { try $0.end($0.pods[0]) },
-        Ailment("a reservation is gone", ["cut-off"]) {
+        NodeFault("a pod has ended without DEL", ["leftovers"]) { try $0.end($0.pods[0]) },
+        NodeFault("a reservation is gone", ["cut-off"]) {
             try $0.node.write("kept", $0.node.reservation("10.44.0.2"))
             try FileManager.default.removeItem(atPath: "\($0.node.data)/net/10.44.0.2")
             try FileManager.default.removeItem(atPath: "\($0.node.data)/net/fd00:44::2")

@@ -1,4 +1,5 @@
 internal import Addresses
+public import Inventory
 
 /// The node as a picture: what leads out of it on top, below that its networks, each with its pods.
 struct GraphPicture {

@@ -1,9 +1,11 @@
 import Addresses
 import Foundation
+import Inventory
+import InventorySupport
 import Netfilter
 import Testing
 
-@testable import Inventory
+@testable import Presentation
 
 /// Pictures of a node have everything in them, are well-formed whatever the names are, and stay readable with many pods.
 @Suite struct GraphTests {

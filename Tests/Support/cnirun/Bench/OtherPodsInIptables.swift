@@ -2,7 +2,7 @@ import Foundation
 
 /// What many pods of the reference leave in iptables: chains of their own for masquerade and for host ports, and a rule
 /// that leads to each. The model's, under other names, with other addresses and ports.
-struct IptablesCrowd {
+struct OtherPodsInIptables {
     let pods: Int
     let model: Pod
     let address: String
@@ -35,7 +35,7 @@ struct IptablesCrowd {
                 .replacingOccurrences(of: address + "/", with: Reservations.address(n) + "/")
                 .replacingOccurrences(of: address + ":", with: Reservations.address(n) + ":")
             for (index, port) in model.hostPorts.enumerated() {
-                line = line.replacingOccurrences(of: "\(port)", with: "\(Crowd.hostPort(n, index))")
+                line = line.replacingOccurrences(of: "\(port)", with: "\(OtherPods.hostPort(n, index))")
             }
             return line
         }

@@ -1,5 +1,6 @@
 internal import Addresses
 internal import Attachments
+internal import Inventory
 
 /// What all pictures of a node show: pods in groups, each group at what joins its pods to the node.
 struct GraphModel {

@@ -1,4 +1,4 @@
-internal import Addresses
+public import Inventory
 
 extension Snapshot {
     /// What `swiftletctl status` shows: networks, their pods in a table, what is orphaned, and totals.
@@ -113,14 +113,6 @@ extension Attachment {
     var rulesText: String {
         [masquerade ? "masquerade" : nil, antiSpoof ? "anti-spoof" : nil, isolation ? "isolated" : nil]
             .compactMap { $0 }.joined(separator: ",")
-    }
-
-    var stateText: String {
-        switch state {
-        case .attached: isUp ? "" : "down"
-        case .unnamed: "namespace without a name"
-        case .unknown: "not seen"
-        }
     }
 }
 

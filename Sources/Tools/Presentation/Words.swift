@@ -1,5 +1,3 @@
-internal import Addresses
-
 /// Numbers and names as people read them.
 public enum Words {
     /// Such as `2d`, `3h`, `5m`, `8s`: the largest unit only.
@@ -66,53 +64,5 @@ public enum Words {
     /// Per cent, rounded down; nothing but all is 100.
     public static func percent(_ used: UInt64, of size: UInt64) -> Int {
         size == 0 ? 100 : Int(Double(min(used, size)) / Double(size) * 100)
-    }
-}
-
-extension Port: CustomStringConvertible {
-    /// Such as `8080→80/tcp`, `10.0.0.1:53→53/udp`, `[::1]:80→80/tcp`, `1000-1009→2000-2009/tcp`.
-    public var description: String {
-        let host = hostIP.map { $0.family == .v4 ? "\($0):" : "[\($0)]:" } ?? ""
-        return "\(host)\(Port.range(hostPort, count))→\(Port.range(containerPort, count))/\(transport)"
-    }
-
-    private static func range(_ first: UInt16, _ count: UInt16) -> String {
-        count > 1 ? "\(first)-\(Int(first) + Int(count) - 1)" : "\(first)"
-    }
-}
-
-extension Snapshot {
-    /// Container IDs cut down to what tells them apart, as other programs show them: 12 characters, or as many more as it
-    /// takes.
-    public var shortIDs: [String: String] {
-        let ids = Set(attachments.map { $0.id.containerID } + orphans.compactMap { $0.id?.containerID }).sorted()
-        var short: [String: String] = [:]
-        for (position, id) in ids.enumerated() {
-            var length = 12
-            for neighbour in [position - 1, position + 1] where ids.indices.contains(neighbour) {
-                length = max(length, zip(id, ids[neighbour]).prefix { $0 == $1 }.count + 1)
-            }
-            // One character less is no gain.
-            short[id] = id.count <= length + 1 ? id : String(id.prefix(length))
-        }
-        return short
-    }
-
-    /// The same with nothing but one network in it: what the node has of its own stays.
-    public func limited(to network: String) -> Snapshot {
-        var part = self
-        part.networks.removeAll { $0.name != network }
-        part.attachments.removeAll { $0.id.network != network }
-        part.orphans.removeAll { $0.id?.network != network }
-        return part
-    }
-
-    /// The same with nothing but one pod in it.
-    public func limited(to pod: [Attachment]) -> Snapshot {
-        var part = self
-        part.attachments = pod
-        part.networks.removeAll { network in !pod.contains { $0.id.network == network.name } }
-        part.orphans = []
-        return part
     }
 }

@@ -1,6 +1,7 @@
 internal import Attachments
 internal import CNI
 internal import IPAM
+public import Inventory
 internal import JSON
 internal import Netfilter
 internal import Plugins

@@ -1,0 +1,19 @@
+internal import Inventory
+
+extension Snapshot {
+    /// Container IDs cut down to what tells them apart, as other programs show them: 12 characters, or as many more as it
+    /// takes.
+    var shortIDs: [String: String] {
+        let ids = Set(attachments.map { $0.id.containerID } + orphans.compactMap { $0.id?.containerID }).sorted()
+        var short: [String: String] = [:]
+        for (position, id) in ids.enumerated() {
+            var length = 12
+            for neighbour in [position - 1, position + 1] where ids.indices.contains(neighbour) {
+                length = max(length, zip(id, ids[neighbour]).prefix { $0 == $1 }.count + 1)
+            }
+            // One character less is no gain.
+            short[id] = id.count <= length + 1 ? id : String(id.prefix(length))
+        }
+        return short
+    }
+}
