@@ -71,9 +71,9 @@ public enum StandardStream: Int32, Sendable {
 
     /// - Throws: `EPIPE` when nobody reads it any more.
     public func writeAll(_ content: some Sequence<UInt8>) throws(Errno) {
-        let before = ignoreBrokenPipes()
-        defer { signal(SIGPIPE, before) }
-        try borrowing { (file: borrowing FileDescriptor) throws(Errno) in try file.writeAll(content) }
+        try holdingBackWriteSignals { () throws(Errno) in
+            try borrowing { (file: borrowing FileDescriptor) throws(Errno) in try file.writeAll(content) }
+        }
     }
 
     /// write(2) once, if there is room within `milliseconds`.
@@ -216,10 +216,11 @@ public enum ChildProcess {
             try retrying { unsafe poll(&waiting, 2, -1) }
             if waiting[1].revents != 0, let descriptor = writer?.rawValue {
                 let rest = Array(input[written...].prefix(65536))
-                let count = unsafe rest.withUnsafeBytes { unsafe send(descriptor, $0) }
-                if count > 0 { written += count }
-                // A child that closes its input early has read what it wanted.
-                if written == input.count || (count < 0 && errno != EAGAIN && errno != EINTR) { writer = nil }
+                do throws(Errno) { written += try send(descriptor, rest) } catch {
+                    // A child that closes its input early has read what it wanted.
+                    if error != .tryAgain { writer = nil }
+                }
+                if written == input.count { writer = nil }
             }
             if waiting[0].revents != 0 {
                 let chunk = try reader.read(atMost: 65536)
@@ -230,10 +231,10 @@ public enum ChildProcess {
         }
     }
 
-    private static func send(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-        let before = ignoreBrokenPipes()
-        defer { signal(SIGPIPE, before) }
-        return unsafe write(descriptor, bytes.baseAddress, bytes.count)
+    private static func send(_ descriptor: Int32, _ bytes: [UInt8]) throws(Errno) -> Int {
+        try holdingBackWriteSignals { () throws(Errno) in
+            try retrying { unsafe write(descriptor, bytes, bytes.count) }
+        }
     }
 
     /// waitpid(2) for a child of this process.
@@ -249,17 +250,33 @@ extension FileDescriptor {
     ///
     /// No signal comes of a closed pipe or of a limit for files (RLIMIT_FSIZE); what does not fit is not written.
     public func writeOnce(_ content: [UInt8]) throws(Errno) {
-        let before = (ignoreBrokenPipes(), ck_ignore_signal(SIGXFSZ))
-        defer {
-            signal(SIGPIPE, before.0)
-            signal(SIGXFSZ, before.1)
+        try holdingBackWriteSignals { () throws(Errno) in
+            try retrying { unsafe CKernel.write(rawValue, content, content.count) }
         }
-        try retrying { unsafe CKernel.write(rawValue, content, content.count) }
     }
 }
 
-/// Makes a write to a closed pipe fail, where SIGPIPE's default would end this process; the disposition that it had.
-private func ignoreBrokenPipes() -> __sighandler_t? { ck_ignore_signal(SIGPIPE) }
+/// Runs a write that fails with `EPIPE` or `EFBIG` where SIGPIPE or SIGXFSZ would have ended this process.
+///
+/// Both are sent to the thread that writes (pipe(7), setrlimit(2)): it blocks them and takes what has come. Other threads, and what the
+/// process does on these signals, are left alone.
+@discardableResult
+private func holdingBackWriteSignals<Value>(_ write: () throws(Errno) -> Value) throws(Errno) -> Value {
+    var signals = sigset_t()
+    var before = sigset_t()
+    unsafe sigemptyset(&signals)
+    unsafe sigaddset(&signals, SIGPIPE)
+    unsafe sigaddset(&signals, SIGXFSZ)
+    unsafe pthread_sigmask(SIG_BLOCK, &signals, &before)
+    defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+    do throws(Errno) { return try write() } catch {
+        if error == .brokenPipe || error == .fileTooLarge {
+            var noTime = timespec()
+            unsafe sigtimedwait(&signals, nil, &noTime)
+        }
+        throw error
+    }
+}
 
 extension FileDescriptor {
     /// close(2) now rather than at the end of the scope.

@@ -18,6 +18,14 @@ public struct MessageBuilder: Sendable {
 
     public var isEmpty: Bool { bytes.isEmpty }
 
+    /// Which of the messages has that number, from 0; nil for none of them.
+    public func position(of sequence: UInt32) -> Int? {
+        guard let first = sequences.first else { return nil }
+        // They are numbered one after the other, perhaps past the largest number.
+        let position = Int(sequence &- first)
+        return position < sequences.count ? position : nil
+    }
+
     /// Appends a whole message: header (nlmsghdr), fixed part and attributes.
     public mutating func message(_ type: UInt16, flags: UInt16, _ body: (inout MessageBuilder) -> Void) {
         messageStart = bytes.count

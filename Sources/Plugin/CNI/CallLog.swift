@@ -15,7 +15,7 @@ struct CallLog {
         else { return }
         isFromEnvironment = true
         start = MonotonicClock.microseconds
-        Log.begin(settings.destination, settings.level, CallLog.context(type, environment, network: nil))
+        Log.begin(.singleCall(settings.destination), settings.level, CallLog.context(type, environment, network: nil))
     }
 
     /// From here on the lines know whose they are.
@@ -25,7 +25,7 @@ struct CallLog {
         guard let settings = try settings(invocation, configuration) else { return }
         if !isFromEnvironment { start = MonotonicClock.microseconds }
         Log.begin(
-            settings.destination, settings.level,
+            .singleCall(settings.destination), settings.level,
             CallLog.context(type, invocation.environment, network: configuration.name))
         Log.note(.info, "begin", [("netns", invocation.netns ?? "")])
     }

@@ -40,7 +40,9 @@ struct ReservationDirectory: ~Copyable {
         let lock = try storing("open \(path)/lock") { () throws(Errno) in
             try descriptor.open("lock", [.create, .noFollow, .nonBlocking])
         }
-        do throws(Errno) { try lock.lockExclusively("\(path)/lock", milliseconds: milliseconds) } catch .tryAgain {
+        do throws(Errno) {
+            try lock.lockExclusively("\(path)/lock", milliseconds: milliseconds, waiting: .queued)
+        } catch .tryAgain {
             throw Failure(
                 .tryAgainLater, "lock \(path): another process has held it for \(milliseconds) ms; try again later")
         } catch {

@@ -63,8 +63,8 @@ struct RecordDirectory: Sendable {
             guard let descriptor = try open(path) else { return nil }
             try wait(path) { () throws(Errno) in
                 try alone
-                    ? descriptor.lockExclusively(path, milliseconds: lockTimeoutMilliseconds)
-                    : descriptor.lockShared(milliseconds: lockTimeoutMilliseconds)
+                    ? descriptor.lockExclusively(path, milliseconds: lockTimeoutMilliseconds, waiting: .queued)
+                    : descriptor.lockShared(milliseconds: lockTimeoutMilliseconds, waiting: .queued)
             }
             // It may have been removed while we waited, by whoever was the last.
             let links = try storing("look at \(path)") { () throws(Errno) in try descriptor.status().linkCount }
@@ -93,7 +93,7 @@ struct RecordDirectory: Sendable {
         /// Waits until nobody else holds it. Others may have held it alone since it was taken.
         func becomeSole() throws(Failure) {
             try wait(path) { () throws(Errno) in
-                try descriptor.lockExclusively(path, milliseconds: lockTimeoutMilliseconds)
+                try descriptor.lockExclusively(path, milliseconds: lockTimeoutMilliseconds, waiting: .queued)
             }
         }
     }

@@ -22,7 +22,7 @@ struct Bandwidth: Plugin {
         var host = try NetlinkSocket(linkNotifications: true)
         // What is on the veth goes with it: runtimes call DEL of the whole chain, and its maker's comes next.
         guard let ifb = try LinkOwner(request).ifb(&host) else { return }
-        try host.removeLink(ifb.index, named: ifb.name)
+        try host.removeLink(ifb.index, named: ifb.name, sentBy: .child)
     }
 
     /// The veth stays: its maker's ADD has not failed.
@@ -48,7 +48,8 @@ struct Bandwidth: Plugin {
         let network = request.configuration.name
         let kept = try request.configuration.validAttachments()
         try host.removeLinks(
-            LinkOwner.staleIFBs(of: network, exceptOf: kept, &host).map { (index: $0.index, name: $0.name) })
+            LinkOwner.staleIFBs(of: network, exceptOf: kept, &host).map { (index: $0.index, name: $0.name) },
+            sentBy: .child)
     }
 
     func status(_ request: Request) throws(Failure) { try Shaper.requireSupport() }

@@ -145,7 +145,8 @@ extension InterfacePlugin {
     ) throws(Failure) {
         let own = LinkOwner(request).alias
         guard let link, link.kind == Self.kind, link.alias == own || LinkOwner(alias: link.alias) == nil else { return }
-        try inside?.removeLink(link.index, named: "\(link.name) in \(request.invocation.netns ?? "the pod")")
+        try inside?.removeLink(
+            link.index, named: "\(link.name) in \(request.invocation.netns ?? "the pod")", sentBy: .child)
     }
 
     func check(_ request: Request) throws(Failure) { try compare(request) }

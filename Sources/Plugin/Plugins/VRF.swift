@@ -99,7 +99,7 @@ struct VRF: Plugin {
         guard let vrf, vrf.vrfTable != nil else { return }
         if let link, link.master == vrf.index { try setMaster(0, of: link, &inside) }
         guard try inside.links(master: vrf.index).isEmpty else { return }
-        try inside.removeLink(vrf.index, named: "\(vrf.name) in \(pod.path)")
+        try inside.removeLink(vrf.index, named: "\(vrf.name) in \(pod.path)", sentBy: .child)
     }
 
     func check(_ request: Request) throws(Failure) {

@@ -39,7 +39,8 @@ struct VethDetachment {
         let ifb = try removesLimits ? owner.ifb(&host) : nil
         let veth = try host.link(.name(owner.hostName))
         let isOthers = veth.map { !$0.alias.isEmpty && $0.alias != owner.alias } ?? false
-        try host.removeLinks([isOthers ? nil : veth, ifb].compactMap { $0 }.map { ($0.index, $0.name) })
+        try host.removeLinks(
+            [isOthers ? nil : veth, ifb].compactMap { $0 }.map { ($0.index, $0.name) }, sentBy: .child)
         if let veth {
             guard !isOthers else {
                 throw Failure(.conflict, "link \(veth.name) belongs to \(veth.alias), not to \(owner.alias)")
@@ -53,7 +54,7 @@ struct VethDetachment {
         // One of ours that belongs to another attachment is none of this one's business.
         let alias = try host.link(.index(link.peer))?.alias ?? ""
         guard LinkOwner(alias: alias) == nil else { return }
-        try inside.removeLink(link.index, named: "\(link.name) in \(pod.path)")
+        try inside.removeLink(link.index, named: "\(link.name) in \(pod.path)", sentBy: .child)
     }
 
     func gc() throws(Failure) {
@@ -76,7 +77,8 @@ struct VethDetachment {
         if removesLimits {
             cleanup.attempt { () throws(Failure) in
                 try host.removeLinks(
-                    LinkOwner.staleIFBs(of: network, exceptOf: kept, &host).map { ($0.index, $0.name) })
+                    LinkOwner.staleIFBs(of: network, exceptOf: kept, &host).map { ($0.index, $0.name) },
+                    sentBy: .child)
             }
         }
         for link in try host.links(kind: "veth") where !keptNames.contains(link.name) {
@@ -86,7 +88,10 @@ struct VethDetachment {
                 ? link.name.hasPrefix(LinkOwner.namePrefix(network)) && link.name.utf8.count == 15
                     && link.master == master
                 : link.alias.hasPrefix(LinkOwner.aliasPrefix(network)) && !isKept(link.alias, kept)
-            if isOurs { cleanup.attempt { () throws(Failure) in try host.removeLink(link.index, named: link.name) } }
+            guard isOurs else { continue }
+            cleanup.attempt { () throws(Failure) in
+                try host.removeLink(link.index, named: link.name, sentBy: .child)
+            }
         }
         try cleanup.finish()
     }
