@@ -125,7 +125,7 @@ private func words(_ monitor: borrowing NetlinkMonitor) throws -> [String] {
         await #expect(processExitsWith: .success) {
             try enterNewNamespace()
             let monitor = try NetlinkMonitor(.links)
-            try monitor.setReceiveRoom(octets: 4096)
+            try monitor.setReceiveRoom(octets: 32768)
             var socket = try NetlinkSocket()
             try socket.execute("veth") {
                 $0.createVeth(VethEnd(name: "d0"), peer: VethEnd(name: "d1"), mtu: nil, master: nil)
@@ -133,6 +133,8 @@ private func words(_ monitor: borrowing NetlinkMonitor) throws -> [String] {
             for number in 0..<100 {
                 var change = LinkChange()
                 change.alias = "\(number)"
+                // Of a link that is down nobody hears.
+                change.isUp = true
                 try socket.execute("alias") { $0.changeLink(.name("d0"), change) }
             }
             var waiting = pollfd(fd: monitor.descriptor, events: Int16(POLLIN), revents: 0)

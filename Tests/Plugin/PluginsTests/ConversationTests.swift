@@ -23,13 +23,13 @@ import Testing
             let request = add.words(of: refusal)
             #expect(status == 1 && kernel.deviations == [], "\(request): \(kernel.deviations)")
             let error = try CodedError(output)
-            #expect(error.msg.contains(attempt(request)), "\(request): \(error.msg)")
+            #expect(error.msg.hasPrefix(attempt(request)), "\(request): \(error.msg)")
             #expect(error.msg.contains("Operation not permitted"), "\(request): \(error.msg)")
             let undone = kernel.sentAfterRefusal.filter { !$0.hasPrefix("RTM_GET") }
             let deletesLink = undone.first?.hasPrefix("RTM_DELLINK ") ?? false
             #expect(deletesLink == (made < refusal.step), "\(request): \(undone)")
             let addresses = undone.dropFirst(deletesLink ? 1 : 0)
-            let isLast = request.hasPrefix("RTM_NEWADDR") && refusal.step > made && add.isOfGateway(refusal)
+            let isLast = add.gatewayStep.map { $0 <= refusal.step } ?? false
             #expect(addresses.allSatisfy { $0.hasPrefix("RTM_DELADDR") } && addresses.isEmpty == !isLast, "\(undone)")
             #expect(kernel.writtenAfterRefusal == [])
         }
@@ -69,8 +69,12 @@ import Testing
         for refusal in check.refusals(errno: ENODEV) {
             let (status, output, kernel) = try scenario.replay("CHECK", refusing: refusal)
             let request = check.words(of: refusal)
-            #expect(status == 1, "\(request)")
             #expect(kernel.sentAfterRefusal.allSatisfy { $0.hasPrefix("RTM_GET") })
+            guard status == 1 else {
+                // Where the node has no address on a network, its own side of it is not looked at for BIG TCP.
+                #expect(scenario.name == "bridge-big-tcp" && request.contains("ifname=br0"), "\(request)")
+                continue
+            }
             let error = try CodedError(output)
             let isLookup = request.hasPrefix("RTM_GETLINK") && !request.contains("dump")
             #expect(error.code == (isLookup && !scenario.isParent(request) ? 104 : error.code), "\(request): \(output)")
@@ -149,10 +153,12 @@ extension Conversation {
         return requests[refusal.message]
     }
 
-    /// Whether it is the address of the node's own side of a network that is refused: one sent by the first socket, alone.
-    func isOfGateway(_ refusal: Replayer.Refusal) -> Bool {
-        guard case .send(1, let requests) = steps[refusal.step] else { return false }
-        return requests.count == 1 && requests[0].hasPrefix("RTM_NEWADDR")
+    /// Where the node's own side of a network gets its first address: by the first socket, alone.
+    var gatewayStep: Int? {
+        steps.firstIndex { step in
+            guard case .send(1, let requests) = step else { return false }
+            return requests.count == 1 && requests[0].hasPrefix("RTM_NEWADDR")
+        }
     }
 }
 

@@ -49,7 +49,9 @@ struct Conversation: Equatable {
             let text = MessageText(message, isNetfilter: subsystem == 12)
             var content = text.content.replacing(/net_ns_fd=\d+/, with: "net_ns_fd=POD")
             // Of a new bridge the MAC is drawn by lot.
-            if content.contains("kind=bridge ") { content.replace(/address=[0-9a-f:]+/, with: "address=RANDOM") }
+            if content.contains("kind=bridge"), text.flags.contains("create") {
+                content.replace(/address=[0-9a-f:]+/, with: "address=RANDOM")
+            }
             return "\(text.type) \(text.flags) \(content)"
         }
     }
