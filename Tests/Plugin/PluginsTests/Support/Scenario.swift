@@ -36,7 +36,13 @@ struct Scenario: Sendable, CustomTestStringConvertible {
                 "type": "bridge", "bridge": "br0", "isDefaultGateway": true, "portIsolation": true,
                 "gsoIPv4MaxSize": 131072, "gsoIPv6MaxSize": 131072, \(static4and6)
                 """),
-        Scenario(name: "ptp", keys: #""type": "ptp", "mtu": 1400, \#(static4)"#),
+        Scenario(
+            name: "ptp",
+            keys: """
+                "type": "ptp", "mtu": 1400, "ipam": {"type": "static", "addresses": [
+                    {"address": "10.1.0.5/16", "gateway": "10.1.0.1"}, {"address": "fd00::5/64", "gateway": "fd00::1"}],
+                    "routes": [{"dst": "0.0.0.0/0"}]}
+                """),
         Scenario(name: "macvlan", keys: #""type": "macvlan", "master": "up0", "mode": "private", \#(static4and6)"#),
     ]
 
