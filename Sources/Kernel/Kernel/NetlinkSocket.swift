@@ -47,6 +47,8 @@ public struct NetlinkSocket: ~Copyable {
         self.subsystem = subsystem
     }
 
+    deinit { transport.close() }
+
     /// The descriptor, for poll(2) and for whoever sends in this socket's name.
     var descriptor: Int32 { transport.descriptor }
 

@@ -2,9 +2,9 @@ internal import CKernel
 internal import Posix
 internal import Synchronization
 
-/// The system calls of a netlink socket. What is said by them is the business of ``NetlinkSocket``.
+/// The system calls of a netlink socket. What is said by them, and when it is closed, is the business of ``NetlinkSocket``.
 @safe
-struct NetlinkTransport: ~Copyable {
+struct NetlinkTransport {
     /// Nil where a stand-in answers for the kernel.
     private let socket: OpaquePointer?
     private let closing: NetlinkSocket.Closing
@@ -53,7 +53,7 @@ struct NetlinkTransport: ~Copyable {
         return unsafe socket
     }
 
-    deinit {
+    func close() {
         guard let socket = unsafe socket else { return }
         if closing == .leftToChild { NetlinkTransport.leaveToChild(unsafe mnl_socket_get_fd(socket)) }
         _ = unsafe mnl_socket_close(socket)
