@@ -33,8 +33,9 @@ func plugin(_ name: String, _ uses: [Target.Dependency]) -> Target {
 func tool(_ name: String, _ uses: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: uses, path: "Sources/Tools/\(name)", swiftSettings: strict)
 }
-func tests(_ floor: String, _ name: String, _ uses: [Target.Dependency] = []) -> Target {
-    .testTarget(name: name, dependencies: uses, path: "Tests/\(floor)/\(name)", swiftSettings: tested)
+func tests(_ floor: String, _ name: String, _ uses: [Target.Dependency] = [], data: [String] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: uses, path: "Tests/\(floor)/\(name)", exclude: data, swiftSettings: tested)
 }
 /// What tests are made of.
 func support(_ name: String, _ uses: [Target.Dependency] = []) -> Target {
@@ -163,8 +164,11 @@ let package = Package(
         tests("Base", "FilesTests", ["Files", "Posix", "fault-injector", "file-driver"]),
         tests("Base", "JSONTests", ["JSON", "Posix", "TestSupport"]),
         tests("Base", "LoggingTests", ["Logging", "Posix"]),
+        tests("Base", "PosixTests", ["Posix"]),
         tests("Kernel", "NetlinkCodecTests", ["Addresses", "NetlinkCodec", "TestSupport"]),
-        tests("Kernel", "KernelTests", ["Addresses", "CKernel", "Kernel", "NetlinkCodec", "Posix"]),
+        tests(
+            "Kernel", "KernelTests",
+            ["Addresses", "CKernel", "Kernel", "Logging", "NetlinkCodec", "Posix", "TestSupport"]),
         tests("Plugin", "CNITests", ["Addresses", "CNI", "JSON", "TestSupport"]),
         tests("Plugin", "DBusTests", ["ContainerRuntime", "DBus", "Posix", "TestSupport"]),
         tests("Plugin", "DHCPTests", ["Addresses", "Attachments", "CNI", "DHCP", "JSON", "Posix", "TestSupport"]),
@@ -174,7 +178,10 @@ let package = Package(
             ["Addresses", "CKernel", "Kernel", "Libnftables", "Netfilter", "NetlinkCodec", "Posix", "TestSupport"]),
         tests(
             "Plugin", "NftSyntaxTests", ["Addresses", "CKernel", "Kernel", "NetlinkCodec", "NftSyntax", "TestSupport"]),
-        tests("Plugin", "PluginsTests", ["Addresses", "CNI", "JSON", "Kernel", "Plugins", "Posix", "TestSupport"]),
+        tests(
+            "Plugin", "PluginsTests",
+            ["Addresses", "CNI", "JSON", "Kernel", "NetlinkCodec", "Plugins", "Posix", "TestSupport"],
+            data: ["Conversations"]),
         tests(
             "Tools", "ConfigurationFilesTests",
             [

@@ -16,14 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,7 +37,6 @@ int ck_openat(int directory, const char *path, int flags, mode_t mode) { return 
 ssize_t ck_read_directory(int fd, void *buffer, size_t size) { return getdents64(fd, buffer, size); }
 int ck_set_nonblocking(int fd) { return fcntl(fd, F_SETFL, O_NONBLOCK); }
 
-void (*ck_ignore_signal(int number))(int) { return signal(number, SIG_IGN); }
 void (*ck_default_signal(int number))(int) { return signal(number, SIG_DFL); }
 
 int ck_raise_file_limit(void) {
@@ -113,42 +110,6 @@ int ck_make_shared_mount(const char *target) {
 
 int ck_unmount(const char *target) { return umount2(target, MNT_DETACH); }
 
-static void wake(int signal) { (void)signal; }
-
-int ck_lock(int fd, int operation, unsigned milliseconds) {
-    if (flock(fd, operation | LOCK_NB) == 0) return 0;
-    if (errno != EWOULDBLOCK || milliseconds == 0) return -1;
-    // Waiting in the kernel keeps the queue fair; the timer's signal ends the wait. It repeats, so that one which
-    // arrives between arming and flock is not the last.
-    struct sigaction action = {.sa_handler = wake}, before;
-    sigset_t alarm_only, mask_before;
-    sigemptyset(&alarm_only);
-    sigaddset(&alarm_only, SIGALRM);
-    // Whoever started us may have left it blocked.
-    if (sigaction(SIGALRM, &action, &before) < 0 || sigprocmask(SIG_UNBLOCK, &alarm_only, &mask_before) < 0) return -1;
-    struct itimerval timer = {
-        .it_value = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000},
-        .it_interval = {.tv_usec = 10000}};
-    struct timespec start, now;
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    int result = setitimer(ITIMER_REAL, &timer, NULL);
-    while (result == 0 && (result = flock(fd, operation)) < 0 && errno == EINTR) {
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        long waited = (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000;
-        if (waited >= (long)milliseconds) {
-            errno = EAGAIN;
-            break;
-        }
-        result = 0;
-    }
-    int error = errno;
-    setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
-    sigaction(SIGALRM, &before, NULL);
-    sigprocmask(SIG_SETMASK, &mask_before, NULL);
-    errno = error;
-    return result;
-}
-
 // Closes every descriptor but one. The caller is a child that must not hold its parent's pipes open.
 static void keep_only(int fd) {
 #ifdef SYS_close_range
@@ -168,31 +129,27 @@ pid_t ck_send_from_child(int fd, const void *message, size_t size) {
     _exit(sent == (ssize_t)size ? 0 : 1);
 }
 
+struct hold {
+    int fd;
+    struct timespec until;
+};
+
 // Runs in the caller's memory, perhaps after it: nothing but system calls and the stack.
 static int hold(void *argument) {
-    keep_only((int)(intptr_t)argument);
-    // The kernel needs some 20 ms; if it needs longer, closing waits for the rest, and all changes of rules wait with it.
-    // So all who hold one close at the same moments, eight a second: of many, one waits, and the others find it done.
-    enum { need = 20 * 1000 * 1000, slot = 125 * 1000 * 1000 };
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_nsec = (end.tv_nsec + need + slot - 1) / slot * slot;
-    if (end.tv_nsec >= 8L * slot) {
-        end.tv_nsec -= 8L * slot;
-        end.tv_sec++;
-    }
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL);
+    const struct hold *what = argument;
+    keep_only(what->fd);
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &what->until, NULL);
     _exit(0);
 }
 
-void ck_close_later(int fd) {
-    // Memory is shared, not copied: 30 us instead of 150. Descriptors are copied. No signal tells of its end, and no
-    // wait of the caller's sees it: it is nobody else's business.
-    static char stack[16384] __attribute__((aligned(16)));
-    static int is_used;
-    if (is_used++) return;
-    clone(hold, stack + sizeof stack, CLONE_VM, (void *)(intptr_t)fd);
+pid_t ck_hold_open(int fd, const struct timespec *until, void *memory, size_t size) {
+    // Memory is shared, not copied: 30 us instead of 150. Descriptors are copied.
+    struct hold *what = memory;
+    *what = (struct hold){fd, *until};
+    return clone(hold, (char *)memory + size, CLONE_VM, what);
 }
+
+int ck_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
 
 pid_t ck_spawn(const char *path, char *const environment[], int standard_input, int standard_output) {
     char *const argv[] = {(char *)path, NULL};

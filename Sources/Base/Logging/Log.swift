@@ -1,53 +1,70 @@
 public import Posix
+internal import Synchronization
 
-/// What this process has to say of the one call that it answers, to whoever has configured that.
+/// What this process has to say of what it does, to whoever has configured that.
 ///
 /// It belongs to the process: what talks to the kernel knows of no configuration, and handing a log through everything would
-/// cost each call what only a logged one needs. It is written by ``begin(_:_:_:)`` and ``end()`` alone, and only in a process
-/// that answers one call in one thread; where no log is configured it is never touched, and each event is one branch.
+/// cost each call what only a logged one needs. Any thread may write to it. Where no log is configured each event is one branch.
 public enum Log {
-    nonisolated(unsafe) private static var writer: LogWriter?
+    /// Where the ``Configuration`` in use is, or 0. One that has been in use is never freed: another thread may be writing by it.
+    private static let current = Atomic<UInt>(0)
 
-    /// Lines from here on go there, from that level on, with these fields in each.
+    private final class Configuration: Sendable {
+        let sink: LogSink
+        let level: LogLevel
+        let context: [LogField]
+        /// The numbers of errors' kinds, which are the protocol's.
+        let code: @Sendable (Failure.Kind) -> Int64
+
+        init(
+            _ sink: LogSink, _ level: LogLevel, _ context: [LogField], _ code: @escaping @Sendable (Failure.Kind) -> Int64
+        ) {
+            self.sink = sink
+            self.level = level
+            self.context = context
+            self.code = code
+        }
+    }
+
+    private static var configuration: Configuration? {
+        guard let pointer = unsafe UnsafeRawPointer(bitPattern: current.load(ordering: .acquiring)) else { return nil }
+        return unsafe Unmanaged<Configuration>.fromOpaque(pointer).takeUnretainedValue()
+    }
+
+    /// Events from here on go there, from that level on, with these fields in each. A few times in a process at most.
     ///
     /// - Parameter code: the number of an error's kind.
     public static func begin(
-        _ destination: LogDestination, _ level: LogLevel, _ context: [LogField],
-        code: @escaping (Failure.Kind) -> Int64
+        _ sink: LogSink, _ level: LogLevel, _ context: [LogField], code: @escaping @Sendable (Failure.Kind) -> Int64
     ) {
-        unsafe writer = LogWriter(destination, level, context, code)
+        let configuration = unsafe Unmanaged.passRetained(Configuration(sink, level, context, code))
+        unsafe current.store(UInt(bitPattern: configuration.toOpaque()), ordering: .releasing)
     }
 
-    public static func end() { unsafe writer = nil }
+    public static func end() { current.store(0, ordering: .releasing) }
 
     /// Whether anything is logged at all.
-    public static var isOn: Bool { unsafe writer != nil }
+    public static var isOn: Bool { current.load(ordering: .relaxed) != 0 }
 
     /// Whether what is said to the kernel is logged, and what it answers.
-    public static var isDebugging: Bool {
-        guard let writer = unsafe writer else { return false }
-        return writer.level == .debug
-    }
+    public static var isDebugging: Bool { isOn && configuration?.level == .debug }
 
     /// Whether standard error gets lines, so that nothing need be said there twice.
-    public static var isOnStandardError: Bool {
-        guard let writer = unsafe writer else { return false }
-        return writer.destination == .standardError
-    }
+    public static var isOnStandardError: Bool { configuration?.sink.destination == .standardError }
 
     /// Says what has happened; the fields are only worked out where somebody wants to know.
     public static func note(_ level: LogLevel, _ event: String, _ fields: @autoclosure () -> [LogField] = []) {
-        guard let writer = unsafe writer else { return }
-        guard level.rawValue <= writer.level.rawValue else { return }
-        writer.write(level, event, fields())
+        guard let configuration, level.rawValue <= configuration.level.rawValue else { return }
+        configuration.sink.write(
+            LogEvent(level: level, context: configuration.context, name: event, fields: fields()))
     }
 
     /// Says what has failed.
     ///
     /// - Parameter more: behind code and text.
     public static func note(_ level: LogLevel, _ event: String, _ failure: Failure, _ more: [LogField] = []) {
-        guard let writer = unsafe writer else { return }
-        note(level, event, fields(failure, writer.code) + more)
+        guard let configuration else { return }
+        note(level, event, fields(failure, configuration.code) + more)
     }
 
     private static func fields(_ failure: Failure, _ number: (Failure.Kind) -> Int64) -> [LogField] {
@@ -65,16 +82,18 @@ public func surviving(_ step: () throws(Failure) -> Void) {
 }
 
 extension FileDescriptor {
-    /// ``lockExclusively(milliseconds:)``; says so where it has taken long.
+    /// ``lockExclusively(milliseconds:waiting:)``; says so where it has taken long.
     ///
     /// - Parameter name: the file's path.
-    public func lockExclusively(_ name: @autoclosure () -> String, milliseconds: UInt32) throws(Errno) {
-        guard Log.isOn else { return try lockExclusively(milliseconds: milliseconds) }
+    public func lockExclusively(
+        _ name: @autoclosure () -> String, milliseconds: UInt32, waiting: LockWait = .polling()
+    ) throws(Errno) {
+        guard Log.isOn else { return try lockExclusively(milliseconds: milliseconds, waiting: waiting) }
         let start = MonotonicClock.milliseconds
         defer {
             let waited = MonotonicClock.milliseconds - start
             if waited > 100 { Log.note(.warning, "waited", [("lock", name()), ("milliseconds", "\(waited)")]) }
         }
-        try lockExclusively(milliseconds: milliseconds)
+        try lockExclusively(milliseconds: milliseconds, waiting: waiting)
     }
 }

@@ -5,14 +5,30 @@ extension FileDescriptor {
     ///
     /// No signal comes of a closed pipe or of a limit for files (RLIMIT_FSIZE); what does not fit is not written.
     public func writeOnce(_ content: [UInt8]) throws(Errno) {
-        let before = (ignoreBrokenPipes(), ck_ignore_signal(SIGXFSZ))
-        defer {
-            signal(SIGPIPE, before.0)
-            signal(SIGXFSZ, before.1)
+        try holdingBackWriteSignals { () throws(Errno) in
+            try retrying { unsafe CKernel.write(rawValue, content, content.count) }
         }
-        try retrying { unsafe CKernel.write(rawValue, content, content.count) }
     }
 }
 
-/// Makes a write to a closed pipe fail, where SIGPIPE's default would end this process; the disposition that it had.
-func ignoreBrokenPipes() -> __sighandler_t? { ck_ignore_signal(SIGPIPE) }
+/// Runs a write that fails with `EPIPE` or `EFBIG` where SIGPIPE or SIGXFSZ would have ended this process.
+///
+/// Both are sent to the thread that writes (pipe(7), setrlimit(2)): it blocks them and takes what has come. Other threads, and what the
+/// process does on these signals, are left alone.
+@discardableResult
+func holdingBackWriteSignals<Value>(_ write: () throws(Errno) -> Value) throws(Errno) -> Value {
+    var signals = sigset_t()
+    var before = sigset_t()
+    unsafe sigemptyset(&signals)
+    unsafe sigaddset(&signals, SIGPIPE)
+    unsafe sigaddset(&signals, SIGXFSZ)
+    unsafe pthread_sigmask(SIG_BLOCK, &signals, &before)
+    defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+    do throws(Errno) { return try write() } catch {
+        if error == .brokenPipe || error == .fileTooLarge {
+            var noTime = timespec()
+            unsafe sigtimedwait(&signals, nil, &noTime)
+        }
+        throw error
+    }
+}

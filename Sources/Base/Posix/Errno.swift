@@ -35,6 +35,7 @@ public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
     public static let networkUnreachable = Errno(rawValue: ENETUNREACH)
     public static let hostUnreachable = Errno(rawValue: EHOSTUNREACH)
     public static let crossDeviceLink = Errno(rawValue: EXDEV)
+    public static let fileTooLarge = Errno(rawValue: EFBIG)
     public static let timedOut = Errno(rawValue: ETIMEDOUT)
     public static let connectionRefused = Errno(rawValue: ECONNREFUSED)
     public static let connectionReset = Errno(rawValue: ECONNRESET)

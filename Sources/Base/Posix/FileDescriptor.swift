@@ -36,6 +36,11 @@ public struct FileDescriptor: ~Copyable, Sendable {
         return value
     }
 
+    /// fcntl(2) with F_DUPFD_CLOEXEC: another descriptor of the same open file.
+    public static func duplicate(of descriptor: Int32) throws(Errno) -> FileDescriptor {
+        FileDescriptor(owning: try once { ck_duplicate(descriptor) })
+    }
+
     /// openat(2), relative to the working directory. `mode` counts when `options` create the file.
     public static func open(_ path: String, _ options: OpenOptions, mode: UInt32 = 0o600) throws(Errno)
         -> FileDescriptor
@@ -207,19 +212,6 @@ public struct FileDescriptor: ~Copyable, Sendable {
                 guard name == "." || name == ".." || body(name) else { return false }
             }
         }
-    }
-
-    /// flock(2), exclusive, waited for at most `milliseconds`. The kernel frees it when its last descriptor closes.
-    ///
-    /// - Throws: `EAGAIN` when the time is over.
-    public func lockExclusively(milliseconds: UInt32) throws(Errno) {
-        try once { ck_lock(rawValue, LOCK_EX, milliseconds) }
-    }
-
-    /// The same, shared with others who hold it so. What is held exclusively becomes shared by it, and the other way
-    /// round, but not at one stroke: others may hold it in between.
-    public func lockShared(milliseconds: UInt32) throws(Errno) {
-        try once { ck_lock(rawValue, LOCK_SH, milliseconds) }
     }
 }
 

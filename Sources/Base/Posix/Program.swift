@@ -73,10 +73,11 @@ public enum ChildProcess {
             try retrying { unsafe poll(&waiting, 2, -1) }
             if waiting[1].revents != 0, let descriptor = writer?.rawValue {
                 let rest = Array(input[written...].prefix(65536))
-                let count = unsafe rest.withUnsafeBytes { unsafe send(descriptor, $0) }
-                if count > 0 { written += count }
-                // A child that closes its input early has read what it wanted.
-                if written == input.count || (count < 0 && errno != EAGAIN && errno != EINTR) { writer = nil }
+                do throws(Errno) { written += try send(descriptor, rest) } catch {
+                    // A child that closes its input early has read what it wanted.
+                    if error != .tryAgain { writer = nil }
+                }
+                if written == input.count { writer = nil }
             }
             if waiting[0].revents != 0 {
                 let chunk = try reader.read(atMost: 65536)
@@ -87,10 +88,10 @@ public enum ChildProcess {
         }
     }
 
-    private static func send(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-        let before = ignoreBrokenPipes()
-        defer { signal(SIGPIPE, before) }
-        return unsafe write(descriptor, bytes.baseAddress, bytes.count)
+    private static func send(_ descriptor: Int32, _ bytes: [UInt8]) throws(Errno) -> Int {
+        try holdingBackWriteSignals { () throws(Errno) in
+            try retrying { unsafe write(descriptor, bytes, bytes.count) }
+        }
     }
 
     /// waitpid(2) for a child of this process.

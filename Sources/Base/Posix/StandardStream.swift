@@ -15,9 +15,9 @@ public enum StandardStream: Int32, Sendable {
 
     /// - Throws: `EPIPE` when nobody reads it any more.
     public func writeAll(_ content: some Sequence<UInt8>) throws(Errno) {
-        let before = ignoreBrokenPipes()
-        defer { signal(SIGPIPE, before) }
-        try borrowing { (file: borrowing FileDescriptor) throws(Errno) in try file.writeAll(content) }
+        try holdingBackWriteSignals { () throws(Errno) in
+            try borrowing { (file: borrowing FileDescriptor) throws(Errno) in try file.writeAll(content) }
+        }
     }
 
     /// write(2) once, if there is room within `milliseconds`.

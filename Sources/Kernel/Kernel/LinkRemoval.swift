@@ -2,29 +2,82 @@ internal import CKernel
 internal import Logging
 internal import NetlinkCodec
 public import Posix
+internal import Synchronization
 
-extension NetlinkSocket {
-    /// Removes a link and returns when it is gone, which is before the kernel has freed it.
-    ///
-    /// RTM_DELLINK makes the link invisible within a millisecond, but its sender stays in the kernel until RCU has
-    /// gone round (rcu_barrier in netdev_run_todo, 15 to 20 ms). So a child sends it, and this process waits for the
-    /// kernel's notification, checks that the link is gone, and goes on.
-    ///
-    /// Where that does not work out (no child to be had, no notification, a crowded socket), the plain request does it.
-    ///
-    /// Early only by a socket that hears link notifications; else with the kernel's answer.
-    ///
-    /// - Throws: the kernel's refusal.
-    public mutating func removeLink(_ index: UInt32, named name: String) throws(Failure) {
-        try removeLinks([(index, name)])
+/// Who sends the request that removes a link, and so is kept in the kernel until the link is freed.
+///
+/// RTM_DELLINK makes the link invisible within a millisecond, but its sender stays in the kernel until RCU has gone round
+/// (rcu_barrier in netdev_run_todo, 15 to 20 ms). Whoever has somebody else send it waits for the kernel's notification, checks that the
+/// link is gone, and goes on.
+public struct RemovalSender: Sendable {
+    /// Has a request sent, and says how to find out whether that has come to its end. Nil: nobody but the caller sends.
+    fileprivate let start: (@Sendable (Int32, [UInt8]) throws(Errno) -> @Sendable () -> Bool)?
+
+    /// The caller: it returns when the link is freed.
+    public static var caller: RemovalSender { RemovalSender(start: nil) }
+
+    /// A child (fork(2)), which keeps nothing open but the socket. It ends by itself some 20 ms later, and is then init's, or the
+    /// nearest subreaper's, to reap: only for a process that has one thread and ends soon.
+    public static var child: RemovalSender {
+        RemovalSender { (descriptor, request) throws(Errno) in
+            let child = unsafe request.withUnsafeBytes { buffer in
+                unsafe ck_send_from_child(descriptor, buffer.baseAddress, buffer.count)
+            }
+            guard child > 0 else { throw .last }
+            return {
+                // It is reaped then.
+                var status: Int32 = 0
+                return unsafe waitpid(child, &status, WNOHANG) != 0
+            }
+        }
     }
 
-    /// Removes several links in the time that one takes: each has its own child, and all are waited for together.
+    /// A thread, which has the socket by a descriptor of its own until it ends, some 20 ms later: for a process that runs for long.
+    public static var thread: RemovalSender {
+        RemovalSender { (descriptor, request) throws(Errno) in
+            let socket = try FileDescriptor.duplicate(of: descriptor)
+            let sending = Sending(consume socket)
+            try DetachedThread.run {
+                // What goes wrong shows as a link that is still there.
+                _ = try? sending.socket.send(request[...])
+                sending.hasEnded.store(true, ordering: .releasing)
+            }
+            return { sending.hasEnded.load(ordering: .acquiring) }
+        }
+    }
+
+    private final class Sending: Sendable {
+        let socket: FileDescriptor
+        let hasEnded = Atomic<Bool>(false)
+
+        init(_ socket: consuming FileDescriptor) { self.socket = socket }
+    }
+}
+
+extension NetlinkSocket {
+    /// Removes a link and returns when it is gone, which is before the kernel has freed it if somebody else sends.
     ///
-    /// - Precondition: the socket hears link notifications.
+    /// Where that does not work out (no child to be had, no notification, a crowded socket, or one that hears no link
+    /// notifications), the caller sends after all.
+    ///
+    /// - Throws: the kernel's refusal.
+    public mutating func removeLink(
+        _ index: UInt32, named name: String, sentBy sender: RemovalSender = .caller
+    ) throws(Failure) {
+        try removeLinks([(index, name)], sentBy: sender)
+    }
+
+    /// Removes several links, in the time that one takes if somebody else sends: each has its own sender, and all are waited for
+    /// together.
+    ///
+    /// - Precondition: the socket hears link notifications, unless the caller sends.
     /// - Throws: the first of the kernel's refusals; the others are gone then all the same.
-    public mutating func removeLinks(_ links: [(index: UInt32, name: String)]) throws(Failure) {
-        if (try? removeLinksEarly(links)) != nil { return log(links) }
+    public mutating func removeLinks(
+        _ links: [(index: UInt32, name: String)], sentBy sender: RemovalSender = .caller
+    ) throws(Failure) {
+        if let start = sender.start, !transport.hasStandIn, (try? removeLinksEarly(links, start)) != nil {
+            return log(links)
+        }
         var failure: Failure?
         for link in links {
             do throws(Failure) { try removeLinkLate(link.index, link.name) } catch { failure = failure ?? error }
@@ -47,40 +100,30 @@ extension NetlinkSocket {
         }
     }
 
-    private mutating func removeLinksEarly(_ links: [(index: UInt32, name: String)]) throws(Failure) {
+    private mutating func removeLinksEarly(
+        _ links: [(index: UInt32, name: String)],
+        _ start: @Sendable (Int32, [UInt8]) throws(Errno) -> @Sendable () -> Bool
+    ) throws(Failure) {
         let attempt = "delete links"
-        var children: [Int32] = []
-        var sequences: [UInt32: UInt32] = [:]
+        var senders: [@Sendable () -> Bool] = []
+        var requests: [UInt32: UInt32] = [:]
         for link in links {
-            let (child, sequence) = try sendRemoval(of: link.index, attempt)
-            children.append(child)
-            sequences[sequence] = link.index
+            var builder = builder()
+            builder.deleteLink(.index(link.index))
+            builder.addFlagsToLast(MessageFlag.acknowledge)
+            consume(builder)
+            if Log.isDebugging { log("send", builder.bytes[...]) }
+            senders.append(try attempting(attempt) { () throws(Errno) in try start(descriptor, builder.bytes) })
+            requests[builder.sequences[0]] = link.index
         }
-        try awaitRemoval(of: sequences, by: children, attempt)
-        // What was promised is what was seen. The children are left to the kernel; they end by themselves.
+        try awaitRemoval(of: requests, by: senders, attempt)
+        // What was promised is what was seen. The senders are left to the kernel; they end by themselves.
         for link in links {
             guard try self.link(.index(link.index)) == nil else {
                 throw Failure(attempt, .busy, kernelText: "\(link.name) is still there")
             }
         }
-        for child in children { _ = hasEnded(child) }
-    }
-
-    /// - Returns: the child that sends the request, and the request's number.
-    private mutating func sendRemoval(of index: UInt32, _ attempt: String) throws(Failure) -> (Int32, UInt32) {
-        var builder = builder()
-        builder.deleteLink(.index(index))
-        builder.addFlagsToLast(MessageFlag.acknowledge)
-        consume(builder)
-        if Log.isDebugging { log("send", builder.bytes[...]) }
-        let child = try attempting(attempt) { () throws(Errno) in
-            let child = unsafe builder.bytes.withUnsafeBytes { buffer in
-                unsafe ck_send_from_child(descriptor, buffer.baseAddress, buffer.count)
-            }
-            guard child > 0 else { throw .last }
-            return child
-        }
-        return (child, builder.sequences[0])
+        for hasEnded in senders { _ = hasEnded() }
     }
 
     private static let removalLimitMilliseconds: Int32 = 5000
@@ -91,12 +134,12 @@ extension NetlinkSocket {
 
     /// - Parameters:
     ///   - requests: the index of the link that each request, by its sequence number, is to remove.
-    ///   - children: who send them. Nothing is to be waited for once they have ended.
+    ///   - senders: whether each has come to its end. Nothing is to be waited for once all have.
     private mutating func awaitRemoval(
-        of requests: [UInt32: UInt32], by children: [Int32], _ attempt: String
+        of requests: [UInt32: UInt32], by senders: [@Sendable () -> Bool], _ attempt: String
     ) throws(Failure) {
         let start = MonotonicClock.milliseconds
-        var children = children
+        var senders = senders
         var isDeaf = false
         var left = Set(requests.values)
         while !left.isEmpty {
@@ -107,10 +150,10 @@ extension NetlinkSocket {
             let ready = unsafe poll(&waiting, 1, min(time, isDeaf ? interval.whenDeaf : interval.otherwise))
             guard ready >= 0 || Errno.last == .interrupted else { throw Failure(attempt, .last) }
             if isDeaf || ready == 0 {
-                // Asked before the links are looked at: a child may be killed, or have nothing to send with.
-                children.removeAll { hasEnded($0) }
+                // Asked before the links are looked at: a sender may be killed, or have nothing to send with.
+                senders.removeAll { hasEnded in hasEnded() }
                 for index in left where try link(.index(index)) == nil { left.remove(index) }
-                guard !children.isEmpty || left.isEmpty else { throw Failure(attempt, .brokenPipe) }
+                guard !senders.isEmpty || left.isEmpty else { throw Failure(attempt, .brokenPipe) }
             }
             guard ready > 0 else { continue }
             let messages: [Message]
@@ -132,11 +175,5 @@ extension NetlinkSocket {
                 left.remove(index)
             }
         }
-    }
-
-    /// Whether a child of ours runs no more; it is reaped then.
-    private func hasEnded(_ child: Int32) -> Bool {
-        var status: Int32 = 0
-        return unsafe waitpid(child, &status, WNOHANG) != 0
     }
 }

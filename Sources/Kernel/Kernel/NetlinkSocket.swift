@@ -1,4 +1,3 @@
-internal import CKernel
 internal import Logging
 public import NetlinkCodec
 public import Posix
@@ -6,15 +5,11 @@ public import Posix
 /// A netlink socket, bound to the network namespace in which it was opened, wherever its process goes afterwards.
 ///
 /// Requests are answered by the kernel before send(2) returns, so nothing here waits: an answer that is not there is
-/// an error, not a hang. Only ``LinkRemoval`` waits, and it uses poll(2) with a limit.
-@safe
+/// an error, not a hang. Only the removal of links waits, by poll(2) with a limit.
 public struct NetlinkSocket: ~Copyable {
-    private let socket: OpaquePointer
+    let transport: NetlinkTransport
     private var sequence: UInt32 = 1
     let subsystem: Subsystem
-
-    /// Kernels send at most 32 KiB at a time in a dump.
-    private static let receiveSize = 32768
 
     /// What was lost, or changed by others while it was read, is asked for again, so many times in all.
     private static let questionAttempts = 20
@@ -34,44 +29,28 @@ public struct NetlinkSocket: ~Copyable {
 
     /// Opens a socket in the caller's current network namespace.
     ///
-    /// - Parameter linkNotifications: whether it also hears of every change of a link (RTNLGRP_LINK).
-    public init(_ subsystem: Subsystem = .route, linkNotifications: Bool = false) throws(Failure) {
+    /// - Parameters:
+    ///   - linkNotifications: whether it also hears of every change of a link (RTNLGRP_LINK).
+    ///   - closing: of a socket of the `netfilter` subsystem; the others close at once.
+    public init(
+        _ subsystem: Subsystem = .route, linkNotifications: Bool = false, closing: Closing = .waiting
+    ) throws(Failure) {
         // RTMGRP_LINK, linux/rtnetlink.h.
-        try self.init(subsystem, groups: linkNotifications ? 1 : 0)
+        try self.init(subsystem, groups: linkNotifications ? 1 : 0, closing)
     }
 
     /// - Parameter groups: of notifications, a bit each.
-    init(_ subsystem: Subsystem, groups: UInt32) throws(Failure) {
-        let socket = try unsafe attempting("open a netlink socket") { () throws(Errno) in
-            let flags = Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-            guard let socket = unsafe mnl_socket_open2(subsystem.rawValue, flags) else { throw .last }
-            var on: Int32 = 1
-            // These only improve answers (texts in errors, less to read), and old kernels lack them.
-            for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] {
-                _ = unsafe mnl_socket_setsockopt(socket, option, &on, socklen_t(MemoryLayout<Int32>.size))
-            }
-            // Without this the first message gets the socket a name.
-            guard unsafe groups == 0 || mnl_socket_bind(socket, groups, 0) == 0 else {
-                let error = Errno.last
-                _ = unsafe mnl_socket_close(socket)
-                throw error
-            }
-            return unsafe socket
+    init(_ subsystem: Subsystem, groups: UInt32, _ closing: Closing = .waiting) throws(Failure) {
+        transport = try attempting("open a netlink socket") { () throws(Errno) in
+            try NetlinkTransport(subsystem, groups: groups, closing)
         }
-        unsafe self.socket = unsafe socket
         self.subsystem = subsystem
     }
 
-    deinit {
-        // Whoever closes a socket of netfilter waits until the kernel has cleaned up behind earlier changes of rules,
-        // anybody's, which takes until all processors have passed a quiescent state: 5 to 15 ms (nft_rcv_nl_event,
-        // net/netfilter/nf_tables_api.c). Nobody else need wait for it.
-        if subsystem == .netfilter { ck_close_later(descriptor) }
-        _ = unsafe mnl_socket_close(socket)
-    }
+    deinit { transport.close() }
 
-    /// The descriptor, for poll(2) and for a child that sends in this socket's name.
-    var descriptor: Int32 { unsafe mnl_socket_get_fd(socket) }
+    /// The descriptor, for poll(2) and for whoever sends in this socket's name.
+    var descriptor: Int32 { transport.descriptor }
 
     /// A builder whose messages continue this socket's numbering.
     mutating func builder() -> MessageBuilder { MessageBuilder(firstSequence: sequence) }
@@ -82,34 +61,12 @@ public struct NetlinkSocket: ~Copyable {
     private mutating func send(_ builder: MessageBuilder, _ attempt: @autoclosure () -> String) throws(Failure) {
         consume(builder)
         if Log.isDebugging { log("send", builder.bytes[...]) }
-        try attempting(attempt()) { () throws(Errno) in
-            while true {
-                let sent = unsafe builder.bytes.withUnsafeBytes { buffer in
-                    unsafe mnl_socket_sendto(socket, buffer.baseAddress, buffer.count)
-                }
-                if sent == builder.bytes.count { return }
-                guard sent < 0, Errno.last == .interrupted else { throw sent < 0 ? .last : .messageTooLarge }
-            }
-        }
+        try attempting(attempt()) { () throws(Errno) in try transport.send(builder.bytes) }
     }
 
     /// Receives one datagram; `EAGAIN` when there is none.
     func receive() throws(Errno) -> [Message] {
-        var failure: Errno?
-        let datagram = unsafe [UInt8](unsafeUninitializedCapacity: NetlinkSocket.receiveSize) { buffer, count in
-            while true {
-                let received = unsafe mnl_socket_recvfrom(socket, buffer.baseAddress, buffer.count)
-                if received >= 0 {
-                    count = received
-                    return
-                }
-                guard Errno.last == .interrupted else {
-                    failure = .last
-                    return
-                }
-            }
-        }
-        if let failure { throw failure }
+        let datagram = try transport.receive()
         if Log.isDebugging { log("receive", datagram[...]) }
         guard let messages = Message.parse(datagram[...]) else { throw .badMessage }
         return messages
@@ -127,12 +84,18 @@ public struct NetlinkSocket: ~Copyable {
         builder.addFlagsToLast(MessageFlag.acknowledge)
         let last = builder.sequences.count - 1
         if changes.isBatch { builder.endBatch() }
-        try makeRoom(for: builder.bytes.count)
+        try attempting("make room for a message of \(builder.bytes.count) octets") { () throws(Errno) in
+            try transport.makeRoom(for: builder.bytes.count)
+        }
         try send(builder, changes.describe(0))
         var firstFailure: (position: Int, Acknowledgement)?
         while true {
             let messages: [Message]
             do throws(Errno) { messages = try receive() } catch {
+                // Answers were dropped for want of room; those before are still there.
+                if error == .noBufferSpace { continue }
+                // What is known to have failed is enough.
+                if let (failed, answer) = firstFailure { throw refusal(of: changes, failed, answer) }
                 // Nobody knows what has been done: perhaps all of it.
                 throw Failure(
                     changes.describe(last), error, kernelText: "no answer from netlink", change: changes.tag(last),
@@ -152,28 +115,16 @@ public struct NetlinkSocket: ~Copyable {
                     if Log.isOn { changes.log() }
                     return
                 }
-                throw Failure(
-                    changes.describe(failed), Errno(rawValue: answer.errorNumber), kernelText: answer.text,
-                    change: changes.tag(failed))
+                throw refusal(of: changes, failed, answer)
             }
         }
     }
 
-    /// Lets the socket take a message of that size, which may be larger than the limit for everybody (wmem_max).
-    private func makeRoom(for size: Int) throws(Failure) {
-        guard size > NetlinkSocket.usualSendSize else { return }
-        try attempting("make room for a message of \(size) octets") { () throws(Errno) in
-            // The kernel counts its own overhead as well.
-            var room = Int32(clamping: size + size / 4)
-            // SO_SNDBUFFORCE, asm-generic/socket.h.
-            guard unsafe setsockopt(descriptor, SOL_SOCKET, 32, &room, socklen_t(MemoryLayout<Int32>.size)) == 0 else {
-                throw .last
-            }
-        }
+    private func refusal(of changes: borrowing Changes, _ position: Int, _ answer: Acknowledgement) -> Failure {
+        Failure(
+            changes.describe(position), Errno(rawValue: answer.errorNumber), kernelText: answer.text,
+            change: changes.tag(position))
     }
-
-    /// What fits into the smallest default of wmem_default.
-    private static let usualSendSize = 100 << 10
 
     /// Asks for one thing; again when notifications have crowded the answer out.
     public mutating func request(
@@ -188,33 +139,40 @@ public struct NetlinkSocket: ~Copyable {
         throw Failure(attempt(), .noBufferSpace, kernelText: "notifications keep crowding the answer out")
     }
 
-    /// Asks several things at once.
+    /// Questions that are asked at once: their answers find room in any socket.
+    private static let maximumQuestions = 64
+
+    /// Asks several things, many at once.
     ///
     /// - Returns: the answers in order; nil for what is not there (`ENOENT`).
     mutating func requests(
         _ count: Int, _ attempt: @autoclosure () -> String, _ build: (inout MessageBuilder, Int) -> Void
     ) throws(Failure) -> [Message?] {
-        var builder = builder()
-        for position in 0..<count { build(&builder, position) }
-        guard !builder.isEmpty else { return [] }
-        try send(builder, attempt())
         var answers = [Message?](repeating: nil, count: count)
-        var open = count
-        while open > 0 {
-            let messages: [Message]
-            do throws(Errno) { messages = try receive() } catch { throw Failure(attempt(), error) }
-            for message in messages {
-                guard let position = builder.position(of: message.sequence) else { continue }
-                open -= 1
-                guard message.type == Message.errorType else {
-                    answers[position] = message
-                    continue
-                }
-                guard let answer = Acknowledgement(message) else { throw Failure(attempt(), .badMessage) }
-                guard answer.errorNumber == Errno.noSuchFile.rawValue else {
-                    throw Failure(attempt(), Errno(rawValue: answer.errorNumber), kernelText: answer.text)
+        var asked = 0
+        while asked < count {
+            let end = min(asked + NetlinkSocket.maximumQuestions, count)
+            var builder = builder()
+            for position in asked..<end { build(&builder, position) }
+            try send(builder, attempt())
+            var open = end - asked
+            while open > 0 {
+                let messages: [Message]
+                do throws(Errno) { messages = try receive() } catch { throw Failure(attempt(), error) }
+                for message in messages {
+                    guard let position = builder.position(of: message.sequence) else { continue }
+                    open -= 1
+                    guard message.type == Message.errorType else {
+                        answers[asked + position] = message
+                        continue
+                    }
+                    guard let answer = Acknowledgement(message) else { throw Failure(attempt(), .badMessage) }
+                    guard answer.errorNumber == Errno.noSuchFile.rawValue else {
+                        throw Failure(attempt(), Errno(rawValue: answer.errorNumber), kernelText: answer.text)
+                    }
                 }
             }
+            asked = end
         }
         return answers
     }

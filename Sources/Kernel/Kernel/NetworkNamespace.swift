@@ -15,18 +15,24 @@ public struct NetworkNamespace: ~Copyable {
     ///
     /// - Throws: `ENOENT` when there is none; `EINVAL` when the file is no network namespace.
     public init(_ path: String) throws(Failure) {
+        let standIn: KernelStandIn? = .current
         let file = try attempting("open network namespace \(path)") { () throws(Errno) in
-            // A FIFO of that name must not make us wait.
-            try FileDescriptor.open(path, [.readOnly, .nonBlocking])
+            guard let standIn else { return try NetworkNamespace.open(path) }
+            return try standIn.openNamespace(path) { () throws(Errno) in try NetworkNamespace.open(path) }
         }
-        let isNamespace = ck_is_namespace_file(file.rawValue)
-        guard isNamespace == 1, ck_namespace_type(file.rawValue) == ck_clone_newnet else {
+        let isNamespace = standIn == nil ? ck_is_namespace_file(file.rawValue) : 1
+        guard isNamespace == 1, standIn != nil || ck_namespace_type(file.rawValue) == ck_clone_newnet else {
             throw Failure(
                 "open network namespace \(path)", .invalidArgument,
                 kernelText: isNamespace == 1 ? "it is a namespace of another kind" : "it is no namespace file")
         }
         self.path = path
         self.file = file
+    }
+
+    private static func open(_ path: String) throws(Errno) -> FileDescriptor {
+        // A FIFO of that name must not make us wait.
+        try FileDescriptor.open(path, [.readOnly, .nonBlocking])
     }
 
     /// The namespace that the calling thread is in.
@@ -55,9 +61,9 @@ public struct NetworkNamespace: ~Copyable {
     /// Keeps others out who lock the namespace's file too (flock(2)), as long as this value lives.
     ///
     /// - Throws: `EAGAIN` when the time is over.
-    public func lock(milliseconds: UInt32) throws(Failure) {
+    public func lock(milliseconds: UInt32, waiting: LockWait = .polling()) throws(Failure) {
         try attempting("lock network namespace \(path)") { () throws(Errno) in
-            try file.lockExclusively(path, milliseconds: milliseconds)
+            try file.lockExclusively(path, milliseconds: milliseconds, waiting: waiting)
         }
     }
 
@@ -84,8 +90,13 @@ public struct NetworkNamespace: ~Copyable {
     /// Moves the calling thread into this namespace for good.
     public func enter() throws(Failure) {
         try attempting("enter network namespace \(path)") { () throws(Errno) in
-            guard ck_setns(descriptor, ck_clone_newnet) == 0 else { throw .last }
+            guard let standIn = KernelStandIn.current else { return try setNamespace() }
+            try standIn.enterNamespace(path) { () throws(Errno) in try setNamespace() }
         }
+    }
+
+    private func setNamespace() throws(Errno) {
+        guard ck_setns(descriptor, ck_clone_newnet) == 0 else { throw .last }
     }
 
     /// Moves the calling thread into a namespace that nobody else is in, for good.

@@ -4,22 +4,33 @@ public import Posix
 
 /// A kernel parameter below /proc/sys/net, in the namespace of the calling thread.
 public struct Sysctl: Sendable, CustomStringConvertible {
-    private let path: String
+    private let name: String
 
     /// - Parameter name: with slashes, such as `ipv6/conf/eth0/accept_ra`; interface names may contain dots.
-    public init(_ name: String) { path = "/proc/sys/net/\(name)" }
+    public init(_ name: String) { self.name = name }
+
+    private var path: String { "/proc/sys/net/\(name)" }
 
     public var description: String { path }
 
     /// The value, or nil when the kernel has no such parameter.
     public func read() throws(Failure) -> String? {
         do throws(Errno) {
-            let text = try File.content(path, limit: 4096, .noFollow)
-            return String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+            guard let standIn = KernelStandIn.current else { return try readFile() }
+            return try standIn.readSysctl(name, readFile)
         } catch {
             guard error != .noSuchFile else { return nil }
             throw Failure("read \(path)", error)
         }
+    }
+
+    private func readFile() throws(Errno) -> String {
+        let text = try File.content(path, limit: 4096, .noFollow)
+        return String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
+    private func writeFile(_ value: String) throws(Errno) {
+        try FileDescriptor.open(path, [.writeOnly, .noFollow]).writeAll(value.utf8)
     }
 
     /// Sets the value.
@@ -28,7 +39,11 @@ public struct Sysctl: Sendable, CustomStringConvertible {
     @discardableResult
     public func write(_ value: String) throws(Failure) -> Bool {
         do throws(Errno) {
-            try FileDescriptor.open(path, [.writeOnly, .noFollow]).writeAll(value.utf8)
+            if let standIn = KernelStandIn.current {
+                try standIn.writeSysctl(value, name) { () throws(Errno) in try writeFile(value) }
+            } else {
+                try writeFile(value)
+            }
             Log.note(.info, "changed", [("what", "write \(value) to \(path)")])
             return true
         } catch {

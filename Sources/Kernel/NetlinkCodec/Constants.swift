@@ -37,6 +37,8 @@ public enum RouteMessageType {
     public static let getTrafficFilter: UInt16 = 46
     public static let newNamespaceID: UInt16 = 88
     public static let getNamespaceID: UInt16 = 90
+    public static let newNexthop: UInt16 = 104
+    public static let deleteNexthop: UInt16 = 105
 }
 
 /// Address families, linux/socket.h.

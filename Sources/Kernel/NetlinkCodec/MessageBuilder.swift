@@ -18,6 +18,14 @@ public struct MessageBuilder: Sendable {
 
     public var isEmpty: Bool { bytes.isEmpty }
 
+    /// Which of the messages has that number, from 0; nil for none of them.
+    public func position(of sequence: UInt32) -> Int? {
+        guard let first = sequences.first else { return nil }
+        // They are numbered one after the other, perhaps past the largest number.
+        let position = Int(sequence &- first)
+        return position < sequences.count ? position : nil
+    }
+
     /// Appends a whole message: header (nlmsghdr), fixed part and attributes.
     public mutating func message(_ type: UInt16, flags: UInt16, _ body: (inout MessageBuilder) -> Void) {
         messageStart = bytes.count
@@ -36,13 +44,6 @@ public struct MessageBuilder: Sendable {
     public mutating func addFlagsToLast(_ flags: UInt16) {
         let position = messageStart + 6
         patch(bytes[...].load(UInt16.self, at: position) | flags, at: position)
-    }
-
-    /// Which of the messages has that number, counted from 0; nil where it is another's.
-    public func position(of sequence: UInt32) -> Int? {
-        guard let first = sequences.first else { return nil }
-        let position = Int(sequence &- first)
-        return position < sequences.count ? position : nil
     }
 
     /// The same messages with other sequence numbers.

@@ -11,6 +11,11 @@ public struct Message: Sendable {
     public static let doneType: UInt16 = 3
     static let headerSize = 16
 
+    /// The same contents under another type.
+    func retyped(_ type: UInt16) -> Message {
+        Message(type: type, flags: flags, sequence: sequence, payload: payload)
+    }
+
     /// Cuts a datagram into its messages.
     ///
     /// - Returns: nil when a length leads outside of the datagram or is too short for a header.

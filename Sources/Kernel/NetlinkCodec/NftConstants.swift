@@ -30,6 +30,7 @@ enum NftMessageType {
     static let newElement: UInt16 = 12
     static let getElement: UInt16 = 13
     static let deleteElement: UInt16 = 14
+    static let newGeneration: UInt16 = 15
     static let getGeneration: UInt16 = 16
     static let trace: UInt16 = 17
 }

@@ -29,7 +29,7 @@ struct CallLog {
     }
 
     private static func begin(_ settings: LogSettings, _ context: [LogField]) {
-        Log.begin(settings.destination, settings.level, context) { $0.rawValue }
+        Log.begin(.singleCall(settings.destination), settings.level, context) { $0.rawValue }
     }
 
     private func settings(_ invocation: Invocation, _ configuration: Configuration) throws(Failure) -> LogSettings? {

@@ -42,7 +42,7 @@ struct ReservationDirectory: ~Copyable {
             try descriptor.open("lock", [.create, .noFollow, .nonBlocking])
         }
         do throws(Errno) {
-            guard try lock.lock("\(path)/lock", milliseconds: milliseconds) else { return nil }
+            guard try lock.lock("\(path)/lock", milliseconds: milliseconds, waiting: .queued) else { return nil }
             return lock
         } catch .tryAgain {
             throw Failure(

@@ -20,7 +20,7 @@ public struct NodeRules: ~Copyable {
     public init() throws(Failure) { try self.init(RecordDirectory()) }
 
     init(_ records: RecordDirectory) throws(Failure) {
-        socket = try NetlinkSocket(.netfilter)
+        socket = try NetlinkSocket(.netfilter, closing: .leftToChild)
         self.records = records
     }
 

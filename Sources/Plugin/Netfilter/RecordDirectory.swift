@@ -63,7 +63,7 @@ struct RecordDirectory: Sendable {
             guard let descriptor = try open(path) else { return nil }
             let hold: LockHold = alone ? .exclusive : .shared
             let isThere = try waiting(path) { () throws(Errno) in
-                try descriptor.lock(path, hold, milliseconds: lockTimeoutMilliseconds)
+                try descriptor.lock(path, hold, milliseconds: lockTimeoutMilliseconds, waiting: .queued)
             }
             // It may have been removed while we waited, by whoever was the last.
             if isThere { return descriptor }
@@ -91,7 +91,7 @@ struct RecordDirectory: Sendable {
         /// Waits until nobody else holds it. Others may have held it alone since it was taken.
         func becomeSole() throws(Failure) {
             try waiting(path) { () throws(Errno) in
-                try descriptor.lockExclusively(path, milliseconds: lockTimeoutMilliseconds)
+                try descriptor.lockExclusively(path, milliseconds: lockTimeoutMilliseconds, waiting: .queued)
             }
         }
     }

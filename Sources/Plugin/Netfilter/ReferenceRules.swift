@@ -58,7 +58,7 @@ extension NodeRules {
 
     /// Nil where the kernel has no netfilter.
     private static func netfilterSocket() throws(Failure) -> NetlinkSocket? {
-        do throws(Failure) { return try NetlinkSocket(.netfilter) } catch {
+        do throws(Failure) { return try NetlinkSocket(.netfilter, closing: .leftToChild) } catch {
             guard error.errno == .protocolNotSupported else { throw error }
             return nil
         }

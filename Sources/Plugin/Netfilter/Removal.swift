@@ -12,7 +12,7 @@ extension NodeRules {
 
     /// - Throws: when the kernel has no nf_tables, or does not let us use it.
     public static func requireSupport() throws(Failure) {
-        var socket = try NetlinkSocket(.netfilter)
+        var socket = try NetlinkSocket(.netfilter, closing: .leftToChild)
         _ = try socket.generation()
     }
 

@@ -32,7 +32,7 @@ struct Bandwidth: BuiltInPlugin {
         var host = try NetlinkSocket(linkNotifications: true)
         // What is on the veth goes with it: runtimes call DEL of the whole chain, and its maker's comes next.
         guard let ifb = try AttachmentName(request).ifb(&host) else { return }
-        try host.removeLink(ifb.index, named: ifb.name)
+        try host.removeLink(ifb.index, named: ifb.name, sentBy: .child)
     }
 
     /// The veth stays: its maker's ADD has not failed.
@@ -58,7 +58,8 @@ struct Bandwidth: BuiltInPlugin {
         let network = request.configuration.name
         let kept = try request.configuration.validAttachments()
         try host.removeLinks(
-            AttachmentName.staleIFBs(of: network, exceptOf: kept, &host).map { (index: $0.index, name: $0.name) })
+            AttachmentName.staleIFBs(of: network, exceptOf: kept, &host).map { (index: $0.index, name: $0.name) },
+            sentBy: .child)
     }
 
     func status(_ request: Request) throws(Failure) { try Shaper.requireSupport() }

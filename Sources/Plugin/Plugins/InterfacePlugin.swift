@@ -141,7 +141,8 @@ extension InterfacePlugin {
     ) throws(Failure) {
         let own = AttachmentName(request).linkAlias
         guard link.kind == Self.kind, link.alias == own || AttachmentName(linkAlias: link.alias) == nil else { return }
-        try inside.removeLink(link.index, named: "\(link.name) in \(request.invocation.netns ?? "the pod")")
+        try inside.removeLink(
+            link.index, named: "\(link.name) in \(request.invocation.netns ?? "the pod")", sentBy: .child)
     }
 
     func takeBack(_ request: Request, _ host: inout NetlinkSocket) throws(Failure) {}

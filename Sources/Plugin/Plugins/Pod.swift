@@ -67,7 +67,7 @@ extension NetlinkSocket {
 extension NetworkNamespace {
     /// - Throws: code 11 when another call does not come to its end.
     func lockForRequest() throws(Failure) {
-        do throws(Failure) { try lock(milliseconds: 10_000) } catch {
+        do throws(Failure) { try lock(milliseconds: 10_000, waiting: .queued) } catch {
             guard error.errno == .tryAgain else { throw error }
             throw Failure(.tryAgainLater, error.message, details: "another call is still at work in it")
         }

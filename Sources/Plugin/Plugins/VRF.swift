@@ -107,7 +107,7 @@ struct VRF: BuiltInPlugin {
         guard let vrf, vrf.vrfTable != nil else { return }
         if let link, link.master == vrf.index { try setMaster(0, of: link, &inside) }
         guard try inside.links(master: vrf.index).isEmpty else { return }
-        try inside.removeLink(vrf.index, named: "\(vrf.name) in \(pod.path)")
+        try inside.removeLink(vrf.index, named: "\(vrf.name) in \(pod.path)", sentBy: .child)
     }
 
     func check(_ request: Request) throws(Failure) {

@@ -40,7 +40,8 @@ struct VethDetachment {
         let ifb = try removesLimits ? owner.ifb(&host) : nil
         let veth = try host.link(.name(owner.hostName))
         let isOthers = veth.map { !$0.alias.isEmpty && $0.alias != owner.linkAlias } ?? false
-        try host.removeLinks([isOthers ? nil : veth, ifb].compactMap { $0 }.map { ($0.index, $0.name) })
+        try host.removeLinks(
+            [isOthers ? nil : veth, ifb].compactMap { $0 }.map { ($0.index, $0.name) }, sentBy: .child)
         if let veth {
             guard !isOthers else {
                 throw Failure(.conflict, "link \(veth.name) belongs to \(veth.alias), not to \(owner.linkAlias)")
@@ -54,7 +55,7 @@ struct VethDetachment {
         // One of ours that belongs to another attachment is none of this one's business.
         let alias = try host.link(.index(link.peer))?.alias ?? ""
         guard AttachmentName(linkAlias: alias) == nil else { return }
-        try inside.removeLink(link.index, named: "\(link.name) in \(pod.path)")
+        try inside.removeLink(link.index, named: "\(link.name) in \(pod.path)", sentBy: .child)
     }
 
     func gc() throws(Failure) {
@@ -77,7 +78,8 @@ struct VethDetachment {
         if removesLimits {
             cleanup.attempt { () throws(Failure) in
                 try host.removeLinks(
-                    AttachmentName.staleIFBs(of: network, exceptOf: kept, &host).map { ($0.index, $0.name) })
+                    AttachmentName.staleIFBs(of: network, exceptOf: kept, &host).map { ($0.index, $0.name) },
+                    sentBy: .child)
             }
         }
         for link in try host.links(kind: "veth") where !keptNames.contains(link.name) {
@@ -88,7 +90,10 @@ struct VethDetachment {
                     && link.master == master
                 : AttachmentName(linkAlias: link.alias).map { $0.network == network && !kept.contains($0.attachment) }
                     ?? false
-            if isOurs { cleanup.attempt { () throws(Failure) in try host.removeLink(link.index, named: link.name) } }
+            guard isOurs else { continue }
+            cleanup.attempt { () throws(Failure) in
+                try host.removeLink(link.index, named: link.name, sentBy: .child)
+            }
         }
         try cleanup.finish()
     }

@@ -10,7 +10,7 @@ struct GraphModel {
         var network: Network
         /// What the pods hang on.
         var hub: Hub
-        var pods: [Attachment]
+        var pods: [Inventory.Attachment]
         var orphans: [Orphan]
     }
 
@@ -37,7 +37,7 @@ struct GraphModel {
         groups = []
         for network in snapshot.networks {
             var hubs: [Hub] = []
-            var pods: [Hub: [Attachment]] = [:]
+            var pods: [Hub: [Inventory.Attachment]] = [:]
             for pod in snapshot.attachments(of: network.name) {
                 let hub = Hub(of: pod)
                 if pods[hub] == nil { hubs.append(hub) }
@@ -53,7 +53,7 @@ struct GraphModel {
 }
 
 extension GraphModel.Hub {
-    fileprivate init(of pod: Attachment) {
+    fileprivate init(of pod: Inventory.Attachment) {
         if let bridge = pod.bridge {
             self = .bridge(bridge)
         } else if let parent = pod.parent {
@@ -89,6 +89,6 @@ extension Snapshot {
     }
 }
 
-extension Attachment {
+extension Inventory.Attachment {
     var shownAddresses: [String] { (addresses.isEmpty ? reserved : addresses).map { $0.address.description } }
 }

@@ -132,7 +132,7 @@ import Testing
                 $0.createVeth(VethEnd(name: "a"), peer: VethEnd(name: "b"), mtu: nil, master: nil)
             }
             let index = try socket.link(.name("a"))!.index
-            try socket.removeLink(index, named: "a")
+            try socket.removeLink(index, named: "a", sentBy: .child)
             try require(try socket.link(.name("a")) == nil, "a is still there")
             try require(try socket.link(.name("b")) == nil, "its peer is still there")
             // The sender is still in the kernel, or has just ended; it must not stay.
@@ -140,7 +140,7 @@ import Testing
             let child = waitpid(-1, &status, 0)
             try require(child > 0 || errno == ECHILD, "the child did not end")
             // Somebody else may be faster.
-            try socket.removeLink(index, named: "a")
+            try socket.removeLink(index, named: "a", sentBy: .child)
         }
     }
 
@@ -149,7 +149,7 @@ import Testing
             try enterNewNamespace()
             var socket = try NetlinkSocket(linkNotifications: true)
             do {
-                try socket.removeLink(1, named: "lo")
+                try socket.removeLink(1, named: "lo", sentBy: .child)
                 throw UnexpectedState("lo was removed")
             } catch let error as Failure {
                 try require(error.errno == .notSupported, "\(error)")

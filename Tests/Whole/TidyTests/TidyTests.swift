@@ -39,6 +39,11 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
 
     /// What comes with the toolchain, and who may use it.
     static func isOfTheToolchain(_ name: String, in module: Module) -> Bool {
+        // Atomics, which Embedded Swift has too.
+        if name == "Synchronization", module.path.hasPrefix("Sources/Base/") || module.path.hasPrefix("Sources/Kernel/")
+        {
+            return true
+        }
         guard module.path.hasPrefix("Sources/Tools/") else { return false }
         return ["FoundationEssentials", "Glibc", "Synchronization"].contains(name)
     }

@@ -27,8 +27,7 @@ int ck_set_nonblocking(int fd);
 // getdents64(2): fills `buffer` with entries of a directory (struct linux_dirent64), and returns how many octets they are.
 ssize_t ck_read_directory(int fd, void *buffer, size_t size);
 
-// signal(2) with SIG_IGN or SIG_DFL.
-void (*ck_ignore_signal(int signal))(int);
+// signal(2) with SIG_DFL.
 void (*ck_default_signal(int signal))(int);
 
 // Lets this process open as many files as it may allow itself (RLIMIT_NOFILE).
@@ -52,17 +51,17 @@ int ck_bind_mount(const char *source, const char *target);
 int ck_make_shared_mount(const char *target);
 int ck_unmount(const char *target);
 
-// flock(2), LOCK_EX or LOCK_SH, that gives up with EAGAIN after `milliseconds` (0: does not wait). Keeps SIGALRM's
-// disposition.
-int ck_lock(int fd, int operation, unsigned milliseconds);
-
 // Forks a child that keeps nothing but `fd`, writes the message to that socket and exits.
 // Returns the child's process ID, or -1 with errno.
 pid_t ck_send_from_child(int fd, const void *message, size_t size);
 
-// Leaves a process behind that holds `fd` open a little longer than the caller, and nothing else of it. If that cannot
-// be done, nothing happens.
-void ck_close_later(int fd);
+// Starts a child that holds `fd` open until a moment of CLOCK_MONOTONIC, and nothing else of this process. It shares this
+// process's memory and sends no signal when it ends; `memory`, of `size` octets, is its own until then. Its process ID, or -1
+// with errno.
+pid_t ck_hold_open(int fd, const struct timespec *until, void *memory, size_t size);
+
+// fcntl(2) with F_DUPFD_CLOEXEC.
+int ck_duplicate(int fd);
 
 // Runs `path` with descriptors 0 and 1 replaced and every other one above 2 closed on exec (all of ours are).
 // Returns the child's process ID, or -1 with errno, that of execve included.

@@ -1,0 +1,75 @@
+public import NetlinkCodec
+public import Posix
+
+/// A socket that hears of changes in the network namespace in which it was opened, and asks nothing.
+///
+/// Open it first and read what is there afterwards: what changes in between is heard then. Never blocks; an event loop waits for its
+/// ``descriptor``.
+public struct NetlinkMonitor: ~Copyable {
+    /// What of rtnetlink is heard: its groups, RTNLGRP_ in linux/rtnetlink.h.
+    public struct RouteGroups: OptionSet, Sendable {
+        public let rawValue: UInt32
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+        private init(group: UInt32) { rawValue = 1 << (group - 1) }
+
+        public static let links = RouteGroups(group: 1)
+        /// Of both families, and the entries of bridges' forwarding tables (as ``KernelEvent/other(_:)``).
+        public static let neighbours = RouteGroups(group: 3)
+        public static let addressesIPv4 = RouteGroups(group: 5)
+        public static let routesIPv4 = RouteGroups(group: 7)
+        public static let rulesIPv4 = RouteGroups(group: 8)
+        public static let addressesIPv6 = RouteGroups(group: 9)
+        public static let routesIPv6 = RouteGroups(group: 11)
+        public static let rulesIPv6 = RouteGroups(group: 19)
+        /// Kernels from 5.3 on.
+        public static let nexthops = RouteGroups(group: 32)
+    }
+
+    private let socket: NetlinkSocket
+
+    /// - Throws: `EPERM` and such where the kernel lets nobody listen.
+    public init(_ groups: RouteGroups) throws(Failure) {
+        socket = try NetlinkSocket(.route, groups: groups.rawValue)
+    }
+
+    private init(_ socket: consuming NetlinkSocket) { self.socket = socket }
+
+    /// One that hears of all changes of nf_tables (NFNLGRP_NFTABLES, linux/netfilter/nfnetlink.h).
+    public static func ofNftables() throws(Failure) -> NetlinkMonitor {
+        NetlinkMonitor(try NetlinkSocket(.netfilter, groups: 1 << 6))
+    }
+
+    /// Readable when there is something to hear; belongs to this value.
+    public var descriptor: Int32 { socket.descriptor }
+
+    /// Gives the socket room for bursts, beyond the limit for everybody (SO_RCVBUFFORCE, socket(7)).
+    ///
+    /// - Parameter octets: as the kernel counts them, its own overhead included: up to 2 KiB for each event.
+    public func setReceiveRoom(octets: Int) throws(Failure) {
+        try attempting("make room for \(octets) octets of notifications") { () throws(Errno) in
+            try socket.transport.setReceiveRoom(octets)
+        }
+    }
+
+    /// What has been heard since it was last asked, in order; empty where there is nothing. At most some thousand events at once, so
+    /// that whoever asks comes to other things too: ask again until there is nothing.
+    public func events() throws(Failure) -> [KernelEvent] {
+        var events: [KernelEvent] = []
+        while events.count < NetlinkMonitor.usualCount {
+            do throws(Errno) {
+                let isNetfilter = socket.subsystem == .netfilter
+                events += try socket.receive().map { KernelEvent($0, isNetfilter: isNetfilter) }
+            } catch {
+                switch error {
+                case .tryAgain: return events
+                // Told before what was still queued then, so that nothing older than the loss comes after it unnoticed.
+                case .noBufferSpace: events.append(.lost)
+                default: throw Failure("hear of changes", error)
+                }
+            }
+        }
+        return events
+    }
+
+    private static let usualCount = 4096
+}
