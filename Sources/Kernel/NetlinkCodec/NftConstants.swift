@@ -88,8 +88,6 @@ enum NFTA {
     static let expressionName: UInt16 = 1
     static let expressionData: UInt16 = 2
 
-    static let immediateData: UInt16 = 2
-
     static let generationID: UInt16 = 1
 
     static let traceTable: UInt16 = 1
