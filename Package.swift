@@ -116,19 +116,20 @@ let package = Package(
         tool(
             "Inventory",
             ["Addresses", "CNI", "IPAM", "JSON", "Kernel", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
-        tool("Trace", ["Addresses", "Inventory", "Kernel", "NetlinkCodec", "Posix"]),
+        tool("PacketRules", ["Addresses", "Inventory", "Kernel", "NetlinkCodec", "Posix"]),
+        tool("Trace", ["Addresses", "Inventory", "Kernel", "NetlinkCodec", "PacketRules", "Posix"]),
         tool("ConfigurationFiles", ["Addresses", "CNI", "JSON", "Plugins", "Posix"]),
         tool(
             "Doctor",
             [
-                "Addresses", "CNI", "ConfigurationFiles", "Inventory", "IPAM", "JSON", "Kernel", "Libnftables",
-                "Netfilter", "NetlinkCodec", "Plugins", "Posix",
+                "Addresses", "CNI", "ConfigurationFiles", "Inventory", "IPAM", "JSON", "Kernel", "Netfilter",
+                "NetlinkCodec", "PacketRules", "Plugins", "Posix",
             ]),
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
                 "Addresses", "CNI", "ConfigurationFiles", "Doctor", "Inventory", "Kernel", "Libnftables", "Netfilter",
-                "Plugins", "Posix", "Trace", argumentParser,
+                "PacketRules", "Plugins", "Posix", "Trace", argumentParser,
             ],
             path: "Sources/Tools/swiftletctl", swiftSettings: strict),
 
@@ -136,6 +137,8 @@ let package = Package(
         .target(name: "CBench", path: "Tests/Support/CBench"),
         support("ContainerRuntime", ["CBench"]),
         support("TestSupport", ["CBench"]),
+        // Rules as the kernel lists them.
+        support("ListedRules", ["NetlinkCodec", "PacketRules"]),
         supportProgram("cnirun", in: "cnirun", ["CBench", "ContainerRuntime", argumentParser]),
         // Uses the store as the tests ask for: to be killed, traced and run many times at once.
         supportProgram("ipam-driver", in: "StoreDriver", ["Addresses", "IPAM"]),
@@ -163,11 +166,21 @@ let package = Package(
                 "Addresses", "CNI", "ConfigurationFiles", "ContainerRuntime", "JSON", "Plugins", "Posix", "TestSupport",
                 "swiftletctl",
             ]),
-        tests("Tools", "DoctorTests", ["Addresses", "Doctor", "Inventory", "JSON", "Posix", "TestSupport"]),
+        tests(
+            "Tools", "DoctorTests",
+            [
+                "Addresses", "Doctor", "Inventory", "JSON", "ListedRules", "NetlinkCodec", "PacketRules", "Posix",
+                "TestSupport",
+            ]),
         tests(
             "Tools", "InventoryTests",
             ["Addresses", "IPAM", "Inventory", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
-        tests("Tools", "TraceTests", ["Addresses", "Inventory", "NetlinkCodec", "Posix", "Trace"]),
+        tests(
+            "Tools", "PacketRulesTests",
+            ["Addresses", "Inventory", "ListedRules", "NetlinkCodec", "PacketRules", "TestSupport"]),
+        tests(
+            "Tools", "TraceTests",
+            ["Addresses", "Inventory", "ListedRules", "NetlinkCodec", "PacketRules", "Posix", "Trace"]),
         tests("Whole", "ClientTests", ["ContainerRuntime", "TestSupport"]),
         tests("Whole", "ContainerRuntimeTests", ["ContainerRuntime", "TestSupport"]),
         fuzzing,

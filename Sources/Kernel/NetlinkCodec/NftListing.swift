@@ -50,11 +50,6 @@ public struct NftListedRule: Sendable {
     public let comment: String
     private let listed: [Attributes]
 
-    /// Names and attributes of its expressions, for those who want to know what the rule does.
-    public var listedExpressions: [(name: String, attributes: Attributes)] {
-        listed.map { ($0[NFTA.expressionName]?.text ?? "", $0.nested(NFTA.expressionData)) }
-    }
-
     /// What the rule does.
     public var expressions: [NftListedExpression] { listed.map { NftListedExpression($0) } }
 

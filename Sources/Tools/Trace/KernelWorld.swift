@@ -2,6 +2,7 @@ public import Addresses
 public import Inventory
 internal import Kernel
 public import NetlinkCodec
+public import PacketRules
 public import Posix
 
 /// The node as it is: every answer is the kernel's.

@@ -1,4 +1,5 @@
 public import Inventory
+public import PacketRules
 public import Posix
 
 /// All that a walk has found out.

@@ -1,6 +1,7 @@
 internal import Addresses
 internal import Kernel
 internal import NetlinkCodec
+internal import PacketRules
 internal import Posix
 
 /// The sockets of a namespace that wait for TCP, or for UDP.
