@@ -7,7 +7,7 @@ public enum NftListedExpression: Sendable, Hashable {
     case setMeta(NftExpression.Meta, from: NftRegister)
     case payload(NftExpression.Base, offset: UInt32, length: UInt32, into: NftRegister)
     case setPayload(NftExpression.Base, offset: UInt32, length: UInt32, from: NftRegister, NftChecksum)
-    /// - direction: 0 for the connection's first packet, 1 for answers; nil where it is not asked for.
+    /// `direction`: 0 for the connection's first packet, 1 for answers; nil where it is not asked for.
     case connection(NftExpression.Connection, direction: UInt8?, into: NftRegister)
     case setConnection(NftExpression.Connection, direction: UInt8?, from: NftRegister)
     case fib(NftFib.Result, NftFib.Flags, into: NftRegister)
@@ -18,23 +18,23 @@ public enum NftListedExpression: Sendable, Hashable {
     case bitwise(keeping: [UInt8], flipping: [UInt8], from: NftRegister, into: NftRegister)
     /// Turns numbers of so many octets around.
     case byteOrder(toNetwork: Bool, length: UInt32, size: UInt32, from: NftRegister, into: NftRegister)
-    /// - into: nil for a set; the verdict's register, or another one, for a map.
+    /// `into`: nil for a set; the verdict's register, or another one, for a map.
     case lookup(String, inverted: Bool, NftRegister, into: NftRegister?)
-    /// - operation: NFT_DYNSET_OP_*.
+    /// `operation`: NFT_DYNSET_OP_*.
     case dynamicSet(
         String, operation: UInt32, key: NftRegister, data: NftRegister?, timeout: UInt64?, inverted: Bool,
         [NftListedExpression])
     case nat(NftTranslation)
-    /// - flags: NF_NAT_RANGE_*, linux/netfilter/nf_nat.h.
+    /// `flags`: NF_NAT_RANGE_*, linux/netfilter/nf_nat.h.
     case masquerade(flags: UInt32, port: NftRegister?, lastPort: NftRegister?)
     case redirect(flags: UInt32, port: NftRegister?, lastPort: NftRegister?)
-    /// - type: NFT_REJECT_*.
+    /// `type`: NFT_REJECT_*.
     case reject(type: UInt32, code: UInt8?)
     case counter(packets: UInt64, octets: UInt64)
-    /// - unit: in seconds. type: NFT_LIMIT_*.
+    /// `unit`: in seconds. `type`: NFT_LIMIT_*.
     case limit(rate: UInt64, unit: UInt64, burst: UInt32, type: UInt32, inverted: Bool)
     case connectionLimit(UInt32, inverted: Bool)
-    /// In octets. flags: NFT_QUOTA_F_*.
+    /// In octets. `flags`: NFT_QUOTA_F_*.
     case quota(UInt64, consumed: UInt64, flags: UInt32)
     /// Applies an object with a name.
     case object(type: NftObjectType, String)
@@ -48,9 +48,6 @@ public enum NftListedExpression: Sendable, Hashable {
     case record(String, [UInt8])
     /// What is not understood: its name and attributes.
     case other(String, [UInt8])
-
-    /// Whether a number of the header has a bit.
-    fileprivate static func isInverted(_ flags: UInt32) -> Bool { flags & NftConstant.inverted != 0 }
 }
 
 /// How a checksum follows what is written into a packet: NFT_PAYLOAD_CSUM_*, and where the checksum is.
@@ -160,6 +157,11 @@ private struct Reader {
     mutating func value(_ type: UInt16) -> [UInt8]? {
         guard case .value(let octets)? = data(type) else { return nil }
         return octets
+    }
+    /// Whether flags, of which there is only this one, have ``NftConstant/inverted``; nil for others.
+    mutating func isInverted(_ type: UInt16) -> Bool? {
+        let flags = number(type) ?? 0
+        return flags & ~NftConstant.inverted == 0 ? flags != 0 : nil
     }
     mutating func list(_ type: UInt16) -> [Attributes] {
         attribute(type).map { Attributes($0.bytes).all.map { Attributes($0.bytes) } } ?? []
@@ -296,26 +298,23 @@ extension NftListedExpression {
                 toNetwork: operation == NftConstant.hostToNetwork, length: length, size: size, from: source,
                 into: destination)
         default:
-            guard let set = reader.text(NFTA.lookupSet), let source = reader.register(NFTA.lookupSource) else {
-                return nil
-            }
-            let flags = reader.number(NFTA.lookupFlags) ?? 0
-            guard flags & ~NftConstant.inverted == 0 else { return nil }
-            return .lookup(
-                set, inverted: isInverted(flags), source, into: reader.register(NFTA.lookupDestination))
+            guard let set = reader.text(NFTA.lookupSet), let source = reader.register(NFTA.lookupSource),
+                let isInverted = reader.isInverted(NFTA.lookupFlags)
+            else { return nil }
+            return .lookup(set, inverted: isInverted, source, into: reader.register(NFTA.lookupDestination))
         }
     }
 
     private static func dynamicSet(_ reader: inout Reader) -> Self? {
         guard let set = reader.text(NFTA.dynsetSet), let operation = reader.number(NFTA.dynsetOperation),
-            let key = reader.register(NFTA.dynsetKey)
+            let key = reader.register(NFTA.dynsetKey), let isInverted = reader.isInverted(NFTA.dynsetFlags)
         else { return nil }
         let one = reader.attribute(NFTA.dynsetExpression).map { [Attributes($0.bytes)] } ?? []
         let inner = one + reader.list(NFTA.dynsetExpressions)
         _ = reader.attribute(NFTA.dynsetPadding)
         return .dynamicSet(
             set, operation: operation, key: key, data: reader.register(NFTA.dynsetData),
-            timeout: reader.long(NFTA.dynsetTimeout), inverted: isInverted(reader.number(NFTA.dynsetFlags) ?? 0),
+            timeout: reader.long(NFTA.dynsetTimeout), inverted: isInverted,
             inner.map { NftListedExpression($0, isInner: true) })
     }
 
@@ -336,13 +335,17 @@ extension NftListedExpression {
                 packets: reader.long(NFTA.counterPackets) ?? 0, octets: reader.long(NFTA.counterOctets) ?? 0)
         case "limit":
             _ = reader.attribute(NFTA.limitPadding)
-            guard let rate = reader.long(NFTA.limitRate), let unit = reader.long(NFTA.limitUnit) else { return nil }
+            guard let rate = reader.long(NFTA.limitRate), let unit = reader.long(NFTA.limitUnit),
+                let isInverted = reader.isInverted(NFTA.limitFlags)
+            else { return nil }
             return .limit(
                 rate: rate, unit: unit, burst: reader.number(NFTA.limitBurst) ?? 0,
-                type: reader.number(NFTA.limitType) ?? 0, inverted: isInverted(reader.number(NFTA.limitFlags) ?? 0))
+                type: reader.number(NFTA.limitType) ?? 0, inverted: isInverted)
         case "connlimit":
-            guard let count = reader.number(NFTA.connectionLimitCount) else { return nil }
-            return .connectionLimit(count, inverted: isInverted(reader.number(NFTA.connectionLimitFlags) ?? 0))
+            guard let count = reader.number(NFTA.connectionLimitCount),
+                let isInverted = reader.isInverted(NFTA.connectionLimitFlags)
+            else { return nil }
+            return .connectionLimit(count, inverted: isInverted)
         case "quota":
             _ = reader.attribute(NFTA.quotaPadding)
             guard let octets = reader.long(NFTA.quotaOctets) else { return nil }
