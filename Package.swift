@@ -128,19 +128,23 @@ let package = Package(
             ]),
         tool("Presentation", ["Addresses", "Attachments", "Inventory"]),
         tool("Reclaiming", ["Attachments", "CNI", "IPAM", "Inventory", "JSON", "Netfilter", "Plugins", "Posix"]),
-        tool("Trace", ["Addresses", "Files", "Inventory", "Kernel", "NetlinkCodec", "Posix", "Presentation"]),
+        tool("PacketRules", ["Addresses", "Inventory", "Kernel", "NetlinkCodec", "Posix"]),
+        tool(
+            "Trace",
+            ["Addresses", "Files", "Inventory", "Kernel", "NetlinkCodec", "PacketRules", "Posix", "Presentation"]),
         tool("ConfigurationFiles", ["Addresses", "CNI", "Files", "JSON", "Plugins", "Posix"]),
         tool(
             "Doctor",
             [
-                "Addresses", "CNI", "ConfigurationFiles", "Files", "Inventory", "IPAM", "JSON", "Kernel", "Libnftables",
-                "Netfilter", "NetlinkCodec", "Plugins", "Posix", "Presentation", "Reclaiming",
+                "Addresses", "CNI", "ConfigurationFiles", "Files", "Inventory", "IPAM", "JSON", "Kernel", "Netfilter",
+                "NetlinkCodec", "PacketRules", "Plugins", "Posix", "Presentation", "Reclaiming",
             ]),
         .executableTarget(
             name: "swiftletctl",
             dependencies: [
                 "Addresses", "Attachments", "CNI", "ConfigurationFiles", "Doctor", "Files", "Inventory", "Kernel",
-                "Libnftables", "Netfilter", "Plugins", "Posix", "Presentation", "Reclaiming", "Trace", argumentParser,
+                "Libnftables", "Netfilter", "PacketRules", "Plugins", "Posix", "Presentation", "Reclaiming", "Trace",
+                argumentParser,
             ],
             path: "Sources/Tools/swiftletctl", swiftSettings: strict),
 
@@ -151,6 +155,8 @@ let package = Package(
         support(
             "InventorySupport",
             ["Addresses", "Attachments", "IPAM", "Inventory", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
+        // Rules as the kernel lists them.
+        support("ListedRules", ["NetlinkCodec", "PacketRules"]),
         supportProgram("cnirun", in: "cnirun", ["CBench", "ContainerRuntime", argumentParser]),
         // Uses the store as the tests ask for: to be killed, traced and run many times at once.
         supportProgram("ipam-driver", in: "StoreDriver", ["Addresses", "Attachments", "IPAM"]),
@@ -189,11 +195,16 @@ let package = Package(
                 "swiftletctl",
             ]),
         tests(
-            "Tools", "DoctorTests", ["Addresses", "Attachments", "Doctor", "Inventory", "JSON", "Posix", "TestSupport"]),
+            "Tools", "DoctorTests",
+            [
+                "Addresses", "Attachments", "Doctor", "Inventory", "JSON", "ListedRules", "NetlinkCodec", "PacketRules",
+                "Posix", "TestSupport",
+            ]),
         tests(
             "Tools", "InventoryTests",
             [
-                "Addresses", "Attachments", "IPAM", "Inventory", "InventorySupport", "Netfilter", "NetlinkCodec", "Posix",
+                "Addresses", "Attachments", "IPAM", "Inventory", "InventorySupport", "Netfilter", "NetlinkCodec",
+                "Posix",
             ]),
         tests(
             "Tools", "PresentationTests",
@@ -201,7 +212,12 @@ let package = Package(
         tests(
             "Tools", "ReclaimingTests",
             ["Addresses", "Attachments", "IPAM", "Inventory", "InventorySupport", "Posix", "Reclaiming"]),
-        tests("Tools", "TraceTests", ["Addresses", "Inventory", "NetlinkCodec", "Posix", "Trace"]),
+        tests(
+            "Tools", "PacketRulesTests",
+            ["Addresses", "Inventory", "ListedRules", "NetlinkCodec", "PacketRules", "TestSupport"]),
+        tests(
+            "Tools", "TraceTests",
+            ["Addresses", "Inventory", "ListedRules", "NetlinkCodec", "PacketRules", "Posix", "Trace"]),
         tests("Whole", "ClientTests", ["ContainerRuntime", "TestSupport"]),
         tests("Whole", "ContainerRuntimeTests", ["ContainerRuntime", "TestSupport"]),
         fuzzing,

@@ -17,7 +17,8 @@ public enum Log {
         let code: @Sendable (Failure.Kind) -> Int64
 
         init(
-            _ sink: LogSink, _ level: LogLevel, _ context: [LogField], _ code: @escaping @Sendable (Failure.Kind) -> Int64
+            _ sink: LogSink, _ level: LogLevel, _ context: [LogField],
+            _ code: @escaping @Sendable (Failure.Kind) -> Int64
         ) {
             self.sink = sink
             self.level = level

@@ -67,6 +67,8 @@ enum NFTA {
     static let setDescription: UInt16 = 9
     static let setID: UInt16 = 10
     static let setUserData: UInt16 = 13
+    static let setTimeout: UInt16 = 11
+    static let setCollectionInterval: UInt16 = 12
     static let setDescriptionSize: UInt16 = 1
     static let setDescriptionConcatenation: UInt16 = 2
     static let setFieldLength: UInt16 = 1
@@ -80,6 +82,9 @@ enum NFTA {
     static let elementFlags: UInt16 = 3
     static let elementUserData: UInt16 = 6
     static let elementKeyEnd: UInt16 = 10
+    static let elementTimeout: UInt16 = 4
+    static let elementExpiration: UInt16 = 5
+    static let elementExpression: UInt16 = 7
 
     static let dataValue: UInt16 = 1
     static let dataVerdict: UInt16 = 2
@@ -88,8 +93,6 @@ enum NFTA {
 
     static let expressionName: UInt16 = 1
     static let expressionData: UInt16 = 2
-
-    static let immediateData: UInt16 = 2
 
     static let generationID: UInt16 = 1
 

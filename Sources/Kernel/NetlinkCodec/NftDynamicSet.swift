@@ -34,28 +34,19 @@ public struct NftSetUpdate: NftEncodable {
     }
 
     public init?(_ attributes: Attributes) {
-        guard let operation = attributes[NFTADynamicSet.operation]?.bigEndian32.flatMap(Operation.init),
-            let set = attributes[NFTADynamicSet.set]?.text, let key = NftRegister(attributes[NFTADynamicSet.key])
+        guard let operation = attributes[NFTA.dynsetOperation]?.bigEndian32.flatMap(Operation.init),
+            let set = attributes[NFTA.dynsetSet]?.text, let key = NftRegister(attributes[NFTA.dynsetKey])
         else { return nil }
         self.init(
-            operation, set, key: key, data: NftRegister(attributes[NFTADynamicSet.data]),
-            timeout: attributes[NFTADynamicSet.timeout]?.bigEndian64.flatMap { $0 == 0 ? nil : $0 })
+            operation, set, key: key, data: NftRegister(attributes[NFTA.dynsetData]),
+            timeout: attributes[NFTA.dynsetTimeout]?.bigEndian64.flatMap { $0 == 0 ? nil : $0 })
     }
 
     public func encode(_ builder: inout MessageBuilder) {
-        builder.attribute(NFTADynamicSet.key, key)
-        if let data { builder.attribute(NFTADynamicSet.data, data) }
-        builder.attribute(NFTADynamicSet.operation, bigEndian: operation.rawValue)
-        if let timeout { builder.attribute(NFTADynamicSet.timeout, bigEndian: timeout) }
-        builder.attribute(NFTADynamicSet.set, text: set)
+        builder.attribute(NFTA.dynsetKey, key)
+        if let data { builder.attribute(NFTA.dynsetData, data) }
+        builder.attribute(NFTA.dynsetOperation, bigEndian: operation.rawValue)
+        if let timeout { builder.attribute(NFTA.dynsetTimeout, bigEndian: timeout) }
+        builder.attribute(NFTA.dynsetSet, text: set)
     }
-}
-
-/// enum nft_dynset_attributes, linux/netfilter/nf_tables.h.
-private enum NFTADynamicSet {
-    static let set: UInt16 = 1
-    static let operation: UInt16 = 3
-    static let key: UInt16 = 4
-    static let data: UInt16 = 5
-    static let timeout: UInt16 = 6
 }

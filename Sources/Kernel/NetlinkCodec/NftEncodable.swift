@@ -21,7 +21,10 @@ extension NftExpression {
 extension NftListedRule {
     /// The rule's expressions of one type, in order.
     public func expressions<Expression: NftEncodable>(_ type: Expression.Type) -> [Expression] {
-        listedExpressions.compactMap { $0.name == Expression.name ? Expression($0.attributes) : nil }
+        listed.compactMap { expression in
+            guard expression[NFTA.expressionName]?.text == Expression.name else { return nil }
+            return Expression(expression.nested(NFTA.expressionData))
+        }
     }
 }
 

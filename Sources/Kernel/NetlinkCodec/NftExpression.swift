@@ -38,29 +38,58 @@ public enum NftExpression: Sendable, Hashable {
     /// The kernel's name of any other expression, and its attributes (``NftEncodable``).
     case encoded(String, [UInt8])
 
-    /// enum nft_meta_keys.
-    public enum Meta: UInt32, Sendable, Hashable {
-        case mark = 3
-        case inputInterfaceName = 6
-        case outputInterfaceName = 7
+    /// enum nft_meta_keys; a kernel may list others than these.
+    public struct Meta: Sendable, Hashable {
+        let rawValue: UInt32
+
+        /// The EtherType, in network byte order.
+        public static let linkProtocol = Meta(rawValue: 1)
+        public static let mark = Meta(rawValue: 3)
+        public static let inputInterface = Meta(rawValue: 4)
+        public static let outputInterface = Meta(rawValue: 5)
+        public static let inputInterfaceName = Meta(rawValue: 6)
+        public static let outputInterfaceName = Meta(rawValue: 7)
         /// Whether the packet is traced; one octet.
-        case trace = 12
-        case networkProtocol = 15
-        case transportProtocol = 16
+        public static let trace = Meta(rawValue: 12)
+        /// NFPROTO_*, linux/netfilter.h; one octet.
+        public static let networkProtocol = Meta(rawValue: 15)
+        public static let transportProtocol = Meta(rawValue: 16)
+        /// The bridges that the interfaces are ports of.
+        public static let inputBridgeName = Meta(rawValue: 17)
+        public static let outputBridgeName = Meta(rawValue: 18)
+        /// PACKET_*, linux/if_packet.h; one octet.
+        public static let packetType = Meta(rawValue: 19)
     }
 
-    /// enum nft_payload_bases.
-    public enum Base: UInt32, Sendable, Hashable {
-        case link = 0
-        case network = 1
-        case transport = 2
+    /// enum nft_payload_bases; a kernel may list others than these.
+    public struct Base: Sendable, Hashable {
+        let rawValue: UInt32
+
+        public static let link = Base(rawValue: 0)
+        public static let network = Base(rawValue: 1)
+        public static let transport = Base(rawValue: 2)
     }
 
-    /// enum nft_ct_keys.
-    public enum Connection: UInt32, Sendable, Hashable {
-        case state = 0
-        case mark = 3
-        case status = 2
+    /// enum nft_ct_keys; a kernel may list others than these.
+    public struct Connection: Sendable, Hashable {
+        let rawValue: UInt32
+
+        /// NF_CT_STATE_BIT, linux/netfilter/nf_conntrack_common.h.
+        public static let state = Connection(rawValue: 0)
+        public static let direction = Connection(rawValue: 1)
+        /// IPS_*, of the same header.
+        public static let status = Connection(rawValue: 2)
+        public static let mark = Connection(rawValue: 3)
+        /// Addresses of a direction, without a family and for each.
+        public static let source = Connection(rawValue: 8)
+        public static let destination = Connection(rawValue: 9)
+        public static let transportProtocol = Connection(rawValue: 10)
+        public static let sourcePort = Connection(rawValue: 11)
+        public static let destinationPort = Connection(rawValue: 12)
+        public static let sourceIPv4 = Connection(rawValue: 19)
+        public static let destinationIPv4 = Connection(rawValue: 20)
+        public static let sourceIPv6 = Connection(rawValue: 21)
+        public static let destinationIPv6 = Connection(rawValue: 22)
     }
 
     /// enum nft_cmp_ops.
@@ -103,89 +132,85 @@ public enum NftExpression: Sendable, Hashable {
     private func encodeAttributes(_ builder: inout MessageBuilder, _ asListed: Bool) {
         switch self {
         case .meta(let key, let register):
-            builder.attribute(2, bigEndian: key.rawValue)
-            builder.attribute(1, bigEndian: register.rawValue)
+            builder.attribute(NFTA.metaKey, bigEndian: key.rawValue)
+            builder.attribute(NFTA.metaDestination, bigEndian: register.rawValue)
         case .payload(let base, let offset, let length, let register):
-            builder.attribute(1, bigEndian: register.rawValue)
-            builder.attribute(2, bigEndian: base.rawValue)
-            builder.attribute(3, bigEndian: offset)
-            builder.attribute(4, bigEndian: length)
+            builder.attribute(NFTA.payloadDestination, bigEndian: register.rawValue)
+            builder.attribute(NFTA.payloadBase, bigEndian: base.rawValue)
+            builder.attribute(NFTA.payloadOffset, bigEndian: offset)
+            builder.attribute(NFTA.payloadLength, bigEndian: length)
         case .connection(let key, let register):
-            builder.attribute(1, bigEndian: register.rawValue)
-            builder.attribute(2, bigEndian: key.rawValue)
+            builder.attribute(NFTA.connectionDestination, bigEndian: register.rawValue)
+            builder.attribute(NFTA.connectionKey, bigEndian: key.rawValue)
         case .destinationType(let register):
-            builder.attribute(1, bigEndian: register.rawValue)
-            // NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR.
-            builder.attribute(2, bigEndian: UInt32(3))
-            builder.attribute(3, bigEndian: UInt32(2))
+            builder.attribute(NFTA.fibDestination, bigEndian: register.rawValue)
+            builder.attribute(NFTA.fibResult, bigEndian: NftFib.Result.addressType.rawValue)
+            builder.attribute(NFTA.fibFlags, bigEndian: NftFib.Flags.destination.rawValue)
         case .setMeta(let key, let register):
-            builder.attribute(2, bigEndian: key.rawValue)
-            builder.attribute(3, bigEndian: register.rawValue)
+            builder.attribute(NFTA.metaKey, bigEndian: key.rawValue)
+            builder.attribute(NFTA.metaSource, bigEndian: register.rawValue)
         case .bits(let mask, let flipped, let register):
-            builder.attribute(1, bigEndian: register.rawValue)
-            builder.attribute(2, bigEndian: register.rawValue)
-            builder.attribute(3, bigEndian: UInt32(mask.count))
-            builder.nested(4) { $0.attribute(NFTA.dataValue, mask) }
-            builder.nested(5) { $0.attribute(NFTA.dataValue, flipped) }
+            builder.attribute(NFTA.bitwiseSource, bigEndian: register.rawValue)
+            builder.attribute(NFTA.bitwiseDestination, bigEndian: register.rawValue)
+            builder.attribute(NFTA.bitwiseLength, bigEndian: UInt32(mask.count))
+            builder.nested(NFTA.bitwiseMask) { $0.attribute(NFTA.dataValue, mask) }
+            builder.nested(NFTA.bitwiseXor) { $0.attribute(NFTA.dataValue, flipped) }
         case .mask(let mask, let register):
-            builder.attribute(1, bigEndian: register.rawValue)
-            builder.attribute(2, bigEndian: register.rawValue)
-            builder.attribute(3, bigEndian: UInt32(mask.count))
-            builder.nested(4) { $0.attribute(NFTA.dataValue, mask) }
-            builder.nested(5) { $0.attribute(NFTA.dataValue, [UInt8](repeating: 0, count: mask.count)) }
+            builder.attribute(NFTA.bitwiseSource, bigEndian: register.rawValue)
+            builder.attribute(NFTA.bitwiseDestination, bigEndian: register.rawValue)
+            builder.attribute(NFTA.bitwiseLength, bigEndian: UInt32(mask.count))
+            builder.nested(NFTA.bitwiseMask) { $0.attribute(NFTA.dataValue, mask) }
+            builder.nested(NFTA.bitwiseXor) { $0.attribute(NFTA.dataValue, [UInt8](repeating: 0, count: mask.count)) }
         case .networkOrder(let register):
-            builder.attribute(1, bigEndian: register.rawValue)
-            builder.attribute(2, bigEndian: register.rawValue)
-            // NFT_BYTEORDER_HTON.
-            builder.attribute(3, bigEndian: UInt32(1))
-            builder.attribute(4, bigEndian: UInt32(4))
-            builder.attribute(5, bigEndian: UInt32(4))
+            builder.attribute(NFTA.byteOrderSource, bigEndian: register.rawValue)
+            builder.attribute(NFTA.byteOrderDestination, bigEndian: register.rawValue)
+            builder.attribute(NFTA.byteOrderOperation, bigEndian: NftConstant.hostToNetwork)
+            builder.attribute(NFTA.byteOrderLength, bigEndian: UInt32(4))
+            builder.attribute(NFTA.byteOrderSize, bigEndian: UInt32(4))
         case .compare(let comparison, let value, let register):
-            builder.attribute(1, bigEndian: register.rawValue)
-            builder.attribute(2, bigEndian: comparison.rawValue)
-            builder.nested(3) { $0.attribute(NFTA.dataValue, value) }
+            builder.attribute(NFTA.compareSource, bigEndian: register.rawValue)
+            builder.attribute(NFTA.compareOperation, bigEndian: comparison.rawValue)
+            builder.nested(NFTA.compareData) { $0.attribute(NFTA.dataValue, value) }
         case .outside(let first, let last, let register):
-            builder.attribute(1, bigEndian: register.rawValue)
-            // NFT_RANGE_NEQ.
-            builder.attribute(2, bigEndian: UInt32(1))
-            builder.nested(3) { $0.attribute(NFTA.dataValue, first) }
-            builder.nested(4) { $0.attribute(NFTA.dataValue, last) }
+            builder.attribute(NFTA.rangeSource, bigEndian: register.rawValue)
+            builder.attribute(NFTA.rangeOperation, bigEndian: NftConstant.rangeOutside)
+            builder.nested(NFTA.rangeFrom) { $0.attribute(NFTA.dataValue, first) }
+            builder.nested(NFTA.rangeTo) { $0.attribute(NFTA.dataValue, last) }
         case .lookup(let set, let inverted, let register):
-            builder.attribute(1, text: set)
-            builder.attribute(2, bigEndian: register.rawValue)
-            // NFT_LOOKUP_F_INV.
-            builder.attribute(5, bigEndian: UInt32(inverted ? 1 : 0))
+            builder.attribute(NFTA.lookupSet, text: set)
+            builder.attribute(NFTA.lookupSource, bigEndian: register.rawValue)
+            builder.attribute(NFTA.lookupFlags, bigEndian: inverted ? NftConstant.inverted : 0)
         case .anonymousLookup(let number, let inverted, let register):
-            builder.attribute(2, bigEndian: register.rawValue)
-            if inverted || asListed { builder.attribute(5, bigEndian: UInt32(inverted ? 1 : 0)) }
+            builder.attribute(NFTA.lookupSource, bigEndian: register.rawValue)
+            if inverted || asListed {
+                builder.attribute(NFTA.lookupFlags, bigEndian: inverted ? NftConstant.inverted : 0)
+            }
             guard !asListed else { return }
-            builder.attribute(1, text: NftAnonymousSet.name)
-            builder.attribute(4, bigEndian: number)
+            builder.attribute(NFTA.lookupSet, text: NftAnonymousSet.name)
+            builder.attribute(NFTA.lookupSetID, bigEndian: number)
         case .map(let map, let register, let destination):
-            builder.attribute(1, text: map)
-            builder.attribute(2, bigEndian: register.rawValue)
-            builder.attribute(3, bigEndian: destination.rawValue)
+            builder.attribute(NFTA.lookupSet, text: map)
+            builder.attribute(NFTA.lookupSource, bigEndian: register.rawValue)
+            builder.attribute(NFTA.lookupDestination, bigEndian: destination.rawValue)
         case .verdict(let verdict):
-            builder.attribute(1, bigEndian: NftRegister.verdict.rawValue)
+            builder.attribute(NFTA.immediateDestination, bigEndian: NftRegister.verdict.rawValue)
             builder.nested(NFTA.immediateData) { NftData.verdict(verdict).encode(&$0) }
         case .value(let value, let register):
-            builder.attribute(1, bigEndian: register.rawValue)
+            builder.attribute(NFTA.immediateDestination, bigEndian: register.rawValue)
             builder.nested(NFTA.immediateData) { NftData.value(value).encode(&$0) }
         case .destinationNAT(let family, let address, let port):
-            // NFT_NAT_DNAT.
-            builder.attribute(1, bigEndian: UInt32(1))
-            builder.attribute(2, bigEndian: UInt32(family.rawValue))
-            builder.attribute(3, bigEndian: address.rawValue)
-            builder.attribute(5, bigEndian: port.rawValue)
+            builder.attribute(NFTA.natType, bigEndian: NftConstant.natDestination)
+            builder.attribute(NFTA.natFamily, bigEndian: UInt32(family.rawValue))
+            builder.attribute(NFTA.natAddress, bigEndian: address.rawValue)
+            builder.attribute(NFTA.natPort, bigEndian: port.rawValue)
         case .masquerade(let fullyRandom):
-            // NF_NAT_RANGE_PROTO_RANDOM_FULLY, linux/netfilter/nf_nat.h.
-            if fullyRandom { builder.attribute(1, bigEndian: UInt32(0x10)) }
+            if fullyRandom { builder.attribute(NFTA.masqueradeFlags, bigEndian: NftConstant.fullyRandomPorts) }
         case .counter:
             break
         case .xtables(let name, let revision, let info):
-            builder.attribute(1, text: name)
-            builder.attribute(2, bigEndian: revision)
-            builder.attribute(3, info)
+            builder.attribute(NFTA.xtablesName, text: name)
+            builder.attribute(NFTA.xtablesRevision, bigEndian: revision)
+            builder.attribute(NFTA.xtablesInfo, info)
         case .encoded(_, let attributes):
             builder.append(attributes)
         }
@@ -203,5 +228,14 @@ public struct NftRegister: Sendable, Hashable {
     /// The word of that number, 0...15. The first of each four has the number of the older, sixteen octets wide register.
     public static func word(_ number: UInt32) -> NftRegister {
         NftRegister(rawValue: number % 4 == 0 ? 1 + number / 4 : 8 + number)
+    }
+
+    /// The number of the word that it begins with, 0...15; nil for the verdict's.
+    public var firstWord: Int? {
+        switch rawValue {
+        case 1...4: Int(rawValue - 1) * 4
+        case 8...23: Int(rawValue - 8)
+        default: nil
+        }
     }
 }

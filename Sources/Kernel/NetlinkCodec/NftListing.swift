@@ -22,17 +22,36 @@ public struct NftListedChain: Sendable, Hashable {
     }
 }
 
+/// Families of which only that is read who has rules, linux/netfilter.h.
+public enum NftOtherFamily: UInt8, Sendable, Hashable {
+    case arp = 3
+    case netdev = 5
+
+    /// The table of a listed base chain of this family; nil for other chains.
+    public func table(ofBaseChain message: Message) -> String? {
+        guard message.payload.count >= 4, message.payload.first == rawValue else { return nil }
+        let attributes = Attributes(message.payload.dropFirst(4))
+        return attributes[NFTA.chainHook].flatMap { _ in attributes[NFTA.chainTable]?.text }
+    }
+}
+
+extension MessageBuilder {
+    public mutating func dumpChains(_ family: NftOtherFamily) {
+        message(
+            NfnlSubsystem.nftables << 8 | NftMessageType.getChain, flags: MessageFlag.request | MessageFlag.dump
+        ) { $0.netfilterHeader(family.rawValue) }
+    }
+}
+
 /// A rule as the kernel lists it.
 public struct NftListedRule: Sendable {
     public let chain: String
     public let handle: UInt64
     public let comment: String
-    private let expressions: [Attributes]
+    let listed: [Attributes]
 
-    /// Names and attributes of its expressions, for those who want to know what the rule does.
-    public var listedExpressions: [(name: String, attributes: Attributes)] {
-        expressions.map { ($0[NFTA.expressionName]?.text ?? "", $0.nested(NFTA.expressionData)) }
-    }
+    /// What the rule does.
+    public var expressions: [NftListedExpression] { listed.map { NftListedExpression($0) } }
 
     public init?(_ message: Message) {
         guard let (_, attributes) = netfilterPayload(message), let chain = attributes[NFTA.ruleChain]?.text,
@@ -40,17 +59,18 @@ public struct NftListedRule: Sendable {
         else { return nil }
         self.chain = chain
         self.handle = handle
-        expressions = attributes.nested(NFTA.ruleExpressions).all.map { Attributes($0.bytes) }
+        listed = attributes.nested(NFTA.ruleExpressions).all.map { Attributes($0.bytes) }
         // What iptables has saved and restored bears its comment as a match (linux/netfilter/xt_comment.h).
-        let match = expressions.lazy.filter { $0[NFTA.expressionName]?.text == "match" }
-            .map { $0.nested(NFTA.expressionData) }.first { $0[1]?.text == "comment" }
+        let match = listed.lazy.filter { $0[NFTA.expressionName]?.text == "match" }
+            .map { $0.nested(NFTA.expressionData) }.first { $0[NFTA.xtablesName]?.text == "comment" }
         comment =
-            attributes[NFTA.ruleUserData].flatMap { NftUserData.comment(in: $0.bytes) } ?? match?[3]?.text ?? ""
+            attributes[NFTA.ruleUserData].flatMap { NftUserData.comment(in: $0.bytes) }
+            ?? match?[NFTA.xtablesInfo]?.text ?? ""
     }
 
     /// The chain that packets jump to, or go to for good; nil for another verdict, or none.
     public var target: String? {
-        let verdict = expressions.lazy.filter { $0[NFTA.expressionName]?.text == "immediate" }
+        let verdict = listed.lazy.filter { $0[NFTA.expressionName]?.text == "immediate" }
             .compactMap { NftData($0.nested(NFTA.expressionData).nested(NFTA.immediateData)) }.first
         switch verdict {
         case .verdict(.jump(let chain)), .verdict(.goto(let chain)): return chain
@@ -61,13 +81,13 @@ public struct NftListedRule: Sendable {
     /// Whether these are the rule's expressions. The kernel lists each as it was given, and adds what was left out.
     /// Of anonymous sets it lists a name of its own: what is in them is not compared.
     public func isSame(as rule: NftRule) -> Bool {
-        expressions.count == rule.expressions.count && begins(with: rule.expressions)
+        listed.count == rule.expressions.count && begins(with: rule.expressions)
     }
 
     /// Whether these are the rule's first expressions, compared in the same way.
     public func begins(with others: [NftExpression]) -> Bool {
-        guard expressions.count >= others.count else { return false }
-        return zip(expressions, others).allSatisfy { listed, wanted in
+        guard listed.count >= others.count else { return false }
+        return zip(listed, others).allSatisfy { listed, wanted in
             var builder = MessageBuilder()
             wanted.encode(&builder, asListed: true)
             let given = Attributes(builder.bytes[...])

@@ -41,17 +41,17 @@ public struct NftFIB: NftEncodable {
     }
 
     public init?(_ attributes: Attributes) {
-        guard let result = attributes[NFTAFIB.result]?.bigEndian32.flatMap(Result.init),
-            let flags = attributes[NFTAFIB.flags]?.bigEndian32,
-            let register = NftRegister(attributes[NFTAFIB.destination])
+        guard let result = attributes[NFTA.fibResult]?.bigEndian32.flatMap(Result.init),
+            let flags = attributes[NFTA.fibFlags]?.bigEndian32,
+            let register = NftRegister(attributes[NFTA.fibDestination])
         else { return nil }
         self.init(result, of: Flags(rawValue: flags), into: register)
     }
 
     public func encode(_ builder: inout MessageBuilder) {
-        builder.attribute(NFTAFIB.destination, register)
-        builder.attribute(NFTAFIB.result, bigEndian: result.rawValue)
-        builder.attribute(NFTAFIB.flags, bigEndian: flags.rawValue)
+        builder.attribute(NFTA.fibDestination, register)
+        builder.attribute(NFTA.fibResult, bigEndian: result.rawValue)
+        builder.attribute(NFTA.fibFlags, bigEndian: flags.rawValue)
     }
 }
 
@@ -97,17 +97,17 @@ public struct NftConnectionTuple: NftEncodable {
     }
 
     public init?(_ attributes: Attributes) {
-        guard let part = attributes[NFTAConnection.key]?.bigEndian32.flatMap(Part.init),
-            let direction = Direction(rawValue: attributes[NFTAConnection.direction]?.uint8 ?? 0),
-            let register = NftRegister(attributes[NFTAConnection.destination])
+        guard let part = attributes[NFTA.connectionKey]?.bigEndian32.flatMap(Part.init),
+            let direction = Direction(rawValue: attributes[NFTA.connectionDirection]?.uint8 ?? 0),
+            let register = NftRegister(attributes[NFTA.connectionDestination])
         else { return nil }
         self.init(part, direction, into: register)
     }
 
     public func encode(_ builder: inout MessageBuilder) {
-        builder.attribute(NFTAConnection.destination, register)
-        builder.attribute(NFTAConnection.key, bigEndian: part.rawValue)
-        if part.hasDirection { builder.attribute(NFTAConnection.direction, uint8: direction.rawValue) }
+        builder.attribute(NFTA.connectionDestination, register)
+        builder.attribute(NFTA.connectionKey, bigEndian: part.rawValue)
+        if part.hasDirection { builder.attribute(NFTA.connectionDirection, uint8: direction.rawValue) }
     }
 }
 
@@ -121,15 +121,15 @@ public struct NftConnectionMark: NftEncodable {
     public init(from register: NftRegister = .first) { self.register = register }
 
     public init?(_ attributes: Attributes) {
-        guard attributes[NFTAConnection.key]?.bigEndian32 == NftExpression.Connection.mark.rawValue,
-            let register = NftRegister(attributes[NFTAConnection.source])
+        guard attributes[NFTA.connectionKey]?.bigEndian32 == NftExpression.Connection.mark.rawValue,
+            let register = NftRegister(attributes[NFTA.connectionSource])
         else { return nil }
         self.register = register
     }
 
     public func encode(_ builder: inout MessageBuilder) {
-        builder.attribute(NFTAConnection.key, bigEndian: NftExpression.Connection.mark.rawValue)
-        builder.attribute(NFTAConnection.source, register)
+        builder.attribute(NFTA.connectionKey, bigEndian: NftExpression.Connection.mark.rawValue)
+        builder.attribute(NFTA.connectionSource, register)
     }
 }
 
@@ -142,19 +142,4 @@ public struct NftNoTrack: NftEncodable {
     public init?(_ attributes: Attributes) {}
 
     public func encode(_ builder: inout MessageBuilder) {}
-}
-
-/// enum nft_fib_attributes, linux/netfilter/nf_tables.h.
-private enum NFTAFIB {
-    static let destination: UInt16 = 1
-    static let result: UInt16 = 2
-    static let flags: UInt16 = 3
-}
-
-/// enum nft_ct_attributes, linux/netfilter/nf_tables.h.
-private enum NFTAConnection {
-    static let destination: UInt16 = 1
-    static let key: UInt16 = 2
-    static let direction: UInt16 = 3
-    static let source: UInt16 = 4
 }

@@ -14,13 +14,13 @@ public struct NftNamedCounter: Sendable, Hashable {
 
     /// Reads an NFT_MSG_NEWOBJ message; nil for an object of another type.
     public init?(_ message: Message) {
-        guard let (_, attributes) = netfilterPayload(message), let name = attributes[NFTAObject.name]?.text,
-            attributes[NFTAObject.type]?.bigEndian32 == NFTAObject.counterType,
-            let values = NftCounter(attributes.nested(NFTAObject.data))
+        guard let (_, attributes) = netfilterPayload(message), let name = attributes[NFTA.namedObjectName]?.text,
+            attributes[NFTA.namedObjectType]?.bigEndian32 == NftConstant.namedObjectCounterType,
+            let values = NftCounter(attributes.nested(NFTA.namedObjectData))
         else { return nil }
         self.name = name
         self.values = values
-        comment = attributes[NFTAObject.userData].flatMap { NftUserData.comment(in: $0.bytes) } ?? ""
+        comment = attributes[NFTA.namedObjectUserData].flatMap { NftUserData.comment(in: $0.bytes) } ?? ""
     }
 }
 
@@ -33,15 +33,15 @@ public struct NftCounterReference: NftEncodable {
     public init(_ counter: String) { self.counter = counter }
 
     public init?(_ attributes: Attributes) {
-        guard attributes[NFTAReference.type]?.bigEndian32 == NFTAObject.counterType,
-            let counter = attributes[NFTAReference.name]?.text
+        guard attributes[NFTA.objectType]?.bigEndian32 == NftConstant.namedObjectCounterType,
+            let counter = attributes[NFTA.objectName]?.text
         else { return nil }
         self.counter = counter
     }
 
     public func encode(_ builder: inout MessageBuilder) {
-        builder.attribute(NFTAReference.type, bigEndian: NFTAObject.counterType)
-        builder.attribute(NFTAReference.name, text: counter)
+        builder.attribute(NFTA.objectType, bigEndian: NftConstant.namedObjectCounterType)
+        builder.attribute(NFTA.objectName, text: counter)
     }
 }
 
@@ -49,9 +49,9 @@ extension MessageBuilder {
     /// Makes a counter, unless it is there, in which case it goes on counting.
     public mutating func addCounter(_ counter: NftNamedCounter, to table: NftTable) {
         object(NftObjectMessageType.new, flags: MessageFlag.create, counter.name, table) { builder in
-            builder.nested(NFTAObject.data) { counter.values.encode(&$0) }
+            builder.nested(NFTA.namedObjectData) { counter.values.encode(&$0) }
             if !counter.comment.isEmpty {
-                builder.attribute(NFTAObject.userData, NftUserData.comment(counter.comment))
+                builder.attribute(NFTA.namedObjectUserData, NftUserData.comment(counter.comment))
             }
         }
     }
@@ -77,9 +77,9 @@ extension MessageBuilder {
         _ type: UInt16, flags: UInt16, _ name: String?, _ table: NftTable, _ body: (inout MessageBuilder) -> Void
     ) {
         nft(type, flags: flags, table.family) { builder in
-            builder.attribute(NFTAObject.table, text: table.name)
-            if let name { builder.attribute(NFTAObject.name, text: name) }
-            builder.attribute(NFTAObject.type, bigEndian: NFTAObject.counterType)
+            builder.attribute(NFTA.namedObjectTable, text: table.name)
+            if let name { builder.attribute(NFTA.namedObjectName, text: name) }
+            builder.attribute(NFTA.namedObjectType, bigEndian: NftConstant.namedObjectCounterType)
             body(&builder)
         }
     }
@@ -91,22 +91,4 @@ private enum NftObjectMessageType {
     static let get: UInt16 = 19
     static let delete: UInt16 = 20
     static let getAndReset: UInt16 = 21
-}
-
-/// enum nft_object_attributes, linux/netfilter/nf_tables.h.
-private enum NFTAObject {
-    static let table: UInt16 = 1
-    static let name: UInt16 = 2
-    static let type: UInt16 = 3
-    static let data: UInt16 = 4
-    static let userData: UInt16 = 8
-
-    /// NFT_OBJECT_COUNTER.
-    static let counterType: UInt32 = 1
-}
-
-/// enum nft_objref_attributes, linux/netfilter/nf_tables.h.
-private enum NFTAReference {
-    static let type: UInt16 = 1
-    static let name: UInt16 = 2
 }

@@ -23,19 +23,19 @@ public struct NftNumberGenerator: NftEncodable {
     }
 
     public init?(_ attributes: Attributes) {
-        guard let order = attributes[NFTANumberGenerator.type]?.bigEndian32.flatMap(Order.init),
-            let modulus = attributes[NFTANumberGenerator.modulus]?.bigEndian32,
-            let register = NftRegister(attributes[NFTANumberGenerator.destination])
+        guard let order = attributes[NFTA.generatorType]?.bigEndian32.flatMap(Order.init),
+            let modulus = attributes[NFTA.generatorModulus]?.bigEndian32,
+            let register = NftRegister(attributes[NFTA.generatorDestination])
         else { return nil }
         self.init(
-            order, modulus: modulus, offset: attributes[NFTANumberGenerator.offset]?.bigEndian32 ?? 0, into: register)
+            order, modulus: modulus, offset: attributes[NFTA.generatorOffset]?.bigEndian32 ?? 0, into: register)
     }
 
     public func encode(_ builder: inout MessageBuilder) {
-        builder.attribute(NFTANumberGenerator.destination, register)
-        builder.attribute(NFTANumberGenerator.modulus, bigEndian: modulus)
-        builder.attribute(NFTANumberGenerator.type, bigEndian: order.rawValue)
-        builder.attribute(NFTANumberGenerator.offset, bigEndian: offset)
+        builder.attribute(NFTA.generatorDestination, register)
+        builder.attribute(NFTA.generatorModulus, bigEndian: modulus)
+        builder.attribute(NFTA.generatorType, bigEndian: order.rawValue)
+        builder.attribute(NFTA.generatorOffset, bigEndian: offset)
     }
 }
 
@@ -65,52 +65,33 @@ public struct NftHash: NftEncodable {
     }
 
     public init?(_ attributes: Attributes) {
-        guard let modulus = attributes[NFTAHash.modulus]?.bigEndian32,
-            let register = NftRegister(attributes[NFTAHash.destination])
+        guard let modulus = attributes[NFTA.hashModulus]?.bigEndian32,
+            let register = NftRegister(attributes[NFTA.hashDestination])
         else { return nil }
         let source: Source
-        switch attributes[NFTAHash.type]?.bigEndian32 ?? 0 {
+        switch attributes[NFTA.hashType]?.bigEndian32 ?? 0 {
         case 0:
-            guard let key = NftRegister(attributes[NFTAHash.source]),
-                let length = attributes[NFTAHash.length]?.bigEndian32
+            guard let key = NftRegister(attributes[NFTA.hashSource]),
+                let length = attributes[NFTA.hashLength]?.bigEndian32
             else { return nil }
-            source = .octets(key, length: length, seed: attributes[NFTAHash.seed]?.bigEndian32)
+            source = .octets(key, length: length, seed: attributes[NFTA.hashSeed]?.bigEndian32)
         case 1: source = .symmetric
         default: return nil
         }
-        self.init(source, modulus: modulus, offset: attributes[NFTAHash.offset]?.bigEndian32 ?? 0, into: register)
+        self.init(source, modulus: modulus, offset: attributes[NFTA.hashOffset]?.bigEndian32 ?? 0, into: register)
     }
 
     public func encode(_ builder: inout MessageBuilder) {
         if case .octets(let key, let length, _) = source {
-            builder.attribute(NFTAHash.source, key)
-            builder.attribute(NFTAHash.destination, register)
-            builder.attribute(NFTAHash.length, bigEndian: length)
+            builder.attribute(NFTA.hashSource, key)
+            builder.attribute(NFTA.hashDestination, register)
+            builder.attribute(NFTA.hashLength, bigEndian: length)
         } else {
-            builder.attribute(NFTAHash.destination, register)
+            builder.attribute(NFTA.hashDestination, register)
         }
-        builder.attribute(NFTAHash.modulus, bigEndian: modulus)
-        if case .octets(_, _, let seed?) = source { builder.attribute(NFTAHash.seed, bigEndian: seed) }
-        if offset != 0 { builder.attribute(NFTAHash.offset, bigEndian: offset) }
-        builder.attribute(NFTAHash.type, bigEndian: UInt32(source == .symmetric ? 1 : 0))
+        builder.attribute(NFTA.hashModulus, bigEndian: modulus)
+        if case .octets(_, _, let seed?) = source { builder.attribute(NFTA.hashSeed, bigEndian: seed) }
+        if offset != 0 { builder.attribute(NFTA.hashOffset, bigEndian: offset) }
+        builder.attribute(NFTA.hashType, bigEndian: UInt32(source == .symmetric ? 1 : 0))
     }
-}
-
-/// enum nft_ng_attributes, linux/netfilter/nf_tables.h.
-private enum NFTANumberGenerator {
-    static let destination: UInt16 = 1
-    static let modulus: UInt16 = 2
-    static let type: UInt16 = 3
-    static let offset: UInt16 = 4
-}
-
-/// enum nft_hash_attributes, linux/netfilter/nf_tables.h.
-private enum NFTAHash {
-    static let source: UInt16 = 1
-    static let destination: UInt16 = 2
-    static let length: UInt16 = 3
-    static let modulus: UInt16 = 4
-    static let seed: UInt16 = 5
-    static let offset: UInt16 = 6
-    static let type: UInt16 = 7
 }

@@ -27,8 +27,8 @@ public struct NftSetOptions: Sendable, Hashable {
         guard let (_, attributes) = netfilterPayload(message), attributes[NFTA.setName] != nil else { return nil }
         let flags = attributes[NFTA.setFlags]?.bigEndian32 ?? 0
         self.init(
-            hasTimeouts: flags & NftSetOptions.timeoutFlag != 0, timeout: attributes[NFTASet.timeout]?.bigEndian64,
-            collectionInterval: attributes[NFTASet.collectionInterval]?.bigEndian32,
+            hasTimeouts: flags & NftSetOptions.timeoutFlag != 0, timeout: attributes[NFTA.setTimeout]?.bigEndian64,
+            collectionInterval: attributes[NFTA.setCollectionInterval]?.bigEndian32,
             isDynamic: flags & NftSetOptions.evaluationFlag != 0,
             size: attributes.nested(NFTA.setDescription)[NFTA.setDescriptionSize]?.bigEndian32)
     }
@@ -107,10 +107,10 @@ public struct NftSetElement: Sendable, Hashable {
     init?(_ attributes: Attributes) {
         guard let element = NftElement(attributes) else { return nil }
         self.element = element
-        timeout = attributes[NFTASetElement.timeout]?.bigEndian64
-        expiration = attributes[NFTASetElement.expiration]?.bigEndian64
-        isRangeEnd = (attributes[NFTA.elementFlags]?.bigEndian32 ?? 0) & NFTASetElement.rangeEnd != 0
-        let expression = attributes.nested(NFTASetElement.expression)
+        timeout = attributes[NFTA.elementTimeout]?.bigEndian64
+        expiration = attributes[NFTA.elementExpiration]?.bigEndian64
+        isRangeEnd = (attributes[NFTA.elementFlags]?.bigEndian32 ?? 0) & NftConstant.elementRangeEnd != 0
+        let expression = attributes.nested(NFTA.elementExpression)
         counter =
             expression[NFTA.expressionName]?.text == NftCounter.name
             ? NftCounter(expression.nested(NFTA.expressionData)) : nil
@@ -124,11 +124,11 @@ public struct NftSetElement: Sendable, Hashable {
     }
 
     func encode(_ builder: inout MessageBuilder, keyOnly: Bool) {
-        if isRangeEnd { builder.attribute(NFTA.elementFlags, bigEndian: NFTASetElement.rangeEnd) }
+        if isRangeEnd { builder.attribute(NFTA.elementFlags, bigEndian: NftConstant.elementRangeEnd) }
         element.encode(&builder, keyOnly: keyOnly)
         guard !keyOnly else { return }
-        if let timeout { builder.attribute(NFTASetElement.timeout, bigEndian: timeout) }
-        if let expiration { builder.attribute(NFTASetElement.expiration, bigEndian: expiration) }
+        if let timeout { builder.attribute(NFTA.elementTimeout, bigEndian: timeout) }
+        if let expiration { builder.attribute(NFTA.elementExpiration, bigEndian: expiration) }
     }
 }
 
@@ -141,9 +141,9 @@ extension MessageBuilder {
             builder.attribute(NFTA.setTable, text: table.name)
             builder.set(
                 set, number: number, otherFlags: options.flags, size: options.size, userData: set.byteOrders)
-            if let timeout = options.timeout { builder.attribute(NFTASet.timeout, bigEndian: timeout) }
+            if let timeout = options.timeout { builder.attribute(NFTA.setTimeout, bigEndian: timeout) }
             if let interval = options.collectionInterval {
-                builder.attribute(NFTASet.collectionInterval, bigEndian: interval)
+                builder.attribute(NFTA.setCollectionInterval, bigEndian: interval)
             }
         }
     }
@@ -188,19 +188,4 @@ extension MessageBuilder {
 
     /// Octets at which a list takes no more elements: an attribute has at most 65535, an element no more than 600.
     private static let fullListSize = 60_000
-}
-
-/// enum nft_set_attributes, linux/netfilter/nf_tables.h.
-private enum NFTASet {
-    static let timeout: UInt16 = 11
-    static let collectionInterval: UInt16 = 12
-}
-
-/// enum nft_set_elem_attributes and nft_set_elem_flags, linux/netfilter/nf_tables.h.
-private enum NFTASetElement {
-    static let timeout: UInt16 = 4
-    static let expiration: UInt16 = 5
-    static let expression: UInt16 = 7
-
-    static let rangeEnd: UInt32 = 1
 }

@@ -19,11 +19,11 @@ public enum NftReject: NftEncodable {
     }
 
     public init?(_ attributes: Attributes) {
-        let code = attributes[NFTAReject.code]?.uint8 ?? 0
-        switch attributes[NFTAReject.type]?.bigEndian32 {
-        case NFTAReject.unreachable: self = .icmp(code: code)
-        case NFTAReject.tcpReset: self = .tcpReset
-        case NFTAReject.unreachableOfEither:
+        let code = attributes[NFTA.rejectCode]?.uint8 ?? 0
+        switch attributes[NFTA.rejectType]?.bigEndian32 {
+        case NftConstant.rejectUnreachable: self = .icmp(code: code)
+        case NftConstant.rejectTcpReset: self = .tcpReset
+        case NftConstant.rejectUnreachableOfEither:
             guard let reason = Reason(rawValue: code) else { return nil }
             self = .icmpx(reason)
         default: return nil
@@ -33,13 +33,13 @@ public enum NftReject: NftEncodable {
     public func encode(_ builder: inout MessageBuilder) {
         switch self {
         case .tcpReset:
-            builder.attribute(NFTAReject.type, bigEndian: NFTAReject.tcpReset)
+            builder.attribute(NFTA.rejectType, bigEndian: NftConstant.rejectTcpReset)
         case .icmp(let code):
-            builder.attribute(NFTAReject.type, bigEndian: NFTAReject.unreachable)
-            builder.attribute(NFTAReject.code, uint8: code)
+            builder.attribute(NFTA.rejectType, bigEndian: NftConstant.rejectUnreachable)
+            builder.attribute(NFTA.rejectCode, uint8: code)
         case .icmpx(let reason):
-            builder.attribute(NFTAReject.type, bigEndian: NFTAReject.unreachableOfEither)
-            builder.attribute(NFTAReject.code, uint8: reason.rawValue)
+            builder.attribute(NFTA.rejectType, bigEndian: NftConstant.rejectUnreachableOfEither)
+            builder.attribute(NFTA.rejectCode, uint8: reason.rawValue)
         }
     }
 }
@@ -65,18 +65,18 @@ public struct NftLog: NftEncodable {
 
     /// Nil for what goes to the kernel's log.
     public init?(_ attributes: Attributes) {
-        guard let group = attributes[NFTALog.group]?.bigEndian16 else { return nil }
+        guard let group = attributes[NFTA.logGroup]?.bigEndian16 else { return nil }
         self.init(
-            group: group, prefix: attributes[NFTALog.prefix]?.text ?? "",
-            snapLength: attributes[NFTALog.snapLength]?.bigEndian32,
-            queueThreshold: attributes[NFTALog.queueThreshold]?.bigEndian16)
+            group: group, prefix: attributes[NFTA.logPrefix]?.text ?? "",
+            snapLength: attributes[NFTA.logSnapLength]?.bigEndian32,
+            queueThreshold: attributes[NFTA.logQueueThreshold]?.bigEndian16)
     }
 
     public func encode(_ builder: inout MessageBuilder) {
-        if !prefix.isEmpty { builder.attribute(NFTALog.prefix, text: prefix) }
-        builder.attribute(NFTALog.group, bigEndian: group)
-        if let snapLength { builder.attribute(NFTALog.snapLength, bigEndian: snapLength) }
-        if let queueThreshold { builder.attribute(NFTALog.queueThreshold, bigEndian: queueThreshold) }
+        if !prefix.isEmpty { builder.attribute(NFTA.logPrefix, text: prefix) }
+        builder.attribute(NFTA.logGroup, bigEndian: group)
+        if let snapLength { builder.attribute(NFTA.logSnapLength, bigEndian: snapLength) }
+        if let queueThreshold { builder.attribute(NFTA.logQueueThreshold, bigEndian: queueThreshold) }
     }
 }
 
@@ -111,20 +111,20 @@ public struct NftLimit: NftEncodable {
     }
 
     public init?(_ attributes: Attributes) {
-        guard let rate = attributes[NFTALimit.rate]?.bigEndian64, let unit = attributes[NFTALimit.unit]?.bigEndian64,
-            let measure = Measure(rawValue: attributes[NFTALimit.type]?.bigEndian32 ?? 0)
+        guard let rate = attributes[NFTA.limitRate]?.bigEndian64, let unit = attributes[NFTA.limitUnit]?.bigEndian64,
+            let measure = Measure(rawValue: attributes[NFTA.limitType]?.bigEndian32 ?? 0)
         else { return nil }
         self.init(
-            rate, measure, perSeconds: unit, burst: attributes[NFTALimit.burst]?.bigEndian32 ?? 0,
-            isOver: (attributes[NFTALimit.flags]?.bigEndian32 ?? 0) & NFTALimit.over != 0)
+            rate, measure, perSeconds: unit, burst: attributes[NFTA.limitBurst]?.bigEndian32 ?? 0,
+            isOver: (attributes[NFTA.limitFlags]?.bigEndian32 ?? 0) & NftConstant.limitOver != 0)
     }
 
     public func encode(_ builder: inout MessageBuilder) {
-        builder.attribute(NFTALimit.rate, bigEndian: rate)
-        builder.attribute(NFTALimit.unit, bigEndian: unit)
-        builder.attribute(NFTALimit.burst, bigEndian: burst)
-        builder.attribute(NFTALimit.type, bigEndian: measure.rawValue)
-        builder.attribute(NFTALimit.flags, bigEndian: isOver ? NFTALimit.over : 0)
+        builder.attribute(NFTA.limitRate, bigEndian: rate)
+        builder.attribute(NFTA.limitUnit, bigEndian: unit)
+        builder.attribute(NFTA.limitBurst, bigEndian: burst)
+        builder.attribute(NFTA.limitType, bigEndian: measure.rawValue)
+        builder.attribute(NFTA.limitFlags, bigEndian: isOver ? NftConstant.limitOver : 0)
     }
 }
 
@@ -141,49 +141,14 @@ public struct NftCounter: NftEncodable {
     }
 
     public init?(_ attributes: Attributes) {
-        guard let packets = attributes[NFTACounter.packets]?.bigEndian64,
-            let octets = attributes[NFTACounter.octets]?.bigEndian64
+        guard let packets = attributes[NFTA.counterPackets]?.bigEndian64,
+            let octets = attributes[NFTA.counterOctets]?.bigEndian64
         else { return nil }
         self.init(packets: packets, octets: octets)
     }
 
     public func encode(_ builder: inout MessageBuilder) {
-        builder.attribute(NFTACounter.octets, bigEndian: octets)
-        builder.attribute(NFTACounter.packets, bigEndian: packets)
+        builder.attribute(NFTA.counterOctets, bigEndian: octets)
+        builder.attribute(NFTA.counterPackets, bigEndian: packets)
     }
-}
-
-/// enum nft_reject_attributes and nft_reject_types, linux/netfilter/nf_tables.h.
-private enum NFTAReject {
-    static let type: UInt16 = 1
-    static let code: UInt16 = 2
-
-    static let unreachable: UInt32 = 0
-    static let tcpReset: UInt32 = 1
-    static let unreachableOfEither: UInt32 = 2
-}
-
-/// enum nft_log_attributes, linux/netfilter/nf_tables.h.
-private enum NFTALog {
-    static let group: UInt16 = 1
-    static let prefix: UInt16 = 2
-    static let snapLength: UInt16 = 3
-    static let queueThreshold: UInt16 = 4
-}
-
-/// enum nft_limit_attributes and nft_limit_flags, linux/netfilter/nf_tables.h.
-private enum NFTALimit {
-    static let rate: UInt16 = 1
-    static let unit: UInt16 = 2
-    static let burst: UInt16 = 3
-    static let type: UInt16 = 4
-    static let flags: UInt16 = 5
-
-    static let over: UInt32 = 1
-}
-
-/// enum nft_counter_attributes, linux/netfilter/nf_tables.h.
-private enum NFTACounter {
-    static let octets: UInt16 = 1
-    static let packets: UInt16 = 2
 }

@@ -61,27 +61,27 @@ public struct NftTranslation: NftEncodable {
     }
 
     public init?(_ attributes: Attributes) {
-        guard let side = attributes[NFTANAT.type]?.bigEndian32.flatMap(Side.init),
-            let family = attributes[NFTANAT.family]?.bigEndian32.flatMap({
+        guard let side = attributes[NFTA.natType]?.bigEndian32.flatMap(Side.init),
+            let family = attributes[NFTA.natFamily]?.bigEndian32.flatMap({
                 NftFamily(rawValue: UInt8(truncatingIfNeeded: $0))
             })
         else { return nil }
         self.init(
-            side, family, address: NftRegister(attributes[NFTANAT.address]),
-            port: NftRegister(attributes[NFTANAT.port]),
-            lastAddress: NftRegister(attributes[NFTANAT.lastAddress], unless: attributes[NFTANAT.address]),
-            lastPort: NftRegister(attributes[NFTANAT.lastPort], unless: attributes[NFTANAT.port]),
-            flags: NftTranslationFlags(attributes[NFTANAT.flags]))
+            side, family, address: NftRegister(attributes[NFTA.natAddress]),
+            port: NftRegister(attributes[NFTA.natPort]),
+            lastAddress: NftRegister(attributes[NFTA.natLastAddress], unless: attributes[NFTA.natAddress]),
+            lastPort: NftRegister(attributes[NFTA.natLastPort], unless: attributes[NFTA.natPort]),
+            flags: NftTranslationFlags(attributes[NFTA.natFlags]))
     }
 
     public func encode(_ builder: inout MessageBuilder) {
-        builder.attribute(NFTANAT.type, bigEndian: side.rawValue)
-        builder.attribute(NFTANAT.family, bigEndian: UInt32(family.rawValue))
-        if let address { builder.attribute(NFTANAT.address, address) }
-        if let lastAddress { builder.attribute(NFTANAT.lastAddress, lastAddress) }
-        if let port { builder.attribute(NFTANAT.port, port) }
-        if let lastPort { builder.attribute(NFTANAT.lastPort, lastPort) }
-        builder.attribute(NFTANAT.flags, bigEndian: flags.listed(address: address, port: port))
+        builder.attribute(NFTA.natType, bigEndian: side.rawValue)
+        builder.attribute(NFTA.natFamily, bigEndian: UInt32(family.rawValue))
+        if let address { builder.attribute(NFTA.natAddress, address) }
+        if let lastAddress { builder.attribute(NFTA.natLastAddress, lastAddress) }
+        if let port { builder.attribute(NFTA.natPort, port) }
+        if let lastPort { builder.attribute(NFTA.natLastPort, lastPort) }
+        builder.attribute(NFTA.natFlags, bigEndian: flags.listed(address: address, port: port))
     }
 }
 
@@ -101,16 +101,16 @@ public struct NftMasquerade: NftEncodable {
 
     public init?(_ attributes: Attributes) {
         self.init(
-            port: NftRegister(attributes[NFTAMasquerade.port]),
-            lastPort: NftRegister(attributes[NFTAMasquerade.lastPort], unless: attributes[NFTAMasquerade.port]),
-            flags: NftTranslationFlags(attributes[NFTAMasquerade.flags]))
+            port: NftRegister(attributes[NFTA.masqueradePort]),
+            lastPort: NftRegister(attributes[NFTA.masqueradeLastPort], unless: attributes[NFTA.masqueradePort]),
+            flags: NftTranslationFlags(attributes[NFTA.masqueradeFlags]))
     }
 
     public func encode(_ builder: inout MessageBuilder) {
         let flags = flags.listed(address: nil, port: port)
-        if flags != 0 { builder.attribute(NFTAMasquerade.flags, bigEndian: flags) }
-        if let port { builder.attribute(NFTAMasquerade.port, port) }
-        if let lastPort { builder.attribute(NFTAMasquerade.lastPort, lastPort) }
+        if flags != 0 { builder.attribute(NFTA.masqueradeFlags, bigEndian: flags) }
+        if let port { builder.attribute(NFTA.masqueradePort, port) }
+        if let lastPort { builder.attribute(NFTA.masqueradeLastPort, lastPort) }
     }
 }
 
@@ -130,16 +130,16 @@ public struct NftRedirect: NftEncodable {
 
     public init?(_ attributes: Attributes) {
         self.init(
-            port: NftRegister(attributes[NFTARedirect.port]),
-            lastPort: NftRegister(attributes[NFTARedirect.lastPort], unless: attributes[NFTARedirect.port]),
-            flags: NftTranslationFlags(attributes[NFTARedirect.flags]))
+            port: NftRegister(attributes[NFTA.redirectPort]),
+            lastPort: NftRegister(attributes[NFTA.redirectLastPort], unless: attributes[NFTA.redirectPort]),
+            flags: NftTranslationFlags(attributes[NFTA.redirectFlags]))
     }
 
     public func encode(_ builder: inout MessageBuilder) {
-        if let port { builder.attribute(NFTARedirect.port, port) }
-        if let lastPort { builder.attribute(NFTARedirect.lastPort, lastPort) }
+        if let port { builder.attribute(NFTA.redirectPort, port) }
+        if let lastPort { builder.attribute(NFTA.redirectLastPort, lastPort) }
         let flags = flags.listed(address: nil, port: port)
-        if flags != 0 { builder.attribute(NFTARedirect.flags, bigEndian: flags) }
+        if flags != 0 { builder.attribute(NFTA.redirectFlags, bigEndian: flags) }
     }
 }
 
@@ -149,29 +149,4 @@ extension NftRegister {
         guard attribute?.bigEndian32 != first?.bigEndian32 else { return nil }
         self.init(attribute)
     }
-}
-
-/// enum nft_nat_attributes, linux/netfilter/nf_tables.h.
-private enum NFTANAT {
-    static let type: UInt16 = 1
-    static let family: UInt16 = 2
-    static let address: UInt16 = 3
-    static let lastAddress: UInt16 = 4
-    static let port: UInt16 = 5
-    static let lastPort: UInt16 = 6
-    static let flags: UInt16 = 7
-}
-
-/// enum nft_masq_attributes, linux/netfilter/nf_tables.h.
-private enum NFTAMasquerade {
-    static let flags: UInt16 = 1
-    static let port: UInt16 = 2
-    static let lastPort: UInt16 = 3
-}
-
-/// enum nft_redir_attributes, linux/netfilter/nf_tables.h.
-private enum NFTARedirect {
-    static let port: UInt16 = 1
-    static let lastPort: UInt16 = 2
-    static let flags: UInt16 = 3
 }

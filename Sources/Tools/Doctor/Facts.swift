@@ -1,5 +1,6 @@
 public import Addresses
 public import JSON
+public import PacketRules
 
 /// What is looked at beside the snapshot of the node: plain values, so that tests can make them up.
 public struct Facts: Sendable {
@@ -18,7 +19,7 @@ public struct Facts: Sendable {
     /// Interfaces with a default route that a router's advertisement has brought.
     public var advertisedUplinks: [String] = []
     /// Tables of nf_tables, not ours, with a chain that forwarded packets pass.
-    public var firewall = Firewall()
+    public var firewall = Ruleset()
     /// The policy and rules of iptables-legacy's FORWARD, by family, as iptables-save prints them.
     public var legacyForward: [IPFamily: [String]] = [:]
     /// Whether kube-proxy's rules are there.

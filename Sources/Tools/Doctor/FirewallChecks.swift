@@ -1,5 +1,6 @@
 internal import Addresses
 internal import Inventory
+internal import PacketRules
 
 extension Check {
     static let firewalls = [
@@ -20,20 +21,15 @@ extension Examination {
         guard let pod = all.first(where: { !network.network.isEarlier($0) }) ?? all.first,
             let address = pod.addresses.first(where: { $0.family == family })?.address
         else { return [] }
-        let interface = pod.bridge ?? pod.hostInterface
-        let uplink = route(to: IPAddress(family, 0))?.interface
+        func named(_ name: String?) -> Interface? { snapshot.interfaces.first { $0.name == name } }
+        let interface = named(pod.bridge ?? pod.hostInterface)
+        let uplink = named(route(to: IPAddress(family, 0))?.interface)
         let away = IPAddress(family == .v4 ? "1.1.1.1" : "2606:4700:4700::1111")!
-        var tries: [(what: String, packet: Firewall.Packet)] = [
-            (
-                "what its pods send",
-                Firewall.Packet(
-                    family: family, source: address, destination: away, input: interface, output: uplink, state: "new")
-            ),
+        var tries = [
+            ("what its pods send", ForwardedPacket(from: address, to: away, input: interface, output: uplink)),
             (
                 "answers to its pods",
-                Firewall.Packet(
-                    family: family, source: away, destination: address, input: uplink, output: interface,
-                    state: "established")
+                ForwardedPacket(from: away, to: address, input: uplink, output: interface, isAnswer: true)
             ),
         ]
         let shown = "bridge/bridge-nf-call-\(family == .v4 ? "iptables" : "ip6tables")"
@@ -44,19 +40,17 @@ extension Examination {
             tries.append(
                 (
                     "what its pods send each other (\(sysctlName(shown)) is 1)",
-                    Firewall.Packet(
-                        family: family, source: address, destination: other, input: bridge, output: bridge, state: "new"
-                    )
+                    ForwardedPacket(from: address, to: other, input: named(bridge), output: named(bridge))
                 ))
         }
         var found: [Symptom] = []
         for (what, packet) in tries {
-            guard case .dropped(let culprit) = facts.firewall.fate(of: packet),
-                !found.contains(where: { $0.text.hasSuffix(culprit) })
+            guard case .dropped(let drop) = facts.firewall.fate(of: packet),
+                !found.contains(where: { $0.text.hasSuffix("\(drop)") })
             else { continue }
             found.append(
                 Symptom(
-                    network.name, "\(family.title): \(what) is dropped by \(culprit)",
+                    network.name, "\(family.title): \(what) is dropped by \(drop)",
                     advice:
                         "accept them before that: \(network.acceptance(family)); or the plugin firewall, which does so "
                         + "in iptables' FORWARD"))

@@ -23,3 +23,21 @@ enum OwnPlugin {
         return (error["code"]?.integer.map { Int($0) } ?? 0, words.joined(separator: ": "))
     }
 }
+
+extension JSON {
+    /// A member of an object; nil for anything else.
+    subscript(key: String) -> JSON? {
+        guard case .object(let object) = self else { return nil }
+        return object[key]
+    }
+
+    var text: String? {
+        guard case .string(let text) = self else { return nil }
+        return text
+    }
+
+    var integer: Int64? {
+        guard case .integer(let number) = self else { return nil }
+        return number
+    }
+}

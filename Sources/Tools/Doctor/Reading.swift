@@ -2,9 +2,9 @@ internal import Addresses
 internal import Files
 public import Inventory
 internal import Kernel
-internal import Libnftables
 internal import Netfilter
 internal import NetlinkCodec
+internal import PacketRules
 public import Posix
 
 extension Examination {
@@ -122,29 +122,17 @@ extension Facts {
 
 extension Facts {
     fileprivate mutating func readFirewalls() {
-        var tables: [NftTable] = []
         var chains: [NftListedChain] = []
-        noting(()) { () throws(Failure) in
+        firewall = noting(Ruleset()) { () throws(Failure) in
             var socket = try NetlinkSocket(.netfilter)
             for family in [NftFamily.ip, .ip6, .inet] {
                 chains += try socket.chains(family).filter { $0.table.family == family }
             }
-        }
-        for listed in chains where listed.chain.hook?.point == .forward && !tables.contains(listed.table) {
-            tables.append(listed.table)
+            let tables = Set(chains.filter { $0.chain.hook?.point == .forward }.map { $0.table })
+                .filter { !NodeRules.tables.contains("\($0)") }
+            return try Ruleset(of: chains.filter { tables.contains($0.table) }, &socket)
         }
         hasServices = chains.contains { $0.chain.name == "KUBE-SERVICES" || $0.table.name == "kube-proxy" }
-        for table in tables where !NodeRules.tables.contains("\(table)") {
-            var firewall = firewall
-            self.firewall = noting(firewall) { () throws(Failure) in
-                let listing: String
-                do { listing = try Nft().run("list table \(table)", json: true) } catch {
-                    throw Failure(.kernel, "list table \(table): \(error)")
-                }
-                try firewall.add(Array(listing.utf8))
-                return firewall
-            }
-        }
         for (family, file, program) in [
             (IPFamily.v4, "ip_tables_names", "iptables-legacy-save"),
             (.v6, "ip6_tables_names", "ip6tables-legacy-save"),

@@ -1,5 +1,6 @@
 public import Addresses
 public import Inventory
+public import PacketRules
 public import Posix
 
 /// Finds what people call an end of a way.

@@ -3,6 +3,7 @@ internal import Files
 public import Inventory
 internal import Kernel
 public import NetlinkCodec
+public import PacketRules
 public import Posix
 
 /// The node as it is: every answer is the kernel's.

@@ -1,6 +1,7 @@
 internal import Addresses
 internal import Kernel
 internal import NetlinkCodec
+public import PacketRules
 public import Posix
 
 /// Sends one real packet and hears what the node's rules do with it.

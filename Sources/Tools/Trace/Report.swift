@@ -1,3 +1,4 @@
+public import PacketRules
 public import Posix
 public import Presentation
 

@@ -2,6 +2,7 @@ internal import Addresses
 internal import Files
 internal import Kernel
 internal import NetlinkCodec
+internal import PacketRules
 internal import Posix
 
 /// The sockets of a namespace that wait for TCP, or for UDP.

@@ -1,6 +1,7 @@
 internal import Addresses
 internal import Inventory
 internal import NetlinkCodec
+public import PacketRules
 public import Posix
 
 /// Walks a packet through the namespaces of a node, hop by hop, as their kernel would send it.
@@ -19,9 +20,9 @@ public struct Walk<TheWorld: World> {
     /// Whether the way ends at an interface of the node towards the world.
     var endsOutside = false
     /// What connection tracking remembers of namespaces that the first packet has passed.
-    var connections: [Connection] = []
+    var connections: [(place: Int, connection: TrackedConnection)] = []
     /// That of the namespace which the packet is passing.
-    var current: Connection?
+    var current: (place: Int, connection: TrackedConnection)?
     /// Whether rules have changed what the route depends on.
     var isRerouted = false
     private var isStarted = false

@@ -1,6 +1,7 @@
 internal import Addresses
 internal import Inventory
 internal import NetlinkCodec
+internal import PacketRules
 internal import Posix
 
 /// Bridges, and who is on a link.

@@ -1,6 +1,7 @@
 internal import Addresses
 internal import Inventory
 internal import NetlinkCodec
+internal import PacketRules
 internal import Posix
 
 /// The link layer: neighbours, veths and bridges.

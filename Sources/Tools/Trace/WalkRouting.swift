@@ -1,6 +1,7 @@
 internal import Addresses
 internal import Inventory
 internal import NetlinkCodec
+internal import PacketRules
 internal import Posix
 
 /// The network layer: routes and what decides about a packet there.
@@ -146,20 +147,22 @@ extension Walk {
 
     /// The packet enters the namespace's network layer.
     mutating func begin(_ place: Int) {
-        let known = isAnswer ? connections.last { $0.place == place && $0.final.reversed.hasSameEnds(as: packet) } : nil
-        var connection = known ?? Connection(place: place, original: packet, final: packet)
+        let known =
+            isAnswer
+            ? connections.last { $0.place == place && $0.connection.final.reversed.hasSameEnds(as: packet) } : nil
+        var connection = known?.connection ?? TrackedConnection(packet)
         connection.tracking = .invalid
         // An answer to what has not come by here begins a connection only where the protocol does not forbid it.
         let isBeginning = !isAnswer || packet.transport == .udp
         connection.finding = known != nil ? .established : isBeginning ? .new : .invalid
-        current = connection
+        current = (place, connection)
     }
 
     /// It leaves it.
     mutating func finish() {
-        guard !isAnswer, var connection = current else { return }
+        guard !isAnswer, let place = current?.place, var connection = current?.connection else { return }
         connection.final = packet
-        if connection.tracking.isTracked { connections.append(connection) }
+        if connection.tracking.isTracked { connections.append((place, connection)) }
         current = nil
     }
 

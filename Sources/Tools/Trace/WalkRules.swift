@@ -1,6 +1,7 @@
 internal import Addresses
 internal import Inventory
 internal import NetlinkCodec
+internal import PacketRules
 internal import Posix
 
 /// What rules do with the packet.
@@ -16,7 +17,7 @@ extension Walk {
         let ruleset = try world.ruleset(in: place)
         var context = HookContext(
             point: point, families: packet.family == .v4 ? [.ip, .inet] : [.ip6, .inet],
-            connection: current ?? Connection(place: place, original: packet, final: packet))
+            connection: current?.connection ?? TrackedConnection(packet))
         context.input = input
         context.output = output
         context.isAnswer = isAnswer
@@ -35,7 +36,7 @@ extension Walk {
         var machine = NftMachine(ruleset, packet, context)
         machine.run()
         packet = machine.packet
-        current = machine.context.connection
+        current = (place, machine.context.connection)
         isRerouted = machine.isRerouted
         let shown = point == .postrouting ? output : input ?? output
         for rewrite in machine.rewrites { hop(place, shown, rewrite) }
@@ -70,7 +71,7 @@ extension Walk {
         _ frame: Frame
     ) throws(Failure) -> Position? {
         // Bridges track connections on their own, where rules want it.
-        var connection = Connection(place: place, original: packet, final: packet)
+        var connection = TrackedConnection(packet)
         connection.finding = isAnswer ? .established : .new
         connection.tracking = point == .prerouting ? .invalid : connection.finding
         var context = HookContext(point: point, families: [.bridge], connection: connection)
@@ -86,17 +87,12 @@ extension Walk {
         return machine.drop.map { dropped($0, place, input ?? output) }
     }
 
-    private mutating func dropped(_ drop: NftMachine.Drop, _ place: Int, _ interface: Interface?) -> Position {
-        let by = drop.rule.map { "rule \($0)" } ?? "the policy"
-        let comment = drop.comment.isEmpty ? "" : " (\(drop.comment))"
+    private mutating func dropped(_ drop: Drop, _ place: Int, _ interface: Interface?) -> Position {
         let what = drop.isRejected ? "rejected" : "dropped"
-        return stop(
-            place, interface,
-            "\(what) by \(by) of chain \(drop.chain) in table \(drop.table)\(comment): \(packet)",
-            advice(of: drop, place))
+        return stop(place, interface, "\(what) by \(drop): \(packet)", advice(of: drop, place))
     }
 
-    private func advice(of drop: NftMachine.Drop, _ place: Int) -> String {
+    private func advice(of drop: Drop, _ place: Int) -> String {
         switch "\(drop.table) \(drop.chain)" {
         case "inet swiftlet_isolation forward":
             return "both networks are isolated (ingressPolicy of plugin firewall): leave it out where pods are to meet"

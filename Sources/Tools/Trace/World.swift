@@ -1,6 +1,7 @@
 public import Addresses
 public import Inventory
 public import NetlinkCodec
+public import PacketRules
 public import Posix
 
 /// Everything that a walk asks: the kernel's answers, or a test's.

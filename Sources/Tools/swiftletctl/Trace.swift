@@ -2,8 +2,9 @@ import Addresses
 public import ArgumentParser
 import FoundationEssentials
 import Inventory
+public import PacketRules
 import Posix
-public import Trace
+import Trace
 
 struct TraceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

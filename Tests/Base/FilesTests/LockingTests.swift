@@ -14,7 +14,8 @@ import Testing
         let one = try open(scratch)
         #expect(try one.lock("lock", first, milliseconds: 0, waiting: .polling()))
         let other = try open(scratch)
-        let refusal = failure { () throws(Errno) in try other.lock("lock", second, milliseconds: 0, waiting: .polling()) }
+        let refusal = failure { () throws(Errno) in try other.lock("lock", second, milliseconds: 0, waiting: .polling())
+        }
         #expect(refusal == (first == .shared && second == .shared ? nil : .tryAgain))
         one.close()
         #expect(try other.lock("lock", second, milliseconds: 0, waiting: .polling()))

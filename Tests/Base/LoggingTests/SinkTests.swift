@@ -118,7 +118,8 @@ import Testing
             Log.begin(
                 LogSink { event in
                     heard.withLock { $0.append("\(event.level) \(event.name) \(event.context[0].value)") }
-                }, .info, [("of", "agent")]) { _ in 0 }
+                }, .info, [("of", "agent")]
+            ) { _ in 0 }
             Log.note(.info, "a")
             Log.note(.debug, "b")
             Log.end()

@@ -21,7 +21,9 @@ import Testing
             }
             for number in 0..<20_000 {
                 let address = CIDR(IPAddress(.v4, 0x0b00_0000 + UInt128(number)), 8)
-                changes.append("delete \(number)", as: ChangeTag(number == 0 ? 1 : 2)) { $0.deleteAddress(address, from: 1) }
+                changes.append("delete \(number)", as: ChangeTag(number == 0 ? 1 : 2)) {
+                    $0.deleteAddress(address, from: 1)
+                }
             }
             do {
                 try socket.execute(changes)

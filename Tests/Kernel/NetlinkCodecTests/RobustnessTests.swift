@@ -22,7 +22,7 @@ private func readEverything(_ message: Message) {
     if let entry = ForwardingEntry(message) { _ = entry.mac.description }
     if let event = NftTraceEvent(message) { _ = (event.table.description, event.verdict) }
     for element in NftListedElement.list(message) { _ = (element.key, element.data, element.comment) }
-    if let rule = NftListedRule(message) { _ = rule.listedExpressions.map { $0.attributes.types } }
+    if let rule = NftListedRule(message) { _ = rule.expressions.map { $0.name } }
     readWhatNodesNeed(message)
     if let port = PortVLANs(message) { _ = port.vlans }
     if let qdisc = Qdisc(message) { _ = (qdisc.tokenBucket, qdisc.serves(TokenBucket(rate: 1, burst: .max, limit: 1))) }

@@ -1,6 +1,7 @@
 import Addresses
 import Inventory
 import NetlinkCodec
+import PacketRules
 import Posix
 import Trace
 

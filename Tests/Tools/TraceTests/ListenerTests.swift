@@ -1,6 +1,7 @@
 import Addresses
 import Glibc
 import Inventory
+import PacketRules
 import Posix
 import Testing
 

@@ -1,14 +1,14 @@
 import Addresses
 import Inventory
+import ListedRules
 import NetlinkCodec
+import PacketRules
 import Testing
 
 @testable import Trace
 
 /// Rules decide as the kernel's do, and what they cannot decide from here is said.
 @Suite struct RuleTests {
-    typealias Expression = ListedRules.Expression
-
     private let mark5: [UInt8] = [5, 0, 0, 0]
 
     /// From the first pod to the node, whose rules these are.
@@ -29,27 +29,11 @@ import Testing
 
     func remarks(_ report: Report) -> [String] { (report.hops + report.answer).flatMap { $0.remarks } }
 
-    @Test func onePacketIsOverNoLimit() throws {
-        for limit in [Expression.limit(over: true), .connections(over: 20)] {
-            for expression in [limit, .update("seen", limit)] {
-                let report = try report(ListedRules().chain(.input, expression, .drop))
-                #expect(report.arrives && remarks(report).contains { $0.contains("supposed") })
-            }
-        }
-        #expect(try !report(ListedRules().chain(.input, .limit(over: false), .drop)).arrives)
-        #expect(try remarks(report(ListedRules().chain(.input, .limit(over: true)))).isEmpty, "it only counts")
-    }
-
-    @Test func aQuotaIsWhatTheKernelHasCounted() throws {
-        #expect(try report(ListedRules().chain(.input, .quota(over: 100, used: 99), .drop)).arrives)
-        #expect(try !report(ListedRules().chain(.input, .quota(over: 100, used: 100), .drop)).arrives)
-    }
-
     @Test func connectionTrackingLooksAtItsOwnPriority() throws {
         func arrives(_ priority: Int32, _ state: UInt8) throws -> Bool {
             try report(
                 ListedRules().chain(
-                    .prerouting, priority: priority, .load("ct", 0), .equal([state, 0, 0, 0]), .drop)
+                    .prerouting, priority: priority, .tracked(.state), .equal([state, 0, 0, 0]), .drop)
             ).arrives
         }
         #expect(try !arrives(-300, 1), "it has not looked yet")
@@ -59,9 +43,9 @@ import Testing
     }
 
     @Test func whatIsNotTrackedHasNoStateAndIsNotRewritten() throws {
-        let untracked = ListedRules().chain(.prerouting, priority: -300, .notrack)
+        let untracked = ListedRules().chain(.prerouting, priority: -300, .noTrack)
         #expect(try report(untracked).arrives)
-        #expect(try !report(untracked.chain(.input, .load("ct", 0), .equal([64, 0, 0, 0]), .drop)).arrives)
+        #expect(try !report(untracked.chain(.input, .tracked(.state), .equal([64, 0, 0, 0]), .drop)).arrives)
         #expect(try published(ListedRules()).verdict.contains("delivered to two"))
         #expect(try published(untracked).verdict.contains("delivered to node"))
     }
@@ -77,19 +61,19 @@ import Testing
     }
 
     @Test func anAnswerHasTheMarkOfItsConnection() throws {
-        let marking = ListedRules().chain(.prerouting, priority: -150, .value(mark5), .setMark("ct"))
-        #expect(try !report(marking.chain(.input, .load("ct", 3), .equal(mark5), .drop)).arrives)
-        let answer = try report(marking.chain(.output, .load("ct", 3), .equal(mark5), .drop))
+        let marking = ListedRules().chain(.prerouting, priority: -150, .value(mark5), .setConnectionMark)
+        #expect(try !report(marking.chain(.input, .tracked(.mark), .equal(mark5), .drop)).arrives)
+        let answer = try report(marking.chain(.output, .tracked(.mark), .equal(mark5), .drop))
         #expect(answer.verdict.contains("the answer stops in node"))
-        let early = ListedRules().chain(.prerouting, priority: -300, .value(mark5), .setMark("ct"))
-        #expect(try report(early.chain(.input, .load("ct", 3), .equal(mark5), .drop)).arrives)
+        let early = ListedRules().chain(.prerouting, priority: -300, .value(mark5), .setConnectionMark)
+        #expect(try report(early.chain(.input, .tracked(.mark), .equal(mark5), .drop)).arrives)
     }
 
     @Test func aMarkEndsWithItsNamespace() throws {
-        let marking = ListedRules().chain(.output, .value(mark5), .setMark("meta"))
-        let dropping = ListedRules().chain(.prerouting, .load("meta", 3), .equal(mark5), .drop)
+        let marking = ListedRules().chain(.output, .value(mark5), .setMark)
+        let dropping = ListedRules().chain(.prerouting, .load(.mark), .equal(mark5), .drop)
         #expect(try report(dropping, pod: marking).arrives)
-        let own = marking.chain(.postrouting, .load("meta", 3), .equal(mark5), .drop)
+        let own = marking.chain(.postrouting, .load(.mark), .equal(mark5), .drop)
         #expect(try !report(ListedRules(), pod: own).arrives)
     }
 
@@ -98,26 +82,21 @@ import Testing
             var world = FakeWorld()
             world.refusedMark = 5
             world.rulesets[1] =
-                ListedRules().chain(.output, type: type, priority: -150, .value(mark5), .setMark("meta")).ruleset
+                ListedRules().chain(.output, type: type, priority: -150, .value(mark5), .setMark).ruleset
             let report = try Report(Question(from: world.endpoint(1), to: world.endpoint(0, port: 80)), in: world)
             #expect(report.arrives == arrives, "\(type)")
         }
     }
 
-    @Test func aVerdictForAllKeysIsForEach() throws {
-        let rules = ListedRules().map("all", forAll: 0).chain(.input, .header(12, 4), .lookup("all"))
-        #expect(try !report(rules).arrives)
-    }
-
     @Test func whatRulesAddToASetIsNotKnownLater() throws {
-        let rules = ListedRules().emptySet("seen")
-        let dropping = rules.chain(.input, .header(12, 4), .lookup("seen"), .drop)
+        let rules = ListedRules().set("seen")
+        let dropping = rules.chain(.input, .header(12, 4), .isIn("seen"), .drop)
         #expect(try report(dropping).arrives && remarks(report(dropping)).isEmpty)
         let adding = rules.chain(.prerouting, .header(12, 4), .update("seen", .limit(over: false)))
-        let both = adding.chain(.input, .header(12, 4), .lookup("seen"), .drop)
+        let both = adding.chain(.input, .header(12, 4), .isIn("seen"), .drop)
         #expect(try remarks(report(both)).contains { $0.contains("looks into seen") })
         // The answer's way knows it too.
-        let answer = adding.chain(.output, .header(16, 4), .lookup("seen"), .drop)
+        let answer = adding.chain(.output, .header(16, 4), .isIn("seen"), .drop)
         #expect(try remarks(report(answer)).contains { $0.contains("looks into seen") })
     }
 
@@ -128,15 +107,6 @@ import Testing
         #expect(try !forwarded(63))
         #expect(try forwarded(64))
         #expect(try !report(ListedRules().chain(.input, .header(8, 1), .equal([64]), .drop)).arrives)
-    }
-
-    @Test func whatTheSendersKernelChoosesIsNotKnown() throws {
-        // The length of the packet, and its identifier.
-        for offset in [UInt32(2), 4] {
-            let report = try report(ListedRules().chain(.input, .header(offset, 2), .equal([0, 40]), .drop))
-            #expect(report.arrives && remarks(report).contains { $0.contains("not known") })
-        }
-        #expect(try remarks(report(ListedRules().chain(.input, .header(9, 1), .equal([17]), .drop))).isEmpty)
     }
 
     @Test func whatGoesToItselfGoesOutAndComesIn() throws {
@@ -155,13 +125,13 @@ import Testing
         let late = ListedRules().chain(
             .prerouting, type: "nat", .value(IPAddress("10.44.0.3")!.bytes), .destinationNAT)
         #expect(try report(late).verdict.contains("delivered to node"))
-        let state = ListedRules().chain(.prerouting, priority: -300, .load("ct", 0), .equal([1, 0, 0, 0]), .drop)
+        let state = ListedRules().chain(.prerouting, priority: -300, .tracked(.state), .equal([1, 0, 0, 0]), .drop)
         #expect(try report(state).arrives)
     }
 
     @Test func whatIsForwardedStillHasItsWayIn() throws {
         let name = Array("cbr0".utf8) + [UInt8](repeating: 0, count: 12)
-        let rules = ListedRules().chain(.postrouting, .load("meta", 6), .equal(name), .drop)
+        let rules = ListedRules().chain(.postrouting, .load(.inputInterfaceName), .equal(name), .drop)
         #expect(try !published(rules).arrives)
         #expect(try report(rules).arrives, "the node's own answer has none")
     }

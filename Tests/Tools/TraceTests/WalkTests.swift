@@ -1,6 +1,7 @@
 import Addresses
 import Inventory
 import NetlinkCodec
+import PacketRules
 import Testing
 import Trace
 

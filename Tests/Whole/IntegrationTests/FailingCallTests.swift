@@ -22,7 +22,8 @@ import Testing
         _ operation: FaultScene.Operation
     ) throws {
         for (setting, plugin, name) in FaultScene.everyPlugin {
-            let sweep = FaultSweep(setting: setting, plugin: plugin, name: name, operation: operation, fault: .kill, remedy: .del)
+            let sweep = FaultSweep(
+                setting: setting, plugin: plugin, name: name, operation: operation, fault: .kill, remedy: .del)
             #expect(try !sweep.calls().contains("getrandom"), "\(sweep)")
         }
     }

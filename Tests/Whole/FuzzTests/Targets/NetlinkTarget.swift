@@ -102,7 +102,12 @@ extension FuzzTarget {
         _ = (NftListedChain(message), NftListedSet(message), NftGeneration(message))
         if let rule = NftListedRule(message) {
             _ = rule.target
-            _ = rule.listedExpressions.map { $0.attributes.types }
+            for expression in rule.expressions {
+                var builder = MessageBuilder()
+                expression.encode(&builder)
+                let again = NftListedExpression(Attributes(builder.bytes[...]))
+                try require(again == expression, "\(expression) became \(again)")
+            }
             _ = rule.begins(with: [.meta(.transportProtocol), .compare(.equal, [6])])
         }
         _ = NftListedElement.list(message).map { $0.comment }

@@ -138,6 +138,15 @@ extension NodeFault {
                 try $0.node.exec("iptables-nft", "-I", "FORWARD", way, "cbr0", "-j", "ACCEPT")
             }
         },
+        NodeFault("a stateful FORWARD lets only answers through", ["foreign-firewall"]) {
+            try $0.node.exec("iptables-nft", "-P", "FORWARD", "DROP")
+            try $0.node.exec(
+                "iptables-nft", "-A", "FORWARD", "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT")
+        } mend: {
+            try $0.node.exec(
+                "iptables-nft", "-A", "FORWARD", "-s", "10.44.0.0/24", "-m", "conntrack", "--ctstate", "NEW", "-j",
+                "ACCEPT")
+        },
         NodeFault("the legacy iptables' FORWARD drops", ["foreign-firewall"]) {
             try $0.node.exec("iptables-legacy", "-P", "FORWARD", "DROP")
         } mend: {

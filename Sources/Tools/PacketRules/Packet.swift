@@ -12,7 +12,7 @@ public struct Packet: Sendable, Hashable, Encodable {
     /// Where it is now; other namespaces do not see it.
     public var mark: UInt32 = 0
     /// How many more routers it may pass; nil where that is not known.
-    var hopLimit: UInt8? = 64
+    public var hopLimit: UInt8? = 64
 
     enum CodingKeys: String, CodingKey { case transport, source, sourcePort, destination, destinationPort, mark }
 
@@ -74,10 +74,12 @@ struct PacketHeaders {
     let transport: [UInt8]
     /// Octets that are the sender's kernel's choice, or depend on it: lengths, identifiers, sequence numbers, checksums.
     private let unknown: (network: Set<Int>, transport: Set<Int>)
+    private let hasMACs: (source: Bool, destination: Bool)
 
     /// - Parameter isAnswer: of TCP and ICMP, which look different then.
     init(_ packet: Packet, source: MACAddress?, destination: MACAddress?, isAnswer: Bool) {
         let family = packet.family
+        hasMACs = (source != nil, destination != nil)
         let none = [UInt8](repeating: 0, count: 6)
         link =
             (destination?.bytes ?? none) + (source?.bytes ?? none) + (family == .v4 ? [0x08, 0x00] : [0x86, 0xdd])
@@ -117,6 +119,9 @@ struct PacketHeaders {
         unknown = (unknownInNetwork, unknownInTransport)
     }
 
+    func isKnown(link offset: Int) -> Bool {
+        offset < 6 ? hasMACs.destination : offset >= 12 || hasMACs.source
+    }
     func isKnown(network offset: Int) -> Bool { !unknown.network.contains(offset) }
     func isKnown(transport offset: Int) -> Bool { !unknown.transport.contains(offset) }
 }

@@ -1,20 +1,13 @@
+internal import NetlinkCodec
+
 /// The registers of the nf_tables machine: sixteen words of four octets, some of which nobody here knows.
 struct Registers {
     private var octets = [UInt8](repeating: 0, count: 64)
     private var isUnknown = [Bool](repeating: false, count: 16)
 
-    /// Where a register begins: 1...4 are the older ones of sixteen octets, 8...23 words (enum nft_registers).
-    private static func start(_ register: UInt32) -> Int? {
-        switch register {
-        case 1...4: Int(register - 1) * 16
-        case 8...23: Int(register - 8) * 4
-        default: nil
-        }
-    }
-
     /// - Parameter value: nil for one that is not known here.
-    mutating func store(_ value: [UInt8]?, _ register: UInt32, length: Int? = nil) {
-        guard let start = Registers.start(register) else { return }
+    mutating func store(_ value: [UInt8]?, _ register: NftRegister, length: Int? = nil) {
+        guard let start = register.firstWord.map({ $0 * 4 }) else { return }
         let length = min(value?.count ?? length ?? 16, 64 - start)
         for word in 0..<(length + 3) / 4 { isUnknown[start / 4 + word] = value == nil }
         guard let value else { return }
@@ -23,8 +16,8 @@ struct Registers {
     }
 
     /// - Returns: nil for what is not known here.
-    func load(_ register: UInt32, _ length: Int) -> [UInt8]? {
-        guard let start = Registers.start(register), start + length <= 64,
+    func load(_ register: NftRegister, _ length: Int) -> [UInt8]? {
+        guard let start = register.firstWord.map({ $0 * 4 }), length >= 0, length <= 64 - start,
             !isUnknown[start / 4..<(start + length + 3) / 4].contains(true)
         else { return nil }
         return Array(octets[start..<start + length])

@@ -1,0 +1,71 @@
+internal import Addresses
+internal import NetlinkCodec
+
+/// Expressions that ask connection tracking, or what the kernel counts beside the packet.
+extension NftMachine {
+    mutating func account(
+        _ expression: NftListedExpression, _ registers: inout Registers, _ table: NftTable, _ chain: String
+    ) -> Step {
+        func isWithin(_ isSo: Bool, _ isInverted: Bool) -> Step { isSo != isInverted ? .matched : .noMatch }
+        switch expression {
+        case .limit(_, _, _, _, let isInverted):
+            supposition = "its limit of the rate is supposed not to be reached"
+            return isWithin(true, isInverted)
+        case .connectionLimit(let count, let isInverted):
+            supposition = "supposed that there is no other connection that it counts"
+            return isWithin(count >= 1, isInverted)
+        case .quota(let limit, let used, let flags):
+            // NFT_QUOTA_F_INV.
+            return isWithin(used < limit, flags & 1 != 0)
+        // An element is added, with its own limits.
+        case .dynamicSet(let set, _, _, _, _, let isInverted, let expressions):
+            for expression in expressions {
+                let result = step(expression, &registers, table, chain)
+                guard case .matched = result else { return result }
+            }
+            context.connection.updated.insert(Ruleset.Place(table: table, name: set))
+            return isWithin(true, isInverted)
+        // Others count, or help connection tracking.
+        case .object(let type, _):
+            return [.quota, .limit, .connectionLimit].contains(type)
+                ? .unknown("it uses an object with a name") : .matched
+        default: return .anything("it uses `\(expression.name)`")
+        }
+    }
+
+    mutating func setConnection(_ key: NftExpression.Connection, _ octets: [UInt8]?) -> Step {
+        guard key == .mark, context.connection.tracking.isTracked else { return .matched }
+        context.connection.isMarkKnown = octets != nil
+        guard let octets else { return .unknown("it sets a mark that is not known") }
+        context.connection.mark = octets[...].load(UInt32.self, at: 0)
+        return .matched
+    }
+
+    mutating func leaveUntracked() {
+        if !context.connection.tracking.isTracked { context.connection.tracking = .untracked }
+    }
+
+    private func port(_ number: UInt16?) -> [UInt8]? { number.map { [UInt8($0 >> 8), UInt8($0 & 0xff)] } }
+
+    func connection(_ key: NftExpression.Connection, _ direction: UInt8) -> [UInt8]? {
+        let connection = context.connection
+        let isAnswer = connection.tracking == .established
+        // The other direction's ends are settled when the question has left.
+        let other = isAnswer && connection.isRewritingKnown ? connection.final.reversed : nil
+        let ends = direction == 0 ? connection.original : other
+        switch key {
+        case .state: return octets(connection.tracking.stateBit)
+        case .direction: return [isAnswer ? 1 : 0]
+        case .status:
+            guard connection.isRewritingKnown else { return nil }
+            return octets(connection.rewritten | (isAnswer ? TrackedConnection.answered : 0))
+        case .mark: return connection.isMarkKnown ? octets(connection.mark) : nil
+        case .source, .sourceIPv4, .sourceIPv6: return ends?.source.bytes
+        case .destination, .destinationIPv4, .destinationIPv6: return ends?.destination.bytes
+        case .transportProtocol: return [packet.transport.number(packet.family)]
+        case .sourcePort where packet.transport != .icmp: return port(ends?.sourcePort)
+        case .destinationPort where packet.transport != .icmp: return port(ends?.destinationPort)
+        default: return nil
+        }
+    }
+}

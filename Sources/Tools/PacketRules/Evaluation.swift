@@ -1,0 +1,205 @@
+internal import NetlinkCodec
+
+/// Chains and rules.
+///
+/// A rule may match or not, as far as can be known from here. The packet then goes on as if it did not match, which is said in
+/// ``remarks``; what would come of it otherwise is worked out on a copy, and only its kind is kept.
+extension NftMachine {
+    /// NFT_JUMP_STACK_SIZE, linux/netfilter/nf_tables.h of the kernel.
+    private static let maximumDepth = 16
+
+    /// What comes of one expression.
+    enum Step {
+        case matched, noMatch
+        case verdict(NftVerdict)
+        case rejected
+        /// It matches or not, and this is why it cannot be known.
+        case unknown(String)
+        /// It may do anything to the packet.
+        case anything(String)
+    }
+
+    /// Runs the packet through a base chain; false where that takes it away.
+    mutating func passes(_ base: NftListedChain) -> Bool {
+        let outcomes = evaluate(base.chain.name, base.table, 0)
+        // NF_DROP, linux/netfilter.h.
+        let isStrict = base.policy == 0
+        var others = outcomes.others
+        if others.contains(.end) { others.insert(isStrict ? .drop : .accept) }
+        let found: Drop? =
+            switch outcomes.assumed {
+            case .accept: nil
+            case .drop(let drop): drop
+            case .end where isStrict:
+                Drop(table: base.table, chain: base.chain.name, rule: nil, comment: "", isRejected: false)
+            case .end: nil
+            }
+        guard let found else {
+            if others.contains(.drop) { mayBeDropped = true }
+            return true
+        }
+        if drop == nil { drop = found }
+        if !others.contains(.accept), certainDrop == nil { certainDrop = found }
+        return false
+    }
+
+    private mutating func evaluate(_ chain: String, _ table: NftTable, _ depth: Int) -> Outcomes {
+        guard depth < NftMachine.maximumDepth, let rules = ruleset.rules[Ruleset.Place(table: table, name: chain)]
+        else { return Outcomes(assumed: .end, others: .anything) }
+        return evaluate(rules[...], table, depth)
+    }
+
+    private mutating func evaluate(_ rules: ArraySlice<Ruleset.Rule>, _ table: NftTable, _ depth: Int) -> Outcomes {
+        var others: Outcomes.Kinds = []
+        for (position, rule) in zip(rules.indices, rules) {
+            guard steps < NftMachine.maximumSteps else { return Outcomes(assumed: .end, others: .anything) }
+            steps += 1
+            let (result, alternatives) = run(rule, table)
+            let place = "rule \(rule.handle) of chain \(rule.chain) in table \(table)"
+            if let supposition { remarks.append("\(place): \(supposition)") }
+            others.formUnion(trying { $0.kinds(of: alternatives, table, depth) })
+            let assumed: Outcomes.Outcome
+            var mayGoOn = supposition != nil
+            switch result {
+            case .noMatch, .matched: continue
+            case .unknown(let what):
+                remarks.append("\(place) is taken as not matching: \(what)")
+                continue
+            case .anything(let what):
+                remarks.append("\(place) is taken as not matching: \(what)")
+                others.formUnion(.anything)
+                continue
+            case .rejected: assumed = .drop(rule.drop(table, isRejected: true))
+            case .verdict(.accept): assumed = .accept
+            case .verdict(.drop): assumed = .drop(rule.drop(table, isRejected: false))
+            case .verdict(.return): assumed = .end
+            case .verdict(.goto(let target)):
+                let inner = evaluate(target, table, depth + 1)
+                others.formUnion(inner.others)
+                assumed = inner.assumed
+            case .verdict(.jump(let target)):
+                let inner = evaluate(target, table, depth + 1)
+                others.formUnion(inner.others.subtracting(.end))
+                guard inner.assumed.isFinal else { continue }
+                if inner.others.contains(.end) { mayGoOn = true }
+                assumed = inner.assumed
+            }
+            if mayGoOn { others.formUnion(trying { $0.evaluate(rules[(position + 1)...], table, depth).all }) }
+            return Outcomes(assumed: assumed, others: others)
+        }
+        return Outcomes(assumed: .end, others: others)
+    }
+
+    /// What may come of verdicts that a rule may give.
+    private mutating func kinds(of verdicts: [NftVerdict], _ table: NftTable, _ depth: Int) -> Outcomes.Kinds {
+        verdicts.reduce(into: []) { kinds, verdict in
+            switch verdict {
+            case .accept: kinds.insert(.accept)
+            case .drop: kinds.insert(.drop)
+            case .return: kinds.insert(.end)
+            case .goto(let target): kinds.formUnion(trying { $0.evaluate(target, table, depth + 1).all })
+            case .jump(let target):
+                kinds.formUnion(trying { $0.evaluate(target, table, depth + 1).all.subtracting(.end) })
+            }
+        }
+    }
+
+    /// Runs the body on a copy, of which only the effort is kept.
+    private mutating func trying<Value>(_ body: (inout NftMachine) -> Value) -> Value {
+        var copy = self
+        let value = body(&copy)
+        steps = copy.steps
+        return value
+    }
+
+    /// Runs the packet through one rule.
+    ///
+    /// - Returns: what comes of it, and where that is not known the verdicts that it may give.
+    private mutating func run(_ rule: Ruleset.Rule, _ table: NftTable) -> (Step, alternatives: [NftVerdict]) {
+        var registers = Registers()
+        supposition = nil
+        defer { if !rule.matters { supposition = nil } }
+        for (position, expression) in zip(rule.expressions.indices, rule.expressions) {
+            let earlier = supposition
+            switch step(expression, &registers, table, rule.chain) {
+            case .matched: continue
+            case .noMatch where supposition != earlier && rule.matters:
+                return (.noMatch, suppose(rule.expressions[position...], registers, table, rule.chain))
+            case .unknown(let what):
+                guard rule.matters || expression.isLookup else { return (.noMatch, []) }
+                return (.unknown(what), suppose(rule.expressions[position...], registers, table, rule.chain))
+            case .anything(let what): return rule.matters ? (.anything(what), []) : (.noMatch, [])
+            case let result: return (result, [])
+            }
+        }
+        if supposition != nil, rule.matters { isInDoubt = true }
+        return (.matched, [])
+    }
+
+    /// Goes on as if the first expression, of which that is not known, matched.
+    private mutating func suppose(
+        _ expressions: ArraySlice<NftListedExpression>, _ registers: Registers, _ table: NftTable, _ chain: String
+    ) -> [NftVerdict] {
+        var (other, registers) = (self, registers)
+        var result = verdicts(ofUnknown: expressions[expressions.startIndex], &registers, table)
+        for expression in expressions.dropFirst() {
+            guard result == nil else { break }
+            switch other.step(expression, &registers, table, chain) {
+            case .matched: continue
+            case .noMatch: return []
+            case .verdict(let verdict): result = [verdict]
+            case .rejected: result = [.drop]
+            case .unknown: result = verdicts(ofUnknown: expression, &registers, table)
+            case .anything: isInDoubt = true
+            }
+        }
+        if other.packet.mark != packet.mark || !other.context.isMarkKnown { context.isMarkKnown = false }
+        if other.context.connection.mark != context.connection.mark || !other.context.connection.isMarkKnown {
+            context.connection.isMarkKnown = false
+        }
+        other.packet.mark = packet.mark
+        if other.packet != packet || other.context.connection.tracking != context.connection.tracking {
+            isInDoubt = true
+        }
+        context.connection.updated.formUnion(other.context.connection.updated)
+        return result ?? []
+    }
+
+    /// What a verdict map may give; nil for other expressions, after which the rule goes on.
+    private func verdicts(
+        ofUnknown expression: NftListedExpression, _ registers: inout Registers, _ table: NftTable
+    ) -> [NftVerdict]? {
+        guard case .lookup(let name, _, _, let destination?) = expression else { return nil }
+        guard destination == .verdict else {
+            registers.store(nil, destination)
+            return nil
+        }
+        return ruleset.sets[Ruleset.Place(table: table, name: name)]?.verdicts ?? [.accept, .drop, .return]
+    }
+}
+
+extension Outcomes.Outcome {
+    fileprivate var isFinal: Bool { if case .end = self { false } else { true } }
+}
+
+extension Ruleset.Rule {
+    fileprivate func drop(_ table: NftTable, isRejected: Bool) -> Drop {
+        Drop(table: table, chain: chain, rule: handle, comment: comment, isRejected: isRejected)
+    }
+}
+
+extension NftListedExpression {
+    fileprivate var isLookup: Bool { if case .lookup = self { true } else { false } }
+
+    /// Whether what becomes of a packet may depend on a rule that has it.
+    var matters: Bool {
+        switch self {
+        // Marks, which other rules and routes look at.
+        case .setMeta(let key, _): key == .mark
+        case .setConnection(let key, _, _): key == .mark
+        case .lookup(_, _, _, let destination): destination == .verdict
+        case .setPayload, .immediate, .nat, .masquerade, .redirect, .reject, .noTrack, .xtablesTarget, .other: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,75 @@
+public import Addresses
+public import Inventory
+internal import NetlinkCodec
+
+/// A packet that a node forwards, of a TCP connection to no port in particular.
+public struct ForwardedPacket: Sendable {
+    public var source: IPAddress
+    public var destination: IPAddress
+    /// Nil where they are not known.
+    public var input: Interface?
+    public var output: Interface?
+    /// Whether it answers the packet that has begun the connection.
+    public var isAnswer: Bool
+
+    /// - Precondition: both addresses are of one family.
+    public init(
+        from source: IPAddress, to destination: IPAddress, input: Interface?, output: Interface?, isAnswer: Bool = false
+    ) {
+        precondition(source.family == destination.family, "a packet has one family")
+        self.source = source
+        self.destination = destination
+        self.input = input
+        self.output = output
+        self.isAnswer = isAnswer
+    }
+}
+
+extension Ruleset {
+    /// Spread evenly, so that a range of ports has its share of them. They are nobody's: rules name others.
+    private static let ports = stride(from: UInt16(2957), to: .max, by: 1 << 13)
+
+    /// What becomes of a packet at the forward hook, with most ports: rules that accept some ports are no way through.
+    ///
+    /// Its mark, its MACs, and what has been rewritten of its connection are not known.
+    public func fate(of forwarded: ForwardedPacket) -> Fate {
+        var (drops, passing, unknown): ([Drop], Int, Int) = ([], 0, 0)
+        for port in Ruleset.ports {
+            switch fate(of: forwarded, port: port) {
+            case .dropped(let drop): drops.append(drop)
+            case .passes: passing += 1
+            case .notKnown: unknown += 1
+            }
+            // One port of eight may be in a small range; more than one makes a difference.
+            let counts = [drops.count, passing, unknown]
+            guard counts.reduce(0, +) - (counts.max() ?? 0) < 2, unknown < 2 else { return .notKnown }
+        }
+        if let drop = drops.first, drops.count > 1 { return .dropped(drop) }
+        return .passes
+    }
+
+    private func fate(of forwarded: ForwardedPacket, port: UInt16) -> Fate {
+        let client: UInt16 = 45_871
+        var packet =
+            forwarded.isAnswer
+            ? Packet(.tcp, from: forwarded.source, port, to: forwarded.destination, client)
+            : Packet(.tcp, from: forwarded.source, client, to: forwarded.destination, port)
+        packet.hopLimit = nil
+        var connection = TrackedConnection(forwarded.isAnswer ? packet.reversed : packet)
+        connection.tracking = forwarded.isAnswer ? .established : .new
+        // It began before this hook, and what has translated an answer's question is behind it.
+        connection.isRewritingKnown = !forwarded.isAnswer
+        connection.isMarkKnown = false
+        var context = HookContext(
+            point: .forward, families: packet.family == .v4 ? [.ip, .inet] : [.ip6, .inet], connection: connection)
+        context.input = forwarded.input
+        context.output = forwarded.output
+        context.isAnswer = forwarded.isAnswer
+        context.isMarkKnown = false
+        // RTN_UNICAST, linux/rtnetlink.h: what is forwarded is for a host elsewhere, and from one.
+        context.addressTypes = [packet.source: 1, packet.destination: 1]
+        var machine = NftMachine(self, packet, context)
+        machine.run()
+        return machine.fate
+    }
+}

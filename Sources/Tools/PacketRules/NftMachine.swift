@@ -1,0 +1,202 @@
+public import Addresses
+public import Inventory
+public import NetlinkCodec
+
+/// Where a packet is when rules look at it, and what is known of it beside its headers.
+public struct HookContext: Sendable {
+    public var point: NftChain.Point
+    /// `ip` and `inet`, `ip6` and `inet`, or `bridge`.
+    public var families: [NftFamily]
+    /// Of what is forwarded, nil where it is not known.
+    public var input: Interface?
+    public var output: Interface?
+    /// Ends of the frame, where they are known.
+    public var macs: (source: MACAddress?, destination: MACAddress?)
+    /// The bridge that the ports belong to.
+    public var bridge: String?
+    /// Whether the packet answers one that has come through here.
+    public var isAnswer = false
+    /// What connection tracking knows of it.
+    public var connection: TrackedConnection
+    /// Whether the packet's mark is known: others than rules set it too.
+    public var isMarkKnown = true
+    /// RTN_* of addresses.
+    public var addressTypes: [IPAddress: UInt8] = [:]
+    /// Index of the interface by which the source is reached; 0 for none, nil where nobody has asked.
+    public var sourceInterface: UInt32?
+    /// What `masquerade` puts for the source.
+    public var masqueradeSource: IPAddress?
+
+    public init(point: NftChain.Point, families: [NftFamily], connection: TrackedConnection) {
+        self.point = point
+        self.families = families
+        self.connection = connection
+    }
+
+    var family: NftFamily { families.contains(.bridge) ? .bridge : families[0] }
+}
+
+/// Runs a packet through the rules of a hook, as nf_tables does.
+///
+/// Some things cannot be known from here: what the sender has put into other parts of the packet, random numbers, extensions
+/// of xtables, rules of a kind that is not understood. A rule that depends on them is taken as not matching, and ``remarks``
+/// say so: that is the way on which ``packet``, ``rewrites`` and ``drop`` are. Whether the packet gets through in any case
+/// is its ``fate``.
+public struct NftMachine {
+    let ruleset: Ruleset
+    public internal(set) var packet: Packet
+    public internal(set) var context: HookContext
+    public private(set) var rewrites: [String] = []
+    public internal(set) var remarks: [String] = []
+    /// Whether what is sent from here has to be routed again: filter chains may mark it, and that changes nothing.
+    public private(set) var isRerouted = false
+    /// What has been supposed of a rule to go on with it.
+    var supposition: String?
+    /// Who has taken the packet away, on the way that is taken.
+    public internal(set) var drop: Drop?
+    /// Who takes it away on any way.
+    var certainDrop: Drop?
+    /// Whether a rule that is taken as not matching would have taken it away.
+    var mayBeDropped = false
+    /// Whether such a rule would have made another packet of it.
+    var isInDoubt = false
+    var headers: PacketHeaders
+    /// How many rules it has met, on all ways.
+    var steps = 0
+
+    /// Of a ruleset with more nothing is known.
+    static let maximumSteps = 500_000
+
+    public init(_ ruleset: Ruleset, _ packet: Packet, _ context: HookContext) {
+        self.ruleset = ruleset
+        self.packet = packet
+        self.context = context
+        headers = PacketHeaders(
+            packet, source: context.macs.source, destination: context.macs.destination, isAnswer: context.isAnswer)
+    }
+
+    /// What becomes of the packet, whatever is not known of it.
+    public var fate: Fate {
+        guard !isInDoubt else { return .notKnown }
+        if let certainDrop { return .dropped(certainDrop) }
+        return drop == nil && !mayBeDropped ? .passes : .notKnown
+    }
+
+    /// What happens at a hook.
+    private enum Stage {
+        /// Connection tracking looks at the packet.
+        case tracking
+        /// Addresses are rewritten by these chains, or put back.
+        case translation([NftListedChain])
+        case chain(NftListedChain)
+    }
+
+    /// What happens at the hook, in the kernel's order: chains of type nat are asked at a place of their own, whatever their
+    /// priority is (enum nf_ip_hook_priorities, linux/netfilter_ipv4.h).
+    private var stages: [Stage] {
+        let all = ruleset.baseChains(context.point, context.families)
+        var stages: [(priority: Int32, stage: Stage)] = all.filter { $0.chain.hook?.type != "nat" }
+            .map { ($0.chain.hook?.priority ?? 0, .chain($0)) }
+        func insert(_ stage: Stage, _ priority: Int32) {
+            stages.insert((priority, stage), at: stages.firstIndex { $0.priority > priority } ?? stages.endIndex)
+        }
+        if context.point == .prerouting || context.point == .output { insert(.tracking, -200) }
+        if context.family != .bridge, context.point != .forward {
+            insert(
+                .translation(all.filter { $0.chain.hook?.type == "nat" }),
+                rewriting == TrackedConnection.destinationRewritten ? -100 : 100)
+        }
+        return stages.map { $0.stage }
+    }
+
+    /// Runs it through everything that happens at the hook.
+    public mutating func run() { run(stages[...]) }
+
+    private mutating func run(_ stages: ArraySlice<Stage>) {
+        for (position, stage) in zip(stages.indices, stages) where !passes(stage) {
+            guard certainDrop == nil else { return }
+            // It may have got through here: then the others decide.
+            var other = self
+            other.run(stages[(position + 1)...])
+            certainDrop = other.certainDrop
+            isInDoubt = other.isInDoubt
+            return
+        }
+    }
+
+    private mutating func passes(_ stage: Stage) -> Bool {
+        switch stage {
+        case .tracking:
+            if context.connection.tracking == .invalid { context.connection.tracking = context.connection.finding }
+        case .translation(let chains):
+            let before = packet.destination
+            switch context.connection.tracking {
+            case .established: restore()
+            case .new:
+                guard context.connection.settled & rewriting == 0 else { break }
+                for chain in chains where context.connection.rewritten & rewriting == 0 {
+                    guard passes(chain) else { return false }
+                }
+                context.connection.settled |= rewriting
+            case .invalid, .untracked: break
+            }
+            if packet.destination != before { isRerouted = true }
+        case .chain(let chain):
+            let before = packet.mark
+            guard passes(chain) else { return false }
+            if chain.chain.hook?.type == "route", packet.mark != before { isRerouted = true }
+        }
+        return true
+    }
+
+    /// What is rewritten at this hook: destinations or sources.
+    private var rewriting: UInt32 {
+        context.point == .prerouting || context.point == .output
+            ? TrackedConnection.destinationRewritten : TrackedConnection.sourceRewritten
+    }
+
+    /// Of an answer, puts back what was rewritten of the question: the destination first, the source last.
+    private mutating func restore() {
+        let wanted = context.connection.original.reversed
+        if rewriting == TrackedConnection.destinationRewritten {
+            guard packet.destination != wanted.destination || packet.destinationPort != wanted.destinationPort else {
+                return
+            }
+            packet.destination = wanted.destination
+            packet.destinationPort = wanted.destinationPort
+            rewrites.append("destination becomes \(packet.destinationText) again (connection tracking)")
+        } else {
+            guard packet.source != wanted.source || packet.sourcePort != wanted.sourcePort else { return }
+            packet.source = wanted.source
+            packet.sourcePort = wanted.sourcePort
+            rewrites.append("source becomes \(packet.sourceText) again (connection tracking)")
+        }
+        refresh()
+    }
+
+    private mutating func refresh() {
+        headers = PacketHeaders(
+            packet, source: context.macs.source, destination: context.macs.destination, isAnswer: context.isAnswer)
+    }
+
+    /// Rewrites the packet for good, and says so.
+    mutating func rewrite(
+        source: IPAddress? = nil, destination: IPAddress? = nil, port: UInt16? = nil, _ table: NftTable,
+        _ chain: String
+    ) -> Step {
+        let place = "table \(table), chain \(chain)"
+        if source != nil || (destination == nil && rewriting == TrackedConnection.sourceRewritten) {
+            packet.source = source ?? packet.source
+            if let port, packet.transport != .icmp { packet.sourcePort = port }
+            context.connection.rewritten |= TrackedConnection.sourceRewritten
+            rewrites.append("source becomes \(packet.source) (\(place))")
+        } else {
+            packet.destination = destination ?? packet.destination
+            if let port, packet.transport != .icmp { packet.destinationPort = port }
+            context.connection.rewritten |= TrackedConnection.destinationRewritten
+            rewrites.append("destination becomes \(packet.destinationText) (\(place))")
+        }
+        refresh()
+        return .verdict(.accept)
+    }
+}
