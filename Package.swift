@@ -100,7 +100,7 @@ let package = Package(
         plugin("CNI", ["Addresses", "Attachments", "JSON", "Logging", "Posix"]),
         plugin("DBus", ["Posix"]),
         plugin("NftSyntax", ["Addresses", "NetlinkCodec"]),
-        plugin("IPAM", ["Addresses", "Attachments", "Files", "Logging", "Posix"]),
+        plugin("IPAM", ["Addresses", "Attachments", "Files", "Posix"]),
         plugin(
             "Netfilter",
             [
@@ -162,6 +162,8 @@ let package = Package(
         supportProgram("ipam-driver", in: "StoreDriver", ["Addresses", "Attachments", "IPAM"]),
         // Writes a file, to be killed at it.
         supportProgram("file-driver", in: "FileDriver", ["Files", "Posix"]),
+        // Waits for a lock as a plugin does.
+        supportProgram("lock-driver", in: "LockDriver", ["Posix"]),
         // Lets a system call of a program go wrong.
         supportProgram("fault-injector", in: "FaultInjector"),
 
@@ -170,7 +172,7 @@ let package = Package(
         tests("Base", "FilesTests", ["Files", "Posix", "fault-injector", "file-driver"]),
         tests("Base", "JSONTests", ["JSON", "Posix", "TestSupport"]),
         tests("Base", "LoggingTests", ["Logging", "Posix"]),
-        tests("Base", "PosixTests", ["Posix"]),
+        tests("Base", "PosixTests", ["Posix", "lock-driver"]),
         tests("Kernel", "NetlinkCodecTests", ["Addresses", "NetlinkCodec", "TestSupport"]),
         tests(
             "Kernel", "KernelTests",

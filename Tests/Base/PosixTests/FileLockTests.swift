@@ -2,98 +2,78 @@ import Foundation
 import Posix
 import Testing
 
-/// A lock is had in the end or given up in time, and nothing of the process is another afterwards.
+/// A lock is had in the end or given up in time.
 @Suite struct FileLockTests {
-    static let waits: [LockWait] = [.queued, .polling(), .polling(firstPause: 0, longestPause: 0)]
+    /// A file whose lock this test holds.
+    private final class Held {
+        let path = NSTemporaryDirectory() + "swt-lock-\(UUID())"
+        private var descriptor: Int32?
 
-    static func newPath() -> String { NSTemporaryDirectory() + "swt-lock-\(UUID())" }
+        init() throws {
+            let file = try FileDescriptor.open(path, [.readWrite, .create])
+            try file.lockExclusively(milliseconds: 0)
+            descriptor = file.release()
+        }
 
-    /// In a process of their own: the timer of the first kind is the whole process's.
-    @Test func whoeverComesTooLateGivesUpWhenTheTimeIsOver() async {
-        await #expect(processExitsWith: .success) {
-            for wait in FileLockTests.waits {
-                let path = FileLockTests.newPath()
-                let first = try FileDescriptor.open(path, [.readWrite, .create])
-                let second = try FileDescriptor.open(path, .readWrite)
-                try first.lockExclusively(milliseconds: 0)
-                let start = MonotonicClock.milliseconds
-                try second.lockExclusively(milliseconds: 60, waiting: wait, expecting: .tryAgain)
-                let waited = MonotonicClock.milliseconds - start
-                guard waited >= 59 else { fatalError("gave up after \(waited) ms, \(wait)") }
-                try second.lockShared(milliseconds: 0, waiting: wait, expecting: .tryAgain)
-                unlink(path)
-                _ = first.rawValue
+        deinit {
+            letGo()
+            unlink(path)
+        }
+
+        func letGo() {
+            if let descriptor { close(descriptor) }
+            descriptor = nil
+        }
+
+        /// Starts a process of one thread that waits for it in the kernel's queue.
+        func waiter(milliseconds: Int) throws -> Process {
+            let process = Process()
+            process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+                .appending(path: "lock-driver")
+            process.arguments = [path, "\(milliseconds)"]
+            try process.run()
+            return process
+        }
+
+        /// Whether somebody is in the queue: the kernel's list has a line with an arrow for each (proc_locks(5)).
+        func isWaitedFor() throws -> Bool {
+            let inode = try FileStatus.of(path).inode
+            return try String(contentsOfFile: "/proc/locks", encoding: .utf8).split(separator: "\n").contains {
+                $0.contains("-> FLOCK") && $0.contains(":\(inode) ")
             }
         }
     }
 
-    @Test func aLockThatIsLetGoIsHadByWhoeverWaits() async {
-        await #expect(processExitsWith: .success) {
-            for wait in FileLockTests.waits {
-                let path = FileLockTests.newPath()
-                let first = try FileDescriptor.open(path, [.readWrite, .create])
-                let second = try FileDescriptor.open(path, .readWrite)
-                try first.lockExclusively(milliseconds: 0)
-                let raw = first.release()
-                let thread = Thread {
-                    usleep(5000)
-                    close(raw)
-                }
-                // SIGALRM is for the thread that waits.
-                var alarm = sigset_t()
-                var before = sigset_t()
-                sigemptyset(&alarm)
-                sigaddset(&alarm, SIGALRM)
-                pthread_sigmask(SIG_BLOCK, &alarm, &before)
-                thread.start()
-                pthread_sigmask(SIG_SETMASK, &before, nil)
-                try second.lockExclusively(milliseconds: 10_000, waiting: wait)
-                unlink(path)
-            }
-        }
+    private static let polling: [LockWait] = [.polling(), .polling(firstPause: 0, longestPause: 0)]
+
+    @Test(arguments: polling) func whoeverPollsTooLongGivesUpWhenTheTimeIsOver(_ wait: LockWait) throws {
+        let held = try Held()
+        let second = try FileDescriptor.open(held.path, .readWrite)
+        let start = MonotonicClock.milliseconds
+        #expect(throws: Errno.tryAgain) { try second.lockExclusively(milliseconds: 60, waiting: wait) }
+        #expect(MonotonicClock.milliseconds - start >= 59)
+        #expect(throws: Errno.tryAgain) { try second.lockShared(milliseconds: 0, waiting: wait) }
+        held.letGo()
+        try second.lockExclusively(milliseconds: 10_000, waiting: wait)
     }
 
-    @Test func signalAndTimerAreAsBefore() async {
-        await #expect(processExitsWith: .success) {
-            for wait in FileLockTests.waits {
-                signal(SIGALRM) { _ in }
-                var before = sigaction()
-                sigaction(SIGALRM, nil, &before)
-                let path = FileLockTests.newPath()
-                let first = try FileDescriptor.open(path, [.readWrite, .create])
-                let second = try FileDescriptor.open(path, .readWrite)
-                try first.lockExclusively(milliseconds: 0)
-                try second.lockExclusively(milliseconds: 20, waiting: wait, expecting: .tryAgain)
-                var (after, timer) = (sigaction(), itimerval())
-                sigaction(SIGALRM, nil, &after)
-                getitimer(__itimer_which_t(ITIMER_REAL.rawValue), &timer)
-                let handlers = [before, after].map {
-                    unsafeBitCast($0.__sigaction_handler.sa_handler, to: Int.self)
-                }
-                guard handlers[0] == handlers[1], timer.it_value.tv_sec == 0, timer.it_value.tv_usec == 0 else {
-                    fatalError("\(wait)")
-                }
-                unlink(path)
-                _ = first.rawValue
-            }
-        }
-    }
-}
-
-extension FileDescriptor {
-    fileprivate func lockExclusively(milliseconds: UInt32, waiting: LockWait, expecting expected: Errno) throws {
-        do throws(Errno) { try lockExclusively(milliseconds: milliseconds, waiting: waiting) } catch {
-            guard error == expected else { throw error }
-            return
-        }
-        fatalError("it was to be had, \(waiting)")
+    /// It also sees that SIGALRM and the timer are afterwards as they were before.
+    @Test func whoeverQueuesTooLongGivesUpWhenTheTimeIsOver() throws {
+        let held = try Held()
+        let waiter = try held.waiter(milliseconds: 60)
+        waiter.waitUntilExit()
+        #expect(waiter.terminationStatus == EAGAIN)
     }
 
-    fileprivate func lockShared(milliseconds: UInt32, waiting: LockWait, expecting expected: Errno) throws {
-        do throws(Errno) { try lockShared(milliseconds: milliseconds, waiting: waiting) } catch {
-            guard error == expected else { throw error }
-            return
+    @Test func aLockThatIsLetGoIsHadByWhoeverQueues() throws {
+        let held = try Held()
+        let waiter = try held.waiter(milliseconds: 60_000)
+        while try !held.isWaitedFor() {
+            try #require(waiter.isRunning, "it gave up: \(waiter.terminationStatus)")
+            sched_yield()
         }
-        fatalError("it was to be had, \(waiting)")
+        held.letGo()
+        waiter.waitUntilExit()
+        #expect(waiter.terminationStatus == 0)
     }
 }
