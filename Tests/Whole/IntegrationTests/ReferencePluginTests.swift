@@ -111,10 +111,14 @@ import Testing
         func result(_ node: Node, _ runtime: CNIRuntime) throws -> JSONValue {
             guard case .object(var plugin) = node.bridge(ipam: ipam) else { return [:] }
             plugin["type"] = "host-local"
-            return try runtime.add(
+            let result = try runtime.add(
                 node.network(.object(plugin), version: version),
                 PodAttachment(containerID: "a", netns: "/run/netns/none")
             ).result
+            // Of an answer without DNS settings the reference's versions have an empty object or none.
+            guard case .object(var answer) = result, answer["dns"] == [:] else { return result }
+            answer["dns"] = nil
+            return .object(answer)
         }
         #expect(try result(node, ours(node)) == result(other, theirs(other)))
     }
