@@ -1,6 +1,6 @@
 /// An address with a prefix length, such as `10.1.0.5/16`.
 ///
-/// It stands for an interface's address (host bits kept) or, when `isNetwork`, for a subnet.
+/// It represents an interface's address (host bits kept) or, if `isNetwork`, a subnet.
 public struct CIDR: Sendable, Hashable {
     public let address: IPAddress
     /// 0...32 for IPv4, 0...128 for IPv6.

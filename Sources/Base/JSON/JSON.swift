@@ -46,7 +46,7 @@ public enum JSON: Sendable, Hashable {
         public var isEmpty: Bool { members.isEmpty }
     }
 
-    /// What people call this kind of value in an error message.
+    /// The name of this kind of value for error messages.
     public var kind: String {
         switch self {
         case .null: "null"

@@ -31,7 +31,7 @@ public struct Failure: Error, Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - attempt: such as `add address 10.1.0.5/16 to eth0 in /run/netns/a`.
-    ///   - kernelText: the kernel's own words, from extended acknowledgements.
+    ///   - kernelText: the kernel's error text, from extended acknowledgements.
     ///   - change: the tag of the change that was refused.
     public init(
         _ attempt: String, _ errno: Errno, kernelText: String? = nil, details: String = "", change: ChangeTag? = nil,

@@ -103,7 +103,7 @@ extension FileDescriptor {
         }
     }
 
-    /// recv(2) of what is there, without waiting. Descriptors that are sent along are not taken.
+    /// recv(2) of what has arrived, without waiting. Ignores passed descriptors.
     ///
     /// - Returns: at most `count` octets; none when the other end is closed.
     /// - Throws: `EAGAIN` when nothing is there.

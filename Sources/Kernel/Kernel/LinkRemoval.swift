@@ -95,7 +95,7 @@ extension NetlinkSocket {
             try execute("delete link \(name)") { $0.deleteLink(.index(index)) }
         } catch {
             guard error.errno != .noSuchDevice else { return }
-            // Its answer may have been dropped for want of room as well.
+            // Its answer may have been dropped for lack of room as well.
             guard error.isAnswerLost, try link(.index(index)) == nil else { throw error }
         }
     }

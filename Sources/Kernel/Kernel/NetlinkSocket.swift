@@ -91,7 +91,7 @@ public struct NetlinkSocket: ~Copyable {
         while true {
             let messages: [Message]
             do throws(Errno) { messages = try receive() } catch {
-                // The kernel dropped answers for want of room; earlier ones are still queued.
+                // The kernel dropped answers for lack of room; earlier ones are still queued.
                 if error == .noBufferSpace { continue }
                 // One known failure is enough.
                 if let (failed, answer) = firstFailure { throw refusal(of: changes, failed, answer) }
@@ -188,7 +188,7 @@ public struct NetlinkSocket: ~Copyable {
         return nil
     }
 
-    /// Receives one datagram; nil if the kernel had to drop some for want of room (netlink(7)), which happens only to sockets
+    /// Receives one datagram; nil if the kernel had to drop some for lack of room (netlink(7)), which happens only to sockets
     /// with notifications. Then it also discards what was queued, to make room again.
     private func receiveUnlessOverrun(_ attempt: @autoclosure () -> String) throws(Failure) -> [Message]? {
         do throws(Errno) { return try receive() } catch {

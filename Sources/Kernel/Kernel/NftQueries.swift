@@ -21,7 +21,7 @@ extension NetlinkSocket {
         }
     }
 
-    /// All chains of one family, whoever made them.
+    /// All chains of one family, including those of other programs.
     public mutating func chains(_ family: NftFamily) throws(Failure) -> [NftListedChain] {
         try dump("list chains", NftListedChain.init) { $0.dumpChains(family) }
     }

@@ -172,7 +172,7 @@ extension NftListedExpression {
     /// Reads one element of a list of expressions.
     init(_ expression: Attributes) { self.init(expression, isInner: false) }
 
-    /// - Parameter isInner: whether it is inside another expression; the kernel allows only one level.
+    /// - Parameter isInner: whether it is inside another expression; the kernel allows no nested ones there.
     private init(_ expression: Attributes, isInner: Bool) {
         let name = expression[NFTA.expressionName]?.text ?? ""
         let octets = expression[NFTA.expressionData]?.bytes ?? []

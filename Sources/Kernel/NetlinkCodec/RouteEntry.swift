@@ -150,7 +150,7 @@ extension MessageBuilder {
         ) { $0.entry(entry) }
     }
 
-    /// Adds a route, or replaces the one with the same destination, table and priority, whoever added it.
+    /// Adds a route, or replaces the one with the same destination, table and priority, even of another program.
     public mutating func replaceRoute(_ entry: RouteEntry) {
         message(
             RouteMessageType.newRoute, flags: MessageFlag.request | MessageFlag.create | MessageFlag.replace

@@ -122,7 +122,7 @@ public struct Configuration: Sendable {
         }
     }
 
-    /// Runs a decoder over the document, with its error as the runtime gets it: code 6 for a wrong type, 7 for a value.
+    /// Runs a decoder over the document; its errors have codes for the runtime: 6 for a wrong type, 7 for a wrong value.
     ///
     /// ```swift
     /// let ports = try configuration.decoding { reader throws(Failure) in

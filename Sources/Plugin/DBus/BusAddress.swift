@@ -18,7 +18,7 @@ enum BusAddress {
                 switch pair[..<equals] {
                 case "path": socket = .path(value)
                 case "abstract": socket = .abstract(value)
-                default: break  // Such as guid, for those that share connections.
+                default: break  // Such as guid, for clients that share connections.
                 }
             }
             if entry[..<colon] == "unix", let socket { sockets.append(socket) }

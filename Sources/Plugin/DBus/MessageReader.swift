@@ -90,7 +90,7 @@ struct MessageReader {
             let length = Int(try uint32())
             try align(MessageReader.alignment(of: type.dropFirst().first))
             _ = try take(length)
-        default:  // A structure or dictionary entry, as `endOfType` has seen.
+        default:  // A structure or dictionary entry, as `endOfType` has checked.
             var rest = type.dropFirst().dropLast()
             while !rest.isEmpty {
                 let end = try MessageReader.endOfType(rest, depth: depth)

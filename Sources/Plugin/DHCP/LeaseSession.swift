@@ -69,7 +69,7 @@ final class LeaseSession {
     /// When to do something next.
     var deadline: Int { min(machine.deadline, limit ?? .max, listensUntil) }
 
-    /// Does what is due.
+    /// Handles what is due.
     func timer(at now: Int) -> Outcome {
         guard now >= deadline else { return .ongoing }
         if let limit, now >= limit { return .failed(machine.problem) }
