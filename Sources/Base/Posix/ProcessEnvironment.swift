@@ -47,7 +47,7 @@ public enum ProcessEnvironment {
         FileDescriptor(owning: try once { ck_termination(isOfTerminal ? 1 : 0) })
     }
 
-    /// The working directory, from `/proc/self/cwd`; `/` if that cannot be read.
+    /// The working directory (getcwd(2)), read from `/proc/self/cwd`; `/` if that fails.
     public static var workingDirectory: String {
         (try? FileDescriptor.open("/proc/self", .directory).readSymbolicLink("cwd")) ?? "/"
     }
