@@ -1,6 +1,6 @@
 /// An address with a prefix length, such as `10.1.0.5/16`.
 ///
-/// It stands for an interface's address (host bits kept) or, when `isNetwork`, for a subnet.
+/// It represents an interface's address (host bits kept) or, if `isNetwork`, a subnet.
 public struct CIDR: Sendable, Hashable {
     public let address: IPAddress
     /// 0...32 for IPv4, 0...128 for IPv6.
@@ -18,17 +18,17 @@ public struct CIDR: Sendable, Hashable {
 
     public var family: IPFamily { address.family }
 
-    /// The same for IPv4-mapped IPv6: ``IPAddress/unmapped``, with a length that counts from there. Nil for a prefix that goes
-    /// beyond the mapped addresses.
+    /// IPv4-mapped IPv6 becomes IPv4, as in ``IPAddress/unmapped``, with the prefix length adjusted. Nil for a prefix that
+    /// extends beyond the mapped addresses.
     public var unmapped: CIDR? {
         guard address.unmapped.family != family else { return self }
         return prefixLength >= 96 ? CIDR(address.unmapped, prefixLength - 96) : nil
     }
 
-    /// The number of bits behind the prefix.
+    /// The number of bits after the prefix.
     public var hostBits: Int { family.bitWidth - prefixLength }
 
-    /// The bits behind the prefix, all set.
+    /// The bits after the prefix, all set.
     private var hostMask: UInt128 { hostBits == 128 ? .max : (UInt128(1) << UInt128(hostBits)) - 1 }
 
     /// The same prefix with the host bits cleared.
@@ -53,7 +53,7 @@ public struct CIDR: Sendable, Hashable {
 }
 
 extension CIDR: LosslessStringConvertible {
-    /// Reads `ADDRESS/LENGTH`; a missing length is not filled in.
+    /// Reads `ADDRESS/LENGTH`; the length is required.
     public init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2, let address = IPAddress(String(parts[0])),
@@ -70,7 +70,7 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
     public let first: IPAddress
     public let last: IPAddress
 
-    /// - Precondition: one family, and `first <= last`.
+    /// - Precondition: both of one family, and `first <= last`.
     public init(_ first: IPAddress, _ last: IPAddress) {
         precondition(first.family == last.family && first <= last, "a range goes upwards within one family")
         self.first = first
@@ -79,7 +79,7 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
 
     public var family: IPFamily { first.family }
 
-    /// How many addresses there are; the whole IPv6 space is one short of its true size.
+    /// The number of addresses; for the whole IPv6 space, one less than the true count.
     public var count: UInt128 {
         let distance = last.value - first.value
         return distance == .max ? .max : distance + 1
@@ -97,7 +97,7 @@ public struct AddressRange: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension [CIDR] {
-    /// The subnets that the addresses are in, each once.
+    /// The subnets of these addresses, without duplicates.
     public var networks: [CIDR] {
         var networks: [CIDR] = []
         for address in self where !networks.contains(address.network) { networks.append(address.network) }

@@ -1,5 +1,5 @@
 #if !hasFeature(Embedded)
-    // As the texts that people write.
+    // Encoded as the text that people write.
 
     extension IPAddress: Encodable {
         public func encode(to encoder: any Encoder) throws { try description.encode(to: encoder) }

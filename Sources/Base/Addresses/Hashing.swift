@@ -1,4 +1,4 @@
-/// 64-bit FNV-1a, with a final mix so that short texts that differ in their last letter differ everywhere.
+/// 64-bit FNV-1a. A final mix makes short texts that differ only in the last letter differ in all bits.
 public func fnv1a(_ text: String) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for octet in text.utf8 { hash = (hash ^ UInt64(octet)) &* 0x100_0000_01b3 }
@@ -7,7 +7,7 @@ public func fnv1a(_ text: String) -> UInt64 {
     return hash ^ hash >> 33
 }
 
-/// The low bits of a number, five to a character.
+/// The low bits of a number, five per character.
 public func base32(_ number: UInt64, characters: Int) -> String {
     let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567".utf8)
     var text: [UInt8] = []

@@ -11,9 +11,9 @@ public enum IPFamily: Sendable, Hashable, CaseIterable, CustomStringConvertible 
     public var description: String { self == .v4 ? "v4" : "v6" }
 }
 
-/// An IPv4 or IPv6 address: a plain number with its family.
+/// An IPv4 or IPv6 address: a number with its family.
 ///
-/// Ordering is by family (IPv4 first), then by value, so that a sorted list reads as people expect.
+/// Ordered by family (IPv4 first), then by value, so that a sorted list reads as people expect.
 public struct IPAddress: Sendable, Hashable, Comparable {
     public let family: IPFamily
     /// The address as a number; an IPv4 address occupies the low 32 bits.
@@ -26,7 +26,7 @@ public struct IPAddress: Sendable, Hashable, Comparable {
         self.value = value
     }
 
-    /// Reads 4 or 16 octets in network byte order; any other length is no address.
+    /// Reads 4 or 16 octets in network byte order; nil for any other length.
     public init?(bytes: ArraySlice<UInt8>) {
         switch bytes.count {
         case 4: family = .v4
@@ -51,7 +51,7 @@ public struct IPAddress: Sendable, Hashable, Comparable {
         return bytes
     }
 
-    /// The address `distance` steps further, or nil when that leaves the family's address space.
+    /// The address `distance` steps on, or nil if that leaves the family's address space.
     public func advanced(by distance: UInt128) -> IPAddress? {
         let (sum, overflow) = value.addingReportingOverflow(distance)
         return overflow || sum > family.maximum ? nil : IPAddress(family, sum)
@@ -68,9 +68,10 @@ public struct IPAddress: Sendable, Hashable, Comparable {
     /// 169.254.0.0/16 (RFC 3927) or fe80::/10 (RFC 4291).
     public var isLinkLocal: Bool { family == .v4 ? value >> 16 == 0xa9fe : value >> 118 == 0x3fa }
 
-    /// The IPv4 address that an IPv4-mapped one (::ffff:0:0/96, RFC 4291 section 2.5.5.2) stands for; any other as it is.
+    /// The IPv4 address that an IPv4-mapped one (::ffff:0:0/96, RFC 4291 section 2.5.5.2) stands for; any other address
+    /// unchanged.
     ///
-    /// What people and Go's programs write so is IPv4 to them; on no link is there such an address.
+    /// People and Go programs that write this form mean IPv4. No link carries such an address.
     public var unmapped: IPAddress {
         family == .v6 && value >> 32 == 0xffff ? IPAddress(.v4, value & 0xffff_ffff) : self
     }

@@ -9,14 +9,15 @@ public struct MACAddress: Sendable, Hashable {
         self.bytes = Array(bytes)
     }
 
-    /// A locally administered unicast address (IEEE 802) made from the low 48 bits of `seed`, but for the two that say so.
+    /// A locally administered unicast address (IEEE 802) made from the low 48 bits of `seed`, except the two bits that mark it as
+    /// such.
     public init(locallyAdministered seed: UInt64) {
         var bytes = (0..<6).reversed().map { UInt8(truncatingIfNeeded: seed >> UInt64($0 * 8)) }
         bytes[0] = bytes[0] & 0xfc | 0x02
         self.bytes = bytes
     }
 
-    /// Group addresses are for several receivers and never an interface's own.
+    /// Group addresses have several receivers; an interface never has one as its own.
     public var isMulticast: Bool { bytes[0] & 1 == 1 }
 
     public var isZero: Bool { bytes.allSatisfy { $0 == 0 } }

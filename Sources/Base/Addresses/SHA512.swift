@@ -1,9 +1,9 @@
 /// The SHA-512 digest of a text (FIPS 180-4), 64 octets.
 ///
-/// Other CNI plugins name what they make after it; nothing here depends on its strength.
+/// Other CNI plugins derive names of what they create from it; nothing here depends on its strength.
 public func sha512(_ text: String) -> [UInt8] {
     let message = Array(text.utf8)
-    // A one bit, zeros up to the last 16 octets of a block of 128, and there the length in bits.
+    // A one bit, then zeros up to the last 16 octets of a 128-octet block, which hold the length in bits.
     var padded = message + [0x80]
     padded += [UInt8](repeating: 0, count: (240 - padded.count % 128) % 128)
     padded += [UInt8](repeating: 0, count: 8) + octets(UInt64(message.count) * 8)
@@ -12,12 +12,12 @@ public func sha512(_ text: String) -> [UInt8] {
     return state.flatMap(octets)
 }
 
-/// The most significant first.
+/// Most significant octet first.
 private func octets(_ word: UInt64) -> [UInt8] {
     (0..<8).reversed().map { UInt8(truncatingIfNeeded: word >> UInt64($0 * 8)) }
 }
 
-/// Names follow the standard's: W is the message schedule, a to h the working variables.
+/// Names follow the standard: W is the message schedule, a to h are the working variables.
 private func compress(_ block: ArraySlice<UInt8>, into state: inout [UInt64]) {
     var w = (0..<16).map { word in
         block.dropFirst(word * 8).prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }

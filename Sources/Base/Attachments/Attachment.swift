@@ -1,12 +1,12 @@
-/// One interface of one container: what a plugin is called for, within one network.
+/// One interface of one container, within one network: the subject of a plugin call.
 ///
-/// The runtime says it by two variables (CNI spec 1.1.0, section 2, "Parameters"). A value may hold any text: ``isValid``
-/// tells whether a runtime may have said it.
+/// The runtime passes it in two variables (CNI spec 1.1.0, section 2, "Parameters"). A value may hold any text: ``isValid`` tells
+/// whether a runtime may have passed it.
 public struct Attachment: Sendable, Hashable {
-    /// `CNI_CONTAINERID`, see ``isContainerID(_:)``. Empty where a call is about no attachment (GC, STATUS, VERSION).
+    /// `CNI_CONTAINERID`, see ``isContainerID(_:)``. Empty for calls without an attachment (GC, STATUS, VERSION).
     public let containerID: String
-    /// `CNI_IFNAME`: the interface's name in the container, see ``isInterfaceName(_:)``. Empty in reservations of old
-    /// releases of the reference plugin, which knew the container only.
+    /// `CNI_IFNAME`: the interface's name in the container, see ``isInterfaceName(_:)``. Empty in reservations made by old
+    /// releases of the reference plugin, which recorded only the container.
     public let ifname: String
 
     public init(containerID: String, ifname: String) {
@@ -14,10 +14,10 @@ public struct Attachment: Sendable, Hashable {
         self.ifname = ifname
     }
 
-    /// Whether both parts are names that may be in use.
+    /// Whether both parts are valid names.
     public var isValid: Bool { Attachment.isContainerID(containerID) && Attachment.isInterfaceName(ifname) }
 
-    /// `CONTAINERID:IFNAME`, for a file in a directory of the network's. Neither part can have a colon; at most 144 octets.
+    /// `CONTAINERID:IFNAME`, for a file in a network's own directory. Neither part can contain a colon; at most 144 octets.
     public var fileName: String { "\(containerID):\(ifname)" }
 
     /// Reads ``fileName``; nil for anything else.
@@ -28,9 +28,9 @@ public struct Attachment: Sendable, Hashable {
     }
 }
 
-/// One interface of one container in one network: the name by which everything is found again that belongs to it.
+/// One interface of one container in one network: the name under which everything that belongs to it is found again.
 ///
-/// As in ``Attachment``, a value may hold any text; but what is read back from text is ``isValid``.
+/// As in ``Attachment``, a value may hold any text, but what is parsed from text is always ``isValid``.
 public struct AttachmentName: Sendable, Hashable, CustomStringConvertible {
     /// The network's name, see ``isNetwork(_:)``.
     public let network: String
@@ -52,18 +52,18 @@ public struct AttachmentName: Sendable, Hashable, CustomStringConvertible {
     /// The same within its network.
     public var attachment: Attachment { Attachment(containerID: containerID, ifname: ifname) }
 
-    /// Whether all parts are names that may be in use.
+    /// Whether all parts are valid names.
     public var isValid: Bool { AttachmentName.isNetwork(network) && attachment.isValid }
 
-    /// `NETWORK/CONTAINERID/IFNAME`, for people and for comments of nf_tables elements. No part can have a slash; at most
-    /// 241 octets.
+    /// `NETWORK/CONTAINERID/IFNAME`, for people and for comments of nf_tables elements. No part can contain a slash; at most 241
+    /// octets.
     public var description: String { "\(network)/\(containerID)/\(ifname)" }
 
     /// Reads ``description``; nil for anything else.
     public init?(_ description: String) { self.init(description, separatedBy: "/") }
 
-    /// `swiftlet NETWORK/CONTAINERID/IFNAME`, for the alias of a link (IFLA_IFALIAS, linux/if_link.h). At most 250 octets,
-    /// where the kernel takes 255 (IFALIASZ with its NUL, linux/if.h).
+    /// `swiftlet NETWORK/CONTAINERID/IFNAME`, for the alias of a link (IFLA_IFALIAS, linux/if_link.h). At most 250 octets; the
+    /// kernel accepts 255 (IFALIASZ with its NUL, linux/if.h).
     public var linkAlias: String { "\(AttachmentName.linkAliasPrefix)\(self)" }
 
     private static let linkAliasPrefix = "swiftlet "
@@ -75,8 +75,8 @@ public struct AttachmentName: Sendable, Hashable, CustomStringConvertible {
             String(Substring(linkAlias.utf8.dropFirst(AttachmentName.linkAliasPrefix.utf8.count))), separatedBy: "/")
     }
 
-    /// `NETWORK:CONTAINERID:IFNAME`, for a file in a directory of all networks. No part can have a colon; at most 241 octets,
-    /// where a file's name may have 255 (NAME_MAX, linux/limits.h).
+    /// `NETWORK:CONTAINERID:IFNAME`, for a file in a directory shared by all networks. No part can contain a colon; at most 241
+    /// octets, and a file name may have 255 (NAME_MAX, linux/limits.h).
     public var fileName: String { "\(network):\(containerID):\(ifname)" }
 
     /// Reads ``fileName``; nil for anything else.
@@ -89,7 +89,7 @@ public struct AttachmentName: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// By octets: in an interface's name a combining character may follow the separator.
+/// Splits octets, not characters: in an interface's name a combining character may follow the separator.
 private func parts(of text: String, separatedBy separator: Unicode.Scalar, count: Int) -> [String]? {
     let parts = text.utf8.split(separator: UInt8(ascii: separator), omittingEmptySubsequences: false)
     return parts.count == count ? parts.map { String(Substring($0)) } : nil

@@ -47,9 +47,9 @@ int ck_raise_file_limit(void) {
 }
 
 #ifdef SWIFTLET_EMBEDDED
-// Embedded Swift draws its random numbers, and the seed of its hashes, from here, and glibc's ends the process where the
-// kernel has none to give. These start from what the kernel hands to each process (AT_RANDOM, getauxval(3)), which cannot
-// fail and needs no call. They are for hashes, MACs and delays; not for secrets.
+// Embedded Swift takes its random numbers and its hash seed from here. glibc's version ends the process if the kernel has no
+// random data to give. This one starts from the value that the kernel passes to each process (AT_RANDOM, getauxval(3)), which
+// cannot fail and needs no call. Use it for hashes, MACs and delays, not for secrets.
 void arc4random_buf(void *buffer, size_t size) {
     static uint64_t state[2];
     if (state[0] == 0) memcpy(state, (const void *)getauxval(AT_RANDOM), sizeof state);
@@ -89,7 +89,7 @@ int ck_make_tap(const char *name, int multi_queue, int64_t owner, int64_t group)
     int status = ioctl(fd, TUNSETIFF, &request);
     if (status == 0 && owner >= 0) status = ioctl(fd, TUNSETOWNER, (unsigned long)owner);
     if (status == 0 && group >= 0) status = ioctl(fd, TUNSETGROUP, (unsigned long)group);
-    // Until here the device goes with its descriptor.
+    // Until here, closing the descriptor removes the device.
     if (status == 0) status = ioctl(fd, TUNSETPERSIST, 1UL);
     int error = errno;
     close(fd);
@@ -103,20 +103,20 @@ int ck_bind_mount(const char *source, const char *target) { return mount(source,
 
 int ck_make_shared_mount(const char *target) {
     if (mount("", target, "none", MS_SHARED | MS_REC, NULL) == 0) return 0;
-    // Not a mount point yet: it becomes one first.
+    // Not a mount point yet: make it one first.
     if (errno != EINVAL || mount(target, target, "none", MS_BIND | MS_REC, NULL) < 0) return -1;
     return mount("", target, "none", MS_SHARED | MS_REC, NULL);
 }
 
 int ck_unmount(const char *target) { return umount2(target, MNT_DETACH); }
 
-// Closes every descriptor but one. The caller is a child that must not hold its parent's pipes open.
+// Closes every descriptor except one. The caller is a child that must not hold its parent's pipes open.
 static void keep_only(int fd) {
 #ifdef SYS_close_range
     if (syscall(SYS_close_range, fd + 1, ~0u, 0) == 0 && (fd == 0 || syscall(SYS_close_range, 0, fd - 1, 0) == 0))
         return;
 #endif
-    // Kernels before 5.9. The limit may be a billion; what matters is low: a runtime's pipes and our few files.
+    // Kernels before 5.9. The limit may be a billion, but what matters has low numbers: a runtime's pipes and our few files.
     for (int other = 0; other < 4096; other++)
         if (other != fd) close(other);
 }
@@ -134,7 +134,7 @@ struct hold {
     struct timespec until;
 };
 
-// Runs in the caller's memory, perhaps after it: nothing but system calls and the stack.
+// Runs in the caller's memory, perhaps after the caller has ended: uses only system calls and the stack.
 static int hold(void *argument) {
     const struct hold *what = argument;
     keep_only(what->fd);
@@ -143,7 +143,7 @@ static int hold(void *argument) {
 }
 
 pid_t ck_hold_open(int fd, const struct timespec *until, void *memory, size_t size) {
-    // Memory is shared, not copied: 30 us instead of 150. Descriptors are copied.
+    // Sharing the memory instead of copying it takes 30 us instead of 150. Descriptors are copied.
     struct hold *what = memory;
     *what = (struct hold){fd, *until};
     return clone(hold, (char *)memory + size, CLONE_VM, what);
@@ -177,7 +177,7 @@ int ck_termination(int is_of_terminal) {
     sigaddset(&signals, SIGINT);
     if (is_of_terminal) {
         sigaddset(&signals, SIGQUIT);
-        // nohup(1) has it ignored; a blocked signal is not.
+        // nohup(1) sets SIGHUP to ignored; blocking it would defeat that.
         if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
     }
     if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) return -1;
@@ -192,7 +192,7 @@ static int close_failed(int fd) {
 }
 
 int ck_packet_socket(unsigned interface, uint16_t ethertype, const uint64_t *program, size_t count) {
-    // Without a protocol it hears nothing until it has its filter.
+    // Without a protocol the socket receives nothing until its filter is attached.
     int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -1;
     struct sock_filter instructions[32];
@@ -265,13 +265,13 @@ int ck_probe_open(int is_v6, int protocol, const uint8_t *source, uint16_t *port
 int ck_probe_send(int fd, int is_v6, int protocol, const uint8_t *destination, uint16_t port) {
     struct sockaddr_storage name;
     socklen_t length = probe_address(&name, is_v6, destination, is_echo(protocol) ? 0 : port);
-    // Connected, a socket hears of refusals.
+    // Only a connected socket reports refusals.
     if (connect(fd, (struct sockaddr *)&name, length) < 0 && errno != EINPROGRESS) return -1;
     if (protocol == IPPROTO_TCP) return 0;
     if (!is_echo(protocol)) return send(fd, "", 0, MSG_NOSIGNAL) < 0 ? -1 : 0;
     uint16_t echo[4] = {htons(is_v6 ? 128 << 8 : 8 << 8), 0, htons((uint16_t)getpid()), htons(1)};
     uint32_t sum = (uint32_t)echo[0] + echo[2] + echo[3];
-    // Of ICMPv6 the kernel makes the checksum itself.
+    // For ICMPv6 the kernel computes the checksum itself.
     if (!is_v6) echo[1] = (uint16_t)~((sum & 0xffff) + (sum >> 16));
     return send(fd, echo, sizeof echo, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }

@@ -27,7 +27,7 @@ struct mnl_socket *mnl_socket_open2(int bus, int flags) {
 
 int mnl_socket_bind(struct mnl_socket *nl, unsigned int groups, pid_t pid) {
     struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = groups, .nl_pid = (unsigned)pid};
-    // libmnl asks for the port that the kernel has chosen as well; nobody here wants to know.
+    // libmnl also queries the port that the kernel has chosen; nothing here needs it.
     return bind(nl->fd, (struct sockaddr *)&address, sizeof address);
 }
 
@@ -55,7 +55,7 @@ ssize_t mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t siz) 
         .msg_name = &sender, .msg_namelen = sizeof sender, .msg_iov = &vector, .msg_iovlen = 1};
     ssize_t size = recvmsg(nl->fd, &message, 0);
     if (size < 0) return -1;
-    // A cut message must not be taken for a whole one.
+    // A truncated message must not be taken for a complete one.
     if (message.msg_flags & MSG_TRUNC) {
         errno = ENOSPC;
         return -1;

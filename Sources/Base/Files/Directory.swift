@@ -2,11 +2,11 @@ public import Posix
 
 /// Whole directories, by their paths.
 public enum Directory {
-    /// mkdir(2) of a directory and of those above it that are missing. That it is there already, whatever it is, is no error:
-    /// who opens it next will tell.
+    /// mkdir(2) of a directory and its missing parents. If the path exists already, whatever it is, that is not an error: opening
+    /// it will show what it is.
     ///
-    /// - Parameter mode: of all that are made, less the process's umask.
-    /// - Throws: the path that could not be made; `ENOENT` where others keep removing what is above it.
+    /// - Parameter mode: for all directories that are created, less the process's umask.
+    /// - Throws: the path that could not be created; `ENOENT` if other processes keep removing its parents.
     public static func make(_ path: String, mode: UInt32 = 0o755) throws(PathError) {
         for _ in 0..<attempts {
             do throws(Errno) { return try FileDescriptor.makeDirectory(path, mode: mode) } catch {
@@ -22,32 +22,32 @@ public enum Directory {
         throw PathError(path: path, errno: .noSuchFile)
     }
 
-    /// How often what is above a directory may vanish while it is made.
+    /// How often a parent may vanish while the directory is created.
     private static let attempts = 4
 
-    /// What a path is in; nil for the root, and for what is relative to the working directory.
+    /// The parent directory; nil for the root and for a name relative to the working directory.
     public static func parent(of path: String) -> String? {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash != path.startIndex else { return nil }
         return String(path[..<slash])
     }
 
-    /// The names in a directory, without `.` and `..`, in no order; none where there is no such directory.
+    /// The names in a directory, without `.` and `..`, in no order; empty if the directory does not exist.
     ///
     /// - Parameters:
-    ///   - limit: more names are an error, not a reason to take the memory.
-    ///   - options: `noFollow` for one that may be no symbolic link.
-    /// - Throws: `EMSGSIZE` for more names than the limit; `ENOTDIR`, or with `noFollow` `ELOOP`, for what is no directory.
+    ///   - limit: more names are an error, so as not to use unbounded memory.
+    ///   - options: `noFollow` to reject a symbolic link.
+    /// - Throws: `EMSGSIZE` for more names than the limit; `ENOTDIR`, or with `noFollow` `ELOOP`, if it is not a directory.
     public static func names(
         _ path: String, limit: Int = 1 << 20, _ options: OpenOptions = []
     ) throws(Errno) -> [String] {
-        // One that is removed while it is listed is not there either.
+        // A directory that is removed while it is listed does not exist either.
         do throws(Errno) {
             return try FileDescriptor.open(path, options.union(.directory)).names(limit: limit)
         } catch .noSuchFile { return [] }
     }
 }
 
-/// What failed at one of several paths.
+/// An error at one of several paths.
 public struct PathError: Error, Sendable {
     public let path: String
     public let errno: Errno

@@ -5,9 +5,9 @@ public enum File {
     /// A file's content.
     ///
     /// - Parameters:
-    ///   - limit: in octets; a larger file is an error, not a reason to take the memory. The default, 64 MiB, is for files that
-    ///     are the kernel's or this program's own.
-    ///   - options: `nonBlocking` does not wait for a pipe's writer, so that a file that turns out to be a pipe stops nobody.
+    ///   - limit: in octets; a larger file is an error, so as not to use unbounded memory. The default, 64 MiB, suits files that
+    ///     belong to the kernel or to this program.
+    ///   - options: `nonBlocking` does not wait for a pipe's writer, so that a pipe in place of a file does not block the caller.
     /// - Throws: `EMSGSIZE` when there is more than the limit.
     public static func content(
         _ path: String, limit: Int = 64 << 20, _ options: OpenOptions = .nonBlocking
@@ -17,7 +17,7 @@ public enum File {
 }
 
 extension FileDescriptor {
-    /// The content of a file in this directory. Symbolic links are not followed, and a pipe's writer is not waited for.
+    /// The content of a file in this directory. Does not follow symbolic links or wait for a pipe's writer.
     ///
     /// - Parameter limit: in octets.
     /// - Throws: `EMSGSIZE` when there is more than the limit, `ELOOP` for a symbolic link.
@@ -26,14 +26,14 @@ extension FileDescriptor {
     }
 }
 
-/// The time that this machine has been up.
+/// The current boot of this machine.
 public enum Boot {
-    /// Where the kernel says which boot this is (random(4)): a UUID that is another after each start of the machine.
+    /// The kernel's ID of the current boot (random(4)): a UUID that changes with each start of the machine.
     public static let idPath = "/proc/sys/kernel/random/boot_id"
 
-    /// What this boot is known by: 36 characters.
+    /// The ID of this boot: 36 characters.
     ///
-    /// - Throws: what opening or reading ``idPath`` failed with, `ENOENT` where /proc is not mounted.
+    /// - Throws: the error of opening or reading ``idPath``; `ENOENT` if /proc is not mounted.
     public static func id() throws(Errno) -> String {
         let text = try File.content(idPath, limit: 64)
         return String(decoding: text.prefix { $0 > 0x20 }, as: UTF8.self)

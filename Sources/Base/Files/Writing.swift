@@ -1,20 +1,18 @@
 public import Posix
 
 extension FileDescriptor {
-    /// Makes a file in this directory have a content, whole or not at all: it is written under another name and renamed.
+    /// Replaces a file's content in this directory atomically: writes it under another name and renames that.
     ///
-    /// Whoever reads it, and whatever kills this process, finds the old content or the new one. Where it fails, the old one
-    /// stays, and the file under the other name is removed; a kill leaves that file, and the next call removes it.
+    /// Even if this process is killed, readers see either the old content or the new. On an error the old content stays, and the
+    /// temporary file is removed. After a kill the temporary file remains, and the next call removes it.
     ///
     /// - Parameters:
-    ///   - temporary: the other name, in this directory. Nobody else may use it meanwhile: hold a lock, or choose a name of
-    ///     your own.
-    ///   - mode: of the new file, less the process's umask. The old one's does not count.
-    ///   - replacing: whether there may be an old file. Without it the name is given to the new file by a hard link, which
-    ///     replaces nothing.
-    ///   - durably: whether it has to outlast a power failure: fsync(2) of the file before it gets its name and of the directory
-    ///     thereafter. If only the latter fails, the new content is there, but perhaps not for good.
-    /// - Throws: `EEXIST` when the file is there and is not to be replaced; `EISDIR` when one of the names is a directory's.
+    ///   - temporary: the other name, in this directory. No one else may use it meanwhile: hold a lock, or choose a unique name.
+    ///   - mode: of the new file, less the process's umask. The old file's mode does not matter.
+    ///   - replacing: whether an old file may exist. If false, the new file gets its name by a hard link, which replaces nothing.
+    ///   - durably: whether the content must survive a power failure: fsync(2) of the file before it gets its name, and of the
+    ///     directory afterwards. If only the latter fails, the new content is there but may be lost.
+    /// - Throws: `EEXIST` if the file exists and `replacing` is false; `EISDIR` if one of the names is a directory's.
     public func write(
         _ content: [UInt8], to name: String, by temporary: String, mode: UInt32 = 0o600, replacing: Bool = true,
         durably: Bool = false
@@ -37,7 +35,7 @@ extension FileDescriptor {
         }
     }
 
-    /// A file that is new in any case: what somebody has left under that name, a link or a pipe perhaps, is not written to.
+    /// Always creates a new file: never writes to an existing one of that name, which may be a link or a pipe.
     private func create(_ name: String, mode: UInt32) throws(Errno) -> FileDescriptor {
         let options: OpenOptions = [.writeOnly, .create, .exclusive, .noFollow]
         do throws(Errno) { return try open(name, options, mode: mode) } catch .fileExists {

@@ -1,6 +1,6 @@
 /// A JSON document (RFC 8259) as a value.
 ///
-/// Objects keep the order of their members, so that what is written back reads like what came in.
+/// Objects keep the order of their members, so that the output reads like the input.
 public enum JSON: Sendable, Hashable {
     case null
     case bool(Bool)
@@ -21,7 +21,7 @@ public enum JSON: Sendable, Hashable {
         }
     }
 
-    /// The members of an object, in order, each key once.
+    /// The members of an object, in order; keys are unique.
     public struct Object: Sendable, Hashable {
         public private(set) var members: [Member]
 
@@ -46,7 +46,7 @@ public enum JSON: Sendable, Hashable {
         public var isEmpty: Bool { members.isEmpty }
     }
 
-    /// What people call this kind of value in an error message.
+    /// The name of this kind of value for error messages.
     public var kind: String {
         switch self {
         case .null: "null"

@@ -1,9 +1,9 @@
 public import Posix
 
-/// A value together with where it stands, so that an error can name its key path.
+/// A value together with its key path, for error messages.
 ///
-/// Keys are matched without regard to ASCII case, and the last one that is not `null` counts, as encoding/json in Go does, because
-/// configurations written for Go plugins rely on it. `null` counts as absent, for the same reason.
+/// Keys are matched without regard to ASCII case, and the last one that is not `null` counts, as in Go's encoding/json, because
+/// configurations written for Go plugins rely on it. For the same reason `null` counts as absent.
 public struct JSONReader: Sendable {
     public let value: JSON
     /// Such as `ipam.ranges[0][1].subnet`; empty for the document itself.
@@ -14,13 +14,13 @@ public struct JSONReader: Sendable {
         self.path = path
     }
 
-    /// The member of an object, or nil when it is absent or null. Of several that are the same but for case, the last counts.
+    /// The member of an object, or nil if it is absent or null. If several differ only in case, the last one counts.
     public func member(_ key: String) throws(Failure) -> JSONReader? {
         guard let value = try object().lastMatch(key) else { return nil }
         return JSONReader(value, path: path.isEmpty ? key : "\(path).\(key)")
     }
 
-    /// Whether there is any of these members, be it null, in an object.
+    /// Whether an object has any of these members, even a null one.
     public func hasAnyMember(of keys: [String]) -> Bool {
         guard case .object(let object) = value else { return false }
         return object.members.contains { member in
@@ -28,7 +28,7 @@ public struct JSONReader: Sendable {
         }
     }
 
-    /// The value as an object. Each of these throws where the value is of another type.
+    /// The value as an object. This and the following methods throw if the value is of another type.
     public func object() throws(Failure) -> JSON.Object {
         guard case .object(let object) = value else { throw mismatch("an object") }
         return object
@@ -68,7 +68,7 @@ extension JSONReader {
         return member
     }
 
-    /// The error for a member that must be there and is not.
+    /// The error for a required member that is absent.
     public func missing(_ key: String) -> Failure {
         Failure(.missing, path: path.isEmpty ? key : "\(path).\(key)", expected: "it is required")
     }
@@ -82,15 +82,15 @@ extension JSONReader {
         return elements
     }
 
-    /// A text in which empty means absent, as in Go.
+    /// A text; empty means absent, as in Go.
     public func nonEmpty(_ key: String) throws(Failure) -> String? {
         let text = try member(key)?.string() ?? ""
         return text.isEmpty ? nil : text
     }
 
-    /// One of a few words; an empty text is the fallback, as in Go.
+    /// One of a few words; an empty text means the fallback, as in Go.
     ///
-    /// - Parameter unknown: what to say of any other word.
+    /// - Parameter unknown: how to describe any other word.
     public func choice<Value: CustomStringConvertible>(
         _ values: [Value], or fallback: Value, _ unknown: String
     ) throws(Failure) -> Value {
@@ -115,7 +115,7 @@ extension JSONReader {
         Failure(.value, path: path, expected: "a list of at most \(limit) elements", found: "longer")
     }
 
-    /// The error for a value of the right type that does not fit; it shows the value.
+    /// The error for a value of the right type that is not acceptable; it shows the value.
     public func wrong(_ expected: String) -> Failure {
         Failure(
             .value, path: path, expected: expected,
@@ -139,16 +139,16 @@ extension JSON.Object {
 }
 
 extension Failure {
-    /// Why a value is not what belongs at its place.
+    /// Why a value is wrong at its place.
     public enum Mismatch: Sendable, Hashable {
-        /// Another JSON type than the one that belongs there.
+        /// The wrong JSON type.
         case type
-        /// The right type, but a value that makes no sense.
+        /// The right type, but an invalid value.
         case value
         case missing
     }
 
-    /// A value of the wrong type cannot be decoded (6); a wrong or missing one is an invalid configuration (7).
+    /// A value of the wrong type cannot be decoded (6); an invalid or missing one makes the configuration invalid (7).
     ///
     /// - Parameter found: the type or the value found; empty if nothing was.
     public init(_ mismatch: Mismatch, path: String, expected: String, found: String = "") {

@@ -1,7 +1,7 @@
 import CJansson
 public import Posix
 
-// The one file that talks to jansson; everything behind it is a Swift value.
+// The only file that uses jansson; everything outside it is a Swift value.
 
 extension JSON {
     /// Containers nested deeper than this are refused.
@@ -9,15 +9,15 @@ extension JSON {
 
     /// Reads one JSON document.
     ///
-    /// A number beyond what 64 bits hold, which is nobody's business unless somebody reads it, becomes the nearest `real`.
+    /// A number that does not fit into 64 bits becomes the nearest `real`: it matters only if something reads it.
     ///
-    /// - Throws: code 6, with what is wrong and where (line, column): the text is empty, truncated, not UTF-8, not JSON,
-    ///   followed by something else, has a NUL character in a string, or is nested more than ``maximumDepth`` deep.
+    /// - Throws: code 6, with what is wrong and where (line, column): the text is empty, truncated, not UTF-8, not JSON, followed
+    ///   by something else, has a NUL character in a string, or is nested more than ``maximumDepth`` deep.
     public init(parsing text: [UInt8]) throws(Failure) {
         guard !text.isEmpty else { throw Failure(.decodingFailure, "the text is empty") }
-        // Jansson overlooks one behind a number.
+        // Jansson overlooks a NUL after a number.
         guard !text.contains(0) else { throw Failure(.decodingFailure, "there is a NUL character in it") }
-        // Else jansson asks /dev/urandom. Only the first one counts, and 0 would be none.
+        // Without this jansson reads /dev/urandom. Only the first call counts, and 0 means no seed.
         json_object_seed(.random(in: 1...Int.max))
         var problem = json_error_t()
         var root = unsafe JSON.load(text, &problem)
@@ -89,7 +89,7 @@ extension JSON {
 
     /// A jansson value that the caller owns.
     ///
-    /// - Precondition: no real is infinite or not a number: what was parsed never is.
+    /// - Precondition: no real is infinite or not a number; parsing never yields one.
     private func node() -> UnsafeMutablePointer<json_t> {
         let result: UnsafeMutablePointer<json_t>?
         switch self {
@@ -97,7 +97,7 @@ extension JSON {
         case .bool(let value): unsafe result = value ? json_true() : json_false()
         case .integer(let value): unsafe result = json_integer(json_int_t(value))
         case .real(let value): unsafe result = json_real(value)
-        // With their lengths: a NUL is written as an escape and does not end them.
+        // Passes lengths, so that a NUL is written as an escape and does not end the string.
         case .string(let value): unsafe result = json_stringn(value, value.utf8.count)
         case .array(let elements):
             unsafe result = json_array()

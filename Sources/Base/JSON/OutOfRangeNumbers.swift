@@ -1,13 +1,13 @@
-/// Numbers of a JSON text that no 64-bit integer or double holds, such as 18446744073709551615 and 1e400.
+/// Numbers of a JSON text that fit into neither a 64-bit integer nor a double, such as 18446744073709551615 and 1e400.
 ///
-/// Go's programs write and pass on such numbers in keys that their plugins never look at, and a text must not be refused, nor a pod be
-/// kept for ever, for the sake of those.
+/// Go programs write and pass on such numbers in keys that their plugins never read. They must not make a text unreadable, or a
+/// pod impossible to delete.
 enum OutOfRangeNumbers {
     private static let greatest = Array("1.7976931348623157e308".utf8)
-    /// That many digits before the decimal point always fit into a double.
+    /// This many digits before the decimal point always fit into a double.
     private static let safeDigits = 308
 
-    /// The same text with each of them as the nearest double.
+    /// The same text with each such number replaced by the nearest double.
     static func replaced(in text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count + 64)
@@ -17,7 +17,7 @@ enum OutOfRangeNumbers {
             let octet = text[position]
             if isInString || !isDigitOrSign(octet) {
                 if octet == UInt8(ascii: "\"") { isInString.toggle() }
-                // What is escaped does not end the string.
+                // An escaped quote does not end the string.
                 if isInString, octet == UInt8(ascii: "\\"), position + 1 < text.count {
                     result.append(octet)
                     position += 1
@@ -43,7 +43,7 @@ enum OutOfRangeNumbers {
         let digits = token.dropFirst(sign.count).prefix { $0 != UInt8(ascii: ".") && $0 | 0x20 != UInt8(ascii: "e") }
         let rest = token[digits.endIndex...]
         if rest.isEmpty {
-            // The least integer has one more in magnitude.
+            // The magnitude of the smallest integer is one greater.
             let limit = Array((isNegative ? "9223372036854775808" : "9223372036854775807").utf8)
             if digits.count < limit.count { return Array(token) }
             if digits.count == limit.count, !limit.lexicographicallyPrecedes(digits) { return Array(token) }

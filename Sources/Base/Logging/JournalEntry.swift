@@ -1,9 +1,9 @@
-/// One event as systemd's journal takes it: a datagram of fields ("Native Journal Protocol", systemd's docs).
+/// One event in the format of systemd's journal: a datagram of fields ("Native Journal Protocol", systemd's docs).
 public struct JournalEntry: Sendable {
     /// Where systemd-journald listens.
     public static let socket = "/run/systemd/journal/socket"
 
-    /// Values are cut there: what a pod is called must not make an entry so large that the journal refuses it.
+    /// Values are cut at this size: a pod's name must not make an entry so large that the journal refuses it.
     static let maximumValueSize = 4096
 
     public private(set) var bytes: [UInt8] = []
@@ -17,7 +17,7 @@ public struct JournalEntry: Sendable {
         let value = Array(value.prefix(JournalEntry.maximumValueSize))
         bytes += name.utf8
         if value.contains(UInt8(ascii: "\n")) {
-            // With its length in front, or the rest of it would be a field of its own.
+            // A value with newlines needs its length in front; otherwise its other lines would be read as fields.
             bytes.append(UInt8(ascii: "\n"))
             for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: value.count >> (shift * 8))) }
         } else {
@@ -27,7 +27,7 @@ public struct JournalEntry: Sendable {
         bytes.append(UInt8(ascii: "\n"))
     }
 
-    /// The name of a key as a field: `SWIFTLET_CONTAINER` for `container`.
+    /// The journal field for a key: `SWIFTLET_CONTAINER` for `container`.
     static func name(of key: String) -> String {
         "SWIFTLET_"
             + String(

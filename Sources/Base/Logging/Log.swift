@@ -1,19 +1,20 @@
 public import Posix
 internal import Synchronization
 
-/// What this process has to say of what it does, to whoever has configured that.
+/// The log of this process.
 ///
-/// It belongs to the process: what talks to the kernel knows of no configuration, and handing a log through everything would
-/// cost each call what only a logged one needs. Any thread may write to it. Where no log is configured each event is one branch.
+/// It is global: the code that talks to the kernel knows no configuration, and passing a log through every call would cost time
+/// even when nothing is logged. Any thread may write to it. If no log is configured, each event costs one branch.
 public enum Log {
-    /// Where the ``Configuration`` in use is, or 0. One that has been in use is never freed: another thread may be writing by it.
+    /// Address of the current ``Configuration``, or 0. A configuration is never freed once used: another thread may still be
+    /// writing with it.
     private static let current = Atomic<UInt>(0)
 
     private final class Configuration: Sendable {
         let sink: LogSink
         let level: LogLevel
         let context: [LogField]
-        /// The numbers of errors' kinds, which are the protocol's.
+        /// Maps kinds of errors to numbers, which depend on the protocol.
         let code: @Sendable (Failure.Kind) -> Int64
 
         init(
@@ -32,7 +33,7 @@ public enum Log {
         return unsafe Unmanaged<Configuration>.fromOpaque(pointer).takeUnretainedValue()
     }
 
-    /// Events from here on go there, from that level on, with these fields in each. A few times in a process at most.
+    /// Sends later events to this sink, from that level up, with these fields in each. Call it only a few times per process.
     ///
     /// - Parameter code: the number of an error's kind.
     public static func begin(
@@ -47,22 +48,22 @@ public enum Log {
     /// Whether anything is logged at all.
     public static var isOn: Bool { current.load(ordering: .relaxed) != 0 }
 
-    /// Whether what is said to the kernel is logged, and what it answers.
+    /// Whether messages to and from the kernel are logged.
     public static var isDebugging: Bool { isOn && configuration?.level == .debug }
 
-    /// Whether standard error gets lines, so that nothing need be said there twice.
+    /// Whether log lines go to standard error, so that nothing need be printed there twice.
     public static var isOnStandardError: Bool { configuration?.sink.destination == .standardError }
 
-    /// Says what has happened; the fields are only worked out where somebody wants to know.
+    /// Logs an event; the fields are only computed if the event is logged.
     public static func note(_ level: LogLevel, _ event: String, _ fields: @autoclosure () -> [LogField] = []) {
         guard let configuration, level.rawValue <= configuration.level.rawValue else { return }
         configuration.sink.write(
             LogEvent(level: level, context: configuration.context, name: event, fields: fields()))
     }
 
-    /// Says what has failed.
+    /// Logs an error.
     ///
-    /// - Parameter more: behind code and text.
+    /// - Parameter more: fields after code and text.
     public static func note(_ level: LogLevel, _ event: String, _ failure: Failure, _ more: [LogField] = []) {
         guard let configuration else { return }
         note(level, event, fields(failure, configuration.code) + more)
@@ -70,20 +71,20 @@ public enum Log {
 
     private static func fields(_ failure: Failure, _ number: (Failure.Kind) -> Int64) -> [LogField] {
         let code: [LogField] = [("code", "\(number(failure.kind))")]
-        // What stands in a configuration, or in arguments, may be nobody's business.
+        // Values from a configuration or from arguments may be confidential.
         if let text = failure.discreetMessage { return code + [("error", text)] }
         let details: [LogField] = failure.details.isEmpty ? [] : [("details", failure.details)]
         return code + [("error", failure.message)] + details
     }
 }
 
-/// Runs a step of cleaning up whose failure stops nothing, and of which only the log hears.
+/// Runs a cleanup step. Its failure is only logged and stops nothing.
 public func surviving(_ step: () throws(Failure) -> Void) {
     do throws(Failure) { try step() } catch { Log.note(.warning, "survived", error) }
 }
 
 extension FileDescriptor {
-    /// ``lockExclusively(milliseconds:waiting:)``; says so where it has taken long.
+    /// ``lockExclusively(milliseconds:waiting:)``; logs a warning if it took long.
     ///
     /// - Parameter name: the file's path.
     public func lockExclusively(

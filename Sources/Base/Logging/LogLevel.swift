@@ -1,11 +1,11 @@
-/// How much weight an event has; the number is that of syslog(3).
+/// The severity of an event; the number is that of syslog(3).
 public enum LogLevel: UInt8, Sendable, Hashable, CaseIterable, CustomStringConvertible {
     case error = 3
     case warning = 4
     case info = 6
     case debug = 7
 
-    /// As it is configured, and as it stands in a line.
+    /// As written in a configuration and in a log line.
     public var description: String {
         switch self {
         case .error: "error"
@@ -16,7 +16,7 @@ public enum LogLevel: UInt8, Sendable, Hashable, CaseIterable, CustomStringConve
     }
 }
 
-/// Where lines go.
+/// Where log lines go.
 public enum LogDestination: Sendable, Hashable, CustomStringConvertible {
     case standardError
     /// systemd's journal, by its socket.
@@ -30,7 +30,7 @@ public enum LogDestination: Sendable, Hashable, CustomStringConvertible {
         case "stderr": self = .standardError
         case "journal": self = .journal
         default:
-            // PATH_MAX, linux/limits.h, has room for the NUL.
+            // PATH_MAX, linux/limits.h, includes the NUL.
             guard text.utf8.first == UInt8(ascii: "/"), text.utf8.last != UInt8(ascii: "/"), text.utf8.count < 4096,
                 !text.utf8.contains(0)
             else { return nil }
@@ -47,5 +47,5 @@ public enum LogDestination: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// What a line says beside its event: names of `[a-z_]`, values of anything.
+/// A field of an event: the key is of `[a-z_]`, the value arbitrary.
 public typealias LogField = (key: String, value: String)

@@ -1,15 +1,15 @@
 public import Posix
 
-/// One event as text: `key=value` pairs with blanks between them (logfmt), which journalctl and grep show as they are and
-/// Loki and Vector take apart.
+/// One event as text: `key=value` pairs separated by blanks (logfmt). journalctl and grep show it as it is; Loki and Vector can
+/// parse it.
 ///
-/// A line is printable ASCII up to its end: whatever a name holds, it cannot begin a line or a pair of its own.
+/// A line is printable ASCII up to its end: no value can start a new line or pair.
 public struct LogLine: Sendable {
-    /// PIPE_BUF, linux/limits.h: so much is written as a whole, into pipes too.
+    /// PIPE_BUF, linux/limits.h: up to this size a write is atomic, even to a pipe.
     public static let maximumSize = 4096
 
     private static let cutMark = Array(" truncated=true".utf8)
-    /// What the pairs may take up: the mark and the end of the line come behind them.
+    /// The space for pairs; the mark and the line end follow them.
     private static let room = maximumSize - cutMark.count - 1
 
     private var octets: [UInt8] = []
@@ -20,7 +20,7 @@ public struct LogLine: Sendable {
     /// The line with its end.
     public var bytes: [UInt8] { octets + (isCut ? LogLine.cutMark : []) + [UInt8(ascii: "\n")] }
 
-    /// Adds a pair. What is too long is cut, and whatever comes behind it left out; the line says so.
+    /// Adds a pair. A value that is too long is cut and later pairs are left out; the line is then marked as truncated.
     ///
     /// - Parameter key: `[a-z_]`.
     public mutating func append(_ key: String, _ value: String) {
@@ -78,7 +78,7 @@ public struct LogLine: Sendable {
 extension Timestamp {
     /// RFC 3339, in UTC, with microseconds.
     public var text: String {
-        // Years begin in March, so that the day that only some have is the last (H. Hinnant's days_from_civil).
+        // Years begin in March, so that the leap day is the last one (H. Hinnant's days_from_civil).
         let days = (seconds >= 0 ? seconds : seconds - 86399) / 86400
         let second = seconds - days * 86400
         let shifted = days + 719468

@@ -1,9 +1,9 @@
 internal import Posix
 
-/// Writes events to one destination, which is opened when the first comes.
+/// Writes events to one destination, which is opened for the first event.
 struct LogOutput: ~Copyable {
     private let destination: LogDestination
-    /// How long a reader may keep us waiting.
+    /// How long to wait for a reader.
     private let patienceMilliseconds: Int
     private var descriptor: FileDescriptor?
 
@@ -12,10 +12,10 @@ struct LogOutput: ~Copyable {
         self.patienceMilliseconds = patienceMilliseconds
     }
 
-    /// Forgets what is open: the next event goes to what the destination is then.
+    /// Closes what is open: the next event opens the destination again.
     mutating func reopen() { descriptor = nil }
 
-    /// - Throws: where it could not be written, or not as a whole, within that time.
+    /// - Throws: if the event could not be written completely within that time.
     mutating func write(_ level: LogLevel, _ fields: [LogField]) throws(Errno) {
         guard destination != .journal else { return try send(level, fields) }
         let head: [LogField] = [("time", WallClock.now.text), ("level", "\(level)")]
@@ -33,9 +33,9 @@ struct LogOutput: ~Copyable {
             return try StandardStream.error.writeOnce(line.bytes, milliseconds: patienceMilliseconds)
         }
         if descriptor == nil {
-            // What renames the file away, as logrotate does, need not tell anybody.
+            // Opened by name: a program that renames the file away, such as logrotate, need not notify this process.
             let file = try FileDescriptor.open(path, [.writeOnly, .create, .append, .noFollow, .nonBlocking])
-            // Neither a terminal nor a pipe, whose reader might keep us waiting.
+            // Not a terminal or a pipe, whose reader might block this process.
             guard try file.status().kind == .file else { throw .invalidArgument }
             descriptor = .some(consume file)
         }
@@ -51,7 +51,7 @@ struct LogOutput: ~Copyable {
         var entry = JournalEntry()
         entry.append("PRIORITY", "\(level.rawValue)".utf8)
         entry.append("SYSLOG_IDENTIFIER", "swiftlet".utf8)
-        // It has time and level by itself.
+        // The journal adds time and level itself.
         entry.append("MESSAGE", LogOutput.line(fields).bytes.dropLast())
         for field in fields { entry.append(JournalEntry.name(of: field.key), field.value.utf8) }
         do throws(Errno) { _ = try descriptor?.send(entry.bytes[...]) } catch {

@@ -1,9 +1,9 @@
 internal import Posix
 
-/// Something that has happened, on its way to where events go.
+/// An event to be logged.
 public struct LogEvent: Sendable {
     public let level: LogLevel
-    /// What all events of this log have: what is called, and whose it is.
+    /// Fields common to all events of this log: what is called, and for which attachment.
     public let context: [LogField]
     public let name: String
     public let fields: [LogField]
@@ -15,19 +15,20 @@ public struct LogEvent: Sendable {
         self.fields = fields
     }
 
-    /// All fields, in the order in which a line has them.
+    /// All fields in the order of a log line.
     var line: [LogField] { context + [("event", name)] + fields }
 }
 
-/// Where events go, and what becomes of those that cannot be written. Nobody is told of that: no work fails for its log.
+/// Where events go, and what happens to those that cannot be written. Failures are not reported: no operation fails because of
+/// its log.
 public struct LogSink: Sendable {
-    /// Nil for a sink that somebody else has made.
+    /// Nil for a sink made by the caller.
     let destination: LogDestination?
     let write: @Sendable (LogEvent) -> Void
 
-    /// A sink of one's own, such as one that hands events to another library.
+    /// A custom sink, such as one that passes events to another library.
     ///
-    /// - Parameter write: called by whichever thread has something to say, by several at once; must not log itself.
+    /// - Parameter write: called from any thread, by several at once; must not log itself.
     public init(_ write: @escaping @Sendable (LogEvent) -> Void) {
         destination = nil
         self.write = write
@@ -38,28 +39,28 @@ public struct LogSink: Sendable {
         self.write = write
     }
 
-    /// For a process that answers one call and ends: a reader may keep it waiting for 100 ms once. After one failure, or
-    /// 10,000 events, it is silent: nothing that a call does is worth more.
+    /// For a process that serves one call and ends. A reader may delay it by 100 ms once. After one failure, or 10,000 events, it
+    /// stops logging, so that logging never holds up the call.
     public static func singleCall(_ destination: LogDestination) -> LogSink {
         let state = Locked(SingleCallState(output: LogOutput(destination, patienceMilliseconds: 100)))
         return LogSink(destination) { event in
             state.withLock { state in
                 guard state.left > 0 else { return }
                 state.left -= 1
-                // What does not take a line now is not waited for again.
+                // After a failure it never waits again.
                 do throws(Errno) { try state.output.write(event.level, event.line) } catch { state.left = 0 }
             }
         }
     }
 
-    /// For a process that runs for long, with as many threads as it likes. Nothing waits for a reader. What fails, or is more than
-    /// `eventsPerSecond`, is left out and counted; the next event that is written has the count as `dropped`. Files are opened
-    /// anew every second in which something is written, so that one that has been renamed is let go.
+    /// For a long-running process with any number of threads. It never waits for a reader. Events that fail or exceed
+    /// `eventsPerSecond` are left out and counted; the next event that is written has the count as `dropped`. Files are reopened
+    /// in every second in which something is written, so that a renamed file is released.
     public static func lasting(_ destination: LogDestination, eventsPerSecond: Int = 1000) -> LogSink {
         lasting(destination, eventsPerSecond) { MonotonicClock.milliseconds }
     }
 
-    /// - Parameter clock: milliseconds of one that nobody sets.
+    /// - Parameter clock: milliseconds of a clock that cannot be set.
     static func lasting(
         _ destination: LogDestination, _ eventsPerSecond: Int, clock: @escaping @Sendable () -> Int
     ) -> LogSink {
@@ -89,13 +90,13 @@ public struct LogSink: Sendable {
     }
 }
 
-/// Which events a lasting log takes: so many a second, and after one has failed none for the rest of that second.
+/// Limits the events of a lasting log: so many a second, and none for the rest of a second after a failure.
 struct LogFlow {
-    /// What an event that may be written has to know.
+    /// Details for an event that may be written.
     struct Turn {
-        /// How many were left out since the last that was written.
+        /// How many were left out since the last one that was written.
         let dropped: Int
-        /// Whether it is the first of a second.
+        /// Whether it is the first in its second.
         let beginsSecond: Bool
     }
 
@@ -107,7 +108,7 @@ struct LogFlow {
     /// - Parameter perSecond: at least 1.
     init(perSecond: Int) { self.perSecond = max(perSecond, 1) }
 
-    /// - Parameter now: milliseconds of a clock that nobody sets.
+    /// - Parameter now: milliseconds of a clock that cannot be set.
     /// - Returns: nil for an event that is left out.
     mutating func admit(at now: Int) -> Turn? {
         let beginsSecond = start.map { now - $0 >= 1000 } ?? true
@@ -121,7 +122,7 @@ struct LogFlow {
         return Turn(dropped: dropped, beginsSecond: beginsSecond)
     }
 
-    /// The event that was admitted could not be written.
+    /// Call this if the admitted event could not be written.
     mutating func fail(_ turn: Turn) {
         dropped = turn.dropped + 1
         left = 0

@@ -1,9 +1,9 @@
 internal import CKernel
 
 extension FileDescriptor {
-    /// write(2) once: with `append` and up to PIPE_BUF octets (4096) what several processes write does not mix.
+    /// write(2) once: with `append`, writes of up to PIPE_BUF octets (4096) by several processes do not mix.
     ///
-    /// No signal comes of a closed pipe or of a limit for files (RLIMIT_FSIZE); what does not fit is not written.
+    /// A closed pipe or a file size limit (RLIMIT_FSIZE) raises no signal; what does not fit is not written.
     public func writeOnce(_ content: [UInt8]) throws(Errno) {
         try holdingBackWriteSignals { () throws(Errno) in
             try retrying { unsafe CKernel.write(rawValue, content, content.count) }
@@ -11,10 +11,10 @@ extension FileDescriptor {
     }
 }
 
-/// Runs a write that fails with `EPIPE` or `EFBIG` where SIGPIPE or SIGXFSZ would have ended this process.
+/// Runs a write so that it fails with `EPIPE` or `EFBIG` instead of ending this process by SIGPIPE or SIGXFSZ.
 ///
-/// Both are sent to the thread that writes (pipe(7), setrlimit(2)): it blocks them and takes what has come. Other threads, and what the
-/// process does on these signals, are left alone.
+/// Both signals are sent to the thread that writes (pipe(7), setrlimit(2)). That thread blocks them and takes the pending one.
+/// Other threads and the process's signal handlers are not affected.
 @discardableResult
 func holdingBackWriteSignals<Value>(_ write: () throws(Errno) -> Value) throws(Errno) -> Value {
     var signals = sigset_t()

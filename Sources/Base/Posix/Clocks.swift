@@ -1,14 +1,14 @@
 internal import CKernel
 
-/// Doing nothing for a while.
+/// Sleeping for a while.
 public enum Pause {
-    /// usleep(3), below a second at a time.
+    /// usleep(3); less than a second at a time.
     public static func microseconds(_ count: UInt32) { usleep(count) }
 }
 
-/// CLOCK_MONOTONIC: for limits, which must not depend on what time somebody sets.
+/// CLOCK_MONOTONIC: for time limits, which must not depend on the wall clock.
 public enum MonotonicClock {
-    /// clock_gettime(2), in milliseconds since some moment before.
+    /// clock_gettime(2), in milliseconds since an arbitrary point.
     public static var milliseconds: Int { microseconds / 1000 }
 
     /// The same in microseconds.
@@ -19,7 +19,7 @@ public enum MonotonicClock {
     }
 }
 
-/// CLOCK_REALTIME: what people call the time, which they may set.
+/// CLOCK_REALTIME: the wall clock, which can be set.
 public enum WallClock {
     /// clock_gettime(2).
     public static var now: Timestamp {
@@ -29,8 +29,7 @@ public enum WallClock {
     }
 }
 
-/// CLOCK_BOOTTIME: what happens at a point of it also happens when the machine has slept meanwhile, and every process of
-/// this boot reads the same.
+/// CLOCK_BOOTTIME: keeps running while the machine is suspended, and is the same for every process of this boot.
 public enum BootClock {
     /// clock_gettime(2), in milliseconds since the machine was started.
     public static var milliseconds: Int {

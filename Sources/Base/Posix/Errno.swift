@@ -28,7 +28,7 @@ public struct Errno: Error, Sendable, Hashable, CustomStringConvertible {
     public static let addressNotAvailable = Errno(rawValue: EADDRNOTAVAIL)
     public static let noBufferSpace = Errno(rawValue: ENOBUFS)
     public static let notEmpty = Errno(rawValue: ENOTEMPTY)
-    /// ERESTART, linux/errno.h: not for user space, but nf_tables answers it.
+    /// ERESTART, linux/errno.h: not meant for user space, but nf_tables returns it.
     public static let restart = Errno(rawValue: 85)
     public static let networkDown = Errno(rawValue: ENETDOWN)
     public static let addressInUse = Errno(rawValue: EADDRINUSE)
@@ -55,7 +55,7 @@ var errno: Int32 {
     set { ck_set_errno(newValue) }
 }
 
-/// Runs a system call that reports failure by -1, again while a signal interrupts it.
+/// Runs a system call that reports failure by -1, and repeats it while a signal interrupts it.
 @discardableResult
 func retrying<Result: FixedWidthInteger>(_ call: () -> Result) throws(Errno) -> Result {
     while true {

@@ -1,22 +1,22 @@
-/// Why something could not be done: what was attempted on what, the reason, and what a person can do about it.
+/// Why an operation failed: what was attempted on what, the reason, and what a person can do about it.
 ///
-/// The one error of everything above the system calls, so that whoever undoes, repeats or reports something need not
-/// know in which layer it failed.
+/// The only error type above the system calls, so that code that undoes, repeats or reports an operation need not know in which
+/// layer it failed.
 public struct Failure: Error, Sendable, Hashable {
-    /// What kind of cause it has.
+    /// The kind of cause.
     public var kind: Kind
     /// One line: what was attempted on what, and why it failed.
     public var message: String
     /// What a person can do about it, or what else is known; may be empty.
     public var details: String
-    /// The message without what somebody has written into a configuration or an argument; nil where it shows nothing of
-    /// that. For logs, which more people read than the runtime's answers.
+    /// The message without text from a configuration or an argument; nil if the message contains none. For logs, which more
+    /// people read than the runtime's answers.
     public var discreetMessage: String?
-    /// Where the kernel refused something: its number for why.
+    /// The kernel's error number, if the kernel refused something.
     public var errno: Errno?
-    /// Which of several changes sent together was refused, if that one had a tag.
+    /// Which of several changes sent together was refused, if it had a tag.
     public var change: ChangeTag?
-    /// Whether the kernel's answer never came, so that nobody knows what has been done.
+    /// Whether the kernel's answer was lost, so that the outcome is unknown.
     public var isAnswerLost = false
 
     /// `Failure(.storage, "write /run/x: No space left on device", details: "free some")`.
@@ -31,7 +31,7 @@ public struct Failure: Error, Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - attempt: such as `add address 10.1.0.5/16 to eth0 in /run/netns/a`.
-    ///   - kernelText: the kernel's own words, from extended acknowledgements.
+    ///   - kernelText: the kernel's error text, from extended acknowledgements.
     ///   - change: the tag of the change that was refused.
     public init(
         _ attempt: String, _ errno: Errno, kernelText: String? = nil, details: String = "", change: ChangeTag? = nil,
@@ -43,33 +43,33 @@ public struct Failure: Error, Sendable, Hashable {
         self.isAnswerLost = isAnswerLost
     }
 
-    /// Kinds of causes, as whoever fails can tell them apart. Which numbers they have in a protocol is for those who speak it.
+    /// Kinds of causes, as the failing code can distinguish them. Their numbers belong to the protocol that reports them.
     public enum Kind: Sendable, Hashable {
-        /// The kernel refused what was asked of it.
+        /// The kernel refused a request.
         case kernel
-        /// Files that state is kept in could not be read or written.
+        /// State files could not be read or written.
         case storage
-        /// A stream could not be read or written, or another program did not do its part.
+        /// A stream could not be read or written, or another program failed to do its part.
         case inputOutput
-        /// No address is left, or the one asked for is not to be had.
+        /// No address is left, or the requested one is not available.
         case addressNotAvailable
-        /// Somebody else has what was asked for, or something of that name is there already.
+        /// Someone else has what was asked for, or something of that name exists already.
         case conflict
         /// A passing condition: the same may succeed later.
         case tryAgainLater
-        /// What was read has not the form that it should have.
+        /// The input does not have the expected form.
         case decodingFailure
-        /// A configuration is well-formed but makes no sense; the message names key and value.
+        /// A well-formed configuration that makes no sense; the message names key and value.
         case invalidConfiguration
-        /// Something is no longer as it was set up.
+        /// Something no longer matches its setup.
         case checkFailed
         /// A defect of the program itself.
         case `internal`
-        /// A kind that only a layer above knows, by a number of its own.
+        /// A kind known only to a higher layer, with its own number.
         case numbered(Int64)
     }
 
-    /// The same error, with what was being done put before its message.
+    /// The same error with the attempted operation put before its message.
     public func during(_ attempt: String) -> Failure {
         var copy = self
         copy.message = "\(attempt): \(message)"
@@ -77,14 +77,14 @@ public struct Failure: Error, Sendable, Hashable {
         return copy
     }
 
-    /// The same error, whose message shows what is nobody else's business: that is what logs get to see of it.
+    /// The same error, whose message contains confidential text; logs get `discreetMessage` instead.
     public func showingLogs(only discreetMessage: String) -> Failure {
         var copy = self
         copy.discreetMessage = discreetMessage
         return copy
     }
 
-    /// The same error, with what can be done about it.
+    /// The same error with advice on what to do about it.
     public func advising(_ details: String) -> Failure {
         var copy = self
         copy.details = details
@@ -96,15 +96,15 @@ extension Failure: CustomStringConvertible {
     public var description: String { details.isEmpty ? message : "\(message) (\(details))" }
 }
 
-/// Tells a change apart from others that are sent together with it, in the error that says which was refused.
+/// Distinguishes changes that are sent together; the error carries the tag of the refused one.
 public struct ChangeTag: Sendable, Hashable {
     private let number: UInt8
 
-    /// - Parameter number: any; one that differs among the changes that are sent together.
+    /// - Parameter number: any number that differs among the changes sent together.
     public init(_ number: UInt8) { self.number = number }
 }
 
-/// Runs a system call and says in its error what it was for.
+/// Runs a system call and puts its purpose into the error.
 public func attempting<Value: ~Copyable>(
     _ attempt: @autoclosure () -> String, details: @autoclosure () -> String = "",
     _ body: () throws(Errno) -> Value
@@ -112,7 +112,7 @@ public func attempting<Value: ~Copyable>(
     do throws(Errno) { return try body() } catch { throw Failure(attempt(), error, details: details()) }
 }
 
-/// The same for files that state is kept in.
+/// The same for state files.
 public func storing<Value: ~Copyable>(
     _ attempt: @autoclosure () -> String, _ body: () throws(Errno) -> Value
 ) throws(Failure) -> Value {

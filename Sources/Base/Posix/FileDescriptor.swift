@@ -19,17 +19,17 @@ public struct OpenOptions: OptionSet, Sendable {
     public static let nonBlocking = OpenOptions(rawValue: O_NONBLOCK)
 }
 
-/// An open file that is closed when its owner lets go of it. Always close-on-exec.
+/// An open file, closed when its owner lets go of it. Always close-on-exec.
 @frozen
 public struct FileDescriptor: ~Copyable, Sendable {
     public let rawValue: Int32
 
-    /// Takes over a descriptor that nobody else closes.
+    /// Takes ownership of a descriptor that no one else closes.
     public init(owning rawValue: Int32) { self.rawValue = rawValue }
 
     deinit { _ = CKernel.close(rawValue) }
 
-    /// Gives the descriptor to someone who will close it.
+    /// Gives the descriptor to a caller who will close it.
     public consuming func release() -> Int32 {
         let value = rawValue
         discard self
@@ -41,7 +41,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
         FileDescriptor(owning: try once { ck_duplicate(descriptor) })
     }
 
-    /// openat(2), relative to the working directory. `mode` counts when `options` create the file.
+    /// openat(2), relative to the working directory. `mode` matters only if `options` create the file.
     public static func open(_ path: String, _ options: OpenOptions, mode: UInt32 = 0o600) throws(Errno)
         -> FileDescriptor
     {
@@ -126,7 +126,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
         try once { unsafe unlinkat(rawValue, name, AT_REMOVEDIR) }
     }
 
-    /// renameat(2) within this directory; replaces what has the new name.
+    /// renameat(2) within this directory; replaces whatever has the new name.
     public func rename(_ name: String, to newName: String) throws(Errno) {
         try once { unsafe renameat(rawValue, name, rawValue, newName) }
     }
@@ -182,17 +182,17 @@ public struct FileDescriptor: ~Copyable, Sendable {
         return names
     }
 
-    /// Whether there is such a name in this directory; reads little further than to the first.
+    /// Whether this directory has a matching name; reads little beyond the first match.
     public func hasName(_ predicate: (String) -> Bool) throws(Errno) -> Bool {
-        // The kernel fills what it is given, which takes its time in a directory of thousands.
+        // The kernel fills the whole buffer, which takes time in a directory of thousands.
         try !eachName(chunk: 1024) { !predicate($0) }
     }
 
-    /// Calls with each name until one makes it return false; returns whether none did.
+    /// Calls `body` with each name until it returns false; returns whether it never did.
     ///
-    /// - Parameter chunk: octets to read at a time, at least as many as the longest entry has: 280.
+    /// - Parameter chunk: octets to read at a time, at least the size of the longest entry: 280.
     private func eachName(chunk: Int = 32768, _ body: (String) -> Bool) throws(Errno) -> Bool {
-        // With a position of its own.
+        // A separate descriptor has its own read position.
         let copy = try self.open(".", .directory)
         var buffer = [UInt8](repeating: 0, count: chunk)
         while true {
@@ -229,7 +229,7 @@ public struct Timestamp: Sendable, Hashable {
     }
 }
 
-/// What stat(2) tells, as far as anything here asks.
+/// The part of stat(2) that is used here.
 public struct FileStatus: Sendable {
     public enum Kind: Sendable, Hashable { case file, directory, symbolicLink, other }
 

@@ -1,26 +1,26 @@
 internal import CKernel
 
-/// How a lock that somebody else holds is waited for; flock(2) itself knows no limit.
+/// How to wait for a lock that another process holds; flock(2) itself has no time limit.
 public enum LockWait: Sendable, Hashable {
-    /// In the kernel's queue, which is fair, until SIGALRM ends the wait. That signal and its timer (ITIMER_REAL) are the whole
-    /// process's: only for one that has a single thread and no other use for them.
+    /// In the kernel's queue, which is fair, until SIGALRM ends the wait. That signal and its timer (ITIMER_REAL) belong to the
+    /// whole process. So use this only in a process with a single thread that does not use them otherwise.
     case queued
-    /// By trying again, after pauses that double from the first to the longest, in microseconds. Nothing but the calling thread
-    /// is touched; whoever waits in the kernel's queue comes before.
+    /// By retrying after pauses that double from the first to the longest, in microseconds. It affects only the calling thread;
+    /// waiters in the kernel's queue come first.
     case polling(firstPause: UInt32 = 500, longestPause: UInt32 = 20_000)
 }
 
 extension FileDescriptor {
-    /// flock(2), exclusive, waited for at most `milliseconds`; 0 does not wait. The kernel frees it when its last descriptor
-    /// closes.
+    /// flock(2), exclusive, waiting at most `milliseconds`; 0 does not wait. The kernel releases the lock when its last
+    /// descriptor closes.
     ///
     /// - Throws: `EAGAIN` when the time is over.
     public func lockExclusively(milliseconds: UInt32, waiting: LockWait = .polling()) throws(Errno) {
         try lock(LOCK_EX, milliseconds, waiting)
     }
 
-    /// The same, shared with others who hold it so. What is held exclusively becomes shared by it, and the other way
-    /// round, but not at one stroke: others may hold it in between.
+    /// The same, shared with other shared holders. It converts an exclusive lock to a shared one and vice versa, but not
+    /// atomically: another process may hold the lock in between.
     public func lockShared(milliseconds: UInt32, waiting: LockWait = .polling()) throws(Errno) {
         try lock(LOCK_SH, milliseconds, waiting)
     }
@@ -73,8 +73,8 @@ extension FileDescriptor {
     }
 }
 
-/// SIGALRM, which interrupts a system call of this process when a time is over, and again every 10 ms: one that arrives just
-/// before the call is not the last.
+/// SIGALRM, which interrupts a system call of this process when the time is over, and again every 10 ms, in case one arrives just
+/// before the call.
 private struct Alarm {
     private var action = sigaction()
     private var mask = sigset_t()
@@ -87,7 +87,7 @@ private struct Alarm {
         var alarm = sigset_t()
         unsafe sigemptyset(&alarm)
         unsafe sigaddset(&alarm, SIGALRM)
-        // Whoever started this process may have left it blocked.
+        // The parent process may have left it blocked.
         unsafe sigprocmask(SIG_UNBLOCK, &alarm, &mask)
         var timer = itimerval(
             it_interval: timeval(tv_sec: 0, tv_usec: 10_000),
@@ -98,7 +98,7 @@ private struct Alarm {
         }
     }
 
-    /// Leaves the timer off and the signal as it was.
+    /// Stops the timer and restores the signal's handler and mask.
     func stop() {
         var (noTimer, action, mask) = (itimerval(), action, mask)
         unsafe setitimer(Int32(ITIMER_REAL.rawValue), &noTimer, nil)

@@ -31,10 +31,10 @@ extension FileDescriptor {
         try retrying { unsafe ck_send_packet(rawValue, interface, etherType, hardware, packet, packet.count) }
     }
 
-    /// Takes a packet that has come in on a ``packetSocket(interface:etherType:filter:)``, without waiting.
+    /// Receives a packet on a ``packetSocket(interface:etherType:filter:)``, without waiting.
     ///
-    /// - Returns: at most `count` octets of it, and the hardware address that it came from, six octets.
-    /// - Throws: `EAGAIN` when nothing is there, `ENETDOWN` once after the interface went down.
+    /// - Returns: at most `count` octets of it, and the sender's hardware address, six octets.
+    /// - Throws: `EAGAIN` when no packet is there, `ENETDOWN` once after the interface went down.
     public func receivePacket(atMost count: Int) throws(Errno) -> (packet: [UInt8], source: [UInt8]) {
         var packet = [UInt8](repeating: 0, count: count)
         var source = [UInt8](repeating: 0, count: 6)

@@ -2,7 +2,7 @@ internal import CKernel
 
 /// Waiting for several descriptors at once.
 public enum Polling {
-    /// One descriptor, and what is waited for.
+    /// One descriptor and the readiness to wait for.
     public struct Interest: Sendable {
         public let descriptor: Int32
         public let readiness: FileDescriptor.Readiness
@@ -15,8 +15,8 @@ public enum Polling {
 
     /// poll(2) once; a signal ends it early.
     ///
-    /// - Parameter milliseconds: at most so long; negative waits for ever.
-    /// - Returns: for each whether it is ready, which includes that it has failed or its other end is closed.
+    /// - Parameter milliseconds: the longest wait; negative waits for ever.
+    /// - Returns: for each descriptor whether it is ready, has failed, or its other end is closed.
     public static func wait(for interests: [Interest], milliseconds: Int) throws(Errno) -> [Bool] {
         var entries = interests.map { pollfd(fd: $0.descriptor, events: $0.readiness.events, revents: 0) }
         let count = unsafe poll(&entries, nfds_t(entries.count), Int32(clamping: milliseconds))

@@ -1,18 +1,18 @@
 internal import CKernel
 
-/// One packet that is sent to see what becomes of it: the SYN of a TCP connection, an empty UDP datagram, an ICMP echo request.
+/// One packet sent to test a path: the SYN of a TCP connection, an empty UDP datagram, or an ICMP echo request.
 public struct Probe: ~Copyable {
     private let file: FileDescriptor
     private let isV6: Int32
     private let protocolNumber: Int32
-    /// Its source port; of ICMP the echo's identifier.
+    /// The source port; for ICMP, the echo's identifier.
     public let port: UInt16
 
-    /// In the caller's network namespace.
+    /// Opens the socket in the caller's network namespace.
     ///
     /// - Parameters:
     ///   - protocolNumber: IPPROTO_TCP, _UDP, _ICMP or _ICMPV6.
-    ///   - source: 4 or 16 octets; zeros leave it to the kernel.
+    ///   - source: 4 or 16 octets; zeros let the kernel choose.
     public init(protocolNumber: UInt8, source: [UInt8]) throws(Errno) {
         guard source.count == 4 || source.count == 16 else { throw .invalidArgument }
         let isV6: Int32 = source.count == 16 ? 1 : 0
@@ -24,7 +24,7 @@ public struct Probe: ~Copyable {
         self.port = port
     }
 
-    /// - Parameter destination: as many octets as the source has.
+    /// - Parameter destination: of the same length as the source.
     public func send(to destination: [UInt8], port: UInt16) throws(Errno) {
         guard destination.count == (isV6 == 1 ? 16 : 4) else { throw .invalidArgument }
         _ = try once { unsafe ck_probe_send(file.rawValue, isV6, protocolNumber, destination, port) }

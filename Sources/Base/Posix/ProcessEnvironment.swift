@@ -13,10 +13,10 @@ public enum ProcessEnvironment {
         return result
     }
 
-    /// Whether a variable is there, be it empty.
+    /// Whether a variable is set, even to an empty value.
     public static func hasVariable(_ name: String) -> Bool { unsafe getenv(name) != nil }
 
-    /// The command line, with the name that this process was started by in front; empty where there is no /proc.
+    /// The command line, starting with the name by which this process was started; empty without /proc.
     public static var arguments: [String] {
         let line = try? FileDescriptor.open("/proc/self/cmdline", .readOnly).readAll(limit: 1 << 20)
         return (line ?? []).split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
@@ -24,30 +24,30 @@ public enum ProcessEnvironment {
         }
     }
 
-    /// The last component of the name that this process was started by.
+    /// The last component of the name by which this process was started.
     ///
-    /// libc has it in memory; for ``arguments`` the language reads /proc/self/cmdline, and crashes where it cannot.
+    /// libc keeps it in memory. For ``arguments`` the language reads /proc/self/cmdline, and crashes if it cannot.
     public static var invokedName: String { unsafe String(cString: ck_invoked_name()) }
 
-    /// geteuid(2): the user in whose name this process acts.
+    /// geteuid(2): the effective user of this process.
     public static var effectiveUser: UInt32 { geteuid() }
 
     /// getpid(2).
     public static var processID: Int32 { getpid() }
 
-    /// setrlimit(2): lets this process open as many files as it may allow itself (RLIMIT_NOFILE).
+    /// setrlimit(2): raises this process's limit of open files (RLIMIT_NOFILE) to its maximum.
     public static func raiseFileLimit() throws(Errno) {
         try once { ck_raise_file_limit() }
     }
 
-    /// A descriptor that becomes readable when SIGTERM or SIGINT comes; these end the process no more.
+    /// A descriptor that becomes readable when SIGTERM or SIGINT arrives; these no longer end the process.
     ///
-    /// - Parameter isOfTerminal: whether the same goes for what else a terminal ends a process by, SIGQUIT and SIGHUP.
+    /// - Parameter isOfTerminal: whether to include the other signals by which a terminal ends a process, SIGQUIT and SIGHUP.
     public static func termination(isOfTerminal: Bool = false) throws(Errno) -> FileDescriptor {
         FileDescriptor(owning: try once { ck_termination(isOfTerminal ? 1 : 0) })
     }
 
-    /// getcwd(2), as far as it is known: `/proc/self/cwd`.
+    /// The working directory (getcwd(2)), read from `/proc/self/cwd`; `/` if that fails.
     public static var workingDirectory: String {
         (try? FileDescriptor.open("/proc/self", .directory).readSymbolicLink("cwd")) ?? "/"
     }

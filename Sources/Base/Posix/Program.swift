@@ -1,6 +1,6 @@
 internal import CKernel
 
-/// What this process runs.
+/// The program that this process runs.
 public enum ProcessImage {
     /// execvp(3): returns only when that fails.
     public static func replace(with arguments: [String]) -> Errno {
@@ -10,10 +10,10 @@ public enum ProcessImage {
     }
 }
 
-/// Another program, run to its end.
+/// Running another program to its end.
 public enum ChildProcess {
     public struct Output: Sendable {
-        /// The exit code, or 128 and the signal's number.
+        /// The exit code, or 128 plus the signal's number.
         public let status: Int32
         public let standardOutput: [UInt8]
     }
@@ -24,7 +24,7 @@ public enum ChildProcess {
     public static func run(
         _ path: String, environment: [String], input: [UInt8], outputLimit: Int
     ) throws(Errno) -> Output {
-        // Ignored by whoever started us, the child's end would not be told.
+        // If our parent has set SIGCHLD to ignored, waitpid(2) would not report the child's exit.
         let onChildEnd = ck_default_signal(SIGCHLD)
         defer { _ = signal(SIGCHLD, onChildEnd) }
         var ends = try pipe()
@@ -57,7 +57,7 @@ public enum ChildProcess {
         return (ends[0], ends[1])
     }
 
-    /// Writes and reads side by side: a child that answers before it has read everything must not block both.
+    /// Writes and reads in turn: a child that answers before it has read everything must not block both.
     private static func exchange(
         _ input: [UInt8], _ writer: consuming FileDescriptor, _ reader: borrowing FileDescriptor, limit: Int
     ) throws(Errno) -> [UInt8] {
@@ -74,7 +74,7 @@ public enum ChildProcess {
             if waiting[1].revents != 0, let descriptor = writer?.rawValue {
                 let rest = Array(input[written...].prefix(65536))
                 do throws(Errno) { written += try send(descriptor, rest) } catch {
-                    // A child that closes its input early has read what it wanted.
+                    // A child that closes its input early needs no more of it.
                     if error != .tryAgain { writer = nil }
                 }
                 if written == input.count { writer = nil }

@@ -5,7 +5,7 @@ internal import CKernel
 public struct RegularExpression: ~Copyable {
     private let compiled: UnsafeMutablePointer<regex_t>
 
-    /// What regerror(3) says of a pattern that is none.
+    /// The text of regerror(3) for an invalid pattern.
     public struct SyntaxError: Error, Sendable, CustomStringConvertible {
         public let description: String
     }

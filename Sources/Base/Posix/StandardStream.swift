@@ -1,19 +1,19 @@
 internal import CKernel
 
-/// The descriptors that a process starts with; never closed here.
+/// The descriptors that a process starts with; they are never closed here.
 public enum StandardStream: Int32, Sendable {
     case input = 0
     case output = 1
     case error = 2
 
-    /// Whether a person may sit at it: isatty(3).
+    /// Whether it is a terminal: isatty(3).
     public var isTerminal: Bool { isatty(rawValue) == 1 }
 
     public func readAll(limit: Int) throws(Errno) -> [UInt8] {
         try borrowing { (file: borrowing FileDescriptor) throws(Errno) in try file.readAll(limit: limit) }
     }
 
-    /// - Throws: `EPIPE` when nobody reads it any more.
+    /// - Throws: `EPIPE` when no reader is left.
     public func writeAll(_ content: some Sequence<UInt8>) throws(Errno) {
         try holdingBackWriteSignals { () throws(Errno) in
             try borrowing { (file: borrowing FileDescriptor) throws(Errno) in try file.writeAll(content) }
@@ -22,7 +22,7 @@ public enum StandardStream: Int32, Sendable {
 
     /// write(2) once, if there is room within `milliseconds`.
     ///
-    /// - Throws: `EAGAIN` where a reader does not read, `EPIPE` where it is gone.
+    /// - Throws: `EAGAIN` if the reader does not read, `EPIPE` if it is gone.
     public func writeOnce(_ content: [UInt8], milliseconds: Int) throws(Errno) {
         try borrowing { (file: borrowing FileDescriptor) throws(Errno) in
             guard try Polling.wait(for: [.init(rawValue, .writing)], milliseconds: milliseconds)[0] else {

@@ -1,6 +1,6 @@
 internal import CKernel
 
-/// A value that several threads use, one at a time (pthread_mutex_lock(3)). Not to be taken again from inside.
+/// A value that several threads use, one at a time (pthread_mutex_lock(3)). Not reentrant.
 @safe
 public final class Locked<Value: ~Copyable>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
@@ -25,19 +25,19 @@ public final class Locked<Value: ~Copyable>: @unchecked Sendable {
     }
 }
 
-/// A thread that nobody waits for.
+/// A thread that no one waits for.
 public enum DetachedThread {
-    /// Runs a short body on a thread of its own (pthread_create(3)): with a stack of 256 KiB, and all signals blocked, so that what
-    /// the process does on one happens elsewhere.
+    /// Runs a short body on its own thread (pthread_create(3)), with a stack of 256 KiB and all signals blocked, so that other
+    /// threads handle the process's signals.
     ///
-    /// - Throws: `EAGAIN` where the system has no more threads to give.
+    /// - Throws: `EAGAIN` if the system has no more threads to give.
     public static func run(_ body: @escaping @Sendable () -> Void) throws(Errno) {
         var attributes = pthread_attr_t()
         unsafe pthread_attr_init(&attributes)
         defer { unsafe pthread_attr_destroy(&attributes) }
         unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         unsafe pthread_attr_setstacksize(&attributes, 256 << 10)
-        // A new thread begins with the signals blocked that its maker has blocked.
+        // A new thread inherits its creator's signal mask.
         var all = sigset_t()
         var before = sigset_t()
         unsafe sigfillset(&all)

@@ -4,7 +4,7 @@ internal import CKernel
 public enum UnixSocketAddress: Sendable, Hashable, CustomStringConvertible {
     /// A file.
     case path(String)
-    /// A name that belongs to the network namespace, without a file.
+    /// A name in the network namespace, without a file.
     case abstract(String)
 
     public var description: String {
@@ -14,7 +14,7 @@ public enum UnixSocketAddress: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// The octets of sun_path; a path has its NUL.
+    /// The octets of sun_path; a path includes its NUL.
     fileprivate var octets: [UInt8] {
         switch self {
         case .path(let path): Array(path.utf8) + [0]
@@ -43,7 +43,7 @@ extension FileDescriptor {
         return FileDescriptor(owning: try once { socket(AF_UNIX, type, 0) })
     }
 
-    /// setsockopt(2) with SO_SNDTIMEO, which limits connect(2) too: a listener with a full queue makes it wait.
+    /// setsockopt(2) with SO_SNDTIMEO, which also limits connect(2) to a listener with a full queue.
     public func setSendTimeout(milliseconds: Int) throws(Errno) {
         var time = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
         try once {
@@ -51,9 +51,9 @@ extension FileDescriptor {
         }
     }
 
-    /// bind(2) and listen(2). A file is made with mode 0600, as root's own alone.
+    /// bind(2) and listen(2). A file is created with mode 0600, for its owner only.
     ///
-    /// - Throws: `EADDRINUSE` where there is such a file already, whether or not anybody listens there.
+    /// - Throws: `EADDRINUSE` if the file exists already, even if no process listens there.
     public func listen(at address: UnixSocketAddress, queue: Int32 = 64) throws(Errno) {
         let before = umask(0o177)
         defer { umask(before) }
@@ -68,7 +68,7 @@ extension FileDescriptor {
 
     /// connect(2).
     ///
-    /// - Throws: `ENOENT` where no such file is, `ECONNREFUSED` where nobody listens, `EAGAIN` after the send timeout,
+    /// - Throws: `ENOENT` if the file does not exist, `ECONNREFUSED` if no process listens, `EAGAIN` after the send timeout,
     ///   `ENAMETOOLONG` above 107 octets, `EINVAL` for a path with a NUL in it.
     public func connect(to address: UnixSocketAddress) throws(Errno) {
         try unsafe withAddress(address) { unsafe CKernel.connect(rawValue, $0, $1) }
@@ -83,7 +83,7 @@ extension FileDescriptor {
         target.sun_family = sa_family_t(AF_UNIX)
         guard octets.count <= MemoryLayout.size(ofValue: target.sun_path) else { throw .nameTooLong }
         unsafe withUnsafeMutableBytes(of: &target.sun_path) { unsafe $0.copyBytes(from: octets) }
-        // An abstract name is as long as the length says, NULs and all.
+        // The length determines an abstract name, which may contain NULs.
         let length = socklen_t(MemoryLayout.size(ofValue: target.sun_family) + octets.count)
         try retrying {
             unsafe withUnsafePointer(to: target) { pointer in
@@ -103,7 +103,7 @@ extension FileDescriptor {
         }
     }
 
-    /// recv(2) of what is there, without waiting. Descriptors that are sent along are not taken.
+    /// recv(2) of what has arrived, without waiting. Ignores passed descriptors.
     ///
     /// - Returns: at most `count` octets; none when the other end is closed.
     /// - Throws: `EAGAIN` when nothing is there.
@@ -120,7 +120,7 @@ extension FileDescriptor {
         return chunk
     }
 
-    /// poll(2) once. It may return early, when a signal comes: whoever waits looks at the clock and asks again.
+    /// poll(2) once. A signal ends it early: the caller must check the time and call again.
     public func wait(for readiness: Readiness, milliseconds: Int32) throws(Errno) {
         var waiting = pollfd(fd: rawValue, events: readiness.events, revents: 0)
         guard unsafe poll(&waiting, 1, milliseconds) >= 0 || errno == EINTR else { throw .last }

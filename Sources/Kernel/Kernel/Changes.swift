@@ -1,27 +1,27 @@
 public import NetlinkCodec
 public import Posix
 
-/// Changes that are sent together, each with what to call it when it fails.
+/// Changes that are sent together, each with a description for its error.
 public struct Changes: ~Copyable {
     var builder = MessageBuilder()
     private var attempts: [(tag: ChangeTag?, text: () -> String)] = []
-    /// Whether all are made or none.
+    /// Whether the changes are atomic: all or none.
     let isBatch: Bool
 
     public init() { isBatch = false }
 
     private init(isBatch: Bool) { self.isBatch = isBatch }
 
-    /// A batch of nf_tables: all changes are made or none, and no packet sees half of them.
+    /// A batch of nf_tables: all changes are made or none, and no packet sees a part of them.
     ///
-    /// - Parameter generation: of the ruleset from which the changes were worked out; `ERESTART` if it is another by then.
+    /// - Parameter generation: of the ruleset that the changes are based on; `ERESTART` if the ruleset has changed since.
     public static func batch(generation: NftGeneration? = nil) -> Changes {
         var changes = Changes(isBatch: true)
         changes.builder.beginBatch(generation: generation?.number)
         return changes
     }
 
-    /// - Parameter tag: what ``Failure/change`` is when this one is refused.
+    /// - Parameter tag: the value of ``Failure/change`` if this change is refused.
     public mutating func append(
         _ attempt: @escaping @autoclosure () -> String, as tag: ChangeTag? = nil,
         _ build: (inout MessageBuilder) -> Void
@@ -30,7 +30,7 @@ public struct Changes: ~Copyable {
         attempts.append((tag, attempt))
     }
 
-    /// Makes anonymous sets, before the rule that looks something up in them.
+    /// Adds anonymous sets; call it before the rule that refers to them.
     public mutating func append(_ sets: [NftAnonymousSet], to table: NftTable) {
         for set in sets {
             append("make an anonymous set in table \(table)") { $0.addSet(set, to: table) }
@@ -38,15 +38,15 @@ public struct Changes: ~Copyable {
         }
     }
 
-    /// How many there are.
+    /// The number of changes.
     public var count: Int { attempts.count }
 
-    /// What the message of that number was for.
+    /// What the message of this number was for.
     borrowing func describe(_ message: Int) -> String {
         position(of: message).map { attempts[$0].text() } ?? "change the nf_tables ruleset"
     }
 
-    /// The tag of the change that the message of that number makes.
+    /// The tag of the change that the message of this number makes.
     borrowing func tag(_ message: Int) -> ChangeTag? { position(of: message).flatMap { attempts[$0].tag } }
 
     /// Nil for the message that begins a batch.

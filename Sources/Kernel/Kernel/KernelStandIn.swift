@@ -1,17 +1,17 @@
 public import Posix
 
 #if !hasFeature(Embedded)
-    /// Stands between this module and the kernel in a test, which gets to see what is about to be asked of the kernel:
-    /// to write down what the kernel answers, or to answer in its place.
+    /// Stands between this module and the kernel in a test. It sees each request to the kernel, and can record the kernel's
+    /// answer or give its own.
     ///
-    /// Each method is given the real call, which it makes or leaves.
+    /// Each method receives the real call and decides whether to make it.
     open class KernelStandIn: @unchecked Sendable {
-        /// The one that is in place in the current task.
+        /// The stand-in of the current task.
         @TaskLocal public static var current: KernelStandIn?
 
         public init() {}
 
-        /// - Returns: a number by which later calls know the socket.
+        /// - Returns: a number that identifies the socket in later calls.
         open func openSocket(
             _ subsystem: NetlinkSocket.Subsystem, groups: UInt32, _ real: () throws(Errno) -> Void
         ) throws(Errno) -> Int {
@@ -24,12 +24,12 @@ public import Posix
             try real()
         }
 
-        /// One datagram of answers; `EAGAIN` when there is none.
+        /// One datagram of answers; `EAGAIN` if there is none.
         open func receive(on socket: Int, _ real: () throws(Errno) -> [UInt8]) throws(Errno) -> [UInt8] {
             try real()
         }
 
-        /// Opens a file that is a network namespace.
+        /// Opens the file of a network namespace.
         open func openNamespace(
             _ path: String, _ real: () throws(Errno) -> FileDescriptor
         ) throws(Errno) -> FileDescriptor {
@@ -39,7 +39,7 @@ public import Posix
         /// Moves the calling thread into a namespace.
         open func enterNamespace(_ path: String, _ real: () throws(Errno) -> Void) throws(Errno) { try real() }
 
-        /// A parameter below /proc/sys/net; `ENOENT` when the kernel has none of that name.
+        /// A parameter below /proc/sys/net; `ENOENT` if the kernel has none of that name.
         open func readSysctl(_ name: String, _ real: () throws(Errno) -> String) throws(Errno) -> String { try real() }
 
         open func writeSysctl(_ value: String, _ name: String, _ real: () throws(Errno) -> Void) throws(Errno) {
@@ -47,7 +47,7 @@ public import Posix
         }
     }
 #else
-    /// Nobody stands in for the kernel in the plugin: there is no value of this type, and what would use one is left out.
+    /// The plugin has no stand-in: this type has no values, and code that would use one is left out.
     enum KernelStandIn {
         static var current: KernelStandIn? { nil }
 

@@ -4,20 +4,20 @@ internal import NetlinkCodec
 public import Posix
 internal import Synchronization
 
-/// Who sends the request that removes a link, and so is kept in the kernel until the link is freed.
+/// Who sends the request that removes a link, and so stays in the kernel until the link is freed.
 ///
-/// RTM_DELLINK makes the link invisible within a millisecond, but its sender stays in the kernel until RCU has gone round
-/// (rcu_barrier in netdev_run_todo, 15 to 20 ms). Whoever has somebody else send it waits for the kernel's notification, checks that the
-/// link is gone, and goes on.
+/// RTM_DELLINK makes the link invisible within a millisecond, but its sender stays in the kernel until an RCU grace period has
+/// passed (rcu_barrier in netdev_run_todo, 15 to 20 ms). A caller with another sender waits for the kernel's notification, checks
+/// that the link is gone, and continues.
 public struct RemovalSender: Sendable {
-    /// Has a request sent, and says how to find out whether that has come to its end. Nil: nobody but the caller sends.
+    /// Starts sending a request; the returned function tells whether the sender has ended. Nil: the caller sends.
     fileprivate let start: (@Sendable (Int32, [UInt8]) throws(Errno) -> @Sendable () -> Bool)?
 
-    /// The caller: it returns when the link is freed.
+    /// The caller itself: it returns when the link is freed.
     public static var caller: RemovalSender { RemovalSender(start: nil) }
 
-    /// A child (fork(2)), which keeps nothing open but the socket. It ends by itself some 20 ms later, and is then init's, or the
-    /// nearest subreaper's, to reap: only for a process that has one thread and ends soon.
+    /// A child (fork(2)), which keeps only the socket open. It ends some 20 ms later, and init or the nearest subreaper must reap
+    /// it. So use this only in a process that has one thread and ends soon.
     public static var child: RemovalSender {
         RemovalSender { (descriptor, request) throws(Errno) in
             let child = unsafe request.withUnsafeBytes { buffer in
@@ -25,20 +25,20 @@ public struct RemovalSender: Sendable {
             }
             guard child > 0 else { throw .last }
             return {
-                // It is reaped then.
+                // This also reaps the child.
                 var status: Int32 = 0
                 return unsafe waitpid(child, &status, WNOHANG) != 0
             }
         }
     }
 
-    /// A thread, which has the socket by a descriptor of its own until it ends, some 20 ms later: for a process that runs for long.
+    /// A thread with its own descriptor of the socket until it ends, some 20 ms later: for a long-running process.
     public static var thread: RemovalSender {
         RemovalSender { (descriptor, request) throws(Errno) in
             let socket = try FileDescriptor.duplicate(of: descriptor)
             let sending = Sending(consume socket)
             try DetachedThread.run {
-                // What goes wrong shows as a link that is still there.
+                // An error shows as a link that still exists.
                 _ = try? sending.socket.send(request[...])
                 sending.hasEnded.store(true, ordering: .releasing)
             }
@@ -55,10 +55,10 @@ public struct RemovalSender: Sendable {
 }
 
 extension NetlinkSocket {
-    /// Removes a link and returns when it is gone, which is before the kernel has freed it if somebody else sends.
+    /// Removes a link and returns when it is gone. With another sender, that is before the kernel has freed it.
     ///
-    /// Where that does not work out (no child to be had, no notification, a crowded socket, or one that hears no link
-    /// notifications), the caller sends after all.
+    /// If the other sender fails (no child available, no notification, a full socket, or a socket without link notifications),
+    /// the caller sends the request itself.
     ///
     /// - Throws: the kernel's refusal.
     public mutating func removeLink(
@@ -67,11 +67,11 @@ extension NetlinkSocket {
         try removeLinks([(index, name)], sentBy: sender)
     }
 
-    /// Removes several links, in the time that one takes if somebody else sends: each has its own sender, and all are waited for
-    /// together.
+    /// Removes several links. With another sender this takes as long as removing one: each link has its own sender, and the
+    /// caller waits for all together.
     ///
-    /// - Precondition: the socket hears link notifications, unless the caller sends.
-    /// - Throws: the first of the kernel's refusals; the others are gone then all the same.
+    /// - Precondition: the socket receives link notifications, unless the caller sends.
+    /// - Throws: the first of the kernel's refusals; the other links are removed even then.
     public mutating func removeLinks(
         _ links: [(index: UInt32, name: String)], sentBy sender: RemovalSender = .caller
     ) throws(Failure) {
@@ -95,7 +95,7 @@ extension NetlinkSocket {
             try execute("delete link \(name)") { $0.deleteLink(.index(index)) }
         } catch {
             guard error.errno != .noSuchDevice else { return }
-            // Its answer may have been crowded out as well.
+            // Its answer may have been dropped for lack of room as well.
             guard error.isAnswerLost, try link(.index(index)) == nil else { throw error }
         }
     }
@@ -117,7 +117,7 @@ extension NetlinkSocket {
             requests[builder.sequences[0]] = link.index
         }
         try awaitRemoval(of: requests, by: senders, attempt)
-        // What was promised is what was seen. The senders are left to the kernel; they end by themselves.
+        // All links were seen to be gone, as promised. The senders end by themselves.
         for link in links {
             guard try self.link(.index(link.index)) == nil else {
                 throw Failure(attempt, .busy, kernelText: "\(link.name) is still there")
@@ -128,13 +128,13 @@ extension NetlinkSocket {
 
     private static let removalLimitMilliseconds: Int32 = 5000
 
-    /// How often to look for ourselves: where notifications have been dropped, and where none comes, which is many times
-    /// as long as a removal takes.
+    /// How often to query the links: after notifications were dropped, and if none arrives, which is many times as long as a
+    /// removal takes.
     private static let lookIntervalMilliseconds: (whenDeaf: Int32, otherwise: Int32) = (2, 100)
 
     /// - Parameters:
-    ///   - requests: the index of the link that each request, by its sequence number, is to remove.
-    ///   - senders: whether each has come to its end. Nothing is to be waited for once all have.
+    ///   - requests: for each sequence number, the index of the link that the request removes.
+    ///   - senders: whether each has ended. Once all have, there is nothing to wait for.
     private mutating func awaitRemoval(
         of requests: [UInt32: UInt32], by senders: [@Sendable () -> Bool], _ attempt: String
     ) throws(Failure) {
@@ -150,7 +150,7 @@ extension NetlinkSocket {
             let ready = unsafe poll(&waiting, 1, min(time, isDeaf ? interval.whenDeaf : interval.otherwise))
             guard ready >= 0 || Errno.last == .interrupted else { throw Failure(attempt, .last) }
             if isDeaf || ready == 0 {
-                // Asked before the links are looked at: a sender may be killed, or have nothing to send with.
+                // Checked before the links: a sender may be killed, or be unable to send.
                 senders.removeAll { hasEnded in hasEnded() }
                 for index in left where try link(.index(index)) == nil { left.remove(index) }
                 guard !senders.isEmpty || left.isEmpty else { throw Failure(attempt, .brokenPipe) }

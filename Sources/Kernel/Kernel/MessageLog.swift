@@ -3,7 +3,7 @@ internal import NetlinkCodec
 internal import Posix
 
 extension NetlinkSocket {
-    /// Writes a line for each message.
+    /// Logs a line for each message.
     func log(_ direction: String, _ datagram: ArraySlice<UInt8>) {
         for message in Message.parse(datagram) ?? [] {
             let text = MessageText(message, isNetfilter: subsystem == .netfilter)
@@ -24,10 +24,10 @@ extension NetlinkSocket {
 }
 
 extension Changes {
-    /// Lines that one batch may have: a whole ruleset is no news.
+    /// The most lines for one batch: a complete ruleset is not worth more.
     private static let maximumLoggedChanges = 16
 
-    /// Says what has been done.
+    /// Logs the changes that were made.
     borrowing func log() {
         let first = isBatch ? 1 : 0
         for change in (first..<first + count).prefix(Changes.maximumLoggedChanges) {

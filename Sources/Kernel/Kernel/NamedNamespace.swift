@@ -2,18 +2,18 @@ internal import CKernel
 internal import Files
 public import Posix
 
-/// Network namespaces with names, as ip-netns(8) keeps them: files in /run/netns that a namespace is mounted on.
+/// Network namespaces with names, as in ip-netns(8): files in /run/netns on which a namespace is mounted.
 public struct NamedNamespaces: Sendable {
-    /// Where the names are.
+    /// The directory of the names.
     public let directory: String
 
     public init(directory: String = "/run/netns") { self.directory = directory }
 
     public func path(of name: String) -> String { "\(directory)/\(name)" }
 
-    /// Makes a namespace that lives until ``delete(_:)``, whatever processes are in it.
+    /// Makes a namespace that exists until ``delete(_:)``, whether or not it has processes.
     ///
-    /// - Throws: `EINVAL` for what is no file name, `EEXIST` for a name that is taken.
+    /// - Throws: `EINVAL` for an invalid file name, `EEXIST` for a name that is taken.
     public func create(_ name: String) throws(Failure) {
         let attempt = "create network namespace \(name)"
         try requireFileName(name, attempt)
@@ -37,21 +37,21 @@ public struct NamedNamespaces: Sendable {
         }
     }
 
-    /// Takes the name away; the namespace goes with its last process.
+    /// Removes the name; the namespace ends with its last process.
     ///
-    /// - Throws: `ENOENT` when there is no such name.
+    /// - Throws: `ENOENT` if the name does not exist.
     public func delete(_ name: String) throws(Failure) {
         let attempt = "delete network namespace \(name)"
         try requireFileName(name, attempt)
         let path = path(of: name)
-        // What is not mounted is left over from a creation that was cut short.
+        // A file without a mount is left over from an interrupted creation.
         _ = unsafe ck_unmount(path)
         try attempting(attempt) { () throws(Errno) in
             guard unsafe unlink(path) == 0 else { throw .last }
         }
     }
 
-    /// The names, sorted. None when the directory is not there.
+    /// The names, sorted; empty if the directory does not exist.
     public func list() throws(Failure) -> [String] {
         try attempting("list \(directory)") { () throws(Errno) in try Directory.names(directory).sorted() }
     }
@@ -61,8 +61,8 @@ public struct NamedNamespaces: Sendable {
         else { throw Failure(attempt, .invalidArgument, kernelText: "\"\(name)\" is no file name") }
     }
 
-    /// The directory is a shared mount, so that every mount namespace sees a name come and go. One at a time: two that
-    /// make it one at once would mount it twice.
+    /// Makes the directory a shared mount, so that every mount namespace sees names come and go. Under a lock: two processes
+    /// doing this at once would mount it twice.
     private func prepareDirectory(_ attempt: String) throws(Failure) {
         try attempting("\(attempt): prepare \(directory)") { () throws(Errno) in
             do throws(PathError) { try Directory.make(directory) } catch { throw error.errno }
@@ -74,10 +74,10 @@ public struct NamedNamespaces: Sendable {
 }
 
 extension NetworkNamespace {
-    /// Becomes another program, in this namespace, with our standard streams and environment.
+    /// Replaces this process with another program, in this namespace, with our standard streams and environment.
     ///
-    /// - Parameter arguments: the program, looked for in PATH, and what it is given. Not empty.
-    /// - Throws: when it cannot be run; the process is in the namespace then.
+    /// - Parameter arguments: the program, looked up in PATH, and its arguments. Not empty.
+    /// - Throws: if the program cannot be run; the process is in the namespace then.
     public func execute(_ arguments: [String]) throws(Failure) -> Never {
         try enter()
         throw Failure("run \(arguments[0]) in \(path)", ProcessImage.replace(with: arguments))

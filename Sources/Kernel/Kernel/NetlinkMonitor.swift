@@ -1,12 +1,12 @@
 public import NetlinkCodec
 public import Posix
 
-/// A socket that hears of changes in the network namespace in which it was opened, and asks nothing.
+/// A socket that receives notifications of changes in the network namespace in which it was opened, and sends no requests.
 ///
-/// Open it first and read what is there afterwards: what changes in between is heard then. Never blocks; an event loop waits for its
-/// ``descriptor``.
+/// Open it first and read the current state afterwards, so that changes in between are noticed. Never blocks; an event loop waits
+/// for its ``descriptor``.
 public struct NetlinkMonitor: ~Copyable {
-    /// What of rtnetlink is heard: its groups, RTNLGRP_ in linux/rtnetlink.h.
+    /// Multicast groups of rtnetlink: RTNLGRP_ in linux/rtnetlink.h.
     public struct RouteGroups: OptionSet, Sendable {
         public let rawValue: UInt32
         public init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -27,32 +27,32 @@ public struct NetlinkMonitor: ~Copyable {
 
     private let socket: NetlinkSocket
 
-    /// - Throws: `EPERM` and such where the kernel lets nobody listen.
+    /// - Throws: `EPERM` and such if the kernel does not allow listening.
     public init(_ groups: RouteGroups) throws(Failure) {
         socket = try NetlinkSocket(.route, groups: groups.rawValue)
     }
 
     private init(_ socket: consuming NetlinkSocket) { self.socket = socket }
 
-    /// One that hears of all changes of nf_tables (NFNLGRP_NFTABLES, linux/netfilter/nfnetlink.h).
+    /// A monitor of all changes of nf_tables (NFNLGRP_NFTABLES, linux/netfilter/nfnetlink.h).
     public static func ofNftables() throws(Failure) -> NetlinkMonitor {
         NetlinkMonitor(try NetlinkSocket(.netfilter, groups: 1 << 6))
     }
 
-    /// Readable when there is something to hear; belongs to this value.
+    /// Readable when events are pending; belongs to this value.
     public var descriptor: Int32 { socket.descriptor }
 
-    /// Gives the socket room for bursts, beyond the limit for everybody (SO_RCVBUFFORCE, socket(7)).
+    /// Enlarges the socket's receive buffer for bursts, beyond the system-wide limit (SO_RCVBUFFORCE, socket(7)).
     ///
-    /// - Parameter octets: as the kernel counts them, its own overhead included: up to 2 KiB for each event.
+    /// - Parameter octets: as the kernel counts them, including its own overhead: up to 2 KiB per event.
     public func setReceiveRoom(octets: Int) throws(Failure) {
         try attempting("make room for \(octets) octets of notifications") { () throws(Errno) in
             try socket.transport.setReceiveRoom(octets)
         }
     }
 
-    /// What has been heard since it was last asked, in order; empty where there is nothing. At most some thousand events at once, so
-    /// that whoever asks comes to other things too: ask again until there is nothing.
+    /// The events since the last call, in order; empty if there are none. Returns at most some thousand, so that the caller can
+    /// do other work in between: call again until it returns none.
     public func events() throws(Failure) -> [KernelEvent] {
         var events: [KernelEvent] = []
         while events.count < NetlinkMonitor.usualCount {
@@ -62,7 +62,7 @@ public struct NetlinkMonitor: ~Copyable {
             } catch {
                 switch error {
                 case .tryAgain: return events
-                // Told before what was still queued then, so that nothing older than the loss comes after it unnoticed.
+                // Reported before the events still queued at that time, so that no event older than the loss follows unnoticed.
                 case .noBufferSpace: events.append(.lost)
                 default: throw Failure("hear of changes", error)
                 }

@@ -2,22 +2,22 @@ internal import Logging
 public import NetlinkCodec
 public import Posix
 
-/// A netlink socket, bound to the network namespace in which it was opened, wherever its process goes afterwards.
+/// A netlink socket, bound to the network namespace in which it was opened, even if its process moves to another.
 ///
-/// Requests are answered by the kernel before send(2) returns, so nothing here waits: an answer that is not there is
-/// an error, not a hang. Only the removal of links waits, by poll(2) with a limit.
+/// The kernel answers requests before send(2) returns, so nothing here waits: a missing answer is an error, not a hang. Only the
+/// removal of links waits, by poll(2) with a time limit.
 public struct NetlinkSocket: ~Copyable {
     let transport: NetlinkTransport
     private var sequence: UInt32 = 1
     let subsystem: Subsystem
 
-    /// What was lost, or changed by others while it was read, is asked for again, so many times in all.
+    /// How many times in all a request is sent whose answer was lost, or changed while it was read.
     private static let questionAttempts = 20
 
-    /// How many datagrams one answer may have: a bound, not a limit that anybody reaches (about 100 links each).
+    /// The most datagrams in one answer: a safety bound far beyond real answers (a datagram holds about 100 links).
     private static let maximumDatagrams = 1 << 16
 
-    /// What a socket talks to, linux/netlink.h.
+    /// The kernel subsystem that a socket talks to, linux/netlink.h.
     public enum Subsystem: Int32, Sendable {
         /// Links, addresses, routes, neighbours.
         case route = 0
@@ -30,8 +30,8 @@ public struct NetlinkSocket: ~Copyable {
     /// Opens a socket in the caller's current network namespace.
     ///
     /// - Parameters:
-    ///   - linkNotifications: whether it also hears of every change of a link (RTNLGRP_LINK).
-    ///   - closing: of a socket of the `netfilter` subsystem; the others close at once.
+    ///   - linkNotifications: whether it also receives a notification of every change of a link (RTNLGRP_LINK).
+    ///   - closing: for a socket of the `netfilter` subsystem; others close at once.
     public init(
         _ subsystem: Subsystem = .route, linkNotifications: Bool = false, closing: Closing = .waiting
     ) throws(Failure) {
@@ -39,7 +39,7 @@ public struct NetlinkSocket: ~Copyable {
         try self.init(subsystem, groups: linkNotifications ? 1 : 0, closing)
     }
 
-    /// - Parameter groups: of notifications, a bit each.
+    /// - Parameter groups: of notifications, one bit each.
     init(_ subsystem: Subsystem, groups: UInt32, _ closing: Closing = .waiting) throws(Failure) {
         transport = try attempting("open a netlink socket") { () throws(Errno) in
             try NetlinkTransport(subsystem, groups: groups, closing)
@@ -49,13 +49,13 @@ public struct NetlinkSocket: ~Copyable {
 
     deinit { transport.close() }
 
-    /// The descriptor, for poll(2) and for whoever sends in this socket's name.
+    /// The descriptor, for poll(2) and for senders that act for this socket.
     var descriptor: Int32 { transport.descriptor }
 
     /// A builder whose messages continue this socket's numbering.
     mutating func builder() -> MessageBuilder { MessageBuilder(firstSequence: sequence) }
 
-    /// Takes the numbers that a builder has used out of circulation.
+    /// Advances the sequence number past those that a builder has used.
     mutating func consume(_ builder: MessageBuilder) { sequence &+= UInt32(builder.sequences.count) }
 
     private mutating func send(_ builder: MessageBuilder, _ attempt: @autoclosure () -> String) throws(Failure) {
@@ -64,7 +64,7 @@ public struct NetlinkSocket: ~Copyable {
         try attempting(attempt()) { () throws(Errno) in try transport.send(builder.bytes) }
     }
 
-    /// Receives one datagram; `EAGAIN` when there is none.
+    /// Receives one datagram; `EAGAIN` if there is none.
     func receive() throws(Errno) -> [Message] {
         let datagram = try transport.receive()
         if Log.isDebugging { log("receive", datagram[...]) }
@@ -72,11 +72,10 @@ public struct NetlinkSocket: ~Copyable {
         return messages
     }
 
-    /// Sends all changes at once and reads what failed.
+    /// Sends all changes at once and reads the errors.
     ///
-    /// Only the last change is acknowledged, so that a success costs one answer; the kernel reports each failure
-    /// anyway. Outside of a batch it does not stop at one: later changes have been tried too, and the caller undoes the
-    /// whole.
+    /// Only the last change is acknowledged, so that success costs one answer; the kernel reports each failure anyway. Outside a
+    /// batch it does not stop at a failure: later changes have been tried too, and the caller undoes everything.
     /// - Throws: the first failure.
     public mutating func execute(_ changes: borrowing Changes) throws(Failure) {
         guard changes.count > 0 else { return }
@@ -92,11 +91,11 @@ public struct NetlinkSocket: ~Copyable {
         while true {
             let messages: [Message]
             do throws(Errno) { messages = try receive() } catch {
-                // Answers were dropped for want of room; those before are still there.
+                // The kernel dropped answers for lack of room; earlier ones are still queued.
                 if error == .noBufferSpace { continue }
-                // What is known to have failed is enough.
+                // One known failure is enough.
                 if let (failed, answer) = firstFailure { throw refusal(of: changes, failed, answer) }
-                // Nobody knows what has been done: perhaps all of it.
+                // The outcome is unknown: perhaps all changes were made.
                 throw Failure(
                     changes.describe(last), error, kernelText: "no answer from netlink", change: changes.tag(last),
                     isAnswerLost: true)
@@ -109,7 +108,7 @@ public struct NetlinkSocket: ~Copyable {
                 if answer.errorNumber != 0, position < firstFailure?.position ?? .max {
                     firstFailure = (position, answer)
                 }
-                // A batch that cannot be begun or committed is answered for as a whole, by its first message.
+                // If a batch cannot begin or commit, the kernel answers once for the whole, to its first message.
                 guard position == last || (changes.isBatch && position == 0) else { continue }
                 guard let (failed, answer) = firstFailure else {
                     if Log.isOn { changes.log() }
@@ -126,7 +125,7 @@ public struct NetlinkSocket: ~Copyable {
             change: changes.tag(position))
     }
 
-    /// Asks for one thing; again when notifications have crowded the answer out.
+    /// Sends one query, and repeats it if notifications have crowded the answer out.
     public mutating func request(
         _ attempt: @autoclosure () -> String, _ build: (inout MessageBuilder) -> Void
     ) throws(Failure) -> Message {
@@ -139,12 +138,12 @@ public struct NetlinkSocket: ~Copyable {
         throw Failure(attempt(), .noBufferSpace, kernelText: "notifications keep crowding the answer out")
     }
 
-    /// Questions that are asked at once: their answers find room in any socket.
+    /// Queries sent at once: their answers fit into any socket's buffer.
     private static let maximumQuestions = 64
 
-    /// Asks several things, many at once.
+    /// Sends several queries, many at once.
     ///
-    /// - Returns: the answers in order; nil for what is not there (`ENOENT`).
+    /// - Returns: the answers in order; nil for what does not exist (`ENOENT`).
     mutating func requests(
         _ count: Int, _ attempt: @autoclosure () -> String, _ build: (inout MessageBuilder, Int) -> Void
     ) throws(Failure) -> [Message?] {
@@ -177,7 +176,7 @@ public struct NetlinkSocket: ~Copyable {
         return answers
     }
 
-    /// Reads up to the answer; nil when it may have been lost.
+    /// Reads up to the answer; nil if it may have been lost.
     private func answer(to sequence: UInt32?, _ attempt: @autoclosure () -> String) throws(Failure) -> Message? {
         while let messages = try receiveUnlessOverrun(attempt()) {
             for message in messages where message.sequence == sequence {
@@ -189,11 +188,11 @@ public struct NetlinkSocket: ~Copyable {
         return nil
     }
 
-    /// Receives one datagram; nil when the kernel had to drop some for want of room (netlink(7)), which happens only to
-    /// sockets that hear notifications. What was queued is dropped too, so that there is room again.
+    /// Receives one datagram; nil if the kernel had to drop some for lack of room (netlink(7)), which happens only to sockets
+    /// with notifications. Then it also discards what was queued, to make room again.
     private func receiveUnlessOverrun(_ attempt: @autoclosure () -> String) throws(Failure) -> [Message]? {
         do throws(Errno) { return try receive() } catch {
-            // Congested, the kernel says so once, and drops answers silently after that: no answer is a lost one.
+            // A congested kernel says so once and then drops answers silently: a missing answer is a lost one.
             guard error != .tryAgain else { return nil }
             guard error == .noBufferSpace else { throw Failure(attempt(), error) }
         }
@@ -205,7 +204,7 @@ public struct NetlinkSocket: ~Copyable {
         return nil
     }
 
-    /// Asks for a list; again when it changed while it was read (NLM_F_DUMP_INTR), or parts of it were lost.
+    /// Reads a dump, and repeats it if it changed while it was read (NLM_F_DUMP_INTR) or parts were lost.
     public mutating func dump<Element>(
         _ attempt: @autoclosure () -> String, _ element: (Message) -> Element?,
         _ build: (inout MessageBuilder) -> Void
@@ -219,7 +218,7 @@ public struct NetlinkSocket: ~Copyable {
         throw Failure(attempt(), .interrupted, kernelText: "the list kept changing while it was read")
     }
 
-    /// Reads a dump to its end; nil when it was inconsistent or incomplete.
+    /// Reads a dump to its end; nil if it was inconsistent or incomplete.
     private func collect<Element>(
         _ sequence: UInt32, _ element: (Message) -> Element?, _ attempt: @autoclosure () -> String
     ) throws(Failure) -> [Element]? {

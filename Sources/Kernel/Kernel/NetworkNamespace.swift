@@ -2,9 +2,9 @@ internal import CKernel
 internal import Logging
 public import Posix
 
-/// A network namespace, held open: its path may vanish or be replaced, this stays the one that was checked.
+/// An open network namespace. Its path may vanish or be replaced; this stays the one that was checked.
 public struct NetworkNamespace: ~Copyable {
-    /// Where it was opened, for messages.
+    /// The path it was opened by, for messages.
     public let path: String
     private let file: FileDescriptor
 
@@ -13,7 +13,7 @@ public struct NetworkNamespace: ~Copyable {
 
     /// Opens a namespace file.
     ///
-    /// - Throws: `ENOENT` when there is none; `EINVAL` when the file is no network namespace.
+    /// - Throws: `ENOENT` if the file does not exist; `EINVAL` if it is not a network namespace.
     public init(_ path: String) throws(Failure) {
         let standIn: KernelStandIn? = .current
         let file = try attempting("open network namespace \(path)") { () throws(Errno) in
@@ -31,13 +31,13 @@ public struct NetworkNamespace: ~Copyable {
     }
 
     private static func open(_ path: String) throws(Errno) -> FileDescriptor {
-        // A FIFO of that name must not make us wait.
+        // A FIFO of that name must not block us.
         try FileDescriptor.open(path, [.readOnly, .nonBlocking])
     }
 
-    /// The namespace that the calling thread is in.
+    /// The calling thread's namespace.
     public static func current() throws(Failure) -> NetworkNamespace {
-        // What the kernel puts there need not be checked.
+        // The kernel provides this file; it needs no check.
         let path = "/proc/thread-self/ns/net"
         let file = try attempting("open network namespace \(path)") { () throws(Errno) in
             try FileDescriptor.open(path, .readOnly)
@@ -50,15 +50,15 @@ public struct NetworkNamespace: ~Copyable {
         self.file = file
     }
 
-    /// The inode number, which no other namespace has as long as this one exists.
+    /// The inode number, which is unique as long as the namespace exists.
     public func inode() throws(Failure) -> UInt64 { try status().inode }
 
-    /// Of its file, by which it can be told from other namespaces.
+    /// The status of the namespace's file, which distinguishes it from other namespaces.
     public func status() throws(Failure) -> FileStatus {
         try attempting("look at \(path)") { () throws(Errno) in try file.status() }
     }
 
-    /// Keeps others out who lock the namespace's file too (flock(2)), as long as this value lives.
+    /// Locks the namespace's file (flock(2)) against others who lock it too, as long as this value lives.
     ///
     /// - Throws: `EAGAIN` when the time is over.
     public func lock(milliseconds: UInt32, waiting: LockWait = .polling()) throws(Failure) {
@@ -67,9 +67,9 @@ public struct NetworkNamespace: ~Copyable {
         }
     }
 
-    /// Runs the body with the calling thread in this namespace, and goes back.
+    /// Runs the body with the calling thread in this namespace, then returns to the previous one.
     ///
-    /// - Precondition: the process has one thread: a namespace belongs to a thread, not to a process.
+    /// - Precondition: the process has one thread, because a namespace belongs to a thread, not to a process.
     public func run<Value: ~Copyable>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
         let home = try NetworkNamespace.current()
         try enter()
@@ -82,7 +82,7 @@ public struct NetworkNamespace: ~Copyable {
         return value
     }
 
-    /// A routing socket that was opened in this namespace, and can be used from outside.
+    /// A routing socket opened in this namespace; it can be used from outside.
     public func netlinkSocket(linkNotifications: Bool = false) throws(Failure) -> NetlinkSocket {
         try run { () throws(Failure) in try NetlinkSocket(linkNotifications: linkNotifications) }
     }
@@ -99,7 +99,7 @@ public struct NetworkNamespace: ~Copyable {
         guard ck_setns(descriptor, ck_clone_newnet) == 0 else { throw .last }
     }
 
-    /// Moves the calling thread into a namespace that nobody else is in, for good.
+    /// Moves the calling thread into a new namespace for good.
     public static func enterNew() throws(Failure) {
         try attempting("make a network namespace") { () throws(Errno) in
             guard ck_unshare(ck_clone_newnet) == 0 else { throw .last }

@@ -2,11 +2,11 @@ public import NetlinkCodec
 public import Posix
 
 extension Changes {
-    /// Adds elements, however many, in as many messages as they take.
+    /// Adds any number of elements, in as many messages as needed.
     ///
     /// - Parameters:
-    ///   - attempt: what it is called when it fails, for each of the messages.
-    ///   - exclusive: fails with `EEXIST` where there is one of the same key.
+    ///   - attempt: describes each of the messages in errors.
+    ///   - exclusive: fails with `EEXIST` if an element has the same key.
     public mutating func addElements(
         _ attempt: String, _ elements: [NftSetElement], to set: String, of table: NftTable, exclusive: Bool = false
     ) {
@@ -16,7 +16,7 @@ extension Changes {
         }
     }
 
-    /// Deletes elements, however many; fails with `ENOENT` where one is missing.
+    /// Deletes any number of elements; fails with `ENOENT` if one is missing.
     public mutating func deleteElements(
         _ attempt: String, _ elements: [NftSetElement], of set: String, in table: NftTable
     ) {
@@ -26,7 +26,7 @@ extension Changes {
 }
 
 extension NetlinkSocket {
-    /// The elements of a set or map, with their times and counters; empty where there is no such set.
+    /// The elements of a set or map, with their times and counters; empty if the set does not exist.
     public mutating func setElements(of set: String, in table: NftTable) throws(Failure) -> [NftSetElement] {
         try emptyIfMissing { () throws(Failure) in
             try dump("list the elements of \(set) in table \(table)", NftSetElement.list) {
@@ -35,16 +35,16 @@ extension NetlinkSocket {
         }
     }
 
-    /// The named counters of a table; empty where there is no such table.
+    /// The named counters of a table; empty if the table does not exist.
     public mutating func counters(of table: NftTable) throws(Failure) -> [NftNamedCounter] {
         try emptyIfMissing { () throws(Failure) in
             try dump("list the counters of table \(table)", NftNamedCounter.init) { $0.dumpCounters(of: table) }
         }
     }
 
-    /// A named counter; nil where there is none.
+    /// A named counter; nil if it does not exist.
     ///
-    /// - Parameter resets: whether it begins at zero again.
+    /// - Parameter resets: whether to set it to zero.
     public mutating func counter(
         _ name: String, of table: NftTable, resets: Bool = false
     ) throws(Failure) -> NftNamedCounter? {

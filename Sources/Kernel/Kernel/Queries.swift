@@ -3,7 +3,7 @@ public import NetlinkCodec
 public import Posix
 
 extension NetlinkSocket {
-    /// The link, or nil when there is none.
+    /// The link, or nil if it does not exist.
     public mutating func link(_ reference: LinkReference) throws(Failure) -> Link? {
         do throws(Failure) {
             let message = try request("look up \(reference)") { $0.getLink(reference) }
@@ -15,18 +15,18 @@ extension NetlinkSocket {
         }
     }
 
-    /// All links, or those of one kind, or the ports of one master.
+    /// All links, or only those of one kind or with one master.
     public mutating func links(kind: String? = nil, master: UInt32? = nil) throws(Failure) -> [Link] {
         try dump("list links", Link.init) { $0.dumpLinks(kind: kind, master: master) }
             .filter { (kind == nil || $0.kind == kind) && (master == nil || $0.master == master) }
     }
 
-    /// All links, with their counters and the namespaces of their other ends.
+    /// All links, with their counters and the namespaces of their peers.
     public mutating func linkStatuses() throws(Failure) -> [LinkStatus] {
         try dump("list links", LinkStatus.init) { $0.dumpLinks() }
     }
 
-    /// By which number the socket's namespace knows another; nil where it does not know it.
+    /// The ID of another namespace within the socket's namespace; nil if it has none.
     public mutating func id(of namespace: borrowing NetworkNamespace) throws(Failure) -> Int32? {
         let attempt = "look up the number of network namespace \(namespace.path)"
         let descriptor = namespace.descriptor
@@ -49,7 +49,7 @@ extension NetlinkSocket {
         try dump("list routes", Route.init) { $0.dumpRoutes(family) }
     }
 
-    /// The rules that say which table a packet is routed by; none where the kernel lacks the family.
+    /// The policy rules that select the routing table; empty if the kernel lacks the family.
     public mutating func rules(_ family: IPFamily) throws(Failure) -> [RoutingRule] {
         do throws(Failure) {
             return try dump("list routing rules", RoutingRule.init) { $0.dumpRules(family) }
@@ -59,7 +59,7 @@ extension NetlinkSocket {
         }
     }
 
-    /// The name of the interface by which packets to an address leave; nil where there is no route.
+    /// The name of the interface by which packets to an address leave; nil without a route.
     public mutating func interface(towards address: IPAddress) throws(Failure) -> String? {
         let message: Message
         do throws(Failure) {
@@ -72,9 +72,9 @@ extension NetlinkSocket {
         return try link(.index(route.interface))?.name
     }
 
-    /// What becomes of a packet.
+    /// How the kernel would route a packet.
     ///
-    /// - Throws: with the number by which the kernel refuses it: `ENETUNREACH` without a route, and so on.
+    /// - Throws: the kernel's error number: `ENETUNREACH` without a route, and so on.
     public mutating func route(_ question: RouteQuestion) throws(Failure) -> RouteAnswer {
         let attempt = "look up the route to \(question.destination)"
         let message = try request(attempt) { $0.getRoute(question) }
@@ -82,7 +82,7 @@ extension NetlinkSocket {
         return answer
     }
 
-    /// What a bridge knows of MACs.
+    /// The forwarding table (MACs) of a bridge.
     public mutating func forwardingEntries(ofBridge index: UInt32) throws(Failure) -> [ForwardingEntry] {
         try dump("list the forwarding entries of link number \(index)", ForwardingEntry.init) {
             $0.dumpForwardingEntries(ofBridge: index)
@@ -98,11 +98,11 @@ extension NetlinkSocket {
         try dump("list VLANs", PortVLANs.init) { $0.dumpPortVLANs() }.filter { $0.index == index }.flatMap { $0.vlans }
     }
 
-    /// Whether the kernel can make links of a kind, found out without making one.
+    /// Checks whether the kernel can make links of a kind, without making one.
     ///
-    /// The kernel looks the kind up first (EOPNOTSUPP) and counts the queues next, before anything is registered, so a
-    /// link without any tells the two apart (rtnl_newlink and rtnl_create_link, net/core/rtnetlink.c). An MTU would not:
-    /// to ifb and dummy any will do.
+    /// The kernel looks the kind up first (EOPNOTSUPP) and counts the queues next, before it registers anything. So a link
+    /// without queues tells the two cases apart (rtnl_newlink and rtnl_create_link, net/core/rtnetlink.c). An invalid MTU would
+    /// not: ifb and dummy accept any.
     public mutating func requireSupport(of kind: String) throws(Failure) {
         do throws(Failure) {
             try execute("make links of kind \(kind)") { $0.probeLinkKind(kind) }

@@ -2,7 +2,7 @@ internal import Files
 internal import Logging
 public import Posix
 
-/// A kernel parameter below /proc/sys/net, in the namespace of the calling thread.
+/// A kernel parameter below /proc/sys/net, in the calling thread's network namespace.
 public struct Sysctl: Sendable, CustomStringConvertible {
     private let name: String
 
@@ -13,7 +13,7 @@ public struct Sysctl: Sendable, CustomStringConvertible {
 
     public var description: String { path }
 
-    /// The value, or nil when the kernel has no such parameter.
+    /// The value, or nil if the kernel has no such parameter.
     public func read() throws(Failure) -> String? {
         do throws(Errno) {
             guard let standIn = KernelStandIn.current else { return try readFile() }
@@ -35,7 +35,7 @@ public struct Sysctl: Sendable, CustomStringConvertible {
 
     /// Sets the value.
     ///
-    /// - Returns: false when the kernel has no such parameter, as without IPv6.
+    /// - Returns: false if the kernel has no such parameter, for example without IPv6.
     @discardableResult
     public func write(_ value: String) throws(Failure) -> Bool {
         do throws(Errno) {
@@ -54,16 +54,16 @@ public struct Sysctl: Sendable, CustomStringConvertible {
         }
     }
 
-    /// Finds out whether it can be written, and changes nothing.
+    /// Checks whether the parameter can be written, without changing it.
     ///
-    /// - Throws: `ENOENT` when the kernel has no such parameter.
+    /// - Throws: `ENOENT` if the kernel has no such parameter.
     public func requireWritable() throws(Failure) {
         try attempting("open \(path)", details: "is there such a sysctl? sysctl(8) lists them") { () throws(Errno) in
             _ = try FileDescriptor.open(path, [.writeOnly, .noFollow])
         }
     }
 
-    /// Sets the value unless it is set already: many readers, one writer.
+    /// Sets the value only if it differs, so that most calls only read.
     public func ensure(_ value: String) throws(Failure) {
         guard try read() != value else { return }
         try write(value)

@@ -1,16 +1,16 @@
 internal import CKernel
 public import Posix
 
-/// Tap devices, which are made by ioctl and not by netlink (linux/if_tun.h).
+/// Tap devices, which are made by ioctl instead of netlink (linux/if_tun.h).
 public enum TapDevice {
-    /// Makes a tap device that outlives this process, in the namespace of the calling thread; it is down.
+    /// Makes a tap device that outlives this process, in the calling thread's namespace; it is down.
     ///
     /// - Parameters:
     ///   - name: at most 15 octets.
-    ///   - hasQueues: whether a program may open it several times, for a queue each.
+    ///   - hasQueues: whether a program may open it several times, once per queue.
     ///   - owner: the user who may open it without CAP_NET_ADMIN; nil for any.
     ///   - group: likewise.
-    /// - Throws: `EBUSY` when there is a link of that name, `ENOENT` when the node has no /dev/net/tun.
+    /// - Throws: `EBUSY` if a link of that name exists, `ENOENT` if the node has no /dev/net/tun.
     public static func make(_ name: String, hasQueues: Bool, owner: UInt32?, group: UInt32?) throws(Failure) {
         do throws(Errno) {
             let id = { (number: UInt32?) in number.map(Int64.init) ?? -1 }

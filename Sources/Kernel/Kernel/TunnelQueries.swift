@@ -8,7 +8,7 @@ extension NetlinkSocket {
         try dump("list VXLAN devices", VXLANLink.init) { $0.dumpLinks(kind: VXLANLink.kind) }
     }
 
-    /// Behind which nodes a VXLAN device has MACs.
+    /// The nodes behind which a VXLAN device has MACs.
     public mutating func tunnelEntries(of interface: UInt32) throws(Failure) -> [TunnelEntry] {
         try dump("list the forwarding entries of link number \(interface)", TunnelEntry.init) {
             $0.dumpTunnelEntries(of: interface)
@@ -21,15 +21,15 @@ extension NetlinkSocket {
             .filter { $0.interface == interface }
     }
 
-    /// The routes that a program has set up.
+    /// The routes set up by one program.
     ///
     /// - Parameters:
     ///   - origin: RTPROT_*.
-    ///   - table: nil for those of all tables.
+    ///   - table: nil for all tables.
     public mutating func routes(
         _ family: IPFamily, origin: UInt8, table: UInt32? = nil
     ) throws(Failure) -> [RouteEntry] {
-        // A table that nobody has put a route into is not there.
+        // A table exists only once a route was added to it.
         try emptyIfMissing { () throws(Failure) in
             try dump("list routes", RouteEntry.init) { $0.dumpRoutes(family, origin: origin, table: table) }
                 .filter { $0.route.origin == origin && (table == nil || $0.route.table == table) }

@@ -20,7 +20,7 @@ public struct InterfaceAddress: Sendable, Hashable {
     /// IFA_F_*.
     public let flags: UInt32
 
-    /// IFA_F_TENTATIVE or IFA_F_DADFAILED: duplicate address detection has not let it through.
+    /// Not tentative and not failed: neither IFA_F_TENTATIVE nor IFA_F_DADFAILED is set.
     public var isUsable: Bool { flags & (0x40 | 0x08) == 0 }
 
     /// Reads an RTM_NEWADDR message.
@@ -48,9 +48,9 @@ extension MessageBuilder {
         append(index)
     }
 
-    /// Adds an address that is usable at once: IPv6 without duplicate address detection unless asked for.
+    /// Adds an address that is usable at once: IPv6 skips duplicate address detection unless it is requested.
     ///
-    /// - Parameter connectedRoute: whether the kernel adds a route to its prefix by the link.
+    /// - Parameter connectedRoute: whether the kernel adds a route to the address's prefix on the link.
     public mutating func addAddress(
         _ address: CIDR, to index: UInt32, detectDuplicates: Bool = false, connectedRoute: Bool = true
     ) {
@@ -78,7 +78,7 @@ extension MessageBuilder {
 
     /// Asks for the addresses of one interface, or of all with index 0, of both families.
     ///
-    /// The kernel looks at the index only on a socket with strict checking; the caller filters as well.
+    /// The kernel honours the index only on a socket with strict checking, so the caller filters as well.
     public mutating func dumpAddresses(of index: UInt32 = 0) {
         message(RouteMessageType.getAddress, flags: MessageFlag.request | MessageFlag.dump) {
             $0.addressHeader(AddressFamily.unspecified, index: index)

@@ -1,6 +1,6 @@
 internal import Addresses
 
-/// What the value of an attribute is, for people.
+/// The type of an attribute's value, for printing.
 indirect enum AttributeShape: Sendable {
     /// One, two, four or eight octets, in host byte order.
     case number
@@ -11,19 +11,19 @@ indirect enum AttributeShape: Sendable {
     case text
     /// An IP address or a MAC, by its length.
     case address
-    /// Words of four octets in hexadecimal; a name of an interface as such.
+    /// Words of four octets in hexadecimal; an interface name as text.
     case octets
-    /// What nf_tables keeps with an object (``NftUserData``): its comment.
+    /// User data that nf_tables keeps with an object (``NftUserData``): its comment.
     case comment
-    /// Attributes inside, by name.
+    /// Nested attributes, by name.
     case group([AttributeName])
-    /// Attributes inside, all of one shape whatever their types.
+    /// Nested attributes of one shape, whatever their types.
     case list(AttributeShape)
-    /// struct ifinfomsg and a link's attributes: the other end of a veth.
+    /// struct ifinfomsg and a link's attributes: the peer of a veth.
     case peer
 }
 
-/// How an attribute is called in linux/rtnetlink.h and its like, in lower case and without what all of its kind have in front.
+/// The name of an attribute as in linux/rtnetlink.h and similar headers, in lower case and without the common prefix.
 struct AttributeName: Sendable {
     let type: UInt16
     let name: String
@@ -36,9 +36,9 @@ struct AttributeName: Sendable {
     }
 }
 
-/// Octets as text: `name=value`, braces around what is inside. What has no name here stands by its number, in hexadecimal.
+/// Attributes as text: `name=value`, with braces around nested ones. An unnamed attribute shows its number, in hexadecimal.
 struct AttributeText {
-    /// No line has room for more.
+    /// A log line has no room for more.
     private static let maximumLength = 4096
 
     private(set) var text = ""
@@ -50,9 +50,9 @@ struct AttributeText {
         text += name.isEmpty ? value : "\(name)=\(value)"
     }
 
-    /// The fixed part of a message, of fields with these lengths; those without a name are padding.
+    /// The fixed part of a message, made of fields with these lengths; fields without a name are padding.
     ///
-    /// - Returns: what follows it; nil where the message is shorter.
+    /// - Returns: what follows it; nil if the message is shorter.
     mutating func header(_ fields: [(name: String, size: Int)], _ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
         var rest = bytes
         for field in fields {
@@ -89,7 +89,7 @@ struct AttributeText {
                 for element in Attributes(value.bytes).all where !list.isFull { list.attribute("", shape, element) }
             }
         case .peer:
-            // Links of other kinds have a number there.
+            // For links of other kinds this is a number.
             guard value.bytes.count >= 16 else { return append(name, AttributeText.words(value.bytes)) }
             inside(name) { peer in
                 guard let rest = peer.header(RouteText.linkHeader, value.bytes) else { return }
@@ -116,7 +116,7 @@ struct AttributeText {
         return IPAddress(bytes: bytes)?.description ?? hexadecimal(bytes)
     }
 
-    /// Fields fill whole words; the sixteen octets of an interface's name end in zeros.
+    /// Fields fill whole words; an interface name has sixteen octets that end in zeros.
     private static func words(_ bytes: ArraySlice<UInt8>) -> String {
         var parts: [String] = []
         var rest = bytes

@@ -1,8 +1,8 @@
 public import Addresses
 
-/// One direction of a connection: what its packets bear (enum ctattr_tuple, linux/netfilter/nfnetlink_conntrack.h).
+/// One direction of a connection: addresses and ports of its packets (enum ctattr_tuple, linux/netfilter/nfnetlink_conntrack.h).
 ///
-/// Protocols without ports (ICMP, GRE) have other things there and are not represented.
+/// Protocols without ports (ICMP, GRE) have other fields and are not represented.
 public struct ConnectionTuple: Sendable, Hashable, CustomStringConvertible {
     public let source: IPAddress
     public let destination: IPAddress
@@ -10,7 +10,7 @@ public struct ConnectionTuple: Sendable, Hashable, CustomStringConvertible {
     public let protocolNumber: UInt8
     public let sourcePort: UInt16
     public let destinationPort: UInt16
-    /// The zone, where it is this direction's alone; 0 is the default one.
+    /// The zone if it applies to this direction only; 0 is the default one.
     public let zone: UInt16
 
     /// - Precondition: both addresses are of one family.
@@ -37,7 +37,7 @@ public struct ConnectionTuple: Sendable, Hashable, CustomStringConvertible {
         let addresses = attributes.nested(CTA.tupleAddresses)
         let transport = attributes.nested(CTA.tupleTransport)
         let address = { (v4: UInt16, v6: UInt16) -> IPAddress? in
-            // One type for each family: the other's length is no address of it.
+            // One attribute type per family; an address of the other family's length is invalid.
             if let bytes = addresses[v4]?.bytes { return bytes.count == 4 ? IPAddress(bytes: bytes) : nil }
             if let bytes = addresses[v6]?.bytes { return bytes.count == 16 ? IPAddress(bytes: bytes) : nil }
             return nil
@@ -69,14 +69,14 @@ public struct ConnectionTuple: Sendable, Hashable, CustomStringConvertible {
 
 /// An entry of connection tracking.
 public struct Connection: Sendable, Hashable {
-    /// The packets of whoever began, as they came: before any rewriting.
+    /// Packets from the initiator, before any rewriting.
     public let original: ConnectionTuple
-    /// What answers look like: shows where the connection really leads.
+    /// Packets of the answers: shows where the connection really leads.
     public let reply: ConnectionTuple
-    /// Tells this entry from others: made by the kernel from the tuples and from where the entry is in its memory, so
-    /// that a later one with the same tuples can have it again, if it was put into the same place.
+    /// Distinguishes this entry from others. The kernel derives it from the tuples and the entry's memory address, so a later
+    /// entry with the same tuples at the same address can get the same number.
     public let id: UInt32
-    /// The zone, where it is both directions'; 0 is the default one.
+    /// The zone if it applies to both directions; 0 is the default one.
     public let zone: UInt16
 
     /// Reads an IPCTNL_MSG_CT_NEW message; nil for protocols without ports.
@@ -94,13 +94,13 @@ public struct Connection: Sendable, Hashable {
     }
 }
 
-/// Which connections are meant, by what their first packet bore.
+/// Selects connections by their first packet.
 public struct ConnectionFilter: Sendable, Hashable {
     public let family: IPFamily
     public let protocolNumber: UInt8
     /// Any of these.
     public let destinationPorts: Set<UInt16>
-    /// Only this one, of the same family; nil for all.
+    /// Only this address, of the same family; nil for all.
     public let destination: IPAddress?
 
     public init(
@@ -120,7 +120,7 @@ public struct ConnectionFilter: Sendable, Hashable {
     }
 }
 
-/// How many entries there are in the socket's network namespace (enum ctattr_stats_global).
+/// The number of entries in the socket's network namespace (enum ctattr_stats_global).
 public struct ConnectionStatistics: Sendable, Hashable {
     public let entries: UInt32
 
@@ -135,9 +135,9 @@ public struct ConnectionStatistics: Sendable, Hashable {
 extension MessageBuilder {
     /// Asks for the entries that the filter matches.
     ///
-    /// The kernel leaves out what it can tell (since 5.8; ports only of TCP and UDP, and only one of them): the
-    /// answers have to be looked at with ``ConnectionFilter/matches(_:)``. IPv6 addresses are not for it: it would
-    /// leave out those that are equal (ctnetlink_filter_match_tuple, net/netfilter/nf_conntrack_netlink.c, 6.18 too).
+    /// The kernel filters only in part (since 5.8; ports only of TCP and UDP, and only a single one): check the answers with
+    /// ``ConnectionFilter/matches(_:)``. IPv6 addresses are not passed to it: it would leave out those that are equal
+    /// (ctnetlink_filter_match_tuple, net/netfilter/nf_conntrack_netlink.c, 6.18 too).
     public mutating func dumpConnections(_ filter: ConnectionFilter) {
         let port = filter.destinationPorts.count == 1 ? filter.destinationPorts.first : nil
         let destination = filter.destination.flatMap { $0.family == .v4 && filter.family == .v4 ? $0 : nil }
@@ -162,11 +162,11 @@ extension MessageBuilder {
         }
     }
 
-    /// Deletes this entry; `ENOENT` when it has ended, or when the one that has its tuple now has another number.
+    /// Deletes this entry; `ENOENT` if it has ended, or if its tuple now belongs to an entry with another number.
     public mutating func deleteConnection(_ connection: Connection) {
         message(ConntrackMessageType.delete, flags: MessageFlag.request) { builder in
             builder.netfilterHeader(connection.original.family.code)
-            // Never without: a deletion that names no tuple is one of all entries.
+            // Never leave it out: a deletion without a tuple deletes all entries.
             builder.nested(CTA.tupleOriginal) { connection.original.encode(&$0) }
             builder.attribute(CTA.id, bigEndian: connection.id)
             if connection.zone != 0 { builder.attribute(CTA.zone, bigEndian: connection.zone) }

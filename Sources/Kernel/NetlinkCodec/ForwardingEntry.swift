@@ -1,13 +1,13 @@
 public import Addresses
 
-/// Where a bridge has seen a MAC, or has been told that it is (ndmsg of family AF_BRIDGE, linux/neighbour.h).
+/// Where a bridge has learned a MAC, or was configured to expect it (ndmsg of family AF_BRIDGE, linux/neighbour.h).
 public struct ForwardingEntry: Sendable, Hashable {
-    /// Index of the port; of the bridge itself for addresses of its own.
+    /// Index of the port, or of the bridge itself for the bridge's own addresses.
     public let interface: UInt32
     public let mac: MACAddress
-    /// Index of the bridge; 0 where the kernel names none.
+    /// Index of the bridge; 0 if the kernel does not report it.
     public let bridge: UInt32
-    /// Whether it is the MAC of the port or the bridge, whose frames go to this node (NUD_PERMANENT).
+    /// Whether it is the MAC of the port or of the bridge, so that its frames go to this node (NUD_PERMANENT).
     public let isLocal: Bool
 
     /// Reads an RTM_NEWNEIGH message.
@@ -25,7 +25,7 @@ public struct ForwardingEntry: Sendable, Hashable {
 }
 
 extension MessageBuilder {
-    /// Asks for what a bridge knows of MACs.
+    /// Asks for a bridge's forwarding table (MACs).
     public mutating func dumpForwardingEntries(ofBridge index: UInt32) {
         message(RouteMessageType.getNeighbour, flags: MessageFlag.request | MessageFlag.dump) {
             $0.append(AddressFamily.bridge)

@@ -1,8 +1,8 @@
-/// What the kernel tells those who have subscribed to it (multicast groups, netlink(7)).
+/// A notification from the kernel to subscribers (multicast groups, netlink(7)).
 public enum KernelEvent: Sendable {
-    /// What has become of an object.
+    /// What happened to an object.
     public enum Change: Sendable, Hashable {
-        /// It is there: it has been made, or is not what it was.
+        /// It exists: it was made or changed.
         case present
         case deleted
     }
@@ -20,14 +20,14 @@ public enum KernelEvent: Sendable {
     case elements(Change, NftTable, set: String, [NftListedElement])
     /// A batch of nf_tables has been committed; the events of its changes came before.
     case generation(NftGeneration)
-    /// Of a kind, or with contents, that this module does not know: the message's type.
+    /// Of a kind, or with contents, unknown to this module: the message's type.
     case other(UInt16)
-    /// The socket had no room for all (`ENOBUFS`): some events are lost, and what is there has to be read again.
+    /// The socket's buffer overflowed (`ENOBUFS`): some events are lost, and the current state must be read again.
     case lost
 
     /// Reads a notification.
     ///
-    /// - Parameter isNetfilter: whether it is of nfnetlink, which numbers its messages anew.
+    /// - Parameter isNetfilter: whether it is of nfnetlink, which has its own message numbers.
     public init(_ message: Message, isNetfilter: Bool) {
         let event = isNetfilter ? KernelEvent.ofNetfilter(message) : KernelEvent.ofRouting(message)
         self = event ?? .other(message.type)
@@ -36,7 +36,7 @@ public enum KernelEvent: Sendable {
     private static func ofRouting(_ message: Message) -> KernelEvent? {
         typealias Kind = RouteMessageType
         let change: Change
-        // Deletions have the contents of what they delete, and the number behind that of its making.
+        // A deletion has the contents of the deleted object, and the message number that follows the one for its creation.
         let present: Message
         switch message.type {
         case Kind.deleteLink, Kind.deleteAddress, Kind.deleteRoute, Kind.deleteNeighbour, Kind.deleteRule,
@@ -49,7 +49,7 @@ public enum KernelEvent: Sendable {
         }
         switch present.type {
         case Kind.newLink:
-            // Of a bridge's family it is only about a port: that one is deleted says that it has left its bridge.
+            // For a bridge's family the message is only about a port: a deletion means that the port has left its bridge.
             guard message.payload.first == AddressFamily.unspecified else { return nil }
             return Link(present).map { .link(change, $0) }
         case Kind.newAddress: return InterfaceAddress(present).map { .address(change, $0) }

@@ -9,9 +9,9 @@ public struct Link: Sendable, Hashable {
     public let kind: String
     public let mac: MACAddress?
     public let mtu: UInt32
-    /// Index of the bridge or other device that it is a port of; 0 for none.
+    /// Index of the bridge or other device of which it is a port; 0 for none.
     public let master: UInt32
-    /// Index of the lower or peer device, in the namespace of that device; 0 for none.
+    /// Index of the lower device or the peer, in that device's namespace; 0 for none.
     public let peer: UInt32
     /// RFC 2863: 6 is up.
     public let operationalState: UInt8
@@ -19,21 +19,21 @@ public struct Link: Sendable, Hashable {
     public let promiscuity: UInt32
     public let isHairpin: Bool
     public let isIsolated: Bool
-    /// BR_STATE_*, linux/if_bridge.h; 3 is forwarding. Nil for what is no bridge port.
+    /// BR_STATE_*, linux/if_bridge.h; 3 is forwarding. Nil if it is not a bridge port.
     public let portState: UInt8?
     public let hasVLANFiltering: Bool
-    /// Packets.
+    /// In packets.
     public let txQueueLength: UInt32
-    /// Nil where the kernel has no such limit for IPv4: before 6.3.
+    /// Nil if the kernel has no such limit for IPv4: before 6.3.
     public let gso: GSOLimits?
-    /// What may be asked for as ``gso``, octets (IFLA_TSO_MAX_SIZE); nil where it cannot be more than 64 KiB: before 5.19.
+    /// The maximum for ``gso``, octets (IFLA_TSO_MAX_SIZE); nil if it cannot exceed 64 KiB: before 5.19.
     public let tsoMaxSize: UInt32?
-    /// The kind with its particulars, for the kinds that ``LinkKind`` has.
+    /// The kind with its details, for the kinds in ``LinkKind``.
     public let details: LinkKind?
 
     public var isUp: Bool { flags & InterfaceFlag.up != 0 }
 
-    /// Whether it is a bridge port that the bridge has not switched off, as it does while there is no carrier.
+    /// Whether it is a bridge port that the bridge has not disabled; a bridge disables ports without carrier.
     public var isActivePort: Bool { portState.map { $0 != 0 } ?? false }
 
     /// Reads an RTM_NEWLINK or RTM_DELLINK message.
@@ -69,7 +69,7 @@ public struct Link: Sendable, Hashable {
     }
 }
 
-/// How a link is named in a request.
+/// How a request refers to a link.
 public enum LinkReference: Sendable, Hashable {
     case index(UInt32)
     case name(String)
@@ -79,9 +79,9 @@ public enum LinkReference: Sendable, Hashable {
 public struct VethEnd: Sendable {
     public var name: String
     public var mac: MACAddress?
-    /// Descriptor of the namespace it is made in; nil for the socket's.
+    /// Descriptor of the namespace to make it in; nil for the socket's.
     public var namespace: Int32?
-    /// Nil leaves them to the kernel.
+    /// Nil for the kernel's defaults.
     public var gso: GSOLimits?
 
     public init(name: String, mac: MACAddress? = nil, namespace: Int32? = nil, gso: GSOLimits? = nil) {
@@ -92,16 +92,16 @@ public struct VethEnd: Sendable {
     }
 }
 
-/// What is to be changed of a link; nil leaves it as it is.
+/// Changes to a link; nil leaves a value as it is.
 public struct LinkChange: Sendable {
     public var isUp: Bool?
     public var isPromiscuous: Bool?
     public var isAllMulticast: Bool?
-    /// Packets.
+    /// In packets.
     public var txQueueLength: UInt32?
-    /// The name that it gets, of a link referred to by index; before 6.2 only a link that is down gets another one.
+    /// The new name of a link referred to by index; before 6.2 only a link that is down can be renamed.
     public var name: String?
-    /// Descriptor of the namespace that it moves to; addresses and the flag ``isUp`` do not go with it.
+    /// Descriptor of the namespace to move it to; it loses its addresses and the flag ``isUp``.
     public var namespace: Int32?
     public var mtu: UInt32?
     public var mac: MACAddress?
@@ -109,10 +109,10 @@ public struct LinkChange: Sendable {
     public var gso: GSOLimits?
     /// 0 releases a port.
     public var master: UInt32?
-    /// Needs a link that is a bridge port already.
+    /// Only for a link that is a bridge port already.
     public var hairpin: Bool?
     public var isolated: Bool?
-    /// False: the kernel makes up no IPv6 link-local address (IFLA_INET6_ADDR_GEN_MODE none).
+    /// False: the kernel generates no IPv6 link-local address (IFLA_INET6_ADDR_GEN_MODE none).
     public var makesLinkLocalAddress: Bool?
     /// Announce addresses when the link comes up (IPV4_DEVCONF_ARP_NOTIFY).
     public var announcesAddresses: Bool?
@@ -126,7 +126,7 @@ public struct PortVLAN: Sendable, Hashable, CustomStringConvertible {
     public var first: UInt16
     /// The last of a range; `first` for a single one.
     public var last: UInt16
-    /// Untagged frames that come in belong to it.
+    /// Untagged frames received on the port belong to it.
     public var isPVID: Bool
     /// Frames leave untagged.
     public var isUntagged: Bool
@@ -162,7 +162,7 @@ extension MessageBuilder {
         }
     }
 
-    /// A request to make a link, which fails where there is one of that name.
+    /// A request to make a link; fails if the name exists.
     mutating func newLink(_ attributes: (inout MessageBuilder) -> Void) {
         message(
             RouteMessageType.newLink, flags: MessageFlag.request | MessageFlag.create | MessageFlag.exclusive
@@ -180,7 +180,7 @@ extension MessageBuilder {
         }
     }
 
-    /// Asks for all links, or those of one kind, or the ports of one master.
+    /// Asks for all links, or only those of one kind or with one master.
     public mutating func dumpLinks(kind: String? = nil, master: UInt32? = nil) {
         message(RouteMessageType.getLink, flags: MessageFlag.request | MessageFlag.dump) {
             $0.linkHeader()
@@ -190,7 +190,7 @@ extension MessageBuilder {
         }
     }
 
-    /// Makes a bridge, still down, that has this MAC from its first moment, so that no port ever lends it one.
+    /// Makes a bridge, still down. The request sets the MAC, so that the bridge never takes over a port's.
     public mutating func createBridge(_ name: String, mac: MACAddress, mtu: UInt32?, vlanFiltering: Bool) {
         newLink {
             $0.attribute(IFLA.ifname, text: name)
@@ -205,7 +205,7 @@ extension MessageBuilder {
         }
     }
 
-    /// Makes a veth pair, both ends down; the host's is a port of `master` from the start.
+    /// Makes a veth pair, both ends down; the host side is a port of `master` from the start.
     public mutating func createVeth(_ host: VethEnd, peer: VethEnd, mtu: UInt32?, master: UInt32?) {
         newLink {
             $0.vethEnd(host, mtu)
@@ -222,8 +222,8 @@ extension MessageBuilder {
         }
     }
 
-    /// A request to make a link that cannot be made, for its MTU, which the kernel takes for -1: the error tells
-    /// whether its kind is known. Some kinds, such as ifb, have no least MTU.
+    /// A request to make a link that always fails because of its MTU, which the kernel reads as -1: the error tells whether the
+    /// kernel knows the kind. Some kinds, such as ifb, have no minimum MTU.
     public mutating func probeLinkKind(_ kind: String) {
         newLink {
             $0.attribute(IFLA.mtu, uint32: .max)
@@ -239,7 +239,7 @@ extension MessageBuilder {
         if let namespace = end.namespace { attribute(IFLA.netNsFD, uint32: UInt32(bitPattern: namespace)) }
     }
 
-    /// The kernel heeds IPv4's last, whose limit goes along with the other one up to 64 KiB.
+    /// The kernel applies IPv4's limit last; setting the other one also changes it, up to 64 KiB.
     private mutating func limits(_ gso: GSOLimits?) {
         guard let gso else { return }
         attribute(IFLA.gsoMaxSize, uint32: gso.v6)

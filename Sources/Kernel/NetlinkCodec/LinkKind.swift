@@ -1,11 +1,11 @@
 public import Addresses
 
-/// The kinds of link that are made from one message, each with what is particular to it.
+/// The kinds of link that are made by one message, each with its specific settings.
 public enum LinkKind: Sendable, Hashable {
     case dummy
-    /// Where traffic that has come in is queued as if it went out (drivers/net/ifb.c).
+    /// Queues received traffic as if it were sent (drivers/net/ifb.c).
     case ifb
-    /// - Parameter broadcastQueueLength: of the parent, frames; nil leaves it as it is (1000).
+    /// - Parameter broadcastQueueLength: of the parent, in frames; nil leaves it as it is (1000).
     case macvlan(MacvlanMode, broadcastQueueLength: UInt32?)
     case ipvlan(IPvlanMode)
     /// 0...4094, with 802.1Q tags.
@@ -25,7 +25,7 @@ public enum LinkKind: Sendable, Hashable {
         }
     }
 
-    /// Whether a link that is as this says does what the other one asks for.
+    /// Whether a link with these settings meets the wanted ones.
     public func serves(_ wanted: LinkKind) -> Bool {
         guard case .macvlan(let mode, let length) = self, case .macvlan(mode, let asked) = wanted else {
             return self == wanted
@@ -66,16 +66,16 @@ public enum IPvlanMode: UInt16, Sendable, Hashable, CaseIterable, CustomStringCo
     }
 }
 
-/// A link to be made, still down.
+/// A link to be made; it is down at first.
 public struct NewLink: Sendable {
     public var name: String
     public var kind: LinkKind
-    /// Index of the link that it sits on, in the socket's namespace.
+    /// Index of its parent link, in the socket's namespace.
     public var parent: UInt32?
     public var mac: MACAddress?
-    /// Octets; nil leaves it to the kernel.
+    /// Octets; nil for the kernel's default.
     public var mtu: UInt32?
-    /// Descriptor of the namespace it is made in; nil for the socket's.
+    /// Descriptor of the namespace to make it in; nil for the socket's.
     public var namespace: Int32?
 
     public init(
@@ -134,7 +134,7 @@ extension LinkKind: CustomStringConvertible {
     /// - Parameters:
     ///   - name: IFLA_INFO_KIND.
     ///   - data: IFLA_INFO_DATA.
-    /// - Returns: nil for a kind that is not among these, or without what belongs to it.
+    /// - Returns: nil for a kind that is not among these, or without its required data.
     init?(_ name: String, _ data: Attributes) {
         switch name {
         case "dummy": self = .dummy

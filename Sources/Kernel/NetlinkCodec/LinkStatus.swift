@@ -1,9 +1,9 @@
-/// What a link has carried since it was made, and where its other end is: beside ``Link``, as ADD asks for none of it.
+/// A link's traffic since it was made, and where its peer is. Separate from ``Link``, because ADD needs none of it.
 public struct LinkStatus: Sendable, Hashable {
     public let link: Link
     public let counters: LinkCounters?
-    /// The namespace that ``Link/peer`` counts in, by the number that the link's own has for it (IFLA_LINK_NETNSID); nil
-    /// where that is the link's own.
+    /// The namespace in which ``Link/peer`` is an index, by its ID in the link's own namespace (IFLA_LINK_NETNSID); nil if it is
+    /// the link's own.
     public let peerNamespaceID: Int32?
     /// Whether there is a signal (IFLA_CARRIER).
     public let hasCarrier: Bool
@@ -26,7 +26,7 @@ public struct LinkStatus: Sendable, Hashable {
     }
 }
 
-/// Counters of a link (rtnl_link_stats64, linux/if_link.h), as seen from it: received is what came in by it.
+/// Counters of a link (rtnl_link_stats64, linux/if_link.h), from its own point of view.
 public struct LinkCounters: Sendable, Hashable {
     public var receivedPackets: UInt64
     public var sentPackets: UInt64
@@ -49,7 +49,7 @@ public struct LinkCounters: Sendable, Hashable {
         (receiveErrors, sendErrors, receiveDrops, sendDrops) = (counter(4), counter(5), counter(6), counter(7))
     }
 
-    /// The same as the other end of a veth has them.
+    /// The counters from the point of view of the other end of a veth.
     public var fromOtherEnd: LinkCounters {
         var other = self
         (other.receivedPackets, other.sentPackets) = (sentPackets, receivedPackets)

@@ -1,8 +1,8 @@
 public import Addresses
 
-/// Builds netlink messages (linux/netlink.h), one behind the other, as one send(2) takes them.
+/// Builds consecutive netlink messages (linux/netlink.h) for one send(2).
 ///
-/// Integers are in host byte order, as netlink wants them, unless a name says otherwise.
+/// Integers are in host byte order, as netlink requires, unless a name says otherwise.
 public struct MessageBuilder: Sendable {
     public private(set) var bytes: [UInt8] = []
     /// Sequence numbers of the messages begun so far.
@@ -10,7 +10,7 @@ public struct MessageBuilder: Sendable {
     private var sequence: UInt32
     private var messageStart = 0
 
-    /// - Parameter firstSequence: of the first message; each further one gets the next number.
+    /// - Parameter firstSequence: of the first message; each later one gets the next number.
     public init(firstSequence: UInt32 = 1) {
         sequence = firstSequence
         bytes.reserveCapacity(1024)
@@ -18,15 +18,15 @@ public struct MessageBuilder: Sendable {
 
     public var isEmpty: Bool { bytes.isEmpty }
 
-    /// Which of the messages has that number, from 0; nil for none of them.
+    /// The position, from 0, of the message with that sequence number; nil if there is none.
     public func position(of sequence: UInt32) -> Int? {
         guard let first = sequences.first else { return nil }
-        // They are numbered one after the other, perhaps past the largest number.
+        // Numbers are consecutive and may wrap around.
         let position = Int(sequence &- first)
         return position < sequences.count ? position : nil
     }
 
-    /// Appends a whole message: header (nlmsghdr), fixed part and attributes.
+    /// Appends a complete message: header (nlmsghdr), fixed part and attributes.
     public mutating func message(_ type: UInt16, flags: UInt16, _ body: (inout MessageBuilder) -> Void) {
         messageStart = bytes.count
         append(UInt32(0))
@@ -66,7 +66,7 @@ public struct MessageBuilder: Sendable {
         for index in 0..<Integer.bitWidth / 8 { bytes.append(UInt8(truncatingIfNeeded: ordered >> Integer(index * 8))) }
     }
 
-    /// Attributes that have been built already.
+    /// Appends attributes that are encoded already.
     mutating func append(_ attributes: [UInt8]) { bytes += attributes }
 
     // Attributes (nlattr): length, type, value, padding to four octets.
@@ -101,12 +101,12 @@ public struct MessageBuilder: Sendable {
         align(from: start)
     }
 
-    /// In network byte order, as netfilter wants its integers.
+    /// In network byte order, as netfilter expects its integers.
     public mutating func attribute(_ type: UInt16, bigEndian value: some FixedWidthInteger) {
         number(type, value.bigEndian)
     }
 
-    /// A text with the NUL that the kernel wants behind it.
+    /// A text with the terminating NUL that the kernel expects.
     public mutating func attribute(_ type: UInt16, text: String) { attribute(type, Array(text.utf8) + [0]) }
 
     public mutating func attribute(_ type: UInt16, _ address: IPAddress) { attribute(type, address.bytes) }

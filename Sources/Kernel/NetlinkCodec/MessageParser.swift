@@ -1,4 +1,4 @@
-/// A netlink message as it came from the kernel.
+/// A netlink message received from the kernel.
 public struct Message: Sendable {
     public let type: UInt16
     public let flags: UInt16
@@ -16,9 +16,9 @@ public struct Message: Sendable {
         Message(type: type, flags: flags, sequence: sequence, payload: payload)
     }
 
-    /// Cuts a datagram into its messages.
+    /// Splits a datagram into its messages.
     ///
-    /// - Returns: nil when a length leads outside of the datagram or is too short for a header.
+    /// - Returns: nil if a length points outside the datagram or is too short for a header.
     public static func parse(_ datagram: ArraySlice<UInt8>) -> [Message]? {
         var messages: [Message] = []
         var rest = datagram
@@ -40,7 +40,7 @@ public struct Message: Sendable {
 public struct Acknowledgement: Sendable, Hashable {
     /// Positive; 0 is success.
     public let errorNumber: Int32
-    /// The kernel's own words (NLMSGERR_ATTR_MSG), where it has any.
+    /// The kernel's own error text (NLMSGERR_ATTR_MSG), if there is one.
     public let text: String?
 
     private static let capped: UInt16 = 0x100
@@ -50,7 +50,7 @@ public struct Acknowledgement: Sendable, Hashable {
     public init?(_ message: Message) {
         guard message.payload.count >= 4 else { return nil }
         let number = Int32(truncatingIfNeeded: message.payload.load(UInt32.self, at: 0))
-        // The error is a negative errno; anything else is not for us to negate.
+        // The error is a negative errno; reject anything else.
         guard number <= 0, number > -4096 else { return nil }
         errorNumber = -number
         var text: String?
@@ -58,7 +58,7 @@ public struct Acknowledgement: Sendable, Hashable {
             var skipped = 4
             if message.type == Message.errorType {
                 guard message.payload.count >= 20 else { return nil }
-                // The request's header follows, and unless capped the whole request.
+                // The request's header follows, or the whole request unless it is capped.
                 let request = Int(message.payload.load(UInt32.self, at: 4))
                 skipped += message.flags & Acknowledgement.capped != 0 ? 16 : (request + 3) & ~3
             }
@@ -68,7 +68,7 @@ public struct Acknowledgement: Sendable, Hashable {
     }
 }
 
-/// The attributes of a message, by type. Unknown ones are kept, a malformed tail is left out.
+/// The attributes of a message, by type. Unknown ones are kept; a malformed tail is left out.
 public struct Attributes: Sendable {
     private var entries: [(type: UInt16, value: Attribute)] = []
 
@@ -87,7 +87,7 @@ public struct Attributes: Sendable {
     /// The last attribute of that type.
     public subscript(type: UInt16) -> Attribute? { entries.last { $0.type == type }?.value }
 
-    /// The attributes inside one that holds others; empty when it is absent.
+    /// The attributes nested in another; empty if it is absent.
     public func nested(_ type: UInt16) -> Attributes { Attributes(self[type]?.bytes ?? []) }
 
     /// All of them, in order: for lists.

@@ -1,13 +1,13 @@
-/// A netlink message in words, as far as this module knows them: for logs, not to be read back.
+/// A netlink message as text, as far as this module knows its parts: for logs only, not for parsing.
 public struct MessageText: Sendable {
-    /// Such as `RTM_NEWLINK`; a number where it is not known.
+    /// Such as `RTM_NEWLINK`; a number if it is unknown.
     public let type: String
     /// Such as `request,ack`.
     public let flags: String
     /// Fixed part and attributes; empty for control messages.
     public let content: String
 
-    /// - Parameter isNetfilter: whether it is of nfnetlink, which numbers its messages anew.
+    /// - Parameter isNetfilter: whether it is of nfnetlink, which has its own message numbers.
     public init(_ message: Message, isNetfilter: Bool) {
         let kind = isNetfilter ? NetfilterText.kind(message.type) : RouteText.kind(message.type)
         let control = MessageText.control(message.type)
@@ -22,7 +22,7 @@ public struct MessageText: Sendable {
         content = text.text
     }
 
-    /// A kind of messages.
+    /// A kind of message.
     struct Kind {
         let name: String
         let verb: Verb
@@ -30,7 +30,7 @@ public struct MessageText: Sendable {
         let attributes: [AttributeName]
     }
 
-    /// What is asked; the same flag means another thing in each.
+    /// The requested operation; the same flag has a different meaning in each.
     enum Verb { case new, delete, get }
 
     private static func control(_ type: UInt16) -> String? {

@@ -1,6 +1,6 @@
-/// The number by which one network namespace knows another (linux/net_namespace.h).
+/// The ID by which one network namespace refers to another (linux/net_namespace.h).
 public struct NamespaceID: Sendable, Hashable {
-    /// Nil where it has none for it.
+    /// Nil if it has none.
     public let number: Int32?
 
     /// Reads an RTM_NEWNSID message.
@@ -14,12 +14,12 @@ public struct NamespaceID: Sendable, Hashable {
 }
 
 extension MessageBuilder {
-    /// Asks by which number the socket's namespace knows another.
+    /// Asks for the ID of another namespace within the socket's namespace.
     ///
     /// - Parameter descriptor: of the other namespace.
     public mutating func getNamespaceID(_ descriptor: Int32) {
         message(RouteMessageType.getNamespaceID, flags: MessageFlag.request) {
-            // rtgenmsg, filled up to four octets.
+            // rtgenmsg, padded to four octets.
             $0.append(UInt32(0))
             // NETNSA_FD.
             $0.attribute(3, uint32: UInt32(bitPattern: descriptor))

@@ -13,7 +13,7 @@ public struct Neighbour: Sendable, Hashable {
     /// Whether its MAC is known: NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE, NUD_NOARP or NUD_PERMANENT.
     public var isResolved: Bool { state & (0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80) != 0 }
 
-    /// Whether it was asked for in vain: NUD_FAILED.
+    /// Whether its resolution failed: NUD_FAILED.
     public var hasFailed: Bool { state & 0x20 != 0 }
 
     public init(_ address: IPAddress, mac: MACAddress?, interface: UInt32, state: UInt16 = permanent) {
@@ -48,7 +48,7 @@ extension MessageBuilder {
         append(UInt8(0))
     }
 
-    /// Adds an entry or replaces the one of that address.
+    /// Adds an entry or replaces the one with that address.
     public mutating func setNeighbour(_ neighbour: Neighbour) {
         message(
             RouteMessageType.newNeighbour, flags: MessageFlag.request | MessageFlag.create | MessageFlag.replace
@@ -59,7 +59,7 @@ extension MessageBuilder {
         }
     }
 
-    /// Has the kernel ask for a neighbour's MAC, unless it knows it, as a packet to the neighbour would (NTF_USE).
+    /// Makes the kernel resolve a neighbour's MAC, unless it is known, as a packet to the neighbour would (NTF_USE).
     public mutating func useNeighbour(_ address: IPAddress, by interface: UInt32) {
         message(RouteMessageType.newNeighbour, flags: MessageFlag.request | MessageFlag.create) {
             $0.neighbourHeader(address.family.code, interface, 0, flags: 1)
@@ -76,7 +76,8 @@ extension MessageBuilder {
 
     /// Asks for all entries of both families.
     ///
-    /// - Parameter interface: 0 for those of all. Heeded only on a socket with strict checking; the caller filters as well.
+    /// - Parameter interface: 0 for those of all. The kernel honours it only on a socket with strict checking, so the caller
+    ///   filters as well.
     public mutating func dumpNeighbours(of interface: UInt32 = 0) {
         message(RouteMessageType.getNeighbour, flags: MessageFlag.request | MessageFlag.dump) {
             $0.neighbourHeader(AddressFamily.unspecified, 0, 0)

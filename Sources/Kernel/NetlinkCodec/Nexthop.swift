@@ -4,7 +4,7 @@ public import Addresses
 public struct Nexthop: Sendable, Hashable {
     /// 1 and up.
     public let id: UInt32
-    /// 0 for a group, and for what leads nowhere.
+    /// 0 for a group, and for a nexthop that drops packets.
     public let interface: UInt32
     public let gateway: IPAddress?
     /// The numbers of a group's members; empty for a single nexthop.
@@ -36,7 +36,7 @@ private enum NHA {
 }
 
 extension MessageBuilder {
-    /// Makes a nexthop that leads out by an interface, for IPv4 routes or, with a gateway, for those of its family.
+    /// Makes a nexthop on an interface, for IPv4 routes or, with a gateway, for those of the gateway's family.
     public mutating func addNexthop(_ id: UInt32, interface: UInt32, gateway: IPAddress? = nil) {
         message(
             RouteMessageType.newNexthop, flags: MessageFlag.request | MessageFlag.create | MessageFlag.exclusive

@@ -1,22 +1,21 @@
-/// A constant set without a name, such as nft makes for `{ 80, 443 }`: it belongs to the one rule that looks something
-/// up in it (``NftExpression/anonymousLookup(_:inverted:_:)``), is made in the same batch before that rule, and goes
-/// with it.
+/// A constant set without a name, as nft makes for `{ 80, 443 }`. It belongs to the one rule that refers to it
+/// (``NftExpression/anonymousLookup(_:inverted:_:)``). It is made in the same batch before that rule, and deleted with it.
 public struct NftAnonymousSet: Sendable, Hashable {
-    /// What the kernel makes a name from.
+    /// The pattern from which the kernel makes a name.
     static let name = "__set%d"
 
-    /// What the rule calls it by: unique among the sets of the batch, not 0.
+    /// The rule's reference to it: unique among the sets of the batch, not 0.
     public let number: UInt32
     public let key: NftType.Field
-    /// Whether keys are in host byte order where they come from; so it is said to those who list the set.
+    /// Whether the source of the keys has host byte order; tells programs that list the set how to print it.
     public let isHostOrder: Bool
-    /// Whether elements are the ends of ranges, in ascending order and network byte order.
+    /// Whether elements are the bounds of ranges, in ascending order and network byte order.
     public let isInterval: Bool
     public let elements: [Element]
 
     public struct Element: Sendable, Hashable {
         public let key: [UInt8]
-        /// Whether a range ends before this key; otherwise it, or a single value, begins there.
+        /// True if a range ends before this key; false if a range begins with it, or it is a single value.
         public let isEnd: Bool
 
         public init(_ key: [UInt8], isEnd: Bool = false) {
@@ -36,7 +35,7 @@ public struct NftAnonymousSet: Sendable, Hashable {
     /// NFT_SET_ANONYMOUS, NFT_SET_CONSTANT, NFT_SET_INTERVAL.
     private var flags: UInt32 { 0x1 | 0x2 | (isInterval ? 0x4 : 0) }
 
-    /// What libnftables leaves with a set for itself: the byte order (1 host, 2 network), that ranges were merged.
+    /// User data of libnftables: the byte order (1 host, 2 network), and that ranges were merged.
     private var userData: [UInt8] {
         [UInt8(0), 4] + hostOctets(isHostOrder ? 1 : 2) + (isInterval ? [UInt8(2), 4] + hostOctets(1) : [])
     }

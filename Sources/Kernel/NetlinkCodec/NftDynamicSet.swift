@@ -1,23 +1,23 @@
 /// Adds an element to a set or map, or deletes it, as packets pass (nft's `add @set`, `update @set`, `delete @set`).
 ///
-/// The set is one that rules may change (``NftSetOptions/isDynamic``). Key and data are what the packet, its connection or
-/// a constant have put into registers: nft 1.0.6 ends itself when it lists a rule that takes the data from another map.
+/// The set must be one that rules may change (``NftSetOptions/isDynamic``). Key and data must come from the packet, its
+/// connection or a constant: nft 1.0.6 crashes when it lists a rule that takes the data from another map.
 public struct NftSetUpdate: NftEncodable {
     public static let name = "dynset"
 
     public let operation: Operation
     public let set: String
     public let key: NftRegister
-    /// What a map gives for the key; nil for a set.
+    /// The map's value for the key; nil for a set.
     public let data: NftRegister?
-    /// Milliseconds; nil takes the set's, which the kernel then lists here.
+    /// Milliseconds; nil for the set's timeout, which the kernel then lists here.
     public let timeout: UInt64?
 
     /// enum nft_dynset_ops.
     public enum Operation: UInt32, Sendable, Hashable {
-        /// One that is there stays as it is.
+        /// An existing element stays as it is.
         case add = 0
-        /// The timeout of one that is there begins anew.
+        /// The timeout of an existing element starts again.
         case update = 1
         case delete = 2
     }

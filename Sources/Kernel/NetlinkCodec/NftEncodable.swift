@@ -1,9 +1,9 @@
-/// An expression that rules of the plugin have none of, as a value of its own: only what a program uses is linked into it.
+/// An expression that the plugin's rules do not use, as a separate type, so that it is linked only into programs that use it.
 public protocol NftEncodable: Sendable, Hashable {
     /// The kernel's name of the expression; several types may share one.
     static var name: String { get }
 
-    /// Reads what the kernel lists; nil where it is something that this type has no values for.
+    /// Reads what the kernel lists; nil if this type cannot represent it.
     init?(_ attributes: Attributes)
 
     func encode(_ builder: inout MessageBuilder)
@@ -29,7 +29,7 @@ extension NftListedRule {
 }
 
 extension NftRegister {
-    /// Reads a register's number; the kernel lists those that begin sixteen octets by their older number.
+    /// Reads a register's number; the kernel lists registers at 16-octet boundaries by their older number.
     init?(_ attribute: Attribute?) {
         guard let number = attribute?.bigEndian32 else { return nil }
         rawValue = number

@@ -1,39 +1,39 @@
 /// One expression of a rule, with the names and attributes of linux/netfilter/nf_tables.h.
 public enum NftExpression: Sendable, Hashable {
-    /// Loads something that is known about the packet.
+    /// Loads metadata of the packet.
     case meta(Meta, NftRegister = .first)
     /// Loads octets of the packet.
     case payload(Base, offset: UInt32, length: UInt32, NftRegister = .first)
-    /// Loads something that is known about its connection.
+    /// Loads a property of its connection.
     case connection(Connection, NftRegister = .first)
-    /// Loads the type of its destination (unicast, local, ...) as the routing table has it.
+    /// Loads the type of its destination (unicast, local, ...) from the routing table.
     case destinationType(NftRegister = .first)
-    /// Keeps the bits of a mask.
+    /// Applies a mask to the register.
     case mask([UInt8], NftRegister = .first)
-    /// Turns a number of four octets from host to network byte order, in which numbers compare as octets do.
+    /// Converts a number of four octets from host to network byte order, in which numbers can be compared as octets.
     case networkOrder(NftRegister = .first)
-    /// Keeps the bits of a mask, and turns over those of the second value.
+    /// Applies a mask, then flips the bits of the second value.
     case bits(keeping: [UInt8], flipping: [UInt8], NftRegister = .first)
-    /// Stores what the register holds with the packet.
+    /// Stores the register's value in the packet's metadata.
     case setMeta(Meta, NftRegister = .first)
     case compare(Comparison, [UInt8], NftRegister = .first)
-    /// Goes on if the value is outside of the range. (Inside is two comparisons.)
+    /// Continues if the value is outside the range. (Inside takes two comparisons.)
     case outside(first: [UInt8], last: [UInt8], NftRegister = .first)
-    /// Goes on if the register's value is in the set, or if not.
+    /// Continues if the register's value is in the set, or if it is not when inverted.
     case lookup(String, inverted: Bool = false, NftRegister = .first)
     /// The same with the anonymous set that has this number in the same batch.
     case anonymousLookup(UInt32, inverted: Bool = false, NftRegister = .first)
-    /// Goes on with the map's value for the register's; into a register, or as a verdict.
+    /// Looks up the register's value in a map; puts the result into a register, or applies it as a verdict.
     case map(String, NftRegister = .first, into: NftRegister)
     case verdict(NftVerdict)
     /// Loads a constant.
     case value([UInt8], NftRegister = .first)
     /// Rewrites the destination to the address and port in these registers.
     case destinationNAT(NftFamily, address: NftRegister, port: NftRegister)
-    /// Rewrites the source to an address of the interface that the packet leaves by.
+    /// Rewrites the source to an address of the interface by which the packet leaves.
     case masquerade(fullyRandom: Bool)
     case counter
-    /// A match of xtables, as iptables-nft writes it and can read.
+    /// A match of xtables, as iptables-nft writes and reads it.
     case xtables(String, revision: UInt32, [UInt8])
     /// The kernel's name of any other expression, and its attributes (``NftEncodable``).
     case encoded(String, [UInt8])
@@ -54,7 +54,7 @@ public enum NftExpression: Sendable, Hashable {
         /// NFPROTO_*, linux/netfilter.h; one octet.
         public static let networkProtocol = Meta(rawValue: 15)
         public static let transportProtocol = Meta(rawValue: 16)
-        /// The bridges that the interfaces are ports of.
+        /// The bridges of which the interfaces are ports.
         public static let inputBridgeName = Meta(rawValue: 17)
         public static let outputBridgeName = Meta(rawValue: 18)
         /// PACKET_*, linux/if_packet.h; one octet.
@@ -80,7 +80,7 @@ public enum NftExpression: Sendable, Hashable {
         /// IPS_*, of the same header.
         public static let status = Connection(rawValue: 2)
         public static let mark = Connection(rawValue: 3)
-        /// Addresses of a direction, without a family and for each.
+        /// Addresses of one direction: of any family, and per family.
         public static let source = Connection(rawValue: 8)
         public static let destination = Connection(rawValue: 9)
         public static let transportProtocol = Connection(rawValue: 10)
@@ -123,7 +123,8 @@ public enum NftExpression: Sendable, Hashable {
         }
     }
 
-    /// - Parameter asListed: with what can be told from the kernel's listing, which has other names for anonymous sets.
+    /// - Parameter asListed: encodes only what can be compared with the kernel's listing, which has other names for anonymous
+    ///   sets.
     func encode(_ builder: inout MessageBuilder, asListed: Bool = false) {
         builder.attribute(NFTA.expressionName, text: name)
         builder.nested(NFTA.expressionData) { encodeAttributes(&$0, asListed) }
@@ -217,20 +218,20 @@ public enum NftExpression: Sendable, Hashable {
     }
 }
 
-/// A register of the nf_tables machine: sixteen words of four octets, and one for the verdict.
+/// A register of the nf_tables machine: one of sixteen words of four octets, or the verdict register.
 public struct NftRegister: Sendable, Hashable {
     let rawValue: UInt32
 
     public static let verdict = NftRegister(rawValue: 0)
-    /// The first word; also what a value of up to sixteen octets starts at.
+    /// The first word; values of up to sixteen octets start here.
     public static let first = word(0)
 
-    /// The word of that number, 0...15. The first of each four has the number of the older, sixteen octets wide register.
+    /// The word of that number, 0...15. The first word of each four has the number of the older register of sixteen octets.
     public static func word(_ number: UInt32) -> NftRegister {
         NftRegister(rawValue: number % 4 == 0 ? 1 + number / 4 : 8 + number)
     }
 
-    /// The number of the word that it begins with, 0...15; nil for the verdict's.
+    /// The number of its first word, 0...15; nil for the verdict.
     public var firstWord: Int? {
         switch rawValue {
         case 1...4: Int(rawValue - 1) * 4

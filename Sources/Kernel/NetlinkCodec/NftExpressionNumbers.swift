@@ -139,7 +139,7 @@ extension NFTA {
 
 /// Values of these attributes, linux/netfilter/nf_tables.h.
 extension NftConstant {
-    /// NFT_BITWISE_MASK_XOR, for what an absent operation stands.
+    /// NFT_BITWISE_MASK_XOR, the default if no operation is given.
     static let bitwiseMaskXor: UInt32 = 0
     /// NFT_BYTEORDER_HTON.
     static let hostToNetwork: UInt32 = 1

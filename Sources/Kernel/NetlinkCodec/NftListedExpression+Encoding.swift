@@ -29,7 +29,7 @@ extension NftListedExpression {
         }
     }
 
-    /// Writes it as the kernel lists it, without padding: the opposite of reading, for those who make up listings.
+    /// Writes it as the kernel lists it, without padding: the opposite of reading, for tests and tools that create listings.
     public func encode(_ builder: inout MessageBuilder) {
         builder.attribute(NFTA.expressionName, text: name)
         switch self {

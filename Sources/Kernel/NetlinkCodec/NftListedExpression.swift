@@ -1,13 +1,13 @@
-/// An expression of anybody's rule, as the kernel lists it (linux/netfilter/nf_tables.h).
+/// An expression of any rule, as the kernel lists it (linux/netfilter/nf_tables.h).
 ///
-/// A value says everything that its octets say. What has an attribute, or a number, that is not understood is ``other``,
-/// so that nobody takes half of it for the whole.
+/// A value represents all of its octets. An expression with an attribute or a number that is not understood is ``other``, so that
+/// no one mistakes a part for the whole.
 public enum NftListedExpression: Sendable, Hashable {
     case meta(NftExpression.Meta, into: NftRegister)
     case setMeta(NftExpression.Meta, from: NftRegister)
     case payload(NftExpression.Base, offset: UInt32, length: UInt32, into: NftRegister)
     case setPayload(NftExpression.Base, offset: UInt32, length: UInt32, from: NftRegister, NftChecksum)
-    /// `direction`: 0 for the connection's first packet, 1 for answers; nil where it is not asked for.
+    /// `direction`: 0 for the direction of the connection's first packet, 1 for answers; nil if the key has no direction.
     case connection(NftExpression.Connection, direction: UInt8?, into: NftRegister)
     case setConnection(NftExpression.Connection, direction: UInt8?, from: NftRegister)
     case fib(NftFib.Result, NftFib.Flags, into: NftRegister)
@@ -16,9 +16,9 @@ public enum NftListedExpression: Sendable, Hashable {
     case compare(NftExpression.Comparison, [UInt8], NftRegister)
     case range(isInside: Bool, first: [UInt8], last: [UInt8], NftRegister)
     case bitwise(keeping: [UInt8], flipping: [UInt8], from: NftRegister, into: NftRegister)
-    /// Turns numbers of so many octets around.
+    /// Swaps the byte order of numbers with this many octets.
     case byteOrder(toNetwork: Bool, length: UInt32, size: UInt32, from: NftRegister, into: NftRegister)
-    /// `into`: nil for a set; the verdict's register, or another one, for a map.
+    /// `into`: nil for a set; for a map, the verdict's register or another one.
     case lookup(String, inverted: Bool, NftRegister, into: NftRegister?)
     /// `operation`: NFT_DYNSET_OP_*.
     case dynamicSet(
@@ -36,28 +36,28 @@ public enum NftListedExpression: Sendable, Hashable {
     case connectionLimit(UInt32, inverted: Bool)
     /// In octets. `flags`: NFT_QUOTA_F_*.
     case quota(UInt64, consumed: UInt64, flags: UInt32)
-    /// Applies an object with a name.
+    /// Applies a named object.
     case object(type: NftObjectType, String)
     case noTrack
     case xtablesMatch(String, revision: UInt32, [UInt8])
     case xtablesTarget(String, revision: UInt32, [UInt8])
-    /// One that only loads something: its name and attributes.
+    /// An expression that only loads a value: its name and attributes.
     case load(String, [UInt8], into: NftRegister)
-    /// One after which the rule goes on in any case, with the packet's addresses, ports and mark as they were: its name and
-    /// attributes.
+    /// An expression after which the rule always continues, and which does not change the packet's addresses, ports or mark: its
+    /// name and attributes.
     case record(String, [UInt8])
-    /// What is not understood: its name and attributes.
+    /// An expression that is not understood: its name and attributes.
     case other(String, [UInt8])
 }
 
-/// How a checksum follows what is written into a packet: NFT_PAYLOAD_CSUM_*, and where the checksum is.
+/// How to update a checksum after writing into a packet: NFT_PAYLOAD_CSUM_*, and where the checksum is.
 public struct NftChecksum: Sendable, Hashable {
     let type: UInt32
     let offset: UInt32
     let flags: UInt32
 }
 
-/// Rewrites addresses and ports to those in registers; each may have a last one of several.
+/// Rewrites addresses and ports to those in registers; each may have a second register for the end of a range.
 public struct NftListedTranslation: Sendable, Hashable {
     public var isDestination: Bool
     /// NFPROTO_*, linux/netfilter.h.
@@ -66,7 +66,7 @@ public struct NftListedTranslation: Sendable, Hashable {
     public var lastAddress: NftRegister?
     public var port: NftRegister?
     public var lastPort: NftRegister?
-    /// NF_NAT_RANGE_*, linux/netfilter/nf_nat.h; nil where none are listed.
+    /// NF_NAT_RANGE_*, linux/netfilter/nf_nat.h; nil if none are listed.
     public var flags: UInt32?
 
     public init(isDestination: Bool, _ family: NftFamily, address: NftRegister? = nil, port: NftRegister? = nil) {
@@ -91,7 +91,7 @@ public struct NftListedTranslation: Sendable, Hashable {
     }
 }
 
-/// What `fib` asks the routing table.
+/// Parameters of `fib`, which queries the routing table.
 public enum NftFib {
     /// enum nft_fib_result.
     public enum Result: UInt32, Sendable, Hashable {
@@ -111,7 +111,7 @@ public enum NftFib {
         public static let mark = Flags(rawValue: 4)
         public static let inputInterface = Flags(rawValue: 8)
         public static let outputInterface = Flags(rawValue: 16)
-        /// Only whether there is one.
+        /// Only whether a route exists.
         public static let present = Flags(rawValue: 32)
     }
 }
@@ -120,20 +120,20 @@ public enum NftFib {
 public struct NftObjectType: Sendable, Hashable {
     let rawValue: UInt32
 
-    /// Those that only some packets pass.
+    /// Objects that pass only some packets.
     public static let quota = NftObjectType(rawValue: 2)
     public static let limit = NftObjectType(rawValue: 4)
     public static let connectionLimit = NftObjectType(rawValue: 5)
 }
 
-/// Reads attributes, and knows which have been read.
+/// Reads attributes and records which have been read.
 private struct Reader {
     private let attributes: Attributes
     private var seen: UInt32 = 0
 
     init(_ octets: ArraySlice<UInt8>) { attributes = Attributes(octets) }
 
-    /// Whether there is no other attribute, nor one twice.
+    /// Whether every attribute was read, and none occurs twice.
     var isReadWhole: Bool {
         var left = seen
         for type in attributes.types {
@@ -158,7 +158,7 @@ private struct Reader {
         guard case .value(let octets)? = data(type) else { return nil }
         return octets
     }
-    /// Whether flags, of which there is only this one, have ``NftConstant/inverted``; nil for others.
+    /// Whether the flags have ``NftConstant/inverted``; nil if they have any other flag.
     mutating func isInverted(_ type: UInt16) -> Bool? {
         let flags = number(type) ?? 0
         return flags & ~NftConstant.inverted == 0 ? flags != 0 : nil
@@ -172,7 +172,7 @@ extension NftListedExpression {
     /// Reads one element of a list of expressions.
     init(_ expression: Attributes) { self.init(expression, isInner: false) }
 
-    /// - Parameter isInner: of another expression, where the kernel has none of those that have inner ones.
+    /// - Parameter isInner: whether it is inside another expression; the kernel allows no nested ones there.
     private init(_ expression: Attributes, isInner: Bool) {
         let name = expression[NFTA.expressionName]?.text ?? ""
         let octets = expression[NFTA.expressionData]?.bytes ?? []
@@ -182,7 +182,7 @@ extension NftListedExpression {
             case "log", "last", "dup", "flow_offload": .record(name, Array(octets))
             case "numgen", "rt", "osf", "xfrm", "hash", "socket", "tunnel":
                 NftListedExpression.load(name, octets, &reader) ?? .other(name, Array(octets))
-            // It may also write an option, such as the largest segment of TCP.
+            // It can also write an option, such as TCP's maximum segment size.
             case "exthdr": NftListedExpression.load(name, octets, &reader) ?? .record(name, Array(octets))
             default:
                 NftListedExpression.read(name, &reader, isInner).flatMap { reader.isReadWhole ? $0 : nil }
@@ -280,7 +280,7 @@ extension NftListedExpression {
             else { return nil }
             return .range(isInside: operation == NftConstant.rangeInside, first: first, last: last, source)
         case "bitwise":
-            // Shifts have other attributes.
+            // Shifts use other attributes.
             guard let source = reader.register(NFTA.bitwiseSource),
                 let destination = reader.register(NFTA.bitwiseDestination),
                 let length = reader.number(NFTA.bitwiseLength), let mask = reader.value(NFTA.bitwiseMask),
@@ -326,7 +326,7 @@ extension NftListedExpression {
             ? .xtablesMatch(own, revision: revision, info) : .xtablesTarget(own, revision: revision, info)
     }
 
-    /// Those that count.
+    /// Expressions that count.
     private static func account(_ name: String, _ reader: inout Reader) -> Self? {
         switch name {
         case "counter":

@@ -2,7 +2,7 @@
 public struct NftListedChain: Sendable, Hashable {
     public let table: NftTable
     public let chain: NftChain
-    /// NF_DROP (0) or NF_ACCEPT (1); nil for other than base chains.
+    /// NF_DROP (0) or NF_ACCEPT (1); nil unless it is a base chain.
     public let policy: UInt32?
 
     public init?(_ message: Message) {
@@ -22,7 +22,7 @@ public struct NftListedChain: Sendable, Hashable {
     }
 }
 
-/// Families of which only that is read who has rules, linux/netfilter.h.
+/// Families of which we only read whether they have rules, linux/netfilter.h.
 public enum NftOtherFamily: UInt8, Sendable, Hashable {
     case arp = 3
     case netdev = 5
@@ -60,7 +60,7 @@ public struct NftListedRule: Sendable {
         self.chain = chain
         self.handle = handle
         listed = attributes.nested(NFTA.ruleExpressions).all.map { Attributes($0.bytes) }
-        // What iptables has saved and restored bears its comment as a match (linux/netfilter/xt_comment.h).
+        // A rule saved and restored by iptables has its comment in a match (linux/netfilter/xt_comment.h).
         let match = listed.lazy.filter { $0[NFTA.expressionName]?.text == "match" }
             .map { $0.nested(NFTA.expressionData) }.first { $0[NFTA.xtablesName]?.text == "comment" }
         comment =
@@ -68,7 +68,7 @@ public struct NftListedRule: Sendable {
             ?? match?[NFTA.xtablesInfo]?.text ?? ""
     }
 
-    /// The chain that packets jump to, or go to for good; nil for another verdict, or none.
+    /// The chain that the rule jumps or goes to; nil for another verdict, or none.
     public var target: String? {
         let verdict = listed.lazy.filter { $0[NFTA.expressionName]?.text == "immediate" }
             .compactMap { NftData($0.nested(NFTA.expressionData).nested(NFTA.immediateData)) }.first
@@ -78,13 +78,13 @@ public struct NftListedRule: Sendable {
         }
     }
 
-    /// Whether these are the rule's expressions. The kernel lists each as it was given, and adds what was left out.
-    /// Of anonymous sets it lists a name of its own: what is in them is not compared.
+    /// Whether these are the rule's expressions. The kernel lists each as it was given, plus defaults. It gives anonymous sets
+    /// its own names, so their contents are not compared.
     public func isSame(as rule: NftRule) -> Bool {
         listed.count == rule.expressions.count && begins(with: rule.expressions)
     }
 
-    /// Whether these are the rule's first expressions, compared in the same way.
+    /// Whether these are the rule's first expressions, compared the same way.
     public func begins(with others: [NftExpression]) -> Bool {
         guard listed.count >= others.count else { return false }
         return zip(listed, others).allSatisfy { listed, wanted in
@@ -101,7 +101,7 @@ extension Attributes {
     /// Whether each of the others is here with the same value.
     fileprivate func holds(_ others: Attributes) -> Bool {
         zip(others.types, others.all).allSatisfy { type, wanted in
-            // A value is flat or holds one level of others; padding and flags may differ there.
+            // A value is flat or holds one level of nested attributes; padding and flags may differ there.
             guard let own = self[type] else { return false }
             if own.bytes.elementsEqual(wanted.bytes) { return true }
             let (inner, others) = (Attributes(own.bytes), Attributes(wanted.bytes))
@@ -141,14 +141,14 @@ public struct NftListedSet: Sendable, Hashable {
     }
 }
 
-/// An element of anybody's set, as the kernel lists it.
+/// An element of any set, as the kernel lists it.
 public struct NftListedElement: Sendable, Hashable {
     public let key: [UInt8]
     /// The last key of a range of several fields.
     public let keyEnd: [UInt8]?
-    /// Whether it is the first key behind a range of one field (NFT_SET_ELEM_INTERVAL_END).
+    /// Whether it is the first key after a range of one field (NFT_SET_ELEM_INTERVAL_END).
     public let isRangeEnd: Bool
-    /// Whether it stands for all keys that have none (NFT_SET_ELEM_CATCHALL).
+    /// Whether it applies to all keys without an element (NFT_SET_ELEM_CATCHALL).
     public let isCatchall: Bool
     public let data: NftData?
     public let comment: String
@@ -181,7 +181,7 @@ extension NftTable {
     }
 }
 
-/// The generation of the ruleset: every batch that is committed makes a new one.
+/// The generation of the ruleset: each committed batch makes a new one.
 public struct NftGeneration: Sendable, Hashable {
     public let number: UInt32
 

@@ -1,4 +1,4 @@
-/// Loads what the routing tables say of the packet's addresses (nft's `fib`).
+/// Loads the routing tables' result for the packet's addresses (nft's `fib`).
 public struct NftFIB: NftEncodable {
     public static let name = "fib"
 
@@ -16,7 +16,7 @@ public struct NftFIB: NftEncodable {
         case addressType = 3
     }
 
-    /// enum nft_fib_flags. One of the addresses has to be there, and not both.
+    /// enum nft_fib_flags. Exactly one of the addresses must be given.
     public struct Flags: OptionSet, Sendable, Hashable {
         public let rawValue: UInt32
 
@@ -26,11 +26,11 @@ public struct NftFIB: NftEncodable {
         public static let destination = Flags(rawValue: 0x02)
         /// With the packet's mark.
         public static let mark = Flags(rawValue: 0x04)
-        /// Only by the interface that the packet has come in by.
+        /// Only routes on the interface by which the packet came in.
         public static let inputInterface = Flags(rawValue: 0x08)
-        /// Only by the interface that it leaves by.
+        /// Only routes on the interface by which it leaves.
         public static let outputInterface = Flags(rawValue: 0x10)
-        /// Whether there is a route at all, 0 or 1 in four octets: for ``Result/interface`` alone.
+        /// Whether a route exists, 0 or 1 in four octets: only with ``Result/interface``.
         public static let exists = Flags(rawValue: 0x20)
     }
 
@@ -55,8 +55,7 @@ public struct NftFIB: NftEncodable {
     }
 }
 
-/// Loads a part of the tuple of the packet's connection, before any translation or after it (nft's `ct original`,
-/// `ct reply`).
+/// Loads a part of the tuple of the packet's connection, before or after translation (nft's `ct original`, `ct reply`).
 public struct NftConnectionTuple: NftEncodable {
     public static let name = "ct"
 
@@ -70,17 +69,17 @@ public struct NftConnectionTuple: NftEncodable {
         case networkProtocol = 7
         /// IPPROTO_*; one octet, the same in both directions.
         case transportProtocol = 10
-        /// Two octets in network byte order. nft 1.0.6 knows them for ports only behind a comparison of
+        /// Two octets in network byte order. nft 1.0.6 recognises them as ports only after a comparison of
         /// ``NftExpression/Meta/transportProtocol``.
         case sourcePort = 11
         case destinationPort = 12
-        /// For packets of that family alone; others leave the rule (NFT_CT_SRC_IP and so on, since Linux 4.17).
+        /// Only for packets of that family; for others the rule ends (NFT_CT_SRC_IP and so on, since Linux 4.17).
         case sourceIPv4 = 19
         case destinationIPv4 = 20
         case sourceIPv6 = 21
         case destinationIPv6 = 22
 
-        /// Whether the two directions may differ; otherwise the kernel lists none.
+        /// Whether the two directions may differ; otherwise the kernel lists no direction.
         fileprivate var hasDirection: Bool { self != .networkProtocol && self != .transportProtocol }
     }
 
@@ -111,7 +110,7 @@ public struct NftConnectionTuple: NftEncodable {
     }
 }
 
-/// Stores what a register holds as the mark of the packet's connection (nft's `ct mark set`).
+/// Stores a register's value as the mark of the packet's connection (nft's `ct mark set`).
 public struct NftConnectionMark: NftEncodable {
     public static let name = "ct"
 
@@ -133,7 +132,8 @@ public struct NftConnectionMark: NftEncodable {
     }
 }
 
-/// Keeps connection tracking off the packet; in chains of type `filter` before it, at priority -300 (nft's `notrack`).
+/// Exempts the packet from connection tracking; for chains of type `filter` that run before it, at priority -300 (nft's
+/// `notrack`).
 public struct NftNoTrack: NftEncodable {
     public static let name = "notrack"
 

@@ -1,8 +1,8 @@
 /// Building nf_tables messages, linux/netfilter/nf_tables.h. Their integers are in network byte order.
 extension MessageBuilder {
-    /// Opens or closes a batch, all of whose changes the kernel makes, or none (linux/netfilter/nfnetlink.h).
+    /// Opens or closes a batch: the kernel makes all of its changes or none (linux/netfilter/nfnetlink.h).
     ///
-    /// - Parameter generation: of the ruleset that the changes were worked out from: `ERESTART` if it is another one.
+    /// - Parameter generation: of the ruleset on which the changes are based; `ERESTART` if it has changed since.
     public mutating func beginBatch(generation: UInt32? = nil) {
         batchEdge(NfnlMessageType.batchBegin, generation)
     }
@@ -35,7 +35,7 @@ extension MessageBuilder {
 
     // Tables.
 
-    /// Makes a table, unless it is there.
+    /// Makes a table unless it exists.
     public mutating func addTable(_ table: NftTable) {
         nft(NftMessageType.newTable, flags: MessageFlag.create, table.family) { builder in
             builder.attribute(NFTA.tableName, text: table.name)
@@ -52,7 +52,7 @@ extension MessageBuilder {
 
     // Chains.
 
-    /// Makes a chain, unless it is there.
+    /// Makes a chain unless it exists.
     public mutating func addChain(_ chain: NftChain, to table: NftTable) {
         nft(NftMessageType.newChain, flags: MessageFlag.create, table.family) { builder in
             builder.attribute(NFTA.chainTable, text: table.name)
@@ -68,7 +68,7 @@ extension MessageBuilder {
         }
     }
 
-    /// `EBUSY` as long as something jumps to it.
+    /// `EBUSY` while something jumps to it.
     public mutating func deleteChain(_ name: String, of table: NftTable) {
         nft(NftMessageType.deleteChain, flags: 0, table.family) { builder in
             builder.attribute(NFTA.chainTable, text: table.name)
@@ -76,7 +76,7 @@ extension MessageBuilder {
         }
     }
 
-    /// Asks for one chain; `ENOENT` where it or its table is not there.
+    /// Asks for one chain; `ENOENT` if the chain or its table does not exist.
     public mutating func getChain(_ name: String, of table: NftTable) {
         nft(NftMessageType.getChain, flags: 0, table.family) { builder in
             builder.attribute(NFTA.chainTable, text: table.name)
@@ -90,7 +90,7 @@ extension MessageBuilder {
 
     // Rules.
 
-    /// Appends a rule to a chain, or puts it first.
+    /// Appends a rule to a chain, or inserts it at the start.
     public mutating func addRule(
         _ rule: NftRule, to chain: String, of table: NftTable, first: Bool = false
     ) {
@@ -114,7 +114,7 @@ extension MessageBuilder {
         }
     }
 
-    /// - Parameter chain: nil for those of all chains.
+    /// - Parameter chain: nil for all chains.
     public mutating func dumpRules(of chain: String? = nil, in table: NftTable) {
         nft(NftMessageType.getRule, flags: MessageFlag.dump, table.family) { builder in
             builder.attribute(NFTA.ruleTable, text: table.name)
@@ -124,9 +124,9 @@ extension MessageBuilder {
 
     // Sets and maps.
 
-    /// Makes a set or map, unless it is there.
+    /// Makes a set or map unless it exists.
     ///
-    /// - Parameter number: what a rule of the same batch may call it by; not 0.
+    /// - Parameter number: by which rules of the same batch may refer to it; not 0.
     public mutating func addSet(_ set: NftSet, to table: NftTable, number: UInt32) {
         nft(NftMessageType.newSet, flags: MessageFlag.create, table.family) { builder in
             builder.attribute(NFTA.setTable, text: table.name)
@@ -134,7 +134,7 @@ extension MessageBuilder {
         }
     }
 
-    /// What a set is, but for its table and what few sets have.
+    /// The attributes of a set, without its table and rare options.
     mutating func set(
         _ set: NftSet, number: UInt32, otherFlags: UInt32 = 0, size: UInt32? = nil, userData: [UInt8]
     ) {
@@ -168,10 +168,10 @@ extension MessageBuilder {
         if !userData.isEmpty { attribute(NFTA.setUserData, userData) }
     }
 
-    /// Changes nothing, and fails with `ENOENT` where there is no set of that name.
+    /// Changes nothing; fails with `ENOENT` if the set does not exist.
     public mutating func requireSet(_ name: String, in table: NftTable) {
-        // Adding no elements. Of the kinds of messages that do nothing it is one after which the kernel has nothing to
-        // clean up: closing the socket waits for that.
+        // Adds no elements. Among the messages without effect, this is one after which the kernel has nothing to clean up;
+        // closing the socket would wait for that.
         nft(NftMessageType.newElement, flags: MessageFlag.create, table.family) { builder in
             builder.attribute(NFTA.elementsTable, text: table.name)
             builder.attribute(NFTA.elementsSet, text: name)
@@ -194,9 +194,9 @@ extension MessageBuilder {
 
     // Elements.
 
-    /// Adds elements; those that are there with the same value stay as they are.
+    /// Adds elements; existing ones with the same value stay as they are.
     ///
-    /// - Parameter exclusive: fails with `EEXIST` where there is one of the same key.
+    /// - Parameter exclusive: fails with `EEXIST` if an element has the same key.
     public mutating func addElements(
         _ elements: ArraySlice<NftElement>, to set: String, of table: NftTable, exclusive: Bool = false
     ) {
@@ -204,12 +204,12 @@ extension MessageBuilder {
         self.elements(NftMessageType.newElement, flags: flags, elements, set, table, keysOnly: false)
     }
 
-    /// Fails with `ENOENT` where one is missing.
+    /// Fails with `ENOENT` if one is missing.
     public mutating func deleteElements(_ elements: ArraySlice<NftElement>, of set: String, in table: NftTable) {
         self.elements(NftMessageType.deleteElement, flags: 0, elements, set, table, keysOnly: true)
     }
 
-    /// Asks for one element by its key; `ENOENT` where there is none.
+    /// Asks for one element by its key; `ENOENT` if it does not exist.
     public mutating func getElement(_ element: NftElement, of set: String, in table: NftTable) {
         elements(NftMessageType.getElement, flags: 0, [element], set, table, keysOnly: true)
     }

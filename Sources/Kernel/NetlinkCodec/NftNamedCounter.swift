@@ -1,7 +1,7 @@
-/// A counter with a name of its own, which rules refer to and which stays when they go.
+/// A named counter. Rules refer to it; it stays when they are deleted.
 public struct NftNamedCounter: Sendable, Hashable {
     public var name: String
-    /// What it has counted; made anew, it begins there.
+    /// Its counts; a new counter starts with them.
     public var values: NftCounter
     /// At most ``NftElement/maximumCommentLength`` octets.
     public var comment: String
@@ -46,7 +46,7 @@ public struct NftCounterReference: NftEncodable {
 }
 
 extension MessageBuilder {
-    /// Makes a counter, unless it is there, in which case it goes on counting.
+    /// Makes a counter; an existing one keeps counting.
     public mutating func addCounter(_ counter: NftNamedCounter, to table: NftTable) {
         object(NftObjectMessageType.new, flags: MessageFlag.create, counter.name, table) { builder in
             builder.nested(NFTA.namedObjectData) { counter.values.encode(&$0) }
@@ -56,14 +56,14 @@ extension MessageBuilder {
         }
     }
 
-    /// `EBUSY` as long as a rule refers to it.
+    /// `EBUSY` while a rule refers to it.
     public mutating func deleteCounter(_ name: String, of table: NftTable) {
         object(NftObjectMessageType.delete, flags: 0, name, table) { _ in }
     }
 
-    /// Asks for one counter; `ENOENT` where there is none.
+    /// Asks for one counter; `ENOENT` if it does not exist.
     ///
-    /// - Parameter resets: whether it begins at zero again.
+    /// - Parameter resets: whether to set it to zero.
     public mutating func getCounter(_ name: String, of table: NftTable, resets: Bool = false) {
         object(resets ? NftObjectMessageType.getAndReset : NftObjectMessageType.get, flags: 0, name, table) { _ in }
     }

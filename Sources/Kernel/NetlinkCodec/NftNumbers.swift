@@ -1,9 +1,9 @@
-/// Loads a number that spreads packets: at random, or one after the other (nft's `numgen`).
+/// Loads a number for distributing packets: random or incremental (nft's `numgen`).
 public struct NftNumberGenerator: NftEncodable {
     public static let name = "numgen"
 
     public let order: Order
-    /// Numbers are less than this, counted from the offset; not 0.
+    /// The number of values, which start at the offset; not 0.
     public let modulus: UInt32
     public let offset: UInt32
     /// The number is in host byte order.
@@ -39,19 +39,19 @@ public struct NftNumberGenerator: NftEncodable {
     }
 }
 
-/// Loads a number made of what registers hold, or of the packet's connection (nft's `jhash` and `symhash`).
+/// Loads a hash of registers or of the packet's connection (nft's `jhash` and `symhash`).
 public struct NftHash: NftEncodable {
     public static let name = "hash"
 
     public let source: Source
-    /// Numbers are less than this, counted from the offset; the kernel wants more than 1.
+    /// The number of values, which start at the offset; the kernel requires more than 1.
     public let modulus: UInt32
     public let offset: UInt32
     /// The number is in host byte order.
     public let register: NftRegister
 
     public enum Source: Sendable, Hashable {
-        /// Of the octets from a register on, 1...64 of them; without a seed the kernel takes one of its own (NFT_HASH_JENKINS).
+        /// Of 1...64 octets from a register on; without a seed the kernel chooses one (NFT_HASH_JENKINS).
         case octets(NftRegister, length: UInt32, seed: UInt32?)
         /// Of addresses and ports, the same in both directions (NFT_HASH_SYM).
         case symmetric

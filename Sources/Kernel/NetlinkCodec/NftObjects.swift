@@ -2,7 +2,7 @@
 public struct NftTable: Sendable, Hashable, CustomStringConvertible {
     public let family: NftFamily
     public let name: String
-    /// Told to people by `nft list`; empty for none.
+    /// Shown by `nft list`; empty for none.
     public let comment: String
 
     public init(_ family: NftFamily, _ name: String, comment: String = "") {
@@ -24,12 +24,12 @@ public struct NftChain: Sendable, Hashable {
         self.hook = hook
     }
 
-    /// Where in a packet's way a base chain stands.
+    /// Where a base chain is on a packet's path.
     public struct Hook: Sendable, Hashable {
         /// `filter` or `nat`.
         public let type: String
         public let point: Point
-        /// Lower ones come first (enum nf_ip_hook_priorities, linux/netfilter_ipv4.h).
+        /// Lower ones run first (enum nf_ip_hook_priorities, linux/netfilter_ipv4.h).
         public let priority: Int32
 
         public init(_ type: String, _ point: Point, priority: Int32) {
@@ -39,7 +39,7 @@ public struct NftChain: Sendable, Hashable {
         }
     }
 
-    /// enum nf_inet_hooks, linux/netfilter.h; those of bridges have the same numbers.
+    /// enum nf_inet_hooks, linux/netfilter.h; bridge hooks have the same numbers.
     public enum Point: UInt32, Sendable, Hashable {
         case prerouting = 0
         case input = 1
@@ -49,7 +49,7 @@ public struct NftChain: Sendable, Hashable {
     }
 }
 
-/// A rule: expressions from left to right, until one does not match.
+/// A rule: expressions evaluated in order until one does not match.
 public struct NftRule: Sendable, Hashable {
     public let expressions: [NftExpression]
     public let comment: String
@@ -65,7 +65,8 @@ public struct NftSet: Sendable, Hashable {
     public let name: String
     public let key: NftType
     public let data: Data
-    /// Whether elements are ranges: of several fields one element each, of one field two (``NftSetElement/range(_:through:)``).
+    /// Whether elements are ranges. A range of several fields is one element; a range of one field is two
+    /// (``NftSetElement/range(_:through:)``).
     public let isInterval: Bool
 
     public enum Data: Sendable, Hashable {
@@ -87,15 +88,15 @@ public struct NftSet: Sendable, Hashable {
     var flags: UInt32 { (isInterval ? 0x4 : 0) | (isRangeOfFields ? 0x80 : 0) | (data == .none ? 0 : 0x8) }
 }
 
-/// The type of a key or of data: fields, each of which fills whole words of four octets.
+/// The type of a key or of data: fields, each padded to words of four octets.
 public struct NftType: Sendable, Hashable {
     public let fields: [Field]
-    /// What libnftables leaves with a set to print its type by, where the numbers do not say it.
+    /// User data that libnftables needs to print the set's type, if the type numbers do not suffice.
     let userData: [UInt8]
 
     public init(_ fields: Field...) {
         self.fields = fields
-        // NFTNL_UDATA_SET_KEYBYTEORDER: the machine's own (1), which nft reads a name in; of several fields it knows.
+        // NFTNL_UDATA_SET_KEYBYTEORDER: host byte order (1), in which nft reads a name; for several fields nft knows it.
         userData = fields == [.interfaceName] ? [0x00, 0x04, 1, 0, 0, 0] : []
     }
 
@@ -104,7 +105,7 @@ public struct NftType: Sendable, Hashable {
         self.userData = userData
     }
 
-    /// nft's own numbers of types (enum datatypes, its include/datatype.h), which the kernel only hands on.
+    /// nft's own type numbers (enum datatypes, its include/datatype.h), which the kernel only stores.
     public enum Field: UInt32, Sendable, Hashable {
         case integer = 4
         case ipv4 = 7
@@ -135,8 +136,8 @@ public struct NftType: Sendable, Hashable {
     /// Six bits for each field.
     var typeNumber: UInt32 { fields.reduce(0) { $0 << 6 | $1.rawValue } }
 
-    /// `typeof iifname . @th,64,128`: an interface, and the target address of an ND message, which nft 1.0.6 has no word
-    /// for. The octets are what nft writes for that text.
+    /// `typeof iifname . @th,64,128`: an interface, and the target address of an ND message, for which nft 1.0.6 has no name. The
+    /// octets are those that nft writes for that text.
     public static let interfaceAndTarget = NftType(
         [.interfaceName, .integer],
         userData: [
@@ -149,15 +150,15 @@ public struct NftType: Sendable, Hashable {
 
 /// One element of a set or map.
 public struct NftElement: Sendable, Hashable {
-    /// Its fields one behind the other, each filled up to whole words.
+    /// Its fields in order, each padded to whole words.
     public var key: [UInt8]
-    /// The last key of a range; nil for a single one.
+    /// The last key of a range; nil for a single key.
     public var keyEnd: [UInt8]?
     public var data: NftData?
-    /// At most ``maximumCommentLength`` octets: whose it is.
+    /// At most ``maximumCommentLength`` octets; names the owner.
     public var comment: String
 
-    /// NFT_USERDATA_MAXLEN, without type, length and the NUL.
+    /// NFT_USERDATA_MAXLEN, less type, length and the NUL.
     public static let maximumCommentLength = 253
 
     public init(key: [UInt8], keyEnd: [UInt8]? = nil, data: NftData? = nil, comment: String = "") {
@@ -191,7 +192,7 @@ public struct NftElement: Sendable, Hashable {
     }
 }
 
-/// What a map gives for a key, or an immediate expression holds.
+/// The value of a map's element or of an immediate expression.
 public enum NftData: Sendable, Hashable {
     case value([UInt8])
     case verdict(NftVerdict)
@@ -214,7 +215,7 @@ public enum NftData: Sendable, Hashable {
     }
 }
 
-/// What becomes of a packet.
+/// What happens to a packet.
 public enum NftVerdict: Sendable, Hashable {
     case accept
     case drop
@@ -254,7 +255,7 @@ public enum NftVerdict: Sendable, Hashable {
     }
 }
 
-/// Type, length and value, which the kernel keeps with an object and does not look into. Comments are type 0 everywhere.
+/// Type, length and value, which the kernel stores with an object without interpreting them. Comments are type 0 everywhere.
 enum NftUserData {
     static func comment(_ text: String) -> [UInt8] {
         let octets = Array(text.utf8.prefix(NftElement.maximumCommentLength))

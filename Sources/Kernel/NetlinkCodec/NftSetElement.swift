@@ -1,14 +1,14 @@
-/// What a set is made with besides names and types.
+/// The options of a set besides names and types.
 public struct NftSetOptions: Sendable, Hashable {
-    /// Whether elements may have a time after which they go by themselves (NFT_SET_TIMEOUT).
+    /// Whether elements may expire (NFT_SET_TIMEOUT).
     public var hasTimeouts: Bool
-    /// Of elements without one of their own, milliseconds; nil for elements that stay. Needs ``hasTimeouts``.
+    /// The default timeout of elements, milliseconds; nil if they stay. Needs ``hasTimeouts``.
     public var timeout: UInt64?
-    /// How often the kernel looks for elements whose time is over, milliseconds; nil leaves it to the kernel.
+    /// How often the kernel removes expired elements, milliseconds; nil for the kernel's default.
     public var collectionInterval: UInt32?
-    /// Whether rules add elements and delete them (NFT_SET_EVAL); the set is a hash table then, and needs a size.
+    /// Whether rules may add and delete elements (NFT_SET_EVAL); the set is then a hash table and needs a size.
     public var isDynamic: Bool
-    /// How many elements it takes; nil for as many as there is memory for. A dynamic set has 65535 without.
+    /// The maximum number of elements; nil for no limit. For a dynamic set nil means 65535.
     public var size: UInt32?
 
     public init(
@@ -44,8 +44,8 @@ public struct NftSetOptions: Sendable, Hashable {
 }
 
 extension NftSet {
-    /// What libnftables leaves with a set for itself, to print its keys and data by: NFTNL_UDATA_SET_KEYBYTEORDER (0) and
-    /// _DATABYTEORDER (1). Without it nft 1.0.6 takes the numbers in a map of ranges for the network's.
+    /// User data with which libnftables prints the set's keys and data: NFTNL_UDATA_SET_KEYBYTEORDER (0) and _DATABYTEORDER (1).
+    /// Without it nft 1.0.6 assumes network byte order for the numbers in a map of ranges.
     fileprivate var byteOrders: [UInt8] {
         var builder = MessageBuilder()
         if key.userData.isEmpty { builder.byteOrder(0, of: key) } else { builder.append(key.userData) }
@@ -55,7 +55,7 @@ extension NftSet {
 }
 
 extension MessageBuilder {
-    /// A number in host byte order: 1 for the host's, 2 for the network's, nothing of several fields.
+    /// A number in host byte order: 1 for host order, 2 for network order, nothing for several fields.
     fileprivate mutating func byteOrder(_ number: UInt8, of type: NftType) {
         guard type.fields.count == 1 else { return }
         let isHost = [.mark, .connectionState, .interfaceName].contains(type.fields[0])
@@ -65,16 +65,16 @@ extension MessageBuilder {
     }
 }
 
-/// An element with all that the kernel keeps of it, to be written or as it is listed.
+/// An element with everything that the kernel stores, for writing and for reading listings.
 public struct NftSetElement: Sendable, Hashable {
     public var element: NftElement
-    /// How long it stays, milliseconds; nil for the set's own. The kernel counts in ticks of up to 10 ms.
+    /// Its timeout, milliseconds; nil for the set's default. The kernel counts in ticks of up to 10 ms.
     public var timeout: UInt64?
-    /// How much of that is left, milliseconds; nil for all.
+    /// The remaining time, milliseconds; nil for the full timeout.
     public var expiration: UInt64?
-    /// Whether it is the first key behind a range of one field (NFT_SET_ELEM_INTERVAL_END).
+    /// Whether it is the first key after a range of one field (NFT_SET_ELEM_INTERVAL_END).
     public var isRangeEnd: Bool
-    /// What rules have counted on it, in a set whose elements count.
+    /// The counts of rules on it, if the set's elements count.
     public let counter: NftCounter?
 
     public init(
@@ -87,11 +87,11 @@ public struct NftSetElement: Sendable, Hashable {
         counter = nil
     }
 
-    /// A range of one field, in the two elements that the kernel wants of it: its first key, and the first one behind it,
-    /// which a range up to the greatest key has none of.
+    /// A range of one field, as the two elements that the kernel requires: its first key, and the first key after it. A range up
+    /// to the greatest key has only the first element.
     ///
     /// - Parameters:
-    ///   - first: the first element; the data and the comment are on it.
+    ///   - first: the first element, with the data and the comment.
     ///   - last: the last key, in network byte order and as long as the first one.
     public static func range(_ first: NftElement, through last: [UInt8]) -> [NftSetElement] {
         var behind = last
@@ -116,7 +116,7 @@ public struct NftSetElement: Sendable, Hashable {
             ? NftCounter(expression.nested(NFTA.expressionData)) : nil
     }
 
-    /// The elements of a message of the kernel; those that stand for all keys are not among them.
+    /// The elements of a kernel message, except catch-all elements.
     public static func list(_ message: Message) -> [NftSetElement] {
         guard message.payload.count >= 4 else { return [] }
         return Attributes(message.payload.dropFirst(4)).nested(NFTA.elementsList).all
@@ -133,9 +133,9 @@ public struct NftSetElement: Sendable, Hashable {
 }
 
 extension MessageBuilder {
-    /// Makes a set or map, unless it is there.
+    /// Makes a set or map unless it exists.
     ///
-    /// - Parameter number: what a rule of the same batch may call it by; not 0.
+    /// - Parameter number: by which rules of the same batch may refer to it; not 0.
     public mutating func addSet(_ set: NftSet, _ options: NftSetOptions, to table: NftTable, number: UInt32) {
         nft(NftMessageType.newSet, flags: MessageFlag.create, table.family) { builder in
             builder.attribute(NFTA.setTable, text: table.name)
@@ -148,10 +148,10 @@ extension MessageBuilder {
         }
     }
 
-    /// Adds as many elements as one message takes, and at least one.
+    /// Adds as many elements as fit into one message, and at least one.
     ///
-    /// - Parameter exclusive: fails with `EEXIST` where there is one of the same key.
-    /// - Returns: those that are left, for the next message.
+    /// - Parameter exclusive: fails with `EEXIST` if an element has the same key.
+    /// - Returns: the remaining elements, for the next message.
     public mutating func addElements(
         _ elements: ArraySlice<NftSetElement>, to set: String, of table: NftTable, exclusive: Bool = false
     ) -> ArraySlice<NftSetElement> {
@@ -159,9 +159,9 @@ extension MessageBuilder {
         return fill(NftMessageType.newElement, flags: flags, elements, set, table, keysOnly: false)
     }
 
-    /// Deletes as many elements as one message takes, and at least one. Fails with `ENOENT` where one is missing.
+    /// Deletes as many elements as fit into one message, and at least one. Fails with `ENOENT` if one is missing.
     ///
-    /// - Returns: those that are left, for the next message.
+    /// - Returns: the remaining elements, for the next message.
     public mutating func deleteElements(
         _ elements: ArraySlice<NftSetElement>, of set: String, in table: NftTable
     ) -> ArraySlice<NftSetElement> {
@@ -186,6 +186,6 @@ extension MessageBuilder {
         return rest
     }
 
-    /// Octets at which a list takes no more elements: an attribute has at most 65535, an element no more than 600.
+    /// A list of this size in octets takes no more elements: an attribute has at most 65535, an element at most 600.
     private static let fullListSize = 60_000
 }

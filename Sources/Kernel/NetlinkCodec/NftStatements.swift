@@ -1,13 +1,13 @@
-/// Ends a packet's way, and tells its sender.
+/// Drops a packet and notifies its sender.
 public enum NftReject: NftEncodable {
     public static let name = "reject"
 
-    /// An RST segment; the rule has to have matched TCP (NFT_REJECT_TCP_RST).
+    /// An RST segment; the rule must have matched TCP (NFT_REJECT_TCP_RST).
     case tcpReset
-    /// Destination unreachable of that code: in a table of family `ip` ICMP's (linux/icmp.h), 3 for the port; in one of
-    /// `ip6` ICMPv6's (linux/icmpv6.h), 4 for the port.
+    /// Destination unreachable with that code. In a table of family `ip` it is ICMP's (linux/icmp.h), 3 for the port; in one of
+    /// `ip6`, ICMPv6's (linux/icmpv6.h), 4 for the port.
     case icmp(code: UInt8)
-    /// In a table of family `inet`: of the packet's own version.
+    /// For a table of family `inet`: uses the packet's own IP version.
     case icmpx(Reason)
 
     /// enum nft_reject_inet_code.
@@ -44,7 +44,7 @@ public enum NftReject: NftEncodable {
     }
 }
 
-/// Hands a copy of the packet to the programs that listen to a group of NFLOG (linux/netfilter/nfnetlink_log.h).
+/// Sends a copy of the packet to programs that listen to an NFLOG group (linux/netfilter/nfnetlink_log.h).
 public struct NftLog: NftEncodable {
     public static let name = "log"
 
@@ -63,7 +63,7 @@ public struct NftLog: NftEncodable {
         self.queueThreshold = queueThreshold
     }
 
-    /// Nil for what goes to the kernel's log.
+    /// Nil if it writes to the kernel's log.
     public init?(_ attributes: Attributes) {
         guard let group = attributes[NFTA.logGroup]?.bigEndian16 else { return nil }
         self.init(
@@ -80,17 +80,17 @@ public struct NftLog: NftEncodable {
     }
 }
 
-/// Goes on as long as no more than so many packets or octets pass in a time, or only if more do.
+/// Continues while at most this many packets or octets pass per unit, or only above that.
 public struct NftLimit: NftEncodable {
     public static let name = "limit"
 
     public let rate: UInt64
     /// Seconds: nft knows 1, 60, 3600, 86400 and 604800.
     public let unit: UInt64
-    /// What may pass at once besides; packets or octets.
+    /// How much may additionally pass at once; packets or octets.
     public let burst: UInt32
     public let measure: Measure
-    /// Whether it goes on above the rate.
+    /// Whether it continues above the rate.
     public let isOver: Bool
 
     /// enum nft_limit_type.
@@ -128,7 +128,7 @@ public struct NftLimit: NftEncodable {
     }
 }
 
-/// What a counter has counted; as an expression it begins there.
+/// The values of a counter; as an expression it starts with them.
 public struct NftCounter: NftEncodable {
     public static let name = "counter"
 

@@ -1,4 +1,4 @@
-/// What a rule or a policy has done with a packet that is traced (NFT_MSG_TRACE, linux/netfilter/nf_tables.h).
+/// What a rule or a policy did with a traced packet (NFT_MSG_TRACE, linux/netfilter/nf_tables.h).
 public struct NftTraceEvent: Sendable, Hashable {
     /// The same for all events of a packet at one hook.
     public let id: UInt32
@@ -14,7 +14,7 @@ public struct NftTraceEvent: Sendable, Hashable {
         case other(Int32)
     }
 
-    /// Reads a message of the group.
+    /// Reads a message of the multicast group.
     public init?(_ message: Message) {
         guard message.type == NfnlSubsystem.nftables << 8 | NftMessageType.trace,
             let (family, attributes) = netfilterPayload(message), let id = attributes[NFTA.traceID]?.bigEndian32,
@@ -39,7 +39,7 @@ public struct NftTraceEvent: Sendable, Hashable {
 }
 
 extension MessageBuilder {
-    /// Makes a table that goes with the socket that has made it (NFT_TABLE_F_OWNER; kernels from 5.12 on).
+    /// Makes a table that is deleted with the socket that made it (NFT_TABLE_F_OWNER; kernels from 5.12 on).
     public mutating func addOwnedTable(_ table: NftTable) {
         nft(NftMessageType.newTable, flags: MessageFlag.create | MessageFlag.exclusive, table.family) { builder in
             builder.attribute(NFTA.tableName, text: table.name)
@@ -47,7 +47,7 @@ extension MessageBuilder {
         }
     }
 
-    /// Deletes a table and all that is in it.
+    /// Deletes a table and everything in it.
     public mutating func deleteTable(_ table: NftTable) {
         nft(NftMessageType.deleteTable, flags: 0, table.family) { $0.attribute(NFTA.tableName, text: table.name) }
     }

@@ -1,22 +1,22 @@
-/// How addresses and ports are chosen where there is a choice (NF_NAT_RANGE_*, linux/netfilter/nf_nat.h).
+/// How to choose among several addresses and ports (NF_NAT_RANGE_*, linux/netfilter/nf_nat.h).
 public struct NftTranslationFlags: OptionSet, Sendable, Hashable {
     public let rawValue: UInt32
 
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// Ports at random, from a hash.
+    /// Random ports, from a hash.
     public static let random = NftTranslationFlags(rawValue: 0x04)
     /// The same address for each connection of a client.
     public static let persistent = NftTranslationFlags(rawValue: 0x08)
-    /// Ports at random, from the generator of random numbers.
+    /// Random ports, from the random number generator.
     public static let fullyRandom = NftTranslationFlags(rawValue: 0x10)
 
     static let known: NftTranslationFlags = [.random, .persistent, .fullyRandom]
-    /// NF_NAT_RANGE_MAP_IPS and _PROTO_SPECIFIED: that there is an address, or a port. The kernel adds them.
+    /// NF_NAT_RANGE_MAP_IPS and _PROTO_SPECIFIED: whether an address or a port is given. The kernel adds them.
     fileprivate static let address: UInt32 = 0x01
     fileprivate static let port: UInt32 = 0x02
 
-    /// What to send: as the kernel lists it, so that a rule is found again as what it is.
+    /// The flags to send: as the kernel lists them, so that a listed rule compares equal.
     fileprivate func listed(address: NftRegister?, port: NftRegister?) -> UInt32 {
         rawValue | (address == nil ? 0 : Self.address) | (port == nil ? 0 : Self.port)
     }
@@ -26,14 +26,14 @@ public struct NftTranslationFlags: OptionSet, Sendable, Hashable {
     }
 }
 
-/// Rewrites the source or the destination of a connection to what registers hold; in chains of type `nat`.
+/// Rewrites the source or the destination of a connection to the values in registers; for chains of type `nat`.
 public struct NftTranslation: NftEncodable {
     public static let name = "nat"
 
     public let side: Side
     /// Of the address: `ip` or `ip6`.
     public let family: NftFamily
-    /// At least one of both.
+    /// At least one of address and port must be given.
     public let address: NftRegister?
     public let port: NftRegister?
     /// The last of a range; nil for a single one.
@@ -85,7 +85,7 @@ public struct NftTranslation: NftEncodable {
     }
 }
 
-/// Rewrites the source to an address of the interface that the packet leaves by, and the port to one of a range.
+/// Rewrites the source to an address of the interface by which the packet leaves, and the port to one of a range.
 public struct NftMasquerade: NftEncodable {
     public static let name = "masq"
 
@@ -114,7 +114,7 @@ public struct NftMasquerade: NftEncodable {
     }
 }
 
-/// Rewrites the destination to this node itself, and the port to one that a register holds.
+/// Rewrites the destination to this node itself, and the port to the value in a register.
 public struct NftRedirect: NftEncodable {
     public static let name = "redir"
 
@@ -144,7 +144,7 @@ public struct NftRedirect: NftEncodable {
 }
 
 extension NftRegister {
-    /// The end of a range; nil where it is the beginning, as the kernel lists a single one.
+    /// The end of a range; nil if it equals the beginning, as the kernel lists a single one.
     fileprivate init?(_ attribute: Attribute?, unless first: Attribute?) {
         guard attribute?.bigEndian32 != first?.bigEndian32 else { return nil }
         self.init(attribute)

@@ -4,7 +4,7 @@ public import Addresses
 public struct Route: Sendable, Hashable {
     public var destination: CIDR
     public var gateway: IPAddress?
-    /// Output interface; 0 leaves it to the gateway.
+    /// Output interface; 0 derives it from the gateway.
     public var interface: UInt32
     /// 254 is the main table.
     public var table: UInt32
@@ -15,11 +15,11 @@ public struct Route: Sendable, Hashable {
     public var mtu: UInt32?
     /// Octets.
     public var advmss: UInt32?
-    /// The address that packets get which have none yet (RTA_PREFSRC).
+    /// The source address for packets that have none yet (RTA_PREFSRC).
     public var source: IPAddress?
-    /// RTPROT_*: who has set it up. 2 is the kernel, 3 an administrator's program (RTPROT_BOOT), no routing daemon.
+    /// RTPROT_*: the program that added it. 2 is the kernel, 3 an administrator's program (RTPROT_BOOT), not a routing daemon.
     public var origin: UInt8 = 3
-    /// Whether the gateway counts as being on the link although no address says so (RTNH_F_ONLINK).
+    /// Whether to treat the gateway as on-link although no address covers it (RTNH_F_ONLINK).
     public var isOnLink = false
 
     public static let mainTable: UInt32 = 254
@@ -39,7 +39,7 @@ public struct Route: Sendable, Hashable {
         self.advmss = advmss
     }
 
-    /// Reads an RTM_NEWROUTE message; multipath routes and such without a family we know are not for us.
+    /// Reads an RTM_NEWROUTE message; nil for multipath routes and for unknown families.
     public init?(_ message: Message) {
         guard message.type == RouteMessageType.newRoute, message.payload.count >= 12,
             let family = IPFamily(code: message.payload.load(UInt8.self, at: 0))
@@ -113,7 +113,7 @@ extension MessageBuilder {
         dumpOfFamily(RouteMessageType.getRoute, family)
     }
 
-    /// Asks for all routes, or all rules, of a family: rtmsg and fib_rule_hdr (linux/fib_rules.h) are laid out alike.
+    /// Asks for all routes, or all rules, of a family: rtmsg and fib_rule_hdr (linux/fib_rules.h) have the same layout.
     mutating func dumpOfFamily(_ type: UInt16, _ family: IPFamily) {
         message(type, flags: MessageFlag.request | MessageFlag.dump) {
             $0.append(family.code)

@@ -1,14 +1,14 @@
 public import Addresses
 
-/// A route with all that an agent writes and compares, where ``Route`` has what a pod needs: also one that refuses
-/// packets, one that wraps them, and one whose gateway is of the other family.
+/// A route with everything that an agent writes and compares; ``Route`` has only what a pod needs. It can also reject or
+/// encapsulate packets, or have a gateway of the other family.
 public struct RouteEntry: Sendable, Hashable {
-    /// The gateway may be of the other family than the destination (RTA_VIA; for IPv4 destinations only).
+    /// The gateway may be of a different family than the destination (RTA_VIA; for IPv4 destinations only).
     public var route: Route
     public var type: Kind
-    /// The outer packet that each is wrapped into.
+    /// The outer packet in which each packet is encapsulated.
     public var encapsulation: TunnelEncapsulation?
-    /// Whether there are next hops that are not told here: several (RTA_MULTIPATH), or an object of its own (RTA_NH_ID).
+    /// Whether there are next hops that are not represented here: several (RTA_MULTIPATH), or a nexthop object (RTA_NH_ID).
     public private(set) var hasOtherNextHops = false
 
     /// RTN_*, linux/rtnetlink.h.
@@ -20,9 +20,9 @@ public struct RouteEntry: Sendable, Hashable {
         public static let unicast = Kind(rawValue: 1)
         public static let local = Kind(rawValue: 2)
         public static let broadcast = Kind(rawValue: 3)
-        /// Drops packets without a word.
+        /// Drops packets silently.
         public static let blackhole = Kind(rawValue: 6)
-        /// Drops packets and tells their senders.
+        /// Drops packets and notifies their senders.
         public static let unreachable = Kind(rawValue: 7)
         public static let prohibit = Kind(rawValue: 8)
     }
@@ -33,7 +33,7 @@ public struct RouteEntry: Sendable, Hashable {
         self.encapsulation = encapsulation
     }
 
-    /// A route that keeps packets from being sent by a less specific one.
+    /// A route that stops packets from using a less specific route.
     ///
     /// - Parameters:
     ///   - type: ``Kind/blackhole``, ``Kind/unreachable`` or ``Kind/prohibit``.
@@ -53,10 +53,10 @@ public struct RouteEntry: Sendable, Hashable {
                     payload: message.payload))
         else { return nil }
         let attributes = Attributes(message.payload.dropFirst(12))
-        // A family in two octets (struct rtvia), and an address of it.
+        // The family in two octets (struct rtvia), followed by the address.
         if let via = attributes[RTA.via] { route.gateway = IPAddress(bytes: via.bytes.dropFirst(2)) }
         type = Kind(rawValue: message.payload.load(UInt8.self, at: 7))
-        // IPv6 lists those that refuse packets as leading to the loopback interface.
+        // IPv6 lists rejecting routes with the loopback interface.
         if type.rawValue >= Kind.blackhole.rawValue { route.interface = 0 }
         self.route = route
         encapsulation = TunnelEncapsulation(
@@ -66,16 +66,16 @@ public struct RouteEntry: Sendable, Hashable {
     }
 }
 
-/// The outer header that a route gives a device which takes it from each packet's metadata (LWTUNNEL_ENCAP_IP and _IP6,
+/// The outer header that a route passes to a device which reads it from each packet's metadata (LWTUNNEL_ENCAP_IP and _IP6,
 /// linux/lwtunnel.h).
 public struct TunnelEncapsulation: Sendable, Hashable {
-    /// The other end; its family is that of the outer header.
+    /// The remote end; its family is that of the outer header.
     public var destination: IPAddress
-    /// Nil leaves it to the routing table.
+    /// Nil lets the routing table choose.
     public var source: IPAddress?
-    /// Such as a VXLAN's network identifier, 0...16777215; heeded only with ``Flags/key``.
+    /// Such as a VXLAN's network identifier, 0...16777215; used only with ``Flags/key``.
     public var id: UInt64
-    /// TTL or hop limit; 0 takes the device's.
+    /// TTL or hop limit; 0 for the device's default.
     public var ttl: UInt8 = 0
     public var flags: Flags
 
@@ -107,7 +107,7 @@ public struct TunnelEncapsulation: Sendable, Hashable {
             destination.family == (type == RTAEncapsulation.ip ? .v4 : .v6)
         else { return nil }
         self.destination = destination
-        // The kernel lists the unspecified address where none was given.
+        // The kernel lists the unspecified address if none was given.
         source = attributes[LWTUNNEL.source].flatMap { IPAddress(bytes: $0.bytes) }
             .flatMap { $0.bytes.allSatisfy { $0 == 0 } ? nil : $0 }
         id = attributes[LWTUNNEL.id]?.bigEndian64 ?? 0
@@ -143,33 +143,33 @@ extension MessageBuilder {
         entry.encapsulation?.encode(&self)
     }
 
-    /// Adds a route; `EEXIST` where there is one of that destination, table and priority.
+    /// Adds a route; `EEXIST` if one has the same destination, table and priority.
     public mutating func addRoute(_ entry: RouteEntry) {
         message(
             RouteMessageType.newRoute, flags: MessageFlag.request | MessageFlag.create | MessageFlag.exclusive
         ) { $0.entry(entry) }
     }
 
-    /// Adds a route, or puts it in the place of that of the same destination, table and priority, whoever has set it up.
+    /// Adds a route, or replaces the one with the same destination, table and priority, even of another program.
     public mutating func replaceRoute(_ entry: RouteEntry) {
         message(
             RouteMessageType.newRoute, flags: MessageFlag.request | MessageFlag.create | MessageFlag.replace
         ) { $0.entry(entry) }
     }
 
-    /// Deletes the route that is like this in all that it says; `ESRCH` where there is none.
+    /// Deletes the route that matches this one in every respect; `ESRCH` if there is none.
     ///
-    /// The kernel compares origin, type, gateway, interface and encapsulation as well, so that another program's route to
-    /// the same destination stays. Without a priority, IPv4 takes any.
+    /// The kernel also compares origin, type, gateway, interface and encapsulation, so another program's route to the same
+    /// destination stays. Without a priority, IPv4 matches any.
     public mutating func deleteRoute(_ entry: RouteEntry) {
         message(RouteMessageType.deleteRoute, flags: MessageFlag.request) { $0.entry(entry) }
     }
 
     /// Asks for the routes of one origin (RTPROT_*).
     ///
-    /// - Parameter table: nil for those of all tables. `ENOENT` where there is no such table.
+    /// - Parameter table: nil for all tables. `ENOENT` if the table does not exist.
     ///
-    /// Kernels before 4.20, and sockets without strict checking, tell of all routes: the caller filters.
+    /// Kernels before 4.20, and sockets without strict checking, return all routes: the caller filters.
     public mutating func dumpRoutes(_ family: IPFamily, origin: UInt8, table: UInt32? = nil) {
         message(RouteMessageType.getRoute, flags: MessageFlag.request | MessageFlag.dump) {
             $0.append(family.code)

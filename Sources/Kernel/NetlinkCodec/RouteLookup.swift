@@ -1,16 +1,16 @@
 public import Addresses
 
-/// What the kernel is asked about one packet: by which route it goes (RTM_GETROUTE, linux/rtnetlink.h).
+/// A query for the route of one packet (RTM_GETROUTE, linux/rtnetlink.h).
 public struct RouteQuestion: Sendable, Hashable {
     public var destination: IPAddress
     /// Nil for a packet that has none yet.
     public var source: IPAddress?
-    /// Index of the interface that it has come in by; 0 for one that is sent from here.
+    /// Index of the interface by which it came in; 0 for a packet sent by this node.
     public var inputInterface: UInt32 = 0
-    /// Index of the interface that it has to leave by; 0 for any.
+    /// Index of the interface by which it must leave; 0 for any.
     public var outputInterface: UInt32 = 0
     public var mark: UInt32 = 0
-    /// IPPROTO_TCP, IPPROTO_UDP or an ICMP's; 0 for any. Rules that look at ports want it.
+    /// IPPROTO_TCP, IPPROTO_UDP or an ICMP's; 0 for any. Rules that match ports need it.
     public var protocolNumber: UInt8 = 0
     public var sourcePort: UInt16 = 0
     public var destinationPort: UInt16 = 0
@@ -21,18 +21,18 @@ public struct RouteQuestion: Sendable, Hashable {
     }
 }
 
-/// What becomes of such a packet.
+/// What happens to such a packet.
 public struct RouteAnswer: Sendable, Hashable {
-    /// RTN_*, linux/rtnetlink.h: 1 unicast, 2 local, 3 broadcast, 5 multicast, 6 and up are refusals.
+    /// RTN_*, linux/rtnetlink.h: 1 unicast, 2 local, 3 broadcast, 5 multicast, 6 and up are rejections.
     public let type: UInt8
-    /// Index of the interface that it leaves by.
+    /// Index of the interface by which it leaves.
     public let interface: UInt32
-    /// Of either family; nil where the destination itself is on the link.
+    /// Of either family; nil if the destination itself is on the link.
     public let gateway: IPAddress?
-    /// The address that it gets if it has none (RTA_PREFSRC).
+    /// The source address it gets if it has none (RTA_PREFSRC).
     public let source: IPAddress?
     public let table: UInt32
-    /// Octets; nil for the interface's.
+    /// Octets; nil for the interface's MTU.
     public let mtu: UInt32?
 
     public init(
@@ -56,7 +56,7 @@ public struct RouteAnswer: Sendable, Hashable {
         let attributes = Attributes(message.payload.dropFirst(12))
         type = message.payload.load(UInt8.self, at: 7)
         interface = attributes[RTA.outputInterface]?.uint32 ?? 0
-        // RTA_VIA is a family, two octets, and an address of it.
+        // RTA_VIA is a family, two octets, followed by an address.
         gateway = (attributes[RTA.gateway]?.bytes ?? attributes[RTA.via]?.bytes.dropFirst(2))
             .flatMap { IPAddress(bytes: $0) }
         source = attributes[RTA.preferredSource].flatMap { IPAddress(bytes: $0.bytes) }
@@ -66,7 +66,7 @@ public struct RouteAnswer: Sendable, Hashable {
 }
 
 extension MessageBuilder {
-    /// Asks what becomes of a packet.
+    /// Asks how a packet is routed.
     public mutating func getRoute(_ question: RouteQuestion) {
         let width = UInt8(question.destination.family.bitWidth)
         message(RouteMessageType.getRoute, flags: MessageFlag.request) {
@@ -74,7 +74,8 @@ extension MessageBuilder {
             $0.append(width)
             $0.append(question.source == nil ? 0 : width)
             for _ in 0..<5 { $0.append(UInt8(0)) }
-            // RTM_F_LOOKUP_TABLE: the table that has it, not the main one. IPv6 tells it anyway, and wants no flag.
+            // RTM_F_LOOKUP_TABLE: return the table that has the route instead of the main one. IPv6 does so anyway and accepts no
+            // flag.
             $0.append(UInt32(question.destination.family == .v4 ? 0x1000 : 0))
             $0.attribute(RTA.destination, question.destination)
             if let source = question.source { $0.attribute(RTA.source, source) }

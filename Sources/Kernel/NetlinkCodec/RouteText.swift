@@ -2,7 +2,7 @@
 enum RouteText {
     static func kind(_ type: UInt16) -> MessageText.Kind? {
         guard type >= RouteMessageType.newLink else { return nil }
-        // Four numbers for each object: NEW, DEL, GET, SET.
+        // Four numbers per object: NEW, DEL, GET, SET.
         let (verb, prefix): (MessageText.Verb, String) =
             switch type % 4 {
             case 1: (.delete, "DEL")
@@ -83,7 +83,7 @@ enum RouteText {
 
     private static let linkInfo = [
         AttributeName(IFLA.infoKind, "kind", .text),
-        // Of a veth alone there is something inside that is known by its first number and this long.
+        // Only a veth has a nested attribute with the first number and this length.
         AttributeName(IFLA.infoData, "data", .group([AttributeName(IFLA.vethPeer, "1", .peer)])),
         AttributeName(IFLA.infoSlaveKind, "slave_kind", .text),
         AttributeName(IFLA.infoSlaveData, "slave_data", .list(.octets)),

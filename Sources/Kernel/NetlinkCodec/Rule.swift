@@ -1,20 +1,20 @@
 public import Addresses
 
-/// A rule that says which table packets are routed by (fib_rule_hdr and its attributes, linux/fib_rules.h).
+/// A policy rule that selects the routing table for packets (fib_rule_hdr and its attributes, linux/fib_rules.h).
 public struct RoutingRule: Sendable, Hashable {
     public let family: IPFamily
-    /// Of packets that it is for; nil for any.
+    /// The source of the packets it applies to; nil for any.
     public let source: CIDR?
-    /// The table looked up; 0 for a rule that looks none up.
+    /// The table to look up; 0 for a rule without one.
     public let table: UInt32
-    /// Lower ones come first; nil lets the kernel put it before those that are there.
+    /// Lower ones come first; nil lets the kernel put it before the existing rules.
     public var priority: UInt32?
-    /// RTPROT_*: who has set it up (FRA_PROTOCOL). 2 is the kernel; 0 is not known: before 4.17, or not told.
+    /// RTPROT_*: the program that added it (FRA_PROTOCOL). 2 is the kernel; 0 is unknown: before 4.17, or not reported.
     public var origin: UInt8 = 0
-    /// Whether it looks at more than the source, or is the opposite of what it says.
+    /// Whether it has conditions besides the source, or is inverted.
     public let hasOtherConditions: Bool
 
-    /// Packets from one address, by that table.
+    /// Routes packets from one address by that table.
     public init(from source: IPAddress, table: UInt32) {
         family = source.family
         self.source = CIDR(source, source.family.bitWidth)
@@ -22,12 +22,12 @@ public struct RoutingRule: Sendable, Hashable {
         hasOtherConditions = false
     }
 
-    /// Whether it is for all packets from this one address, and for nothing else.
+    /// Whether it applies to all packets from this address and to no others.
     public func isOnly(from address: IPAddress) -> Bool {
         !hasOtherConditions && table != 0 && source == CIDR(address, address.family.bitWidth)
     }
 
-    /// Reads an RTM_NEWRULE message; those of families that we do not know are not for us.
+    /// Reads an RTM_NEWRULE message; nil for unknown families.
     public init?(_ message: Message) {
         guard message.type == RouteMessageType.newRule, message.payload.count >= 12,
             let family = IPFamily(code: message.payload.load(UInt8.self, at: 0))
@@ -57,8 +57,8 @@ enum FRA {
     static let table: UInt16 = 15
     static let origin: UInt16 = 21
 
-    /// FRA_DST, _IIFNAME, _FWMARK, _OIFNAME, _L3MDEV, _UID_RANGE, _IP_PROTO, _SPORT_RANGE, _DPORT_RANGE. FRA_FLOW,
-    /// FRA_TUN_ID and suppressing are none of conditions.
+    /// FRA_DST, _IIFNAME, _FWMARK, _OIFNAME, _L3MDEV, _UID_RANGE, _IP_PROTO, _SPORT_RANGE, _DPORT_RANGE. FRA_FLOW, FRA_TUN_ID and
+    /// the suppress attributes are not conditions.
     static let conditions: Set<UInt16> = [1, 3, 10, 17, 19, 20, 22, 23, 24]
 
     /// FR_ACT_TO_TBL.

@@ -1,10 +1,10 @@
-/// A token bucket that lets packets through at a rate (tc-tbf(8); net/sched/sch_tbf.c).
+/// A token bucket that limits the rate of packets (tc-tbf(8); net/sched/sch_tbf.c).
 public struct TokenBucket: Sendable, Hashable {
-    /// Octets per second, with Ethernet headers; from 1 on.
+    /// Octets per second, including Ethernet headers; at least 1.
     public var rate: UInt64
-    /// Octets that may go out at once after a rest. Packets that are larger are cut up if they can be, dropped otherwise.
+    /// Octets that may be sent at once after a pause. Larger packets are segmented if possible, otherwise dropped.
     public var burst: UInt32
-    /// Octets that may wait, those of the burst included.
+    /// Octets that may wait, including those of the burst.
     public var limit: UInt32
 
     public init(rate: UInt64, burst: UInt32, limit: UInt32) {
@@ -13,8 +13,8 @@ public struct TokenBucket: Sendable, Hashable {
         self.limit = limit
     }
 
-    /// How long it takes to fill the bucket, as the kernel has it: in ticks of 64 ns (PSCHED_SHIFT, net/pkt_sched.h), of
-    /// which it shows the low 32 bits.
+    /// How long it takes to fill the bucket, in the kernel's unit: ticks of 64 ns (PSCHED_SHIFT, net/pkt_sched.h), of which it
+    /// shows the low 32 bits.
     var fillTime: UInt32 { UInt32(truncatingIfNeeded: UInt64(burst) * TokenBucket.ticksPerSecond / rate) }
 
     private static let ticksPerSecond: UInt64 = 1_000_000_000 / 64
@@ -29,9 +29,9 @@ public struct TokenBucket: Sendable, Hashable {
 
 /// Where a queueing discipline sits on its link.
 public enum QdiscPlace: Sendable, Hashable, CustomStringConvertible {
-    /// On the way out: TC_H_ROOT.
+    /// Egress: TC_H_ROOT.
     case root
-    /// On the way in: TC_H_INGRESS.
+    /// Ingress: TC_H_INGRESS.
     case ingress
 
     public var description: String { self == .root ? "root" : "ingress" }
@@ -46,7 +46,7 @@ public struct Qdisc: Sendable, Hashable {
     public let interface: UInt32
     /// Such as `tbf`.
     public let kind: String
-    /// Whether the link has had it from the start, for want of another: those have no handle.
+    /// Whether it is the link's original default; defaults have no handle.
     public let isDefault: Bool
     private let bucket: Bucket?
 
@@ -74,20 +74,20 @@ public struct Qdisc: Sendable, Hashable {
             peakRate: parameters.load(UInt32.self, at: 20))
     }
 
-    /// The bucket that it is, with the burst as near as the kernel shows it; nil for what is none.
+    /// The token bucket, with the burst as precise as the kernel shows it; nil for another kind.
     public var tokenBucket: TokenBucket? {
         bucket.map {
             TokenBucket(rate: $0.rate, burst: TokenBucket.burst(filledIn: $0.fillTime, $0.rate), limit: $0.limit)
         }
     }
 
-    /// Whether it does what that one does: the kernel rounds the burst.
+    /// Whether it has the wanted effect: the kernel rounds the burst.
     public func serves(_ wanted: TokenBucket) -> Bool {
         guard let bucket, bucket.rate == wanted.rate, bucket.limit == wanted.limit, bucket.peakRate == 0 else {
             return false
         }
         let difference = Int32(truncatingIfNeeded: Int64(bucket.fillTime) - Int64(wanted.fillTime))
-        // Others count in microseconds, 16 ticks; the kernel multiplies by a rounded reciprocal.
+        // Other programs count in microseconds, 16 ticks; the kernel multiplies by a rounded reciprocal.
         return difference.magnitude <= 32 + wanted.fillTime >> 10
     }
 }
@@ -98,9 +98,9 @@ public struct TrafficFilter: Sendable, Hashable {
     /// Such as `u32`.
     public let kind: String
     public let priority: UInt16
-    /// Whether it takes every packet of every protocol.
+    /// Whether it matches every packet of every protocol.
     public let matchesEverything: Bool
-    /// Index of the interface that packets are led away to, as if they went out there; nil if they are not.
+    /// Index of the interface to which packets are redirected, as if they were sent there; nil without redirection.
     public let redirection: UInt32?
 
     public init?(_ message: Message) {
@@ -113,7 +113,7 @@ public struct TrafficFilter: Sendable, Hashable {
         let attributes = Attributes(message.payload.dropFirst(TC.headerSize))
         kind = attributes[TC.kind]?.text ?? ""
         let options = attributes.nested(TC.options)
-        // The hash tables of u32, and the head of a list, are dumped as if they were filters.
+        // u32's hash tables, and the head of a list, are dumped as if they were filters.
         guard attributes[TC.options] != nil, kind != "u32" || options[TC.u32Divisor] == nil else { return nil }
         let selector = kind == "u32" ? options[TC.u32Selector]?.bytes : nil
         matchesEverything =
@@ -121,7 +121,7 @@ public struct TrafficFilter: Sendable, Hashable {
         redirection = options.nested(TC.u32Action).all.first.flatMap { TrafficFilter.redirection($0) }
     }
 
-    /// Whether no key of the selector (tc_u32_sel, linux/pkt_cls.h) asks for anything.
+    /// Whether no key of the selector (tc_u32_sel, linux/pkt_cls.h) restricts anything.
     private static func takesAll(_ selector: ArraySlice<UInt8>) -> Bool {
         guard selector.count >= 16, selector.load(UInt8.self, at: 0) & TC.u32Terminal != 0 else { return false }
         let keys = Int(selector.load(UInt8.self, at: 2))
@@ -198,7 +198,7 @@ extension MessageBuilder {
         }
     }
 
-    /// Holds what leaves by a link to a rate. Fails where the link has another root than the one it was made with.
+    /// Limits the egress rate of a link. Fails if the link has a root other than its default.
     public mutating func addTokenBucket(_ bucket: TokenBucket, on index: UInt32) {
         addQdisc("tbf", .root, on: index) {
             $0.nested(TC.options) {
@@ -209,10 +209,11 @@ extension MessageBuilder {
         }
     }
 
-    /// A request for a token bucket without any parameters, which is refused: the error tells whether its kind is known.
+    /// A request for a token bucket without any parameters. It is always refused; the error tells whether the kernel knows the
+    /// kind.
     public mutating func probeTokenBucket(on index: UInt32) { addQdisc("tbf", .root, on: index) { _ in } }
 
-    /// Gives a link the place for filters of what comes in. Fails where there is one.
+    /// Adds a link's ingress discipline, which holds the filters for received packets. Fails if it exists.
     public mutating func addIngress(on index: UInt32) { addQdisc("ingress", .ingress, on: index) { _ in } }
 
     public mutating func deleteQdisc(_ place: QdiscPlace, on index: UInt32) {
@@ -221,7 +222,7 @@ extension MessageBuilder {
         ) { _ in }
     }
 
-    /// Leads all that comes in by a link out by another one.
+    /// Redirects everything that a link receives to another link's egress.
     public mutating func redirectIngress(of index: UInt32, to target: UInt32) {
         let info = 1 << 16 | UInt32(TC.allProtocols)
         trafficControl(
@@ -244,8 +245,8 @@ extension MessageBuilder {
         }
     }
 
-    /// Asks for the queueing discipline at one place of a link. Kernels before 6.8 answer only to whoever wants an echo;
-    /// where there is none but what is never shown, all that comes is the acknowledgement.
+    /// Asks for the queueing discipline at one place of a link. Kernels before 6.8 answer only a request for an echo. If the link
+    /// has only its hidden default, only the acknowledgement arrives.
     public mutating func getQdisc(_ place: QdiscPlace, of index: UInt32) {
         trafficControl(
             RouteMessageType.getQdisc, flags: MessageFlag.echo | MessageFlag.acknowledge, on: index, handle: 0,
@@ -260,7 +261,7 @@ extension MessageBuilder {
         ) { _ in }
     }
 
-    /// Asks for the filters of what comes in by a link.
+    /// Asks for the filters of packets that a link receives.
     public mutating func dumpIngressFilters(of index: UInt32) {
         trafficControl(
             RouteMessageType.getTrafficFilter, flags: MessageFlag.dump, on: index, handle: 0,
@@ -276,7 +277,7 @@ private func redirection(to index: UInt32) -> [UInt8] {
     return parameters.bytes
 }
 
-/// struct tc_tbf_qopt: two of tc_ratespec, limit, buffer, MTU. The buffer is told as an attribute, more exactly.
+/// struct tc_tbf_qopt: two of tc_ratespec, limit, buffer, MTU. The buffer is also passed as an attribute, more exactly.
 private struct TokenBucketParameters {
     let bytes: [UInt8]
 

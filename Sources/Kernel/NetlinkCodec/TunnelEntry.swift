@@ -1,15 +1,15 @@
 public import Addresses
 
-/// Behind which node a MAC is, as a VXLAN device has been told (ndmsg of family AF_BRIDGE with NTF_SELF,
-/// linux/neighbour.h; `bridge fdb`).
+/// The node behind which a MAC is, as configured on a VXLAN device (ndmsg of family AF_BRIDGE with NTF_SELF, linux/neighbour.h;
+/// `bridge fdb`).
 public struct TunnelEntry: Sendable, Hashable {
     /// Index of the VXLAN device.
     public var interface: UInt32
-    /// Zero stands for every MAC that has no entry; several nodes then get a copy each.
+    /// Zero means every MAC that has no entry; if it has several nodes, each gets a copy.
     public var mac: MACAddress
-    /// The node's address, of the family of the device's own; nil where the kernel names none.
+    /// The node's address, of the family of the device's own; nil if the kernel does not report it.
     public var destination: IPAddress?
-    /// Of the network that its frames are sent in, 0...16777215; nil for the device's own.
+    /// The network identifier for its frames, 0...16777215; nil for the device's own.
     public var id: UInt32?
     /// UDP port of the node; nil for the device's own.
     public var port: UInt16?
@@ -27,7 +27,7 @@ public struct TunnelEntry: Sendable, Hashable {
         isPermanent = true
     }
 
-    /// Reads an RTM_NEWNEIGH or RTM_DELNEIGH message; nil for what a bridge knows, not the device itself.
+    /// Reads an RTM_NEWNEIGH or RTM_DELNEIGH message; nil for an entry of a bridge instead of the device itself.
     public init?(_ message: Message) {
         guard message.type == RouteMessageType.newNeighbour || message.type == RouteMessageType.deleteNeighbour,
             message.payload.count >= 12, message.payload.first == AddressFamily.bridge,
@@ -43,7 +43,7 @@ public struct TunnelEntry: Sendable, Hashable {
         port = attributes[NDATunnel.port]?.bigEndian16
     }
 
-    /// NTF_SELF: the device's own table, not that of the bridge that it is a port of.
+    /// NTF_SELF: the device's own table, not that of its bridge.
     fileprivate static let selfFlag: UInt8 = 0x02
 }
 
@@ -63,29 +63,29 @@ extension MessageBuilder {
         if let id = entry.id { attribute(NDATunnel.id, uint32: id) }
     }
 
-    /// Adds an entry, or replaces the one of its MAC. That of the zero MAC cannot be replaced: `EOPNOTSUPP`.
+    /// Adds an entry or replaces the one of its MAC. The zero MAC's entry cannot be replaced: `EOPNOTSUPP`.
     public mutating func setTunnelEntry(_ entry: TunnelEntry) {
         message(
             RouteMessageType.newNeighbour, flags: MessageFlag.request | MessageFlag.create | MessageFlag.replace
         ) { $0.tunnelEntry(entry) }
     }
 
-    /// Adds one more node for a MAC: for the zero MAC, whose frames go to all of them. `EEXIST` is not an answer to it:
-    /// the same node twice is one.
+    /// Adds another node for a MAC: for the zero MAC, whose frames go to all of them. Adding the same node twice is not an error
+    /// (no `EEXIST`).
     public mutating func appendTunnelEntry(_ entry: TunnelEntry) {
         message(
             RouteMessageType.newNeighbour, flags: MessageFlag.request | MessageFlag.create | MessageFlag.append
         ) { $0.tunnelEntry(entry) }
     }
 
-    /// Deletes the entry of that MAC and that node. `ENOENT` where there is none.
+    /// Deletes the entry of that MAC and node. `ENOENT` if it does not exist.
     public mutating func deleteTunnelEntry(_ entry: TunnelEntry) {
         message(RouteMessageType.deleteNeighbour, flags: MessageFlag.request) { $0.tunnelEntry(entry) }
     }
 
-    /// Asks for what a VXLAN device has been told or has learned.
+    /// Asks for the configured and learned entries of a VXLAN device.
     ///
-    /// Other kinds of devices answer as well, and kernels without strict checking tell of all: the caller filters.
+    /// Other kinds of devices answer as well, and kernels without strict checking return all entries: the caller filters.
     public mutating func dumpTunnelEntries(of interface: UInt32) {
         message(RouteMessageType.getNeighbour, flags: MessageFlag.request | MessageFlag.dump) {
             $0.append(AddressFamily.bridge)

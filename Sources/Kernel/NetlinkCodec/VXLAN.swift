@@ -1,28 +1,28 @@
 public import Addresses
 
-/// What is particular to a VXLAN device (RFC 7348; IFLA_VXLAN_*, linux/if_link.h).
+/// The settings of a VXLAN device (RFC 7348; IFLA_VXLAN_*, linux/if_link.h).
 public struct VXLAN: Sendable, Hashable {
     /// The network identifier, 0...16777215; 0 for a device that takes it from each packet's metadata.
     public var id: UInt32
-    /// The address that outer packets come from; the other ends are of its family. Nil leaves it to the routing table.
+    /// The source address of outer packets; the remote ends are of its family. Nil lets the routing table choose.
     public var local: IPAddress?
-    /// Index of the device that outer packets leave by; nil for any.
+    /// Index of the device by which outer packets leave; nil for any.
     public var underlay: UInt32?
-    /// UDP port that outer packets go to and are received on: 4789 by IANA, 8472 is Linux's own.
+    /// UDP port to which outer packets are sent and on which they are received: 4789 by IANA, 8472 is Linux's own.
     public var port: UInt16
-    /// Whether it learns from the packets that it receives which MAC is behind which node.
+    /// Whether it learns from received packets which MAC is behind which node.
     public var isLearning = false
-    /// Of outer packets; 0 takes the routing table's.
+    /// TTL of outer packets; 0 for the routing table's value.
     public var ttl: UInt8 = 0
     /// Whether outer IPv4 packets have a UDP checksum.
     public var hasChecksum = true
     /// Whether outer IPv6 packets are sent without a UDP checksum (RFC 6935).
     public var sendsZeroChecksum6 = false
-    /// Whether outer IPv6 packets without a UDP checksum are taken.
+    /// Whether outer IPv6 packets without a UDP checksum are accepted.
     public var acceptsZeroChecksum6 = false
     /// Whether identifier and addresses come with each packet, from a route or a filter (`external`).
     public var collectsMetadata = false
-    /// Whether packets carry the sender's group policy (`gbp`); can be read, and is not asked for.
+    /// Whether packets carry the sender's group policy (`gbp`); can be read but not set.
     public private(set) var hasGroupPolicy = false
 
     public init(id: UInt32, local: IPAddress? = nil, underlay: UInt32? = nil, port: UInt16 = 4789) {
@@ -32,7 +32,7 @@ public struct VXLAN: Sendable, Hashable {
         self.port = port
     }
 
-    /// One device for all networks, which routes and filters tell what to do (`external`).
+    /// One device for all networks, controlled by routes and filters (`external`).
     public static func external(port: UInt16 = 4789) -> VXLAN {
         var device = VXLAN(id: 0, port: port)
         device.collectsMetadata = true
@@ -55,7 +55,7 @@ public struct VXLAN: Sendable, Hashable {
     }
 
     fileprivate func encode(_ builder: inout MessageBuilder) {
-        // The kernel refuses an identifier next to metadata.
+        // The kernel refuses an identifier together with metadata.
         if !collectsMetadata { builder.attribute(IFLAVXLAN.id, uint32: id) }
         if let underlay { builder.attribute(IFLAVXLAN.link, uint32: underlay) }
         if let local { builder.attribute(local.family == .v4 ? IFLAVXLAN.local : IFLAVXLAN.local6, local) }
@@ -84,16 +84,16 @@ public struct VXLANLink: Sendable, Hashable {
         self.vxlan = vxlan
     }
 
-    /// IFLA_INFO_KIND, what ``MessageBuilder/dumpLinks(kind:master:)`` is asked for.
+    /// IFLA_INFO_KIND, for ``MessageBuilder/dumpLinks(kind:master:)``.
     public static let kind = "vxlan"
 }
 
 extension MessageBuilder {
-    /// Makes a VXLAN device, still down. The MAC is set from its first moment, so that nothing makes one up.
+    /// Makes a VXLAN device, still down. The request sets the MAC, so that none is generated.
     ///
-    /// The kernel answers `EEXIST` for a taken name, and for a taken identifier and port as well.
-    /// An alias comes with a ``changeLink(_:_:)`` in the same batch: the kernel heeds none in the message that makes a link.
-    /// - Parameter mtu: octets; nil takes the underlay's less 50 or 70, or 1500 without an underlay.
+    /// The kernel answers `EEXIST` for a taken name, and also for a taken identifier and port. Set an alias with a
+    /// ``changeLink(_:_:)`` in the same batch: the kernel ignores one in the message that makes a link.
+    /// - Parameter mtu: octets; nil for the underlay's less 50 or 70, or 1500 without an underlay.
     public mutating func createVXLAN(_ name: String, _ vxlan: VXLAN, mac: MACAddress, mtu: UInt32? = nil) {
         newLink {
             $0.attribute(IFLA.ifname, text: name)

@@ -2,11 +2,11 @@ public import Posix
 
 /// `CNI_ARGS`: `KEY=value` pairs separated by semicolons.
 public struct Arguments: Sendable, Hashable {
-    /// In the order given; a key may come again.
+    /// In the given order; a key may occur more than once.
     public let pairs: [Pair]
-    /// Why plugins that read arguments refuse these; nil where they are well-formed.
+    /// Why plugins that read arguments refuse these; nil if they are well-formed.
     private let fault: Failure?
-    /// Whether unknown keys are ignored whatever is said of that.
+    /// Whether unknown keys are ignored even without `IgnoreUnknown`.
     private let ignoresUnknown: Bool
 
     public struct Pair: Sendable, Hashable {
@@ -16,9 +16,9 @@ public struct Arguments: Sendable, Hashable {
 
     static let none = Arguments(reading: "", forgiving: true)
 
-    /// What can be read of a text; the rest is for ``requireKnown(_:)``, that is, for plugins that read arguments at all.
+    /// Reads what it can of a text. ``requireKnown(_:)`` reports the rest, so only plugins that read arguments refuse it.
     ///
-    /// - Parameter forgiving: whether nothing is refused later either: what is to be taken away is not kept for a text.
+    /// - Parameter forgiving: whether nothing is refused later either: a malformed text must not prevent a deletion.
     init(reading text: String, forgiving: Bool) {
         var pairs: [Pair] = []
         var fault: Failure?
@@ -36,7 +36,7 @@ public struct Arguments: Sendable, Hashable {
         ignoresUnknown = forgiving
     }
 
-    /// - Throws: code 4 where a pair has no `=`.
+    /// - Throws: code 4 if a pair has no `=`.
     public init(_ text: String) throws(Failure) {
         self.init(reading: text, forgiving: false)
         if let fault { throw fault }
@@ -45,8 +45,7 @@ public struct Arguments: Sendable, Hashable {
     /// The value of the last pair with that key.
     public subscript(key: String) -> String? { pairs.last { $0.key == key }?.value }
 
-    /// Refuses keys that nobody here understands, unless `IgnoreUnknown` is true, as runtimes expect; and a text that is not
-    /// well-formed.
+    /// Refuses unknown keys unless `IgnoreUnknown` is true, as runtimes expect; also refuses a malformed text.
     ///
     /// - Throws: code 4.
     public func requireKnown(_ known: [String]) throws(Failure) {

@@ -1,4 +1,4 @@
 public import Attachments
 
-/// One interface of one container: what a plugin's resources belong to, within the network.
+/// One interface of one container: the owner of a plugin's resources within the network.
 public typealias Attachment = Attachments.Attachment

@@ -1,7 +1,7 @@
 public import JSON
 public import Posix
 
-/// An error as the runtime gets it: `{cniVersion, code, msg, details}` on standard output.
+/// An error in the form for the runtime: `{cniVersion, code, msg, details}` on standard output.
 public typealias CNIError = Failure
 
 extension Failure {
@@ -16,7 +16,7 @@ extension Failure {
         return .object(object)
     }
 
-    /// Reads an error object that another plugin printed, or nil where it is none. Its code stays what it is, known or not.
+    /// Reads an error object that another plugin printed; nil if it is not one. Its code is kept, known or not.
     public init?(_ value: JSON) {
         let reader = JSONReader(value)
         guard let code = try? reader.member("code")?.integer(), code != 0 else { return nil }
@@ -24,7 +24,7 @@ extension Failure {
         self.init(Code(rawValue: code), text("msg"), details: text("details"))
     }
 
-    /// The same error, with advice for people where whoever failed had none: what the kernel's number means for a plugin.
+    /// The same error with advice if it had none: what the kernel's error number means for a plugin.
     public var advised: Failure {
         guard details.isEmpty, errno == .notPermitted, kind != .storage else { return self }
         return advising("the plugin needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)")

@@ -2,14 +2,14 @@ internal import Addresses
 internal import Logging
 internal import Posix
 
-/// Says what becomes of a call, where somebody has asked for that.
+/// Logs a call and its outcome, if a log is configured.
 struct CallLog {
     private var start = 0
     private var isFromEnvironment = false
 
-    /// The environment knows before anything is read; a variable that makes no sense must not keep pods from starting.
+    /// The environment is known before anything is read. An invalid variable must not keep pods from starting.
     init(_ environment: Environment, _ type: String) {
-        // Asked of libc first, since that takes next to nothing.
+        // libc's check comes first, because it costs almost nothing.
         guard ProcessEnvironment.hasVariable(LogSettings.variable), let text = environment[LogSettings.variable],
             let settings = LogSettings(variable: text)
         else { return }
@@ -18,9 +18,9 @@ struct CallLog {
         CallLog.begin(settings, CallLog.context(type, environment, network: nil))
     }
 
-    /// From here on the lines know whose they are.
+    /// From here on log lines name the attachment.
     ///
-    /// - Throws: code 6 or 7 for a log that is configured and makes no sense; never for DEL and GC.
+    /// - Throws: code 6 or 7 for an invalid log setting; never for DEL and GC.
     mutating func begin(_ type: String, _ invocation: Invocation, _ configuration: Configuration) throws(Failure) {
         guard let settings = try settings(invocation, configuration) else { return }
         if !isFromEnvironment { start = MonotonicClock.microseconds }
@@ -37,7 +37,7 @@ struct CallLog {
             return LogSettings(variable: text)
         }
         do throws(Failure) { return try LogSettings(configuration) } catch {
-            // What was attached must be let go, whatever has become of its configuration.
+            // An attachment must be released even if its configuration has become invalid.
             guard [.del, .gc].contains(invocation.command) else { throw error }
             return nil
         }

@@ -1,4 +1,4 @@
-/// What a runtime asks of a plugin by `CNI_COMMAND`.
+/// The command that a runtime gives in `CNI_COMMAND`.
 public enum Command: String, Sendable, Hashable, CaseIterable {
     case add = "ADD"
     case del = "DEL"

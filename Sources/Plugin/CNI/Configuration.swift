@@ -2,29 +2,29 @@ public import Attachments
 public import JSON
 public import Posix
 
-/// A plugin's configuration as the runtime hands it over on standard input (CNI spec 1.1.0, section 1).
+/// A plugin's configuration, as the runtime passes it on standard input (CNI spec 1.1.0, section 1).
 public struct Configuration: Sendable {
-    /// Larger documents are refused, in octets.
+    /// The size limit in octets; larger documents are refused.
     public static let maximumSize = 16 << 20
 
-    /// The document as it came in: what a delegate gets.
+    /// The document as received; delegates get it unchanged.
     public let raw: [UInt8]
     /// The same document decoded, for keys that no ``ConfigurationKey`` covers; see ``decoding(_:)``.
     public let reader: JSONReader
-    /// Its `cniVersion`: that of the result and of errors, too.
+    /// Its `cniVersion`, which results and errors also have.
     public let version: SpecVersion
     /// The network's name.
     public let name: String
-    /// The plugin's type; empty where the runtime left it out.
+    /// The plugin's type; empty if the runtime left it out.
     public let type: String
 
-    /// - Throws: code 6 for what is no JSON object, 1 for a version that is not supported, 7 for a bad name.
+    /// - Throws: code 6 if it is not a JSON object, 1 for an unsupported version, 7 for an invalid name.
     public init(_ raw: [UInt8], supporting supported: [SpecVersion] = SpecVersion.allCases) throws(Failure) {
         let reader = try Configuration.decode(raw)
         try self.init(raw, reader, try Configuration.version(of: reader, supporting: supported))
     }
 
-    /// The rest of a document whose version is known already: errors from here on are told in that version.
+    /// Reads the rest of a document whose version is known already, so that errors use that version.
     init(_ raw: [UInt8], _ reader: JSONReader, _ version: SpecVersion) throws(Failure) {
         let name = try Configuration.text("name", in: reader) ?? ""
         guard !name.isEmpty else {
@@ -47,7 +47,7 @@ public struct Configuration: Sendable {
         try SpecVersion(decoding: Configuration.text("cniVersion", in: reader), supported: supported)
     }
 
-    /// A document that must be an object, whatever is in it.
+    /// A document that must be an object, with any content.
     static func decode(_ raw: [UInt8]) throws(Failure) -> JSONReader {
         do throws(Failure) {
             let reader = JSONReader(try JSON(parsing: raw))
@@ -62,7 +62,7 @@ public struct Configuration: Sendable {
         try reader.nonEmpty(key)
     }
 
-    /// What an earlier plugin of the chain, or ADD itself, has returned; nil where there is none.
+    /// The result of an earlier plugin of the chain, or of ADD itself; nil if there is none.
     ///
     /// - Throws: code 1 or 6.
     public func previousResult() throws(Failure) -> CNIResult? {
@@ -70,35 +70,34 @@ public struct Configuration: Sendable {
             .map { previous throws(Failure) in try CNIResult(previous, assuming: version) }
     }
 
-    /// A value that the runtime fills in for a capability that the configuration declares, such as `portMappings`; nil
-    /// where there is none.
+    /// A value that the runtime provides for a capability that the configuration declares, such as `portMappings`; nil if absent.
     ///
     /// - Throws: code 6.
     public func runtimeConfiguration(_ key: String) throws(Failure) -> JSONReader? {
         try decoding { (reader) throws(Failure) in try reader.member("runtimeConfig")?.member(key) }
     }
 
-    /// A value under `args.cni` (CNI conventions, "args"), such as `ips`; nil where there is none.
+    /// A value under `args.cni` (CNI conventions, "args"), such as `ips`; nil if absent.
     ///
-    /// A plugin that reads it ignores the same key of `CNI_ARGS` then.
+    /// A plugin that finds it ignores the same key of `CNI_ARGS`.
     /// - Throws: code 6.
     public func conventionalArgument(_ key: String) throws(Failure) -> JSONReader? {
         try decoding { (reader) throws(Failure) in try reader.member("args")?.member("cni")?.member(key) }
     }
 
-    /// Whether the configuration says anything of a key.
+    /// Whether the configuration has this key.
     ///
     /// - Throws: code 6.
     public func hasKey(_ name: String) throws(Failure) -> Bool {
         try decoding { (reader) throws(Failure) in try reader.member(name) != nil }
     }
 
-    /// The type of the IPAM plugin to delegate to; nil where there is none.
+    /// The type of the IPAM plugin to delegate to; nil if there is none.
     public func ipamType() throws(Failure) -> String? {
         try decoding { (reader) throws(Failure) in try reader.member("ipam")?.nonEmpty("type") }
     }
 
-    /// The `dns` object of the configuration; empty where there is none.
+    /// The `dns` object of the configuration; empty if absent.
     public func dns() throws(Failure) -> CNIResult.DNS {
         try decoding { (reader) throws(Failure) in
             try reader.member("dns").map(CNIResult.DNS.init) ?? CNIResult.DNS()
@@ -107,10 +106,10 @@ public struct Configuration: Sendable {
 
     /// The attachments that GC must keep.
     ///
-    /// - Throws: code 7 when the list is missing: an empty list says that all are stale, no list says nothing.
+    /// - Throws: code 7 if the list is missing: an empty list means that all are stale, a missing list means nothing.
     public func validAttachments() throws(Failure) -> Set<Attachment> {
         try decoding { (reader) throws(Failure) in
-            // libcni once wrote it under the shorter name (cni pull request 1103).
+            // libcni once used the shorter name (cni pull request 1103).
             let specified = try reader.member("cni.dev/valid-attachments")
             let other = try reader.member("cni.dev/attachments")
             guard let list = specified ?? other else { throw reader.missing("cni.dev/valid-attachments") }
@@ -123,7 +122,7 @@ public struct Configuration: Sendable {
         }
     }
 
-    /// Runs a decoder over the document, with its error as the runtime gets it: code 6 for a wrong type, 7 for a value.
+    /// Runs a decoder over the document; its errors have codes for the runtime: 6 for a wrong type, 7 for a wrong value.
     ///
     /// ```swift
     /// let ports = try configuration.decoding { reader throws(Failure) in

@@ -1,18 +1,18 @@
 public import JSON
 public import Posix
 
-/// One key of a plugin's configuration: the decoder, the documentation and the validator read this same table.
+/// One key of a plugin's configuration. The decoder, the documentation and the validator all use it.
 public struct ConfigurationKey<Value: Sendable>: Sendable {
-    /// As it is written in the configuration; found there whatever its case.
+    /// The name in the configuration; its case is ignored.
     public let name: String
-    /// The value where the key is absent or null.
+    /// The value if the key is absent or null.
     public let fallback: Value
-    /// What people read: meaning, range and unit.
+    /// For people: meaning, range and unit.
     public let summary: String
-    /// Reads a value that is there.
+    /// Reads an existing value.
     public let decode: @Sendable (JSONReader) throws(Failure) -> Value
 
-    /// - Parameter decode: reads the value; ``JSONReader/wrong(_:)`` makes the error for one that does not fit.
+    /// - Parameter decode: reads the value; ``JSONReader/wrong(_:)`` makes the error for an invalid one.
     public init(
         _ name: String, default fallback: Value, _ summary: String,
         decode: @escaping @Sendable (JSONReader) throws(Failure) -> Value
@@ -23,7 +23,7 @@ public struct ConfigurationKey<Value: Sendable>: Sendable {
         self.decode = decode
     }
 
-    /// The value in an object, such as the document itself or one of its parts.
+    /// Reads the value from an object, such as the document itself or one of its parts.
     public func read(_ reader: JSONReader) throws(Failure) -> Value {
         guard let member = try reader.member(name) else { return fallback }
         return try decode(member)
@@ -34,13 +34,13 @@ public struct ConfigurationKey<Value: Sendable>: Sendable {
 public struct KeyDescription: Sendable {
     public let name: String
     public let summary: String
-    /// Empty where a missing key means that there is none.
+    /// Empty if the key has no default.
     public let fallback: String
-    /// Says what is wrong with a value that is there.
+    /// Throws what is wrong with an existing value.
     public let validate: @Sendable (JSONReader) throws(Failure) -> Void
 }
 
-/// Lists keys of several types: `@KeyList var keys: [KeyDescription] { mtu; mode }`, a line each.
+/// Lists keys of several types: `@KeyList var keys: [KeyDescription] { mtu; mode }`, one per line.
 @resultBuilder
 public enum KeyList {
     public static func buildExpression<Value>(_ key: ConfigurationKey<Value>) -> [KeyDescription] { [key.described] }
@@ -51,7 +51,7 @@ public enum KeyList {
 extension ConfigurationKey {
     public var described: KeyDescription {
         #if hasFeature(Embedded)
-            // Values of any type have no text there; only the documentation wants it.
+            // Embedded Swift has no text for values of arbitrary types; only the documentation needs it.
             let text = ""
         #else
             let text = "\(fallback)"

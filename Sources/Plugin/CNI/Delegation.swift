@@ -5,11 +5,11 @@ internal import Posix
 
 /// Finds and runs other plugins (CNI spec 1.1.0, section 4).
 struct Delegation: Sendable {
-    /// The plugins that this executable answers to itself.
+    /// The plugins built into this executable.
     let builtIn: [PluginEntry]
     let log: @Sendable (String) -> Void
 
-    /// Results larger than this are refused, in octets.
+    /// The size limit in octets; larger results are refused.
     static let maximumResultSize = 1 << 20
 
     func run(_ type: String, _ request: Request) throws(Failure) -> CNIResult? {
@@ -29,7 +29,7 @@ struct Delegation: Sendable {
 
     /// The first regular file of that name along `CNI_PATH`.
     ///
-    /// - Throws: code 7 for a type that is no file name, 4 where `CNI_PATH` is not set or does not hold it.
+    /// - Throws: code 7 if the type is not a file name, 4 if `CNI_PATH` is not set or does not contain it.
     func find(_ type: String, in path: [String]) throws(Failure) -> String {
         guard Attachment.isIdentifier(type) else {
             throw Failure(.invalidConfiguration, "invalid plugin name: \"\(type)\"")
@@ -63,11 +63,11 @@ struct Delegation: Sendable {
         let command = request.invocation.command.rawValue
         guard output.status == 0 else {
             if let value = try? JSON(parsing: output.standardOutput), let error = Failure(value) {
-                // In what words another program complains, and of what, nobody knows.
+                // The other program's message may contain confidential text.
                 throw error.showingLogs(only: "with code \(error.code.rawValue)")
                     .during("plugin type=\"\(type)\" failed (\(command))")
             }
-            // A NUL would make our own error one that many readers refuse.
+            // A NUL would make our own error unreadable for many parsers.
             let text = String(decoding: output.standardOutput.prefix(500).filter { $0 != 0 }, as: UTF8.self)
             throw Failure(
                 .internal, "plugin type=\"\(type)\" failed (\(command)) with status \(output.status)",
@@ -79,7 +79,7 @@ struct Delegation: Sendable {
         do throws(Failure) { value = try JSON(parsing: output.standardOutput) } catch {
             throw error.during("the result of plugin \"\(type)\" is not JSON")
         }
-        // Some print no version of their own: it is the configuration's then, as in libcni.
+        // Some plugins print no version: the configuration's applies then, as in libcni.
         return try CNIResult(
             JSONReader(value, path: "result of \(type)"), assuming: request.configuration.version)
     }

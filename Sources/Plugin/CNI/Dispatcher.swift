@@ -10,14 +10,14 @@ public import Posix
 public struct Dispatcher: Sendable {
     private let plugins: [PluginEntry]
 
-    /// - Parameter plugins: every plugin that this executable answers to, by type.
+    /// - Parameter plugins: every plugin built into this executable, by type.
     public init(_ plugins: [PluginEntry]) { self.plugins = plugins }
 
-    /// Everything that a call takes from and gives to the outside, so that a test can make it up.
+    /// All input and output of a call, so that a test can replace it.
     public struct Streams: Sendable {
         /// Standard input to its end.
         ///
-        /// - Throws: code 5 where it cannot be read, 6 where it is too large.
+        /// - Throws: code 5 if it cannot be read, 6 if it is too large.
         public var read: @Sendable () throws(Failure) -> [UInt8]
         /// Standard output, written once.
         public var write: @Sendable ([UInt8]) throws(Failure) -> Void
@@ -37,10 +37,10 @@ public struct Dispatcher: Sendable {
 
     /// Answers one call.
     ///
-    /// - Returns: the exit code: 0 for success, 1 for an error that stands on standard output.
+    /// - Returns: the exit code: 0 for success, 1 for an error, which is printed on standard output.
     public func run(as type: String, _ environment: Environment, _ streams: Streams) -> Int32 {
         guard environment["CNI_COMMAND"] != nil else {
-            // A person has started it: say what it is, as the reference's skeleton does.
+            // Started by hand: print what it is, as the reference's skeleton does.
             streams.log(about(type))
             return 0
         }
@@ -75,7 +75,7 @@ public struct Dispatcher: Sendable {
             do throws(Failure) {
                 try streams.write(try result.json(version: version).serialized())
             } catch {
-                // A result that nobody gets is a failed ADD, and a failed ADD leaves nothing.
+                // If the result cannot be delivered, ADD has failed, and a failed ADD must leave nothing behind.
                 surviving { () throws(Failure) in try plugin.withdraw(request.asDEL) }
                 throw error
             }

@@ -1,6 +1,6 @@
-/// The process environment, handed in so that a test can make one up.
+/// The process environment, as a value so that a test can replace it.
 public struct Environment: Sendable {
-    /// `NAME=value`, in the order given: what a delegate gets, too.
+    /// `NAME=value`, in the given order; delegates get the same.
     public let variables: [String]
 
     public init(_ variables: [String]) { self.variables = variables }

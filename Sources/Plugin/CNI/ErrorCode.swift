@@ -1,12 +1,12 @@
 public import Posix
 
 extension Failure {
-    /// What a runtime goes by: a kind of cause, which has a number in the protocol.
+    /// The runtime's error code: a kind of cause, which has a number in the protocol.
     public typealias Code = Kind
 
     public var code: Code { kind }
 
-    /// The same error, as something else to a runtime.
+    /// The same error with another code for the runtime.
     public func coded(_ code: Code) -> Failure {
         var copy = self
         copy.kind = code
@@ -26,13 +26,13 @@ extension Failure.Kind {
     public static var invalidEnvironment: Self { .numbered(4) }
     /// 8: the network namespace cannot be used.
     public static var invalidNamespace: Self { .numbered(8) }
-    /// 50: the plugin is not available, that is, cannot serve ADD.
+    /// 50: the plugin is not available: it cannot serve ADD.
     public static var notAvailable: Self { .numbered(50) }
     /// 51: the plugin is not available, and existing containers may have limited connectivity.
     public static var limitedConnectivity: Self { .numbered(51) }
 
-    /// The numbers of what the layers below tell apart: `inputOutput` is of streams and other programs, `decodingFailure` of a
-    /// configuration or a delegate's result, `checkFailed` CHECK's.
+    /// Numbers of the kinds that the lower layers use: `inputOutput` is for streams and other programs, `decodingFailure` for a
+    /// configuration or a delegate's result, `checkFailed` for CHECK.
     private static var numbers: [(kind: Self, number: Int64)] {
         [
             (.inputOutput, 5), (.decodingFailure, 6), (.invalidConfiguration, 7), (.tryAgainLater, 11), (.kernel, 100),
@@ -40,12 +40,12 @@ extension Failure.Kind {
         ]
     }
 
-    /// The code of a number, whoever's it is: a code of a plugin's own should be 100 or more.
+    /// The code of a number, including unknown ones: a plugin's own codes should be 100 or more.
     public init(rawValue: Int64) {
         self = Self.numbers.first { $0.number == rawValue }?.kind ?? .numbered(rawValue)
     }
 
-    /// The number that stands in the error object.
+    /// The number in the error object.
     public var rawValue: Int64 {
         switch self {
         case .numbered(let number): number

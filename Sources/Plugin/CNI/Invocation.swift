@@ -1,24 +1,24 @@
 public import Attachments
 public import Posix
 
-/// What the runtime says by environment variables, checked.
+/// The runtime's parameters from environment variables, validated.
 public struct Invocation: Sendable {
     public let command: Command
-    /// Empty where the command has none (GC, STATUS, VERSION).
+    /// Empty if the command has none (GC, STATUS, VERSION).
     public let attachment: Attachment
-    /// Path of the pod's network namespace; nil where it was not given, as DEL may do.
+    /// Path of the pod's network namespace; nil if it was not given, as DEL allows.
     public let netns: String?
-    /// `CNI_ARGS`; none where the command has no attachment. Whether they are well-formed is for plugins to ask that read them
-    /// (``Arguments/requireKnown(_:)``); DEL never fails for them.
+    /// `CNI_ARGS`; empty if the command has no attachment. Plugins that read them check whether they are well-formed
+    /// (``Arguments/requireKnown(_:)``); DEL never fails because of them.
     public let arguments: Arguments
-    /// Where delegates are looked for, from `CNI_PATH`.
+    /// Where to look for delegates, from `CNI_PATH`.
     public let path: [String]
     /// Whether the namespace may be the plugin's own (`CNI_NETNS_OVERRIDE`).
     public let mayUseOwnNamespace: Bool
-    /// All variables, as they came.
+    /// All variables, unchanged.
     public let environment: Environment
 
-    /// - Throws: code 4, naming every variable that is missing, or the one that is malformed.
+    /// - Throws: code 4, naming every missing variable, or the malformed one.
     public init(_ environment: Environment) throws(Failure) {
         let name = environment["CNI_COMMAND"] ?? ""
         guard let command = Command(rawValue: name) else {
@@ -63,7 +63,7 @@ public struct Invocation: Sendable {
     /// The same call with another command: DEL after a failed ADD.
     func replacing(_ command: Command) -> Invocation { Invocation(self, command: command, netns: netns) }
 
-    /// The same call, with the namespace gone.
+    /// The same call without the namespace.
     var withoutNamespace: Invocation { Invocation(self, command: command, netns: nil) }
 
     static func validate(_ attachment: Attachment) throws(Failure) {

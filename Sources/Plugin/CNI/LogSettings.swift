@@ -2,10 +2,10 @@ internal import JSON
 internal import Logging
 internal import Posix
 
-/// Where a call's log goes, and from which level on.
+/// The destination and the level of a call's log.
 public struct LogSettings: Sendable, Hashable {
-    /// In the environment of the runtime, and so of its plugins: `DESTINATION` or `DESTINATION,LEVEL`. It comes before what
-    /// is configured.
+    /// A variable in the environment of the runtime, which its plugins inherit: `DESTINATION` or `DESTINATION,LEVEL`. It
+    /// overrides the configuration.
     static let variable = "SWIFTLET_LOG"
 
     let destination: LogDestination
@@ -29,22 +29,22 @@ public struct LogSettings: Sendable, Hashable {
         static let debug = ConfigurationKey<Bool>.flag(
             "debug", "`logLevel` `debug`, to `stderr` where there is no `log`: every message to and from the kernel.")
 
-        /// Every plugin has these.
+        /// The keys, which every plugin has.
         @KeyList public static var everything: [KeyDescription] {
             log
             logLevel
             debug
         }
 
-        /// Their names, without making them first.
+        /// Their names, without creating the keys first.
         static let names = ["log", "logLevel", "debug"]
     }
 
-    /// What the configuration says; nil for no log.
+    /// Reads the settings from the configuration; nil for no log.
     ///
     /// - Throws: code 6 or 7, naming the key.
     init?(_ configuration: Configuration) throws(Failure) {
-        // Nearly every configuration has none of them.
+        // Almost every configuration has none of them.
         guard configuration.reader.hasAnyMember(of: Keys.names) else { return nil }
         let isDebugging = try configuration[Keys.debug]
         let level = try configuration[Keys.logLevel]
@@ -53,7 +53,7 @@ public struct LogSettings: Sendable, Hashable {
         self.level = isDebugging ? .debug : level
     }
 
-    /// What the variable says; nil where it makes no sense.
+    /// Reads the variable; nil if it is invalid.
     init?(variable text: String) {
         var words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         let level = words.count > 1 ? LogLevel.allCases.first { "\($0)" == words.last } : nil

@@ -1,10 +1,10 @@
 public import Posix
 
 extension Invocation {
-    /// Refuses to take the plugin's own namespace for a pod's: it would change the node's interfaces.
+    /// Refuses to treat the plugin's own namespace as a pod's, because it would change the node's interfaces.
     ///
-    /// - Parameter namespace: the pod's, as its file is.
-    /// - Throws: code 8 when it is the plugin's own, unless `CNI_NETNS_OVERRIDE` allows that.
+    /// - Parameter namespace: the status of the pod's namespace file.
+    /// - Throws: code 8 if it is the plugin's own, unless `CNI_NETNS_OVERRIDE` allows that.
     public func refuseOwnNamespace(_ namespace: FileStatus) throws(Failure) {
         guard !mayUseOwnNamespace else { return }
         let path = "/proc/thread-self/ns/net"
@@ -15,10 +15,9 @@ extension Invocation {
             details: "CNI_NETNS is \(netns ?? ""); CNI_NETNS_OVERRIDE=1 allows it")
     }
 
-    /// The call as it may be run: for DEL, which must always succeed, a path that has come to mean the plugin's own
-    /// namespace is one that is gone.
+    /// The call to run. DEL must always succeed, so for it a path that now refers to the plugin's own namespace counts as gone.
     ///
-    /// - Throws: code 8 for the other commands. What is not there, or cannot be looked at, is for the plugin to say.
+    /// - Throws: code 8 for the other commands. If the path is missing or cannot be examined, the plugin reports that.
     func outsideOfOwnNamespace() throws(Failure) -> Invocation {
         guard let netns, let namespace = try? FileStatus.of(netns) else { return self }
         do throws(Failure) { try refuseOwnNamespace(namespace) } catch {

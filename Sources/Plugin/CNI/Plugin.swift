@@ -1,38 +1,38 @@
 public import Posix
 
-/// A CNI plugin: what happens for each verb of the protocol.
+/// A CNI plugin: one method for each command of the protocol.
 ///
-/// What it throws is what the runtime gets, with its code.
+/// The runtime gets the errors it throws, with their codes.
 public protocol Plugin: Sendable {
-    /// Configurations of other versions are refused with code 1. All of them by default.
+    /// Configurations of other versions are refused with code 1. By default, all versions are supported.
     var supportedVersions: [SpecVersion] { get }
 
-    /// Attaches the container. After an error nothing may be left: `del` is not called then.
+    /// Attaches the container. It must leave nothing behind after an error, because `del` is not called then.
     ///
-    /// In a chain, what an earlier plugin has done is in ``Configuration/previousResult()``, and is to be handed on.
-    /// - Returns: what is there now; it is written in the configuration's version.
+    /// In a chain, an earlier plugin's result is in ``Configuration/previousResult()`` and must be passed on.
+    /// - Returns: the resulting state; it is written in the configuration's version.
     func add(_ request: Request) throws(Failure) -> CNIResult
 
-    /// Undoes ADD. Must succeed when there is nothing to undo, with the namespace gone, and go on past errors.
+    /// Undoes ADD. It must succeed if there is nothing to undo, or if the namespace is gone, and continue after errors.
     func del(_ request: Request) throws(Failure)
 
-    /// Undoes an ADD whose result could not be written. By default that is `del`; for plugins that leave some of it to the
-    /// DEL of an earlier one in the chain, which may not come, it is more.
+    /// Undoes an ADD whose result could not be written. By default that is `del`. A plugin that leaves some cleanup to the DEL of
+    /// an earlier plugin in the chain, which may not come, must do more.
     func withdraw(_ request: Request) throws(Failure)
 
-    /// Compares what ADD set up with what is there now. Must not change anything.
+    /// Compares what ADD set up with the current state. Must not change anything.
     ///
-    /// Only for configurations of 0.4.0 and newer, as ``SpecVersion/allows(_:)`` says.
+    /// Only for configurations of 0.4.0 and newer, see ``SpecVersion/allows(_:)``.
     func check(_ request: Request) throws(Failure)
 
-    /// Frees what belongs to this network but to none of ``Configuration/validAttachments()``. Goes on past errors.
+    /// Frees resources of this network that belong to none of ``Configuration/validAttachments()``. Continues after errors.
     ///
-    /// There is no attachment in the request; only for configurations of 1.1.0 and newer.
+    /// The request has no attachment; only for configurations of 1.1.0 and newer.
     func gc(_ request: Request) throws(Failure)
 
-    /// Succeeds when ADD can be served; throws ``Failure/Kind/notAvailable`` or ``Failure/Kind/limitedConnectivity``.
+    /// Succeeds if ADD can be served; throws ``Failure/Kind/notAvailable`` or ``Failure/Kind/limitedConnectivity`` otherwise.
     ///
-    /// There is no attachment in the request; only for configurations of 1.1.0 and newer.
+    /// The request has no attachment; only for configurations of 1.1.0 and newer.
     func status(_ request: Request) throws(Failure)
 }
 

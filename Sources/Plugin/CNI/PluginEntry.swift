@@ -1,9 +1,8 @@
 internal import Posix
 
-/// A plugin and the type that a configuration calls it by.
+/// A plugin and its type as named in a configuration.
 ///
-/// What each verb does is a function here rather than a value of any type of plugin, which the Swift that the plugins are
-/// built with does not have.
+/// Each command is stored as a function instead of an existential plugin value, which the Embedded Swift of the plugins lacks.
 public struct PluginEntry: Sendable {
     public let type: String
     let supportedVersions: [SpecVersion]
@@ -29,6 +28,6 @@ public struct PluginEntry: Sendable {
 }
 
 extension [PluginEntry] {
-    /// The plugin of that type. There are few, and each process asks for one or two: no reason to hash.
+    /// The plugin of that type. A linear search is enough: there are few, and each process looks up one or two.
     func plugin(_ type: String) -> PluginEntry? { first { $0.type == type } }
 }

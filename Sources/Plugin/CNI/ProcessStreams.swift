@@ -1,7 +1,7 @@
 internal import Posix
 
 extension Dispatcher {
-    /// The last component of the name that this process was started with: a multi-call binary's plugin type.
+    /// The last component of the name by which this process was started: a multi-call binary's plugin type.
     public static var invokedName: String { ProcessEnvironment.invokedName }
 
     /// Answers one call with this process's environment and standard streams.

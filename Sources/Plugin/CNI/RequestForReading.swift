@@ -1,12 +1,12 @@
 public import Posix
 
 extension Request {
-    /// A request that nobody has made, so that a plugin's reading of a configuration can be tried without a pod. It must
-    /// not be run: its container ID and namespace are made up.
+    /// A made-up request for checking how a plugin reads a configuration, without a pod. It must not be run: its container ID and
+    /// namespace are made up.
     ///
     /// - Parameters:
-    ///   - command: what the plugin would be asked for.
-    ///   - log: gets what the plugin has to say to the operator.
+    ///   - command: the command for the plugin.
+    ///   - log: receives the plugin's messages to the operator.
     public init(
         reading configuration: Configuration, for command: Command, log: @escaping @Sendable (String) -> Void
     ) throws(Failure) {

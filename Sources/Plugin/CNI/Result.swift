@@ -1,6 +1,6 @@
 public import Addresses
 
-/// What ADD has set up (CNI spec 1.1.0, section 5), in the newest version's terms.
+/// The result of ADD (CNI spec 1.1.0, section 5), in the newest version's terms.
 public struct CNIResult: Sendable, Hashable {
     public var interfaces: [Interface]
     public var ips: [IP]
@@ -16,13 +16,13 @@ public struct CNIResult: Sendable, Hashable {
 
     public struct Interface: Sendable, Hashable {
         public var name: String
-        /// Six pairs of hexadecimal digits with colons, as a rule.
+        /// Usually six pairs of hexadecimal digits with colons.
         public var mac: String?
         /// Octets. Since 1.1.0, and written from 1.0.0 on.
         public var mtu: UInt32?
-        /// The pod's namespace path; nil for an interface of the host.
+        /// The pod's namespace path; nil for an interface on the host.
         public var sandbox: String?
-        /// Of a vhost-user socket or the like.
+        /// For a vhost-user socket or the like.
         public var socketPath: String?
         /// Such as `0000:00:1f.6`.
         public var pciID: String?

@@ -3,10 +3,10 @@ public import JSON
 public import Posix
 
 extension CNIResult {
-    /// Reads a result of any version, as a delegate prints it or as `prevResult` carries it.
+    /// Reads a result of any version, as printed by a delegate or contained in `prevResult`.
     ///
-    /// - Parameter assumed: what to read it as when it has no `cniVersion` of its own.
-    /// - Throws: code 1 for a version that is not known, 6 for what cannot be decoded; the message names the key.
+    /// - Parameter assumed: the version to assume if it has no `cniVersion`.
+    /// - Throws: code 1 for an unknown version, 6 for what cannot be decoded; the message names the key.
     public init(_ reader: JSONReader, assuming assumed: SpecVersion = .v0_1_0) throws(Failure) {
         self.init()
         let version = try SpecVersion(decoding: Configuration.text("cniVersion", in: reader) ?? assumed.rawValue)
@@ -23,7 +23,7 @@ extension CNIResult {
             routes = try reader.list("routes") { route throws(Failure) in try Route(route) }
         }
         dns = try reader.member("dns").map(DNS.init) ?? DNS()
-        // An index to nowhere, as some IPAM plugins and older chains have it, says no more than none.
+        // Some IPAM plugins and older chains give an invalid index; treat it as none.
         for position in ips.indices {
             guard let index = ips[position].interface, !interfaces.indices.contains(index) else { continue }
             ips[position].interface = nil
@@ -81,12 +81,12 @@ extension CNIResult.Route {
 }
 
 extension JSONReader {
-    /// An address in which empty means absent, as in Go.
+    /// An address; empty means absent, as in Go.
     func optionalAddress(_ key: String) throws(Failure) -> IPAddress? {
         try nonEmpty(key) == nil ? nil : try required(key).ipAddress()
     }
 
-    /// `ADDRESS/LENGTH`. IPv4 written as IPv6 (`::ffff:10.1.0.0/112`) is IPv4, as to Go's programs.
+    /// `ADDRESS/LENGTH`. IPv4 written as IPv6 (`::ffff:10.1.0.0/112`) is IPv4, as in Go programs.
     public func cidr() throws(Failure) -> CIDR {
         guard let value = CIDR(try string())?.unmapped else {
             throw wrong("an address with prefix length, like 10.1.0.0/16")
@@ -94,7 +94,7 @@ extension JSONReader {
         return value
     }
 
-    /// An address. IPv4 written as IPv6 (`::ffff:10.1.0.5`) is IPv4, as to Go's programs.
+    /// An address. IPv4 written as IPv6 (`::ffff:10.1.0.5`) is IPv4, as in Go programs.
     public func ipAddress() throws(Failure) -> IPAddress {
         guard let value = IPAddress(try string()) else { throw wrong("an IP address") }
         return value.unmapped

@@ -3,9 +3,9 @@ public import JSON
 public import Posix
 
 extension CNIResult {
-    /// The result in the terms of an older or the same version.
+    /// The result in the format of the same or an older version.
     ///
-    /// - Throws: code 1 when 0.1.0 or 0.2.0 is asked for and there is no address: those versions cannot say so.
+    /// - Throws: code 1 for 0.1.0 or 0.2.0 without an address: those versions cannot represent that.
     public func json(version: SpecVersion) throws(Failure) -> JSON {
         var object = JSON.Object()
         object["cniVersion"] = .string(version.rawValue)
@@ -26,7 +26,7 @@ extension CNIResult {
         return .object(object)
     }
 
-    /// The first address of a family with the routes of that family, as 0.1.0 and 0.2.0 have it.
+    /// The first address of a family with that family's routes, for 0.1.0 and 0.2.0.
     private func legacy(_ family: IPFamily) -> JSON? {
         guard let ip = ips.first(where: { $0.address.family == family }) else { return nil }
         var object = JSON.Object()

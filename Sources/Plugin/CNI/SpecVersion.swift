@@ -1,6 +1,6 @@
 internal import Posix
 
-/// A version of the CNI specification that this library speaks.
+/// A version of the CNI specification that this library supports.
 public enum SpecVersion: String, Sendable, Hashable, Comparable, CaseIterable {
     case v0_1_0 = "0.1.0"
     case v0_2_0 = "0.2.0"

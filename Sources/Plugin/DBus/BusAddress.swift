@@ -1,11 +1,11 @@
 internal import Posix
 
-/// Addresses of a bus as the D-Bus Specification writes them: `unix:path=/run/dbus/system_bus_socket`, several with
-/// semicolons between them, in the order in which they are tried.
+/// Addresses of a bus in the format of the D-Bus Specification: `unix:path=/run/dbus/system_bus_socket`; several are separated by
+/// semicolons and tried in order.
 enum BusAddress {
-    /// Those that are unix sockets. Other transports (`tcp:`, `unixexec:`) are left out.
+    /// The unix sockets among the addresses. Other transports (`tcp:`, `unixexec:`) are left out.
     ///
-    /// - Throws: `unusableAddress` when one cannot be read, or when none is left.
+    /// - Throws: `unusableAddress` if one cannot be read, or if none is left.
     static func parse(_ text: String) throws(BusError) -> [UnixSocketAddress] {
         var sockets: [UnixSocketAddress] = []
         for entry in text.split(separator: ";") {
@@ -18,7 +18,7 @@ enum BusAddress {
                 switch pair[..<equals] {
                 case "path": socket = .path(value)
                 case "abstract": socket = .abstract(value)
-                default: break  // Such as guid, for those that share connections.
+                default: break  // Such as guid, for clients that share connections.
                 }
             }
             if entry[..<colon] == "unix", let socket { sockets.append(socket) }
@@ -27,9 +27,9 @@ enum BusAddress {
         return sockets
     }
 
-    /// Values may hold any octet as `%` and two hexadecimal digits.
+    /// Values may contain any octet as `%` and two hexadecimal digits.
     ///
-    /// - Returns: nil for half an escape, a NUL, octets that are not UTF-8, and nothing at all.
+    /// - Returns: nil for an incomplete escape, a NUL, octets that are not UTF-8, or an empty value.
     private static func unescape(_ text: Substring) -> String? {
         var octets: [UInt8] = []
         var rest = text.utf8[...]

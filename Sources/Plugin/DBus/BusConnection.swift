@@ -1,13 +1,13 @@
 internal import Posix
 
-/// A short conversation with a message bus (D-Bus Specification 0.42): a few calls, one after the other.
+/// A short conversation with a message bus (D-Bus Specification 0.42): a few consecutive calls.
 ///
-/// Everything that comes from the other end is checked before it is used. Signals, and calls by others, are passed over.
+/// Everything received is checked before use. Signals and calls from others are ignored.
 public struct BusConnection: ~Copyable {
-    /// Where Linux has its system bus.
+    /// The standard address of the system bus on Linux.
     public static let systemBus = "unix:path=/run/dbus/system_bus_socket"
 
-    /// How long a conversation may take in all, in milliseconds.
+    /// The time limit of a whole conversation, in milliseconds.
     public static let defaultLimit = 5000
 
     private let socket: FileDescriptor
@@ -15,14 +15,14 @@ public struct BusConnection: ~Copyable {
     private let deadline: Int
     private var received: [UInt8] = []
     private var lastSerial: UInt32 = 0
-    /// The name that the bus has given to this connection, such as `:1.7`.
+    /// The name that the bus assigned to this connection, such as `:1.7`.
     public private(set) var uniqueName = ""
 
-    /// Connects as the user that this process acts for.
+    /// Connects as this process's effective user.
     ///
-    /// - Parameter address: as the D-Bus Specification writes it; of several, the first that somebody listens at.
-    /// - Parameter milliseconds: how long the whole conversation may take, from here to the last answer.
-    /// - Returns: nil when there is no bus: no such socket, or nobody listens there.
+    /// - Parameter address: in the format of the D-Bus Specification; of several, the first that has a listener.
+    /// - Parameter milliseconds: the time limit of the whole conversation, from here to the last answer.
+    /// - Returns: nil if there is no bus: the socket does not exist, or no process listens there.
     public static func open(
         _ address: String = systemBus, milliseconds: Int = defaultLimit
     ) throws(BusError) -> BusConnection? {
@@ -36,13 +36,13 @@ public struct BusConnection: ~Copyable {
         return nil
     }
 
-    /// - Returns: nil when nobody listens there.
+    /// - Returns: nil if no process listens there.
     private static func connect(
         to place: UnixSocketAddress, deadline: Int, limit: Int
     ) throws(BusError) -> FileDescriptor? {
         do throws(Errno) {
             let socket = try FileDescriptor.unixStreamSocket()
-            // 0 would be no limit at all.
+            // 0 would mean no limit.
             try socket.setSendTimeout(milliseconds: max(1, deadline - MonotonicClock.milliseconds))
             try socket.connect(to: place)
             return socket
@@ -61,7 +61,7 @@ public struct BusConnection: ~Copyable {
         self.deadline = deadline
     }
 
-    /// Says who we are, and hello.
+    /// Authenticates, then calls Hello.
     private mutating func introduce() throws(BusError) {
         try send(Handshake.request(user: ProcessEnvironment.effectiveUser))
         var line = try Handshake.takeLine(&received)
@@ -85,7 +85,7 @@ public struct BusConnection: ~Copyable {
 
     private static let busName = "org.freedesktop.DBus"
 
-    /// Which connection has a name now; nil: nobody. Does not start the service.
+    /// The connection that currently owns a name; nil if there is none. Does not start the service.
     public mutating func owner(of name: String) throws(BusError) -> String? {
         do throws(BusError) {
             guard case .string(let owner) = try callBus("GetNameOwner", name) else {
@@ -97,9 +97,9 @@ public struct BusConnection: ~Copyable {
         }
     }
 
-    /// Calls a method and waits for its answer. Does not start a service that is not there.
+    /// Calls a method and waits for its answer. Does not start a missing service.
     ///
-    /// - Throws: `refused` when the method, or the bus in its stead, answers with an error.
+    /// - Throws: `refused` if the method, or the bus in its place, answers with an error.
     public mutating func call(_ call: MethodCall) throws(BusError) -> Answer {
         lastSerial += 1
         try send(try call.encoded(serial: lastSerial))
@@ -114,9 +114,9 @@ public struct BusConnection: ~Copyable {
         }
     }
 
-    /// Whether a message may be the answer of that destination: its own, or the bus's in its stead.
+    /// Whether a message may be the answer of that destination: either its own, or the bus's in its place.
     ///
-    /// The bus stands for what it says about senders. One that was called by its service's name has another there.
+    /// The bus guarantees the sender names. If a service was called by its well-known name, the sender's name differs.
     private func isFrom(_ destination: String, _ message: IncomingMessage) -> Bool {
         guard destination.hasPrefix(":") || destination == BusConnection.busName else { return true }
         return message.sender == destination || message.sender == BusConnection.busName
@@ -155,7 +155,7 @@ public struct BusConnection: ~Copyable {
         }
     }
 
-    /// Waits for something, and adds it to what was received.
+    /// Waits for data and appends it to what was received.
     private mutating func receive() throws(BusError) {
         while true {
             try wait(for: .reading)

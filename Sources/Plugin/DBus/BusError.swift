@@ -1,22 +1,22 @@
 public import Posix
 
-/// What went wrong between us and a message bus.
+/// An error in the communication with a message bus.
 public enum BusError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// A system call failed: which one, on what.
+    /// A system call failed: which one, and on what.
     case system(attempt: String, Errno)
     /// The address of the bus cannot be read, or names a transport other than `unix:`.
     case unusableAddress(String)
-    /// The bus does not accept who we are; its words.
+    /// The bus rejects our authentication; its words.
     case rejected(String)
-    /// The other end sent something that is no D-Bus message, or none that fits here; what is wrong with it.
+    /// The other end sent something that is not a D-Bus message, or not a suitable one; what is wrong with it.
     case malformed(String)
-    /// A message of so many octets, more than anything that is asked for here has.
+    /// A message of this many octets, longer than any expected answer.
     case messageTooLarge(Int)
     /// The bus closed the connection.
     case closed
-    /// No answer within so many milliseconds.
+    /// No answer within this many milliseconds.
     case timedOut(milliseconds: Int)
-    /// A text that no D-Bus message can carry: with a NUL in it.
+    /// A text that a D-Bus message cannot carry: it contains a NUL.
     case unsendable(String)
     /// The called method answered with an error: its name, such as `org.freedesktop.DBus.Error.NameHasNoOwner`, and
     /// its text, which may be empty.

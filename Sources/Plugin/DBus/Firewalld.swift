@@ -1,10 +1,10 @@
-/// firewalld refused something, or could not be asked: what was attempted, and why it failed.
+/// firewalld refused a request or could not be reached: what was attempted, and why it failed.
 public struct FirewalldError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Such as `add source 10.1.0.5/32 to zone "trusted"`.
     public let attempt: String
     public let cause: BusError
 
-    /// firewalld's own word for what is wrong, such as `INVALID_ZONE`; nil when it was not firewalld that said no.
+    /// firewalld's own error code, such as `INVALID_ZONE`; nil if the error did not come from firewalld.
     public var code: String? {
         guard case .refused(Firewalld.exceptionName, let text) = cause else { return nil }
         return String(text.prefix { $0 != ":" })
@@ -16,34 +16,34 @@ public struct FirewalldError: Error, Sendable, Hashable, CustomStringConvertible
     }
 }
 
-/// A running firewalld, asked over the system bus to treat sources of packets as a zone says.
+/// A running firewalld, controlled over the system bus, which assigns sources of packets to zones.
 ///
-/// A source is an address with a prefix length, such as `10.1.0.5/32` or `fd00::5/128`. firewalld compares it as text:
-/// `10.1.0.5` is another one, and so is `fd00:0::5/128`. What is added here lasts until firewalld is reloaded or
-/// stopped; a `firewall-cmd --reload` loses it.
+/// A source is an address with a prefix length, such as `10.1.0.5/32` or `fd00::5/128`. firewalld compares it as text: `10.1.0.5`
+/// is a different source, and so is `fd00:0::5/128`. Additions last until firewalld is reloaded or stopped; `firewall-cmd
+/// --reload` loses them.
 public struct Firewalld: ~Copyable {
     private var bus: BusConnection
-    /// The connection's unique name: nobody else is asked should the service be started again meanwhile.
+    /// The connection's unique name, so that no other process is called if the service restarts meanwhile.
     private let owner: String
 
     static let serviceName = "org.fedoraproject.FirewallD1"
     static let exceptionName = "org.fedoraproject.FirewallD1.Exception"
 
-    /// What an addition has found.
+    /// The state found by an addition.
     public enum Addition: Sendable, Hashable {
         case added
-        /// It was in this zone already.
+        /// The source was in this zone already.
         case present
-        /// It was in another zone, and is in this one now.
+        /// The source was in another zone and is now in this one.
         case moved
     }
 
-    /// Connects to the firewalld that is running. None is started.
+    /// Connects to the running firewalld. Does not start one.
     ///
-    /// - Parameter address: of the system bus, as the D-Bus Specification writes it.
-    /// - Parameter milliseconds: how long everything may take from here on. firewalld answers within a few, but may
-    ///   have a name on the bus seconds before it does, while it starts.
-    /// - Returns: nil when there is none, or no bus.
+    /// - Parameter address: of the system bus, in the format of the D-Bus Specification.
+    /// - Parameter milliseconds: the time limit for everything from here on. firewalld answers within a few milliseconds, but
+    ///   while it starts it may have its name on the bus seconds before it answers.
+    /// - Returns: nil if firewalld or the bus is not running.
     public static func connect(
         to address: String = BusConnection.systemBus, milliseconds: Int = BusConnection.defaultLimit
     ) throws(FirewalldError) -> Firewalld? {
@@ -55,9 +55,9 @@ public struct Firewalld: ~Copyable {
         } catch { throw FirewalldError(attempt: "look for firewalld on the system bus", cause: error) }
     }
 
-    /// Puts a source into a zone; takes it out of the one that it is in.
+    /// Adds a source to a zone, and removes it from its previous zone.
     ///
-    /// - Throws: with code `INVALID_ZONE` when there is no such zone, `INVALID_ADDR` when that is no source.
+    /// - Throws: with code `INVALID_ZONE` if the zone does not exist, `INVALID_ADDR` if the source is invalid.
     @discardableResult
     public mutating func add(source: String, zone: String) throws(FirewalldError) -> Addition {
         let attempt = "add source \(source) to zone \"\(zone)\""
@@ -75,8 +75,7 @@ public struct Firewalld: ~Copyable {
         }
     }
 
-    /// Takes a source out of a zone. One that is in no zone, or in another, is left as it is; so is what is in a zone
-    /// that does not exist any more.
+    /// Removes a source from a zone. Changes nothing if the source is in no zone or in another, or if the zone no longer exists.
     ///
     /// - Returns: whether it was there.
     @discardableResult
@@ -92,7 +91,7 @@ public struct Firewalld: ~Copyable {
         }
     }
 
-    /// The zone that a source is in; nil: none of its own.
+    /// The zone of a source; nil if it has none of its own.
     public mutating func zone(ofSource source: String) throws(FirewalldError) -> String? {
         let attempt = "ask for the zone of source \(source)"
         guard case .string(let zone) = try call("getZoneOfSource", source, attempt: attempt) else {
@@ -103,7 +102,7 @@ public struct Firewalld: ~Copyable {
 
     /// Whether a source is in a zone.
     ///
-    /// - Throws: with code `INVALID_ZONE` when there is no such zone.
+    /// - Throws: with code `INVALID_ZONE` if the zone does not exist.
     public mutating func holds(source: String, zone: String) throws(FirewalldError) -> Bool {
         let attempt = "ask whether source \(source) is in zone \"\(zone)\""
         guard case .boolean(let answer) = try call("querySource", zone, source, attempt: attempt) else {

@@ -1,6 +1,6 @@
-/// What is said before the first message: SASL with the mechanism EXTERNAL, where the bus asks the kernel who we are.
+/// The handshake before the first message: SASL with the mechanism EXTERNAL, in which the bus asks the kernel for our identity.
 enum Handshake {
-    /// Longer than any line that a bus has reason to send.
+    /// Longer than any line that a bus should send.
     static let lineLimit = 1024
 
     /// The first octets on a connection: a NUL, and the user ID's decimal digits in hexadecimal.
@@ -15,9 +15,9 @@ enum Handshake {
     /// Ends the handshake; messages follow.
     static let begin = Array("BEGIN\r\n".utf8)
 
-    /// Takes a line off the front, without its end.
+    /// Removes the first line from the received octets and returns it without its end.
     ///
-    /// - Returns: nil when there is no whole line yet.
+    /// - Returns: nil if no complete line has arrived yet.
     static func takeLine(_ received: inout [UInt8]) throws(BusError) -> [UInt8]? {
         let carriageReturn = UInt8(ascii: "\r")
         let lineFeed = UInt8(ascii: "\n")
@@ -35,7 +35,7 @@ enum Handshake {
 
     /// Reads the bus's answer to the request.
     ///
-    /// - Throws: unless it lets us in.
+    /// - Throws: if the bus rejects us.
     static func check(answer line: [UInt8]) throws(BusError) {
         guard let text = String(validating: line, as: UTF8.self) else {
             throw .malformed("a line of the handshake that is not text")

@@ -1,9 +1,9 @@
-/// The kinds of messages that concern a caller; others are passed over.
+/// The message types that matter to a caller; others are ignored.
 enum MessageType: UInt8 { case methodCall = 1, methodReturn, error, signal }
 
 /// Flags of a message's header.
 enum MessageFlag {
-    /// The bus does not start a service for this: firewalld is there, or is not asked.
+    /// Asks the bus not to start a service: if firewalld is not running, it is not needed.
     static let noAutoStart: UInt8 = 2
 }
 
@@ -12,34 +12,34 @@ enum HeaderField: UInt8 {
     case path = 1, interface, member, errorName, replySerial, destination, sender, signature, unixDescriptors
 }
 
-/// What a method answered.
+/// A method's answer.
 public enum Answer: Sendable, Hashable {
     case nothing
     case boolean(Bool)
     case string(String)
 }
 
-/// A message as it came from the bus, as far as a caller wants to know it.
+/// A message received from the bus, as far as a caller needs it.
 struct IncomingMessage: Sendable, Hashable {
-    /// nil for those that the specification does not know yet, to be ignored.
+    /// Nil for types unknown to the specification, which must be ignored.
     let type: MessageType?
     let errorName: String?
     let replySerial: UInt32?
     let sender: String?
-    /// Types of the body's values; empty where there is none.
+    /// Types of the body's values; empty without a body.
     let signature: String
     private let message: [UInt8]
     private let bodyStart: Int
 
     static let protocolVersion: UInt8 = 1
-    /// Length of the fixed part, with the length of the header fields.
+    /// Length of the fixed part, including the length of the header fields.
     static let fixedSize = 16
-    /// In octets. The longest answer that anybody here waits for is a name or an error's text.
+    /// In octets. The longest expected answer is a name or an error's text.
     static let sizeLimit = 1 << 17
 
-    /// How long the message is that begins with these octets.
+    /// The length of the message that begins with these octets.
     ///
-    /// - Returns: nil when they are too few to say.
+    /// - Returns: nil if there are too few octets to tell.
     static func size(of received: [UInt8]) throws(BusError) -> Int? {
         guard received.count >= fixedSize else { return nil }
         let size = try Header(received).size
@@ -47,7 +47,7 @@ struct IncomingMessage: Sendable, Hashable {
         return size
     }
 
-    /// Reads one whole message.
+    /// Reads one complete message.
     init(_ message: [UInt8]) throws(BusError) {
         guard message.count >= IncomingMessage.fixedSize else { throw .malformed("it ends in its header") }
         let header = try Header(message)
@@ -82,7 +82,7 @@ struct IncomingMessage: Sendable, Hashable {
 
     /// The body of a method's return.
     ///
-    /// - Throws: `malformed` for anything but nothing, one boolean or one string.
+    /// - Throws: `malformed` unless it is empty, one boolean or one string.
     func answer() throws(BusError) -> Answer {
         var reader = body
         let answer: Answer
@@ -96,7 +96,7 @@ struct IncomingMessage: Sendable, Hashable {
         return answer
     }
 
-    /// The text of an error: its first value, if that is a string.
+    /// The text of an error: its first value if that is a string.
     func errorText() throws(BusError) -> String {
         guard signature.hasPrefix("s") else { return "" }
         var reader = body
@@ -115,7 +115,7 @@ private struct Header {
 
     static func isBigEndian(_ message: [UInt8]) -> Bool { message.first == UInt8(ascii: "B") }
 
-    /// - Precondition: all of the fixed part is there.
+    /// - Precondition: the fixed part is complete.
     init(_ message: [UInt8]) throws(BusError) {
         isBigEndian = Header.isBigEndian(message)
         guard isBigEndian || message[0] == UInt8(ascii: "l") else { throw .malformed("an unknown byte order") }
@@ -126,14 +126,14 @@ private struct Header {
         var reader = MessageReader(message, at: 4, isBigEndian: isBigEndian, end: IncomingMessage.fixedSize)
         let bodySize = Int(try reader.uint32())
         serial = try reader.uint32()
-        // Three numbers of at most 32 bits: no overflow.
+        // The sum of three numbers of at most 32 bits cannot overflow.
         fieldsEnd = IncomingMessage.fixedSize + Int(try reader.uint32())
         bodyStart = (fieldsEnd + 7) & ~7
         size = bodyStart + bodySize
     }
 }
 
-/// The header fields that a caller looks at.
+/// The header fields that a caller needs.
 private struct Fields {
     var errorName: String?
     var replySerial: UInt32?

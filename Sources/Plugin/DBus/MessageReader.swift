@@ -1,7 +1,7 @@
-/// Reads values out of a message. Whatever the octets are, it throws or moves on; it never reads outside.
+/// Reads values from a message. For any input it either throws or advances; it never reads out of bounds.
 struct MessageReader {
     private let bytes: [UInt8]
-    /// From the beginning of the message, which is what values are aligned to.
+    /// From the beginning of the message, to which values are aligned.
     private(set) var position: Int
     private let isBigEndian: Bool
     /// Where to stop: the end of the header fields, or of the message.
@@ -25,7 +25,7 @@ struct MessageReader {
         return bytes[position..<(position + count)]
     }
 
-    /// Passes over padding, which is zero.
+    /// Skips padding, which must be zero.
     mutating func align(_ boundary: Int) throws(BusError) {
         let padding = (boundary - position % boundary) % boundary
         guard try take(padding).allSatisfy({ $0 == 0 }) else { throw .malformed("padding that is not zero") }
@@ -60,7 +60,7 @@ struct MessageReader {
         return text
     }
 
-    /// Passes over a value of any type: what newer buses put into headers is not for us, but must not be in the way.
+    /// Skips a value of any type: headers of newer buses may have unknown fields.
     mutating func skip(_ signature: String) throws(BusError) {
         let type = Array(signature.utf8)
         guard try MessageReader.endOfType(type[...], depth: 0) == type.endIndex else {
@@ -86,11 +86,11 @@ struct MessageReader {
             }
             try skip(inner[...], depth: depth + 1)
         case "a":
-            // Its octets are counted, so that what is in them need not be looked at.
+            // Arrays have a length, so their content need not be examined.
             let length = Int(try uint32())
             try align(MessageReader.alignment(of: type.dropFirst().first))
             _ = try take(length)
-        default:  // A structure or dictionary entry, as `endOfType` has seen.
+        default:  // A structure or dictionary entry, as `endOfType` has checked.
             var rest = type.dropFirst().dropLast()
             while !rest.isEmpty {
                 let end = try MessageReader.endOfType(rest, depth: depth)
@@ -109,7 +109,7 @@ struct MessageReader {
         }
     }
 
-    /// Where the first complete type of a signature ends.
+    /// The end of the first complete type of a signature.
     private static func endOfType(_ signature: ArraySlice<UInt8>, depth: Int) throws(BusError) -> Int {
         guard depth < depthLimit, let first = signature.first else { throw .malformed("a signature that ends early") }
         let rest = signature.dropFirst()

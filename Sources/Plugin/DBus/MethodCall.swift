@@ -1,6 +1,6 @@
-/// A call of a method whose arguments are strings.
+/// A method call whose arguments are strings.
 public struct MethodCall: Sendable, Hashable {
-    /// A name on the bus: a service's, or a connection's unique one (`:1.7`).
+    /// A name on the bus: a service's, or a connection's unique name (`:1.7`).
     public let destination: String
     public let path: String
     public let interface: String
@@ -17,9 +17,9 @@ public struct MethodCall: Sendable, Hashable {
         self.arguments = arguments
     }
 
-    /// The message, little-endian as its first octet says, on every machine.
+    /// The message, little-endian on every machine, as its first octet states.
     ///
-    /// - Parameter serial: not 0; the answer says which call it is for with it.
+    /// - Parameter serial: not 0; the answer refers to the call by it.
     /// - Throws: `unsendable` for a text with a NUL, `messageTooLarge`.
     func encoded(serial: UInt32) throws(BusError) -> [UInt8] {
         var body = MessageWriter()
@@ -37,7 +37,7 @@ public struct MethodCall: Sendable, Hashable {
         message.bytes += [UInt8(ascii: "l"), MessageType.methodCall.rawValue, flags, IncomingMessage.protocolVersion]
         message.append(UInt32(clamping: body.bytes.count))
         message.append(serial)
-        // The fields begin at octet 16, so that what is aligned among themselves is aligned in the message too.
+        // The fields begin at octet 16, so values aligned within them are also aligned in the message.
         message.append(UInt32(clamping: fields.bytes.count))
         message.bytes += fields.bytes
         message.align(8)
@@ -47,7 +47,7 @@ public struct MethodCall: Sendable, Hashable {
     }
 }
 
-/// Writes values as they stand in a message.
+/// Writes values in the format of a message.
 private struct MessageWriter {
     var bytes: [UInt8] = []
 
@@ -67,7 +67,7 @@ private struct MessageWriter {
         bytes.append(0)
     }
 
-    /// At most 255 octets, which those of ours never exceed unless a call has as many arguments.
+    /// At most 255 octets; ours exceed that only if a call has that many arguments.
     mutating func append(signature: String) throws(BusError) {
         guard let length = UInt8(exactly: signature.utf8.count) else { throw .unsendable(signature) }
         bytes.append(length)

@@ -3,10 +3,10 @@ public import CNI
 internal import JSON
 public import Posix
 
-/// What `ipam` says for `dhcp`: read by the plugin, to refuse it early, and by the daemon.
+/// The `ipam` settings for `dhcp`: read by the plugin, to refuse invalid ones early, and by the daemon.
 public struct ClientSettings: Sendable {
     public let socket: String
-    /// What the client says of itself, by option.
+    /// The options that the client sends about itself.
     let provided: [OptionCode: [UInt8]]
     let requested: [OptionCode]
     /// The metric of the routes.
@@ -51,20 +51,20 @@ public struct ClientSettings: Sendable {
         }
     }
 
-    /// Options in one list.
+    /// The most options in one list.
     private static let maximumOptions = 64
 
-    /// Classless routes before routers, as RFC 3442 wants them.
+    /// Classless routes before routers, as RFC 3442 requires.
     private static let requestedAnyway: [OptionCode] = [
         .subnetMask, .classlessRoutes, .routers, .staticRoutes, .nameServers, .domainName,
     ]
 
-    /// What the protocol needs for itself.
+    /// Options that the protocol itself uses.
     private static let reserved: [OptionCode] = [
         .messageType, .serverIdentifier, .requestedAddress, .overload, .parameterRequestList, .maximumMessageSize,
     ]
 
-    /// Where the daemon listens: all that DEL and GC need to know.
+    /// The daemon's socket: DEL and GC need no other setting.
     public static func socket(_ configuration: Configuration) throws(Failure) -> String {
         try configuration.decoding { (reader) throws(Failure) in
             try reader.member("ipam").map { ipam throws(Failure) in try Keys.socket.read(ipam) }
@@ -104,7 +104,7 @@ public struct ClientSettings: Sendable {
         var skipsOthers = false
         for entry in try Keys.request.read(ipam) {
             if let flag = try entry.member("skipDefault"), try flag.bool() { skipsOthers = true }
-            // One that only says skipDefault names none.
+            // An entry with only skipDefault names no option.
             if let option = try entry.member("option") { asked.append(try ClientSettings.code(option)) }
         }
         let anyway = skipsOthers ? [] : ClientSettings.requestedAnyway
@@ -122,7 +122,7 @@ public struct ClientSettings: Sendable {
 }
 
 extension CNIResult {
-    /// What a lease comes to under these settings.
+    /// The result of a lease under these settings.
     init(_ lease: Lease, _ settings: ClientSettings) {
         self.init()
         let keepsGateway = !settings.suppressesGateway

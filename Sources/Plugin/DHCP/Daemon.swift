@@ -3,26 +3,26 @@ internal import Attachments
 internal import CNI
 public import Posix
 
-/// Keeps the leases of a node's pods: one thread that waits for whatever comes next.
+/// Keeps the leases of a node's pods, in one thread with an event loop.
 public final class Daemon {
     private let options: DaemonOptions
     private let directory: LeaseDirectory
     private let lock: FileDescriptor
     private let termination: FileDescriptor
     private let listener: FileDescriptor
-    /// Whether the socket's file is ours to remove.
+    /// Whether this daemon must remove the socket's file.
     private let ownsSocket: Bool
     private var sessions: [AttachmentName: LeaseSession] = [:]
     private var connections: [Int: DaemonConnection] = [:]
     private var lastConnection = 0
-    /// Who waits for the first lease of an owner.
+    /// Calls that wait for the first lease of an owner.
     private var waiting: [AttachmentName: (connection: Int, call: ServerConversation.Call, settings: ClientSettings)] =
         [:]
 
     private static let maximumConnections = 256
     private static let maximumLeases = 4096
 
-    /// Takes the socket, and up the leases that an earlier daemon has left.
+    /// Opens the socket and resumes the leases of an earlier daemon.
     public init(_ options: DaemonOptions) throws(Failure) {
         self.options = options
         let socket = options.hostPrefix + options.socket
@@ -40,7 +40,7 @@ public final class Daemon {
         listener = try inherited ? DaemonSocket.takeInherited() : DaemonSocket.open(socket)
         termination = try attempting("watch for SIGTERM") { () throws(Errno) in try ProcessEnvironment.termination() }
         try DaemonSocket.writeProcessID(options.pidFile)
-        // A server that is silent makes every lease have its socket open at once.
+        // If a server does not answer, every lease has its socket open at once.
         try attempting("raise the limit of open files") { () throws(Errno) in try ProcessEnvironment.raiseFileLimit() }
         let now = BootClock.milliseconds
         let records = try attempting("read lease directory \(leases)") { () throws(Errno) in try directory.records() }
@@ -50,10 +50,10 @@ public final class Daemon {
         Daemon.log("listening at \(socket), \(sessions.count) leases in \(leases)")
     }
 
-    /// Says something to the operator.
+    /// Writes a line for the operator.
     static func log(_ text: String) { try? StandardStream.error.writeAll("dhcp: \(text)\n".utf8) }
 
-    /// Works until SIGTERM or SIGINT comes. Leases stay: whoever is started next takes them up.
+    /// Runs until SIGTERM or SIGINT arrives. Leases are kept for the next daemon.
     public func run() throws(Failure) {
         while try turn() {}
         if ownsSocket { DaemonSocket.remove(options.hostPrefix + options.socket) }
@@ -61,7 +61,7 @@ public final class Daemon {
         Daemon.log("stopped, \(sessions.count) leases kept")
     }
 
-    /// Waits for what comes next and does it.
+    /// Waits for the next event and handles it.
     ///
     /// - Returns: false when it is time to stop.
     private func turn() throws(Failure) -> Bool {
@@ -80,7 +80,7 @@ public final class Daemon {
         let now = BootClock.milliseconds
         var next = ready.dropFirst()
         if accepts, next.removeFirst() { accept(at: now) }
-        // Leases before calls: what has come in may be what a call asks about.
+        // Leases before calls: a call may ask about a lease whose answer has just arrived.
         for (session, isReady) in zip(listening, next.dropFirst(clients.count)) where isReady {
             conclude(session, session.receive(at: now))
         }
@@ -102,13 +102,13 @@ public final class Daemon {
     private func patience() -> Int {
         let deadlines = sessions.values.map { $0.deadline } + connections.values.map { $0.deadline }
         guard let first = deadlines.min(), first < Int.max else { return -1 }
-        // Longer ones are looked at again after an hour.
+        // Longer waits are split into hours.
         return min(max(first - BootClock.milliseconds, 0) + 1, 3_600_000)
     }
 
     private func accept(at now: Int) {
         guard let socket = try? listener.accept() else {
-            // Out of files or memory, which does not pass in no time.
+            // No files or memory are left, which takes time to pass.
             Pause.microseconds(10_000)
             return
         }
@@ -116,7 +116,7 @@ public final class Daemon {
         connections[lastConnection] = DaemonConnection(socket, at: now)
     }
 
-    /// Nobody waits any more for what this connection has asked for.
+    /// No one waits any more for the calls of this connection.
     private func close(_ number: Int) {
         connections[number] = nil
         for (owner, waiter) in waiting where waiter.connection == number {
@@ -207,7 +207,7 @@ extension Daemon {
             if let lease = present.lease, present.identity == identity, present.link.netns == netns {
                 return connection.answer(call, CNIResult(lease, settings))
             }
-            // One owner has one lease: the newer call counts.
+            // An owner has only one lease: the newer call replaces the older.
             sessions[owner] = nil
             present.release()
             refuseWaiter(owner, "another ADD for the same attachment has come")
@@ -229,7 +229,7 @@ extension Daemon {
         return CNIResult(lease, try ClientSettings(configuration, Arguments("")))
     }
 
-    /// Those that are being acquired are not looked at: the runtime does not know of them yet.
+    /// Leases still being acquired are left alone: the runtime does not know of them yet.
     private func collectGarbage(_ configuration: Configuration) throws(Failure) {
         let valid = try configuration.validAttachments()
         for (owner, session) in sessions

@@ -1,20 +1,20 @@
 public import CNI
 internal import Posix
 
-/// The plugin's side: one call of the daemon.
+/// The plugin's side of a call to the daemon.
 public struct DaemonClient: Sendable {
-    /// Where the reference's daemon listens, and ours.
+    /// Where the reference's daemon listens, and ours by default.
     public static let defaultSocket = "/run/cni/dhcp.sock"
 
     /// Why there is no answer.
     public enum Problem: Error, Sendable {
-        /// Nobody listens there.
+        /// No process listens there.
         case absent(String)
-        /// The daemon's own words.
+        /// The daemon's error text.
         case refused(String)
-        /// It does not have this method.
+        /// The daemon does not have this method.
         case unknownMethod
-        /// It has not answered in time, or not sensibly.
+        /// The daemon has not answered in time, or its answer is invalid.
         case broken(String)
     }
 
@@ -22,14 +22,14 @@ public struct DaemonClient: Sendable {
 
     public init(socket path: String) { self.path = path }
 
-    /// A new lease, or the one that the attachment has. The daemon limits the time; the reference's may take minutes.
+    /// A new lease, or the attachment's existing one. The daemon limits the time; the reference's may take minutes.
     public func allocate(_ arguments: CallArguments) throws(Problem) -> CNIResult {
         try call(.allocate, arguments, seconds: 600)
     }
 
     public func release(_ arguments: CallArguments) throws(Problem) { try call(.release, arguments) }
 
-    /// What the attachment's lease says now.
+    /// The current state of the attachment's lease.
     public func check(_ arguments: CallArguments) throws(Problem) -> CNIResult { try call(.check, arguments) }
 
     public func collectGarbage(_ arguments: CallArguments) throws(Problem) { try call(.collectGarbage, arguments) }

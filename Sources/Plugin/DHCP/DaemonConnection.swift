@@ -1,7 +1,7 @@
 internal import CNI
 internal import Posix
 
-/// One connection to the daemon. Never waits: what cannot be sent now is kept.
+/// One connection to the daemon. It never waits: output that cannot be sent now is kept.
 final class DaemonConnection {
     private let socket: FileDescriptor
     private var conversation = ServerConversation()
@@ -9,10 +9,10 @@ final class DaemonConnection {
     /// Calls that are not answered yet.
     private var pending = 0
     private(set) var isClosed = false
-    /// Milliseconds by which it must have said or taken something.
+    /// The time in milliseconds by which the client must have sent or received something.
     private var patience: Int
 
-    /// How long a client may take over a request, or over taking an answer; milliseconds.
+    /// The longest time for a client to send a request or receive an answer; milliseconds.
     private static let longestPause = 10_000
     private static let maximumPending = 16
 
@@ -23,7 +23,7 @@ final class DaemonConnection {
 
     var descriptor: Int32 { socket.rawValue }
     var wantsToSend: Bool { !output.isEmpty }
-    /// Never while a call of it is being worked on.
+    /// No deadline while one of its calls is being processed.
     var deadline: Int { pending > 0 && output.isEmpty ? .max : patience }
 
     func receive(at now: Int) -> [ServerConversation.Call] {

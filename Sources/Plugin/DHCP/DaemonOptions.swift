@@ -1,23 +1,23 @@
 internal import CNI
 public import Posix
 
-/// How the daemon is started: the flags of the reference's, and our own. Written `-name value`, `-name=value`, or with two
-/// hyphens, as Go's package flag reads them.
+/// The daemon's command line: the reference's flags and our own. Written `-name value`, `-name=value`, or with two hyphens, as in
+/// Go's package flag.
 public struct DaemonOptions: Sendable, Hashable {
-    /// Where to listen, without ``hostPrefix``; a socket that systemd hands over goes before it.
+    /// Where to listen, without ``hostPrefix``; a socket passed by systemd takes precedence.
     public var socket = DaemonClient.defaultSocket
     public var pidFile = ""
-    /// Put before the paths of socket and network namespaces, for a daemon in a container that sees the host's files there.
+    /// Prepended to the paths of socket and network namespaces, for a daemon in a container that sees the host's files there.
     public var hostPrefix = ""
-    /// Whether servers are to broadcast their answers.
+    /// Whether to ask servers to broadcast their answers.
     public var broadcast = false
-    /// The longest pause between two sendings while an ADD waits; milliseconds.
+    /// The longest pause between two transmissions while an ADD waits; milliseconds.
     public var timeout = 10_000
-    /// The longest pause between two sendings when nobody waits; milliseconds.
+    /// The longest pause between two transmissions when no ADD waits; milliseconds.
     public var resendMaximum = 62_000
-    /// How long an ADD waits for a lease in all; milliseconds.
+    /// How long an ADD waits for a lease in total; milliseconds.
     public var resendTimeout = 60_000
-    /// Where leases are kept; nil for beside the socket.
+    /// The directory of leases; nil for one beside the socket.
     public var leaseDirectory: String?
 
     public static let usage = """
@@ -35,7 +35,7 @@ public struct DaemonOptions: Sendable, Hashable {
 
     public init() {}
 
-    /// - Throws: code 7 for flags that are none.
+    /// - Throws: code 7 for unknown or invalid flags.
     public init(_ arguments: [String]) throws(Failure) {
         var rest = arguments[...]
         while let word = rest.popFirst() {
@@ -85,7 +85,7 @@ public struct DaemonOptions: Sendable, Hashable {
 
     private static let longest = 24 * 3_600_000
 
-    /// Go's durations: whole numbers with units, one after the other.
+    /// Go's durations: whole numbers with units, without separators.
     private static func milliseconds(_ text: String) throws(Failure) -> Int {
         var total = 0
         var rest = text[...]
@@ -108,8 +108,8 @@ public struct DaemonOptions: Sendable, Hashable {
 extension Daemon {
     /// The daemon as a program.
     ///
-    /// - Parameter arguments: what follows `daemon` on its command line.
-    /// - Returns: the exit code: 0 after SIGTERM, 1 for what cannot be done, 2 for wrong flags.
+    /// - Parameter arguments: the command line after `daemon`.
+    /// - Returns: the exit code: 0 after SIGTERM, 1 for an error, 2 for invalid flags.
     public static func main(_ arguments: [String]) -> Int32 {
         guard !arguments.contains(where: { ["-h", "-help", "--help"].contains($0) }) else {
             log(DaemonOptions.usage)

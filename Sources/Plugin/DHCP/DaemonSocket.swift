@@ -2,9 +2,9 @@ internal import CNI
 internal import Files
 internal import Posix
 
-/// Where the daemon is called.
+/// The socket for calls to the daemon.
 enum DaemonSocket {
-    /// Whether systemd has handed over a socket (sd_listen_fds(3)); its file is not ours to remove.
+    /// Whether systemd has passed a socket (sd_listen_fds(3)), whose file must not be removed.
     static func inherited() throws(Failure) -> Bool {
         let environment = Environment(ProcessEnvironment.variables)
         guard environment["LISTEN_PID"] == "\(ProcessEnvironment.processID)" else { return false }
@@ -34,7 +34,7 @@ enum DaemonSocket {
         }
     }
 
-    /// Removes a socket at which nobody listens any more: a daemon that was killed has left it.
+    /// Removes a socket without a listener, left by a daemon that was killed.
     private static func removeStale(_ path: String) throws(Errno) {
         do throws(Errno) {
             try FileDescriptor.unixStreamSocket().connect(to: .path(path))

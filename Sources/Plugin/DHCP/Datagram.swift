@@ -7,7 +7,7 @@ public enum Datagram {
 
     public static let everybody = IPAddress(.v4, IPFamily.v4.maximum)
 
-    /// From a client to a server, or to everybody.
+    /// From a client to a server, or broadcast.
     ///
     /// - Parameter source: unspecified for a client that has no address yet.
     public static func packet(
@@ -16,7 +16,7 @@ public enum Datagram {
         let addresses = source.bytes + target.bytes
         var udp = clientPort.octets + serverPort.octets + UInt16(8 + content.count).octets + [0, 0] + content
         let sum = checksum(addresses + [0, 17] + UInt16(udp.count).octets + udp)
-        // 0 would say that there is none (RFC 768).
+        // 0 would mean no checksum (RFC 768).
         udp.replaceSubrange(6..<8, with: (sum == 0 ? 0xffff : sum).octets)
         // Version and length, precedence, size, no fragment, time to live, UDP.
         var header: [UInt8] = [0x45, 0x10] + UInt16(20 + udp.count).octets + [0, 0, 0, 0, 64, 17, 0, 0] + addresses
@@ -24,9 +24,9 @@ public enum Datagram {
         return header + udp
     }
 
-    /// The content of a packet that a DHCP server has sent; nil for others, and for damaged ones.
+    /// The content of a packet from a DHCP server; nil for other packets and for damaged ones.
     ///
-    /// The UDP checksum is not looked at: on its way through a virtual link the kernel leaves it to be filled in.
+    /// The UDP checksum is not verified: on a virtual link the kernel leaves it incomplete.
     public static func content(of packet: [UInt8]) -> [UInt8]? {
         guard packet.count >= 28, packet[0] >> 4 == 4 else { return nil }
         let headerSize = Int(packet[0] & 15) * 4

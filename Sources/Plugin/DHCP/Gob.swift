@@ -1,6 +1,6 @@
-/// A value in the encoding of Go's package encoding/gob, as far as remote procedure calls of the `dhcp` plugins use it.
+/// A value in the encoding of Go's package encoding/gob, as far as the `dhcp` plugins use it in remote procedure calls.
 ///
-/// Fields that are zero are not sent, so an absent one is zero.
+/// Zero fields are not sent, so an absent field is zero.
 enum GobValue: Sendable, Hashable {
     case bool(Bool)
     case int(Int64)
@@ -9,7 +9,7 @@ enum GobValue: Sendable, Hashable {
     case bytes([UInt8])
     case list([GobValue])
     case structure([String: GobValue])
-    /// Of a kind that nobody here asks for.
+    /// Of a kind that is not used here.
     case other
 
     subscript(field: String) -> GobValue? {
@@ -28,7 +28,7 @@ enum GobValue: Sendable, Hashable {
     }
 }
 
-/// Numbers of types: those that gob has, and the first of a sender's own.
+/// Type IDs: gob's own, and the first one that a sender may define.
 enum GobTypeID {
     static let bool = 1
     static let int = 2
@@ -40,7 +40,7 @@ enum GobTypeID {
     static let firstOwn = 65
 }
 
-/// The type of values that are sent.
+/// The type of a value to send.
 indirect enum GobType: Sendable {
     case string, bytes, uint, int
     case list(id: Int, GobType)
@@ -57,7 +57,7 @@ indirect enum GobType: Sendable {
     }
 }
 
-/// Writes values, each type's description before its first.
+/// Writes values, and each type's description before its first value.
 struct GobEncoder: Sendable {
     private var described: Set<Int> = []
 
@@ -70,7 +70,7 @@ struct GobEncoder: Sendable {
     private mutating func describe(_ type: GobType) -> [UInt8] {
         guard type.id >= GobTypeID.firstOwn, described.insert(type.id).inserted else { return [] }
         let text = { (text: String) in GobEncoder.uint(UInt64(text.utf8.count)) + text.utf8 }
-        // A wireType: its second field describes a list, its third a structure. Each has its name and number first.
+        // A wireType: its second field describes a list, its third a structure. Each starts with its name and number.
         let common = { (name: String) -> [UInt8] in
             [1] + (name.isEmpty ? [] : [1] + text(name)) + [name.isEmpty ? 2 : 1] + GobEncoder.int(Int64(type.id)) + [0]
         }
@@ -118,14 +118,14 @@ struct GobEncoder: Sendable {
 
     private static func framed(_ content: [UInt8]) -> [UInt8] { uint(UInt64(content.count)) + content }
 
-    /// Small ones in one octet; others as their number of octets, negated, and the octets.
+    /// Small numbers in one octet; others as their number of octets, negated, followed by the octets.
     static func uint(_ number: UInt64) -> [UInt8] {
         guard number > 127 else { return [UInt8(number)] }
         let octets = number.octets.drop { $0 == 0 }
         return [UInt8(truncatingIfNeeded: -octets.count)] + octets
     }
 
-    /// The sign in the lowest bit.
+    /// The sign is in the lowest bit.
     static func int(_ number: Int64) -> [UInt8] {
         uint(number < 0 ? UInt64(bitPattern: ~number) << 1 | 1 : UInt64(bitPattern: number) << 1)
     }

@@ -1,13 +1,13 @@
 internal import Posix
 
-/// Reads values of a stream, and keeps the types that it describes. Whatever comes: an error, never more memory than a few
-/// times what came in.
+/// Reads values of a stream, and keeps the types that it describes. Invalid input gives an error; memory never exceeds a few
+/// times the size of the input.
 struct GobDecoder: Sendable {
     private enum Description {
         case list(Int)
         case structure([(name: String, type: Int)])
         case map(Int, Int)
-        /// The type encodes itself; its content is octets to us.
+        /// The type encodes itself; we treat its content as octets.
         case opaque
     }
 
@@ -15,10 +15,10 @@ struct GobDecoder: Sendable {
     private static let maximumTypes = 256
     private static let maximumDepth = 16
 
-    /// Takes one message off the front of what was received, or several, until there is a value.
+    /// Removes messages from the front of the received octets until one has a value.
     ///
     /// - Parameter limit: the longest message, in octets.
-    /// - Returns: nil when more is needed.
+    /// - Returns: nil if more octets are needed.
     mutating func next(_ received: inout [UInt8], limit: Int) throws(Failure) -> GobValue? {
         while true {
             var cursor = Cursor(received[...])
@@ -29,7 +29,7 @@ struct GobDecoder: Sendable {
             received.removeFirst(received.count - cursor.rest.count + Int(size))
             let id = try content.int()
             if id >= 0 {
-                // What is no structure has a zero before it.
+                // A value that is not a structure has a zero before it.
                 guard case .structure = types[Int(id)] else { throw Failure(.decodingFailure, "a value of type \(id)") }
                 return try value(Int(id), &content, depth: 0)
             }
@@ -82,7 +82,7 @@ struct GobDecoder: Sendable {
         }
     }
 
-    /// A wireType: one of seven pointers is set.
+    /// A wireType: one of its seven pointers is set.
     private static func description(_ cursor: inout Cursor) throws(Failure) -> Description {
         var result: Description?
         var kind = -1
@@ -92,7 +92,7 @@ struct GobDecoder: Sendable {
             case 2: result = .structure(try fields(&cursor))
             case 0, 1, 3, 4, 5, 6:
                 let numbers = try numbers(&cursor)
-                // An array's or a slice's element, or a map's key and element, are behind the common part.
+                // The element of an array or slice, or the key and element of a map, follow the common part.
                 result =
                     switch kind {
                     case 0, 1: .list(numbers[1] ?? 0)
@@ -106,7 +106,7 @@ struct GobDecoder: Sendable {
         return result
     }
 
-    /// A structure of a common part and numbers, by the field's position.
+    /// A structure of a common part and numbers, by field position.
     private static func numbers(_ cursor: inout Cursor) throws(Failure) -> [Int: Int] {
         var numbers: [Int: Int] = [:]
         var position = -1
@@ -161,7 +161,7 @@ private struct Cursor {
 
     init(_ octets: ArraySlice<UInt8>) { rest = octets }
 
-    /// - Returns: nil when there is not all of it yet.
+    /// - Returns: nil if it is not complete yet.
     mutating func uintIfWhole() throws(Failure) -> UInt64? {
         guard let first = rest.first else { return nil }
         let size = first < 128 ? 0 : 256 - Int(first)
@@ -182,14 +182,14 @@ private struct Cursor {
         return number & 1 == 1 ? ~Int64(bitPattern: number >> 1) : Int64(bitPattern: number >> 1)
     }
 
-    /// How far the next field is from the last one; nil at the end of the structure.
+    /// The distance to the next field; nil at the end of the structure.
     mutating func step() throws(Failure) -> Int? {
         let number = try uint()
         guard number <= 1024 else { throw Failure(.decodingFailure, "a field too many") }
         return number == 0 ? nil : Int(number)
     }
 
-    /// How many elements follow: each has one octet at least.
+    /// The number of elements that follow: each has at least one octet.
     mutating func count() throws(Failure) -> Int {
         let number = try uint()
         guard number <= UInt64(rest.count) else { throw Failure(.decodingFailure, "more elements than octets") }

@@ -1,7 +1,7 @@
 public import Addresses
 internal import Posix
 
-/// What a server has granted, with its times in milliseconds of the clock of whoever asks.
+/// A granted lease, with times in milliseconds of the caller's clock.
 public struct Lease: Sendable, Hashable {
     public let address: CIDR
     public let server: IPAddress
@@ -9,26 +9,26 @@ public struct Lease: Sendable, Hashable {
     public let routes: [Route]
     public let nameServers: [IPAddress]
     public let domain: String?
-    /// When it is renewed with its server (T1).
+    /// When to renew it with its server (T1).
     public let renewal: Int
-    /// When any server will do (T2).
+    /// When to ask any server (T2).
     public let rebinding: Int
-    /// When the address must not be used any more. A lease without an end has one beyond all clocks.
+    /// When the address must no longer be used. For a lease without an end, later than any clock.
     public let expiry: Int
 
     public struct Route: Sendable, Hashable {
         public let destination: CIDR
-        /// Nil: on the link.
+        /// Nil: on-link.
         public let gateway: IPAddress?
     }
 
-    /// Far away, and far from overflowing.
+    /// Far in the future, but small enough not to overflow.
     static let never = 1 << 52
 
     /// Reads a server's acknowledgement.
     ///
     /// - Parameter start: when the request for it was sent.
-    /// - Throws: what is wrong with it, in words.
+    /// - Throws: what is wrong with it, as text.
     init(_ message: Message, since start: Int) throws(Failure) {
         let options = message.options
         guard let server = options.address(.serverIdentifier), !server.isUnspecified else {
@@ -60,7 +60,7 @@ public struct Lease: Sendable, Hashable {
             (renewal, rebinding, expiry) = (Lease.never, Lease.never, Lease.never)
             return
         }
-        // RFC 2131, section 4.4.5: 0.5 and 0.875 of the lease where the server says nothing sensible.
+        // RFC 2131, section 4.4.5: 0.5 and 0.875 of the lease if the server gives no valid times.
         let duration = Int(seconds) * 1000
         let t2 = options.seconds(.rebindingTime).map { Int($0) * 1000 }.flatMap { $0 > 0 && $0 < duration ? $0 : nil }
         let latest = t2 ?? duration / 8 * 7
@@ -85,12 +85,12 @@ public struct Lease: Sendable, Hashable {
         self.expiry = expiry
     }
 
-    /// Whether it says the same of the pod's interface, whatever its times.
+    /// Whether it configures the pod's interface in the same way, regardless of its times.
     func configuresLike(_ other: Lease) -> Bool {
         address == other.address && gateway == other.gateway && routes == other.routes
     }
 
-    /// Classless routes, where there are any, stand for all others and for the router (RFC 3442).
+    /// If there are classless routes, they replace all other routes and the router (RFC 3442).
     private static func routes(_ options: [OptionCode: [UInt8]], _ router: IPAddress?) -> [Route] {
         let everywhere = CIDR(IPAddress(.v4, 0), 0)
         for code in [OptionCode.classlessRoutes, .microsoftClasslessRoutes] {
@@ -105,7 +105,7 @@ public struct Lease: Sendable, Hashable {
         return routes + (router.map { [Route(destination: everywhere, gateway: $0)] } ?? [])
     }
 
-    /// Prefix length, as many octets of the destination as count, gateway; and again.
+    /// A sequence of: prefix length, the significant octets of the destination, gateway.
     private static func classless(_ octets: [UInt8]) -> [Route]? {
         var rest = octets[...]
         var routes: [Route] = []
@@ -125,7 +125,7 @@ public struct Lease: Sendable, Hashable {
         return routes
     }
 
-    /// A network by its class (RFC 791); nil for what is none, the default route included (RFC 2132, section 5.8).
+    /// A network by its class (RFC 791); nil for an invalid one, including the default route (RFC 2132, section 5.8).
     private static func classful(_ address: IPAddress) -> CIDR? {
         guard !address.isUnspecified else { return nil }
         return switch address.value >> 24 {
@@ -136,7 +136,7 @@ public struct Lease: Sendable, Hashable {
         }
     }
 
-    /// A name in printable ASCII; servers are strangers.
+    /// A name in printable ASCII; servers are not trusted.
     private static func text(_ octets: [UInt8]) -> String? {
         let name = octets.prefix { $0 != 0 }
         return name.isEmpty || !name.allSatisfy { $0 > 0x20 && $0 < 0x7f } ? nil : String(decoding: name, as: UTF8.self)
@@ -148,7 +148,7 @@ extension [OptionCode: [UInt8]] {
         self[code].flatMap { IPAddress(bytes: $0) }.flatMap { $0.family == .v4 ? $0 : nil }
     }
 
-    /// As many whole ones as there are.
+    /// As many complete addresses as there are.
     func addresses(_ code: OptionCode) -> [IPAddress] {
         let octets = self[code] ?? []
         return stride(from: 0, to: octets.count / 4 * 4, by: 4).compactMap { IPAddress(bytes: octets[$0..<($0 + 4)]) }

@@ -3,15 +3,15 @@ internal import Files
 internal import JSON
 internal import Posix
 
-/// Where leases are kept over restarts of the daemon: a file each, named after its owner.
+/// Where leases are kept across restarts of the daemon: one file each, named after its owner.
 public struct LeaseDirectory: Sendable {
     let path: String
     private let bootID: String
     private static let maximumRecordSize = 65536
-    /// More leases than one daemon has.
+    /// More leases than a daemon ever has.
     private static let maximumRecords = 1 << 16
 
-    /// Beside the socket, so that daemons with sockets of their own have leases of their own.
+    /// Beside the socket, so that each daemon with its own socket has its own leases.
     public static func path(besideSocket socket: String) -> String {
         socket.hasSuffix(".sock") ? String(socket.dropLast(5)) : socket + ".leases"
     }
@@ -22,9 +22,9 @@ public struct LeaseDirectory: Sendable {
         do throws(PathError) { try Directory.make(path, mode: 0o700) } catch { throw error.errno }
     }
 
-    /// Keeps other daemons away, until the descriptor is closed.
+    /// Locks out other daemons until the descriptor is closed.
     ///
-    /// - Throws: `EAGAIN` where there is another.
+    /// - Throws: `EAGAIN` if another daemon holds the lock.
     func lock() throws(Errno) -> FileDescriptor {
         let directory = try open()
         try directory.lockExclusively(milliseconds: 0)
@@ -33,7 +33,7 @@ public struct LeaseDirectory: Sendable {
 
     private func open() throws(Errno) -> FileDescriptor { try FileDescriptor.open(path, [.directory, .noFollow]) }
 
-    /// Writes it down, whole or not at all.
+    /// Saves a lease atomically.
     func write(
         _ owner: AttachmentName, _ netns: String, _ identity: ClientIdentity, _ hardware: [UInt8], _ lease: Lease
     )
@@ -48,12 +48,12 @@ public struct LeaseDirectory: Sendable {
 
     func remove(_ owner: AttachmentName) { try? open().unlink(owner.fileName) }
 
-    /// Forgets an attachment's lease while no daemon is there to do it.
+    /// Removes an attachment's lease when no daemon is running to do it.
     public static func forget(_ owner: AttachmentName, in path: String) {
         try? FileDescriptor.open(path, [.directory, .noFollow]).unlink(owner.fileName)
     }
 
-    /// What an earlier daemon has left. Files that cannot be read, or are of an earlier boot, are removed.
+    /// The leases of an earlier daemon. Files that cannot be read, or are from an earlier boot, are removed.
     func records() throws(Errno) -> [(AttachmentName, LeaseRecord)] {
         let directory = try open()
         var records: [(AttachmentName, LeaseRecord)] = []

@@ -1,14 +1,14 @@
 public import Addresses
 public import Posix
 
-/// Who asks for a lease, and what for.
+/// The client that asks for a lease, and its options.
 public struct ClientIdentity: Sendable, Hashable {
     public let hardwareAddress: MACAddress
-    /// What the client says of itself in each message: options with their contents, the client identifier among them.
+    /// Options that the client includes in each message, with their contents, including the client identifier.
     public let provided: [OptionCode: [UInt8]]
-    /// What it wants to be told, in its order of preference.
+    /// Options that the client requests, in order of preference.
     public let requested: [OptionCode]
-    /// Whether servers are to broadcast their answers.
+    /// Whether to ask servers to broadcast their answers.
     public let wantsBroadcast: Bool
 
     public init(
@@ -21,19 +21,20 @@ public struct ClientIdentity: Sendable, Hashable {
     }
 }
 
-/// A client's life with one lease (RFC 2131, figure 5). Does nothing itself: it is told the time and what has come in, and
-/// answers what is to be done. Times are milliseconds of any one clock.
+/// The client's states for one lease (RFC 2131, figure 5). It has no side effects: it receives the time and incoming messages,
+/// and returns the actions to take. Times are milliseconds of any one clock.
 ///
-/// A lease that is lost is asked for again, but for the same address only: whoever runs the client has told others of it.
+/// After a lease is lost, it asks again, but only for the same address, because the client's user has already passed the address
+/// on.
 public struct LeaseMachine: Sendable {
     public enum State: Sendable, Hashable {
         case selecting
-        /// An offer was taken up.
+        /// An offer was accepted.
         case requesting(Lease)
         case bound(Lease)
-        /// T1 is over: the server is asked again.
+        /// T1 has passed: asks the server again.
         case renewing(Lease)
-        /// T2 is over: any server is asked.
+        /// T2 has passed: asks any server.
         case rebinding(Lease)
     }
 
@@ -43,14 +44,14 @@ public struct LeaseMachine: Sendable {
         case unicast(Message, Lease)
         /// Granted or prolonged.
         case gained(Lease)
-        /// The address must not be used from now on.
+        /// The address must no longer be used.
         case lost(Lease)
     }
 
     public private(set) var state = State.selecting
-    /// When ``timer(at:)`` is due.
+    /// When to call ``timer(at:)``.
     public private(set) var deadline: Int
-    /// What has last stood in the way.
+    /// The latest obstacle.
     public private(set) var problem = Failure(.inputOutput, "no DHCP server has answered")
     private let identity: ClientIdentity
     private let longestDelay: Int
@@ -60,13 +61,13 @@ public struct LeaseMachine: Sendable {
     private var attempts = 0
     private var random: UInt64
 
-    /// The first delay between sendings, and the least between renewals of a lease that is about to end.
+    /// The first delay between transmissions, and the shortest between renewals of a lease that is about to end.
     static let firstDelay = 2_000
     private static let leastRenewalDelay = 60_000
     private static let requestAttempts = 3
 
-    /// - Parameter lease: what an earlier run was granted; it is kept up then, and asked for again if it has ended.
-    /// - Parameter longestDelay: between two sendings while there is no lease; milliseconds.
+    /// - Parameter lease: granted in an earlier run; it is maintained, or requested again if it has ended.
+    /// - Parameter longestDelay: between two transmissions while there is no lease; milliseconds.
     public init(_ identity: ClientIdentity, lease: Lease? = nil, longestDelay: Int, seed: UInt64, at now: Int) {
         self.identity = identity
         self.longestDelay = max(longestDelay, 1)
@@ -80,7 +81,7 @@ public struct LeaseMachine: Sendable {
         }
     }
 
-    /// The lease that may be used now.
+    /// The lease that is currently valid.
     public var lease: Lease? {
         switch state {
         case .bound(let lease), .renewing(let lease), .rebinding(let lease): lease
@@ -88,10 +89,10 @@ public struct LeaseMachine: Sendable {
         }
     }
 
-    /// Whether answers are to be listened for.
+    /// Whether to listen for answers.
     public var isWaiting: Bool { if case .bound = state { false } else { true } }
 
-    /// What is due at ``deadline``. Right at any later time, too: a machine may have slept.
+    /// The actions due at ``deadline``. Also correct at any later time: a machine may have been suspended.
     public mutating func timer(at now: Int) -> [Action] {
         guard now >= deadline else { return [] }
         if let lease, now >= lease.expiry {
@@ -112,7 +113,7 @@ public struct LeaseMachine: Sendable {
         }
     }
 
-    /// What a message that has come in leads to. Those that are not for this client, or late, lead to nothing.
+    /// The actions for an incoming message. Messages for other clients, or late ones, cause none.
     public mutating func receive(_ message: Message, at now: Int) -> [Action] {
         guard message.isReply, message.transaction == transaction,
             message.hardwareAddress == identity.hardwareAddress
@@ -135,7 +136,7 @@ public struct LeaseMachine: Sendable {
         }
     }
 
-    /// Gives the lease back. There is nothing to be done with the machine after it.
+    /// Releases the lease. The machine must not be used after it.
     public mutating func release() -> [Action] {
         guard let lease else { return [] }
         newTransaction()
@@ -161,7 +162,7 @@ public struct LeaseMachine: Sendable {
         return [.broadcast(message)]
     }
 
-    /// Begins again, after a pause.
+    /// Starts again, after a pause.
     private mutating func again(at now: Int) -> [Action] {
         state = .selecting
         newTransaction()
@@ -194,7 +195,7 @@ public struct LeaseMachine: Sendable {
         return [.broadcast(message)]
     }
 
-    // MARK: - With one
+    // MARK: - With a lease
 
     private mutating func prolong(_ next: State, _ lease: Lease, until end: Int, at now: Int) -> [Action] {
         if state != next {
@@ -204,7 +205,7 @@ public struct LeaseMachine: Sendable {
         }
         var message = compose(.request, at: now)
         message.clientAddress = lease.address.address
-        // Half of what is left, but not too often (RFC 2131, section 4.4.5).
+        // Half of the remaining time, but not too often (RFC 2131, section 4.4.5).
         deadline = min(end, now + max((end - now) / 2, LeaseMachine.leastRenewalDelay))
         if case .rebinding = next { return [.broadcast(message)] }
         return [.unicast(message, lease)]
@@ -212,7 +213,7 @@ public struct LeaseMachine: Sendable {
 
     private mutating func take(_ message: Message, insteadOf present: Lease, at now: Int) -> [Action] {
         let lease: Lease
-        // From when it was asked for, so that ours never lasts longer than the server's.
+        // Counted from the request, so that our lease never ends after the server's.
         do throws(Failure) { lease = try Lease(message, since: began) } catch {
             problem = error
             return []
@@ -248,7 +249,7 @@ public struct LeaseMachine: Sendable {
         return message
     }
 
-    /// Doubles the pause with each sending, give or take a quarter, so that pods started together do not stay together.
+    /// Doubles the pause with each transmission, plus or minus a quarter, so that pods started together drift apart.
     private mutating func backOff(at now: Int) {
         let delay = min(LeaseMachine.firstDelay << min(attempts, 16), longestDelay)
         attempts += 1
@@ -270,7 +271,7 @@ public struct LeaseMachine: Sendable {
 extension Message {
     fileprivate func isFrom(_ server: IPAddress) -> Bool { options.address(.serverIdentifier) == server }
 
-    /// What the server says of why, for people.
+    /// The server's reason, for people.
     fileprivate var reason: String {
         let text = (options[.serverMessage] ?? []).filter { (0x20..<0x7f).contains($0) }
         return text.isEmpty ? "" : ": " + String(decoding: text.prefix(100), as: UTF8.self)

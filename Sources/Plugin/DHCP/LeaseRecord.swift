@@ -5,18 +5,18 @@ internal import JSON
 internal import Posix
 
 extension AttachmentName {
-    /// What servers know a lease's owner by: type 0, and the reference's text, so that either plugin is given the same address.
+    /// How servers identify a lease's owner: type 0 and the reference's text, so that either plugin gets the same address.
     var clientIdentifier: [UInt8] { [0] + Array("\(containerID)/\(network)/\(ifname)".utf8.prefix(254)) }
 }
 
-/// A lease as it is kept over restarts of the daemon.
+/// A lease as stored across restarts of the daemon.
 struct LeaseRecord: Sendable, Hashable {
     let netns: String
     let settings: ClientIdentity
-    /// Where the server, or the relay to it, is on the link; six octets.
+    /// The link-layer address of the server, or of the relay to it; six octets.
     let serverHardware: [UInt8]
     let lease: Lease
-    /// Of the boot whose clock the lease's times are of.
+    /// The boot whose clock the lease's times refer to.
     let bootID: String
 }
 

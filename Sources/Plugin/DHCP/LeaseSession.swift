@@ -3,34 +3,33 @@ internal import Attachments
 internal import CNI
 internal import Posix
 
-/// One attachment's lease, from the first question to the last: the machine that decides, and the interface on which it
-/// acts.
+/// One attachment's lease, from the first request to the last: the machine that decides, and the interface on which it acts.
 final class LeaseSession {
     let owner: AttachmentName
     let link: PodLink
     private(set) var identity: ClientIdentity
     private var machine: LeaseMachine
     private let directory: LeaseDirectory
-    /// Whether the address has been taken from the pod.
+    /// Whether the address has been removed from the pod.
     private var isWithdrawn = false
-    /// Milliseconds until which an answer is awaited with a lease in hand. The socket is closed then, as it holds the pod's
-    /// namespace, and the next sending may be hours away.
+    /// Until when to wait for an answer while holding a lease, in milliseconds. Then the socket is closed, because it keeps the
+    /// pod's namespace alive and the next transmission may be hours away.
     private var listensUntil = Int.max
     private static let answerTime = 3_000
-    /// Milliseconds at which whoever waits for the first lease is told that there is none; nil when nobody waits.
+    /// When to report failure to the caller that waits for the first lease, in milliseconds; nil if none waits.
     private(set) var limit: Int?
 
     enum Outcome {
         case ongoing
-        /// The first lease is there.
+        /// The first lease was granted.
         case granted(Lease)
-        /// Time is over for it.
+        /// The time for the first lease is over.
         case failed(Failure)
-        /// The pod is gone.
+        /// The pod no longer exists.
         case gone
     }
 
-    /// Begins to ask for a lease.
+    /// Starts asking for a lease.
     ///
     /// - Precondition: the link is open.
     init(
@@ -47,7 +46,7 @@ final class LeaseSession {
             at: now)
     }
 
-    /// Goes on with what an earlier daemon has left.
+    /// Resumes a lease of an earlier daemon.
     init(
         _ owner: AttachmentName, _ record: LeaseRecord, _ directory: LeaseDirectory, _ options: DaemonOptions,
         at now: Int
@@ -62,15 +61,15 @@ final class LeaseSession {
             at: now)
     }
 
-    /// The lease that may be used now.
+    /// The lease that is currently valid.
     var lease: Lease? { isWithdrawn ? nil : machine.lease }
 
     var problem: Failure { machine.problem }
 
-    /// When there is something to do next.
+    /// When to do something next.
     var deadline: Int { min(machine.deadline, limit ?? .max, listensUntil) }
 
-    /// Does what is due.
+    /// Handles what is due.
     func timer(at now: Int) -> Outcome {
         guard now >= deadline else { return .ongoing }
         if let limit, now >= limit { return .failed(machine.problem) }
@@ -80,11 +79,11 @@ final class LeaseSession {
         }
         guard now >= machine.deadline else { return .ongoing }
         if limit == nil {
-            // Anew each time: an open socket would not notice that the pod is gone.
+            // Reopened each time: an open socket would not notice that the pod is gone.
             link.close()
             switch presence {
             case .namespaceGone: return .gone
-            // Nobody will put the interface back that the lease was for.
+            // The lease's interface will not come back.
             case .interfaceMissing where machine.lease.map { now >= $0.expiry } ?? true: return .gone
             case .interfaceMissing, .present: break
             }
@@ -92,7 +91,7 @@ final class LeaseSession {
         return perform(machine.timer(at: now), at: now)
     }
 
-    /// Takes in what has come on the socket.
+    /// Handles messages that have arrived on the socket.
     func receive(at now: Int) -> Outcome {
         while machine.isWaiting, let message = link.receive() {
             let outcome = perform(machine.receive(message, at: now), at: now)
@@ -110,7 +109,7 @@ final class LeaseSession {
         }
     }
 
-    /// Gives the lease back, as far as that can be done, and forgets it.
+    /// Releases the lease, as far as possible, and forgets it.
     func release() {
         if machine.lease != nil, case .present = presence {
             Daemon.log("\(owner): releasing lease")
@@ -146,13 +145,13 @@ final class LeaseSession {
         return outcome
     }
 
-    /// What cannot be sent is sent again later, as if it had got lost on its way.
+    /// A message that cannot be sent is sent again later, as if it had been lost.
     private func send(
         _ message: Message, from source: IPAddress = Message.unspecified, to server: IPAddress? = nil
     ) {
         do throws(Errno) { try link.send(message, from: source, to: server) } catch {
             Daemon.log("\(owner): send on \(link.ifname) in \(link.netns): \(error)")
-            // A socket whose interface has gone hears nothing any more.
+            // A socket whose interface has gone receives nothing any more.
             if error == .noSuchDevice || error == .noSuchDeviceOrAddress { link.close() }
         }
     }

@@ -16,21 +16,21 @@ public struct Message: Sendable, Hashable {
 
     public let isReply: Bool
     public let transaction: UInt32
-    /// Seconds since the client began.
+    /// Seconds since the client started.
     public var seconds: UInt16 = 0
-    /// Whether answers are to be broadcast.
+    /// Whether to broadcast answers.
     public var wantsBroadcast = false
     /// `ciaddr`: the client's address, once it may use it.
     public var clientAddress = Message.unspecified
-    /// `yiaddr`: the address that the client is given.
+    /// `yiaddr`: the address offered to the client.
     public var offeredAddress = Message.unspecified
     public let hardwareAddress: MACAddress
-    /// By code; parts of one option that come apart are joined (RFC 3396).
+    /// By code; the parts of a split option are joined (RFC 3396).
     public var options: [OptionCode: [UInt8]]
 
     public static let unspecified = IPAddress(.v4, 0)
 
-    /// What a client sends.
+    /// A message from a client.
     init(_ kind: Kind, transaction: UInt32, from hardwareAddress: MACAddress) {
         isReply = false
         self.transaction = transaction
@@ -43,14 +43,14 @@ public struct Message: Sendable, Hashable {
 
 extension Message {
     private static let magic: [UInt8] = [99, 130, 83, 99]
-    /// Of the fixed part with the magic: 236 and 4 octets.
+    /// The fixed part with the magic: 236 and 4 octets.
     private static let headerSize = 240
-    /// Relays and servers of old take nothing shorter (RFC 1542, section 2.1).
+    /// Old relays and servers accept nothing shorter (RFC 1542, section 2.1).
     private static let minimumSize = 300
-    /// More than any server has reason to send; no Ethernet frame is longer.
+    /// More than any server needs to send; no Ethernet frame is longer.
     static let maximumSize = 9000
 
-    /// As it is sent, without IP and UDP headers.
+    /// The encoded message, without IP and UDP headers.
     public var encoded: [UInt8] {
         var octets: [UInt8] = [isReply ? 2 : 1, 1, 6, 0]
         octets += transaction.octets
@@ -60,7 +60,7 @@ extension Message {
         octets += hardwareAddress.bytes
         octets += [UInt8](repeating: 0, count: 10 + 64 + 128)  // rest of chaddr, server's name, boot file
         octets += Message.magic
-        // The type goes first: some servers look no further.
+        // The type goes first: some servers stop reading there.
         let order = { (code: OptionCode) in code == .messageType ? -1 : Int(code.rawValue) }
         for (code, value) in options.sorted(by: { order($0.key) < order($1.key) }) {
             var rest = value[...]
@@ -75,7 +75,7 @@ extension Message {
         return octets
     }
 
-    /// Reads the content of a UDP datagram; nil for what is no DHCP message of an Ethernet interface.
+    /// Reads the content of a UDP datagram; nil if it is not a DHCP message for an Ethernet interface.
     public init?(_ octets: [UInt8]) {
         guard (Message.headerSize...Message.maximumSize).contains(octets.count), [1, 2].contains(octets[0]),
             octets[1] == 1, octets[2] == 6, Array(octets[236..<240]) == Message.magic,
@@ -112,7 +112,7 @@ extension Message {
                 rest = rest.dropFirst(Int(length))
             }
         }
-        // Without an end: cut off, but what was read is whole.
+        // Without an end option the message was cut off, but the options read so far are complete.
         return options
     }
 }

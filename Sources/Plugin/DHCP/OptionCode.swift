@@ -27,7 +27,7 @@ public struct OptionCode: Sendable, Hashable, Comparable {
     public static let userClass = OptionCode(77)
     /// RFC 3442.
     public static let classlessRoutes = OptionCode(121)
-    /// The same before it had a number of its own.
+    /// The same under the number used before it had its own.
     public static let microsoftClasslessRoutes = OptionCode(249)
     public static let end = OptionCode(255)
 

@@ -3,14 +3,14 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// The pod's interface, as the daemon uses it: found by the path of its namespace each time that there is something to
-/// do, and held no longer, so that a namespace that its runtime gives up goes away.
+/// The pod's interface, as the daemon uses it. It is found by the path of its namespace each time it is needed, and not held
+/// longer, so that a namespace that the runtime gives up can end.
 final class PodLink {
-    /// With the daemon's prefix.
+    /// Including the daemon's prefix.
     let netns: String
     let ifname: String
     private(set) var hardwareAddress: MACAddress?
-    /// Where the server has answered from.
+    /// The link-layer address from which the server answered.
     var serverHardware: [UInt8] = []
     private var socket: FileDescriptor?
     private var index: UInt32 = 0
@@ -23,15 +23,16 @@ final class PodLink {
         self.ifname = ifname
     }
 
-    /// For poll(2); nil while nothing is awaited.
+    /// For poll(2); nil while no answer is expected.
     var descriptor: Int32? { socket?.rawValue }
 
     enum Presence { case present, interfaceMissing, namespaceGone }
 
-    /// Opens a socket on the interface, unless one is open.
+    /// Opens a socket on the interface unless one is open.
     ///
-    /// - Parameter settingUp: whether an interface that is down is set up; later on it is down because somebody wants it so.
-    /// - Parameter expected: the interface's MAC; another one is another pod's interface in a namespace of the same path.
+    /// - Parameter settingUp: whether to set up an interface that is down; later on it is down on purpose.
+    /// - Parameter expected: the interface's MAC; a different one belongs to another pod's interface in a namespace of the same
+    ///   path.
     func open(expecting expected: MACAddress? = nil, settingUp: Bool = false) throws(Failure) -> Presence {
         guard socket == nil else { return .present }
         let namespace: NetworkNamespace
@@ -60,7 +61,7 @@ final class PodLink {
 
     func close() { socket = nil }
 
-    /// Sends a message; what comes of it shows by an answer or none.
+    /// Sends a message; whether it arrived shows only by the answer.
     func send(_ message: Message, from source: IPAddress = Message.unspecified, to server: IPAddress? = nil)
         throws(Errno)
     {
@@ -74,9 +75,9 @@ final class PodLink {
         }
     }
 
-    /// The next message that has come in; nil when there is none.
+    /// The next received message; nil if there is none.
     func receive() -> Message? {
-        // Broadcasts of others' messages are passed over, but not for ever.
+        // Skips broadcasts to others, but only up to a limit.
         for _ in 0..<64 {
             guard let (packet, source) = try? socket?.receivePacket(atMost: Message.maximumSize) else { return nil }
             if let message = Datagram.content(of: packet).flatMap({ Message($0) }), message.isReply,
@@ -89,7 +90,7 @@ final class PodLink {
         return nil
     }
 
-    /// Takes the lease's address from the interface, and with it the routes: it may be another's by now.
+    /// Removes the lease's address from the interface, and its routes with it, because it may belong to another host by now.
     func withdraw(_ lease: Lease) throws(Failure) {
         try inside { route throws(Failure) in
             do throws(Failure) {
@@ -100,7 +101,7 @@ final class PodLink {
         }
     }
 
-    /// Gives the address back, with the lease's routes.
+    /// Restores the address and the lease's routes.
     func restore(_ lease: Lease) throws(Failure) {
         try inside { route throws(Failure) in
             let address = lease.address
@@ -129,7 +130,7 @@ final class PodLink {
         }
     }
 
-    /// Lets in UDP to port 68 that is no later fragment, so that the pod's own traffic does not wake the daemon.
+    /// Accepts only UDP to port 68, and no later fragments, so that the pod's own traffic does not wake the daemon.
     private static let filter = [
         FilterInstruction(0x30, 9),  // ldb: the protocol
         FilterInstruction(0x15, 17, whenFalse: 6),  // jeq: UDP

@@ -2,8 +2,8 @@ internal import Addresses
 internal import CNI
 internal import Posix
 
-/// What is said on the daemon's socket: remote procedure calls of Go's net/rpc, as the reference's plugin and daemon speak
-/// it. A line of HTTP and its answer, and then gob values: a header and arguments there, a header and a reply back.
+/// The protocol on the daemon's socket: remote procedure calls of Go's net/rpc, as in the reference's plugin and daemon. First a
+/// line of HTTP and its answer, then gob values: a header and arguments in a request, a header and a reply in the answer.
 enum RPC {
     static let greeting = Array("CONNECT /_goRPC_ HTTP/1.0\n\n".utf8)
     static let welcome = Array("HTTP/1.0 200 Connected to Go RPC\n\n".utf8)
@@ -15,12 +15,12 @@ enum RPC {
     enum Method: String {
         case allocate = "DHCP.Allocate"
         case release = "DHCP.Release"
-        // What the reference's daemon does not have.
+        // A method that the reference's daemon lacks.
         case check = "Swiftlet.Check"
         case collectGarbage = "Swiftlet.CollectGarbage"
         case status = "Swiftlet.Status"
 
-        /// Whether the answer is a result; else it is empty.
+        /// Whether the answer is a result; otherwise it is empty.
         var hasResult: Bool { self == .allocate || self == .check }
     }
 
@@ -44,9 +44,9 @@ enum RPC {
             "DNS": .structure(id: 75, "DNS", ["Nameservers": .list(id: 76, .string), "Domain": .string]),
         ])
 
-    /// Takes what comes before the first value off the front.
+    /// Removes everything before the first value from the received octets.
     ///
-    /// - Returns: its first line; nil when there is not all of it yet.
+    /// - Returns: its first line; nil if it is not complete yet.
     static func takeGreeting(_ received: inout [UInt8]) throws(Failure) -> String? {
         let lineFeed = UInt8(ascii: "\n")
         var start = 0
@@ -63,7 +63,7 @@ enum RPC {
     }
 }
 
-/// What a plugin tells the daemon: its environment, and the configuration as it came in.
+/// What a plugin sends to the daemon: its environment, and the unchanged configuration.
 public struct CallArguments: Sendable, Hashable {
     public var containerID = ""
     public var netns = ""
@@ -98,7 +98,7 @@ extension CallArguments {
 extension GobValue {
     static func text(_ text: String) -> GobValue { .bytes(Array(text.utf8)) }
 
-    /// A structure without the fields that are empty.
+    /// A structure without its empty fields.
     static func fields(_ fields: [String: GobValue]) -> GobValue {
         .structure(
             fields.filter { field in
@@ -133,7 +133,7 @@ extension CNIResult {
         ])
     }
 
-    /// Reads what a daemon, ours or the reference's, has answered.
+    /// Reads the answer of a daemon, ours or the reference's.
     init(_ value: GobValue) throws(Failure) {
         self.init()
         for ip in value["IPs"]?.elements ?? [] {
@@ -159,14 +159,14 @@ extension CIDR {
     fileprivate init?(_ value: GobValue?) {
         guard let address = IPAddress(gob: value?["IP"]), let mask = IPAddress(bytes: value?["Mask"]?.octets ?? [])
         else { return nil }
-        // Go may hold an IPv4 mask in sixteen octets, too.
+        // Go may store an IPv4 mask in sixteen octets.
         let ones = mask.bytes.suffix(address.family.byteWidth).reduce(0) { $0 + $1.nonzeroBitCount }
         self.init(address, ones)
     }
 }
 
 extension IPAddress {
-    /// An address in four or sixteen octets; an IPv4 one may be in sixteen, as Go has it.
+    /// An address in four or sixteen octets; Go may store an IPv4 address in sixteen.
     fileprivate init?(gob value: GobValue?) {
         let octets = value?.octets ?? []
         let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255]

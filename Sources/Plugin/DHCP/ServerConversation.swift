@@ -1,9 +1,9 @@
 internal import CNI
 internal import Posix
 
-/// The daemon's side of one connection, without the connection: octets in, calls out, answers back to octets.
+/// The daemon's side of one connection, without I/O: octets in, calls out, answers back to octets.
 struct ServerConversation: Sendable {
-    /// One call; its number comes back with the answer.
+    /// One call; its answer returns its number.
     struct Call: Sendable {
         let method: String
         let number: UInt64
@@ -16,10 +16,10 @@ struct ServerConversation: Sendable {
     private var decoder = GobDecoder()
     private var encoder = GobEncoder()
 
-    /// Whether something was begun that has not been completed yet.
+    /// Whether something has begun and is not complete yet.
     var isMidway: Bool { !isGreeted || header != nil || !received.isEmpty }
 
-    /// - Returns: the calls that are complete now, and what is to be sent before any answer.
+    /// - Returns: the calls that are now complete, and what to send before any answer.
     mutating func receive(_ octets: [UInt8]) throws(Failure) -> (calls: [Call], output: [UInt8]) {
         received += octets
         var output: [UInt8] = []

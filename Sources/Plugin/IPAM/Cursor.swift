@@ -1,9 +1,9 @@
 internal import Addresses
 internal import Posix
 
-/// Where a range set's search goes on: the file in which the reference plugin, too, keeps the address handed out last.
+/// Where a range set's search continues: the file in which the reference plugin also keeps the address handed out last.
 ///
-/// A cursor that is lost or wrong costs a longer search, no more.
+/// A lost or wrong cursor only makes a search longer.
 struct Cursor: Sendable, Hashable {
     private let name: String
     private let size: Int

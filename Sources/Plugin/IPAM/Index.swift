@@ -2,23 +2,23 @@ internal import Addresses
 internal import Attachments
 internal import Posix
 
-/// Finds an owner's reservations without reading anybody else's: a directory of symbolic links, one for each unit.
+/// Finds an owner's reservations without reading those of others: a directory of symbolic links, one for each unit.
 ///
-/// The link `<owner's key>.<slot>` points to the reservation's file; an owner's slots are numbered from 0 without a
-/// gap. The reference plugin reads through the links, and so removes an owner's links with its reservations. There is
-/// an index for each boot of the machine. A link is a hint: who follows it looks at what the file says.
+/// The link `<owner's key>.<slot>` points to the reservation's file; an owner's slots are numbered from 0 without a gap. The
+/// reference plugin reads through the links, so it removes an owner's links together with its reservations. Each boot of the
+/// machine has its own index. A link is only a hint: the reader must check the file's content.
 struct Index: ~Copyable {
     static let prefix = ".swiftlet."
 
     let descriptor: FileDescriptor
     let path: String
 
-    /// Nobody has more reservations of one network than this.
+    /// The most reservations of one owner in one network.
     private static let maximumSlots = 4096
 
     static func name(bootID: String) -> String { prefix + bootID }
 
-    /// Nil when this boot has none yet.
+    /// Nil if this boot has none yet.
     static func open(_ name: String, in directory: borrowing ReservationDirectory) throws(Failure) -> Index? {
         let path = "\(directory.path)/\(name)"
         do throws(Errno) {
@@ -34,7 +34,7 @@ struct Index: ~Copyable {
 
     private static func target(_ unit: CIDR) -> String { "../\(unit.reservationName)" }
 
-    /// The unit that an entry points to; nil when it is no entry of ours.
+    /// The unit that an entry points to; nil if it is not one of our entries.
     private func unit(at entry: String) throws(Errno) -> CIDR? {
         do throws(Errno) {
             let target = try descriptor.readSymbolicLink(entry)
@@ -42,7 +42,7 @@ struct Index: ~Copyable {
         } catch .invalidArgument { return nil }
     }
 
-    /// What an owner's slots point to, from slot 0 upwards.
+    /// The targets of an owner's slots, from slot 0 upwards.
     func entries(of owner: Attachment) throws(Failure) -> [CIDR?] {
         let key = owner.key
         var units: [CIDR?] = []
@@ -56,7 +56,7 @@ struct Index: ~Copyable {
         return units
     }
 
-    /// What all entries point to.
+    /// The targets of all entries.
     func units() throws(Failure) -> [CIDR] {
         try storing("list \(path)") { () throws(Errno) in
             try descriptor.names(limit: ReservationDirectory.maximumNames).compactMap { (try? unit(at: $0)) ?? nil }
@@ -70,7 +70,7 @@ struct Index: ~Copyable {
         }
     }
 
-    /// Removes an owner's slots, the highest first, so that a kill leaves no gap.
+    /// Removes an owner's slots, the highest first, so that a kill in between leaves no gap.
     func remove(_ slots: Range<Int>, of owner: Attachment) throws(Failure) {
         let key = slots.isEmpty ? "" : owner.key
         for slot in slots.reversed() {
@@ -87,7 +87,7 @@ struct Index: ~Copyable {
 
     func setModificationTime(_ time: Timestamp) throws(Errno) { try descriptor.setModificationTime(time) }
 
-    /// Makes the index say what `owners` says, leaving alone what is right already.
+    /// Makes the index match `owners`, without touching correct entries.
     func rebuild(from owners: [Attachment: [CIDR]]) throws(Errno) {
         var present: [String: [String: String]] = [:]
         for name in try descriptor.names(limit: ReservationDirectory.maximumNames) {
@@ -109,10 +109,10 @@ struct Index: ~Copyable {
         for name in present.values.joined().map({ $0.key }) { try descriptor.unlink(name) }
     }
 
-    /// Frees what the index knows, as its owners ended with their boot, and empties it.
+    /// Frees the reservations in the index, because their owners ended with their boot, and empties the index.
     ///
-    /// A reservation whose content is another owner's by now stays, and so does an entry whose reservation could not
-    /// be removed, or which is no entry.
+    /// A reservation whose file now names another owner stays. So does an entry whose reservation could not be removed, or that
+    /// is not an entry.
     func retire(_ directory: borrowing ReservationDirectory) throws(Errno) {
         for name in try descriptor.names(limit: ReservationDirectory.maximumNames) {
             if let unit = (try? self.unit(at: name)) ?? nil, case .owner(let owner) = try directory.holder(of: unit),

@@ -2,11 +2,11 @@ public import Addresses
 public import Attachments
 public import Posix
 
-/// A file of the store, as it stands there.
+/// A reservation as its file states it.
 public struct Reservation: Sendable, Hashable {
-    /// A single address (with the prefix length of an address) or a block.
+    /// A single address (with the full prefix length) or a block.
     public let unit: CIDR
-    /// Nil when the file says nothing of an owner; such a file is removed when next everything is read.
+    /// Nil if the file names no owner; such a file is removed when everything is next read.
     public let owner: Attachment?
 
     public init(unit: CIDR, owner: Attachment?) {
@@ -15,12 +15,12 @@ public struct Reservation: Sendable, Hashable {
     }
 }
 
-/// A reservation with what else its file tells.
+/// A reservation with further details of its file.
 public struct ListedReservation: Sendable, Hashable {
     public let reservation: Reservation
     /// When it was made.
     public let time: Timestamp
-    /// Whether it was made before the machine was last started: the next change of the store frees it.
+    /// Whether it was made before the last start of the machine: the next change of the store frees it.
     public let isOfEarlierBoot: Bool
 
     public init(_ reservation: Reservation, time: Timestamp, isOfEarlierBoot: Bool = false) {
@@ -32,16 +32,16 @@ public struct ListedReservation: Sendable, Hashable {
 
 /// How much of a range set is in use.
 public struct Usage: Sendable, Hashable {
-    /// Addresses or blocks that are taken.
+    /// Addresses or blocks that are in use.
     public let used: UInt128
-    /// Addresses or blocks that can be handed out; `UInt128.max` stands for more as well.
+    /// Addresses or blocks that can be handed out; `UInt128.max` also stands for one more than that.
     public let total: UInt128
 }
 
-// Looking takes no lock, makes nothing and changes nothing, so it works on a read-only file system and never waits.
+// Inspection takes no lock and changes nothing, so it works on a read-only file system and never waits.
 extension Store {
-    /// The addresses and blocks that an owner has: those under its own name or else, from old releases of the reference
-    /// plugin, under the container's.
+    /// An owner's addresses and blocks: those under its own name, or else those that old releases of the reference plugin
+    /// recorded under the container's.
     public func reservations(of owner: Attachment) throws(Failure) -> [CIDR] {
         try checkNames()
         guard let directory = try ReservationDirectory.open(path) else { return [] }
@@ -56,7 +56,7 @@ extension Store {
         return []
     }
 
-    /// Where to look: into the index if it is right, else everywhere.
+    /// The candidates: from the index if it is valid, else all units.
     private func candidates(
         of owner: Attachment, in directory: borrowing ReservationDirectory
     ) throws(Failure) -> [CIDR] {
@@ -90,7 +90,7 @@ extension Store {
         let stale = try unitsOfEarlierBoots(in: directory)
         var listed: [ListedReservation] = []
         for reservation in all {
-            // One that is freed at this moment is none any more.
+            // It may have been freed just now.
             guard let status = try? directory.descriptor.status(of: reservation.unit.reservationName) else { continue }
             listed.append(
                 ListedReservation(
@@ -99,7 +99,7 @@ extension Store {
         return listed
     }
 
-    /// What the indexes of earlier boots know, until the first session of this one frees it.
+    /// The units in indexes of earlier boots, which the first session of this boot frees.
     private func unitsOfEarlierBoots(in directory: borrowing ReservationDirectory) throws(Failure) -> Set<CIDR> {
         let own = Index.name(bootID: bootID)
         let indexes = try directory.names().filter { $0.hasPrefix(Index.prefix) }
@@ -118,7 +118,7 @@ extension Store {
 
     /// Whether one of the sets has nothing left, so that a reservation from all of them would fail.
     ///
-    /// As a rule this looks at a single name; only a set that is nearly full has the directory listed.
+    /// Usually this looks at a single name; it lists the directory only if a set is nearly full.
     public func isFull(_ sets: [RangeSet]) throws(Failure) -> Bool {
         try checkNames()
         guard let directory = try ReservationDirectory.open(path) else { return sets.contains { $0.capacity == 0 } }
@@ -143,7 +143,7 @@ extension Store {
         let units = try directory.units()
         let family = set.pools[0].subnet.family
         if set.firstFree(after: last, avoiding: TakenRanges(units, family: family)) != nil { return true }
-        // A reservation would take over what is nobody's.
+        // A reservation would take over a unit without an owner.
         let owned = units.filter { $0.family == family && (try? directory.holder(of: $0)) != .nobody }
         return owned.count < units.count
             && set.firstFree(after: last, avoiding: TakenRanges(owned, family: family)) != nil
@@ -151,7 +151,7 @@ extension Store {
 }
 
 extension RangeSet {
-    /// How much of it is in use when these addresses and blocks are reserved.
+    /// How much of the set is in use if these addresses and blocks are reserved.
     public func usage(_ units: [CIDR]) -> Usage {
         Usage(used: used(TakenRanges(units, family: pools[0].subnet.family)), total: capacity)
     }

@@ -1,7 +1,7 @@
 internal import Attachments
 
-// Who holds a reservation: an attachment, as the network is the store's. A reservation's file names it as the reference plugin
-// does; old releases of that wrote the container's ID alone.
+// The owner of a reservation: an attachment, because the store belongs to a network. A reservation's file names it in the
+// reference plugin's format; old releases of that plugin wrote only the container's ID.
 
 extension Attachment {
     /// The most that a reservation file may hold, in octets.
@@ -10,13 +10,13 @@ extension Attachment {
     /// A reservation file's content, as the reference plugin writes it.
     var record: [UInt8] { Array((ifname.isEmpty ? containerID : "\(containerID)\r\n\(ifname)").utf8) }
 
-    /// The same as old releases wrote it: without the interface.
+    /// The owner as old releases wrote it: without the interface.
     var legacy: Attachment { Attachment(containerID: containerID, ifname: "") }
 
-    /// Reads a reservation file's content; white space around it does not count.
+    /// Reads a reservation file's content, ignoring surrounding white space.
     ///
-    /// Nil when it cannot be anybody's: empty, over `maximumRecordSize`, more than two lines, or not text, such as the
-    /// zeros that some file systems leave after a power failure.
+    /// Nil if it cannot name an owner: empty, over `maximumRecordSize`, more than two lines, or not text, such as the zeros that
+    /// some file systems leave after a power failure.
     init?(record: [UInt8]) {
         let isSpace = { (octet: UInt8) in octet == 0x20 || (0x09...0x0d).contains(octet) }
         guard record.count <= Attachment.maximumRecordSize, let start = record.firstIndex(where: { !isSpace($0) }),
@@ -33,7 +33,7 @@ extension Attachment {
         self.init(containerID: containerID, ifname: ifname)
     }
 
-    /// Whether a reservation for it will be found again: its record reads back as the same.
+    /// Whether its reservation can be found again: its record reads back as the same owner.
     var isRecordable: Bool { !ifname.isEmpty && Attachment(record: record) == self }
 
     /// Its name in the index: the 128-bit FNV-1a hash of the record, 32 hexadecimal digits.

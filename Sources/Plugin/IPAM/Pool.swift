@@ -3,22 +3,22 @@ public import Posix
 
 /// Part of a subnet, from which single addresses or whole blocks are handed out.
 ///
-/// What is handed out at a time, an address or a block, is a *unit*. Units are numbered from 0 upwards.
+/// An address or block that is handed out as a whole is a *unit*. Units are numbered from 0 upwards.
 public struct Pool: Sendable, Hashable {
     public let subnet: CIDR
-    /// The first and the last address that may be handed out, or that may lie in a block which is.
+    /// The first and the last address that may be handed out, or be part of a block that is.
     public let range: AddressRange
-    /// Never handed out. A pool of blocks has none unless it was given one.
+    /// Never handed out. A pool of blocks has one only if it was specified.
     public let gateway: IPAddress?
-    /// The prefix length of the blocks; nil when single addresses are handed out.
+    /// The prefix length of the blocks; nil if single addresses are handed out.
     public let blockLength: Int?
-    /// How many units there are, those with a gateway included.
+    /// The number of units, including those with a gateway.
     let unitCount: UInt128
     /// The lowest address of unit 0.
     private let firstUnit: UInt128
 
-    /// Fills in what is missing: for addresses, as the reference plugin does, from the subnet's second address (which
-    /// is also the gateway) to its last (IPv4: the last but one); for blocks, the whole subnet and no gateway.
+    /// Fills in missing values. For addresses, as in the reference plugin: from the subnet's second address (which is also the
+    /// gateway) to its last (IPv4: the last but one). For blocks: the whole subnet and no gateway.
     ///
     /// - Parameter blockLength: from the subnet's prefix length to the family's width.
     public init(
@@ -91,14 +91,14 @@ public struct Pool: Sendable, Hashable {
         return CIDR(IPAddress(subnet.family, firstUnit + number << unitBits), unitLength)
     }
 
-    /// The number of the unit that `address` lies in.
+    /// The number of the unit that contains `address`.
     func number(of address: IPAddress) -> UInt128? {
         guard address.family == subnet.family, address.value >= firstUnit else { return nil }
         let number = (address.value - firstUnit) >> unitBits
         return number < unitCount ? number : nil
     }
 
-    /// The numbers of the units that share addresses with `other`.
+    /// The numbers of the units that overlap `other`.
     func numbers(overlapping other: AddressRange) -> ClosedRange<UInt128>? {
         let whole = AddressRange(unit(0).first, unit(unitCount - 1).last)
         guard whole.overlaps(other) else { return nil }
@@ -107,7 +107,7 @@ public struct Pool: Sendable, Hashable {
         return lower...upper
     }
 
-    /// What whoever asked for an address gets when it is this unit.
+    /// What the requester gets for this unit.
     func allocation(of unit: CIDR) -> Allocation {
         let address = blockLength == nil ? CIDR(unit.address, subnet.prefixLength) : unit
         return Allocation(address: address, gateway: gateway)

@@ -1,11 +1,11 @@
 internal import Addresses
 public import Posix
 
-/// Pools of one address family; whoever asks gets one unit of it, from the first pool that has one left.
+/// Pools of one address family. A request gets one unit, from the first pool that has one left.
 public struct RangeSet: Sendable, Hashable, CustomStringConvertible {
     public let pools: [Pool]
 
-    /// - Throws: when there is no pool, or pools of both families, or two that overlap.
+    /// - Throws: if there is no pool, or pools of both families, or two that overlap.
     public init(_ pools: [Pool]) throws(Failure) {
         guard let family = pools.first?.subnet.family else { throw Failure(.invalidConfiguration, "empty range set") }
         guard pools.allSatisfy({ $0.subnet.family == family }) else {
@@ -22,7 +22,7 @@ public struct RangeSet: Sendable, Hashable, CustomStringConvertible {
     /// Each pool's range, separated by commas.
     public var description: String { pools.map { $0.range.description }.joined(separator: ",") }
 
-    /// Refuses sets that share addresses: one owner would get the same address from either.
+    /// Refuses sets that overlap: one owner would get the same address from either.
     public static func validate(_ sets: [RangeSet]) throws(Failure) {
         guard !sets.isEmpty else { throw Failure(.invalidConfiguration, "no IP ranges specified") }
         for (position, set) in sets.enumerated() {
@@ -36,12 +36,12 @@ public struct RangeSet: Sendable, Hashable, CustomStringConvertible {
         pools.contains { pool in other.pools.contains { $0.range.overlaps(pool.range) } }
     }
 
-    /// Whether one of the set's gateways lies in the unit. Not only its own pool's: two pools may share a subnet.
+    /// Whether the unit contains one of the set's gateways. Not only its own pool's: two pools may share a subnet.
     func holdsGateway(_ unit: CIDR) -> Bool {
         pools.contains { pool in pool.gateway.map(unit.contains) ?? false }
     }
 
-    /// The unit in which an address lies.
+    /// The unit that contains an address.
     func place(of address: IPAddress) -> Place? {
         for (position, pool) in pools.enumerated() {
             if let number = pool.number(of: address) { return Place(pool: position, number: number) }
@@ -51,7 +51,7 @@ public struct RangeSet: Sendable, Hashable, CustomStringConvertible {
 
     func unit(at place: Place) -> CIDR { pools[place.pool].unit(place.number) }
 
-    /// All of the set in the order of the search: from behind the unit handed out last, once around.
+    /// The whole set in search order: starting after the unit handed out last, once around.
     func stretches(after last: IPAddress?) -> [Stretch] {
         let start = last.flatMap { place(of: $0) }.map { ($0.pool, $0.number + 1) } ?? (0, 0)
         var stretches: [Stretch] = []
@@ -71,7 +71,7 @@ struct Place: Sendable, Hashable {
     let number: UInt128
 }
 
-/// Neighbouring units of one pool.
+/// Consecutive units of one pool.
 struct Stretch: Sendable, Hashable {
     let pool: Int
     let lower: UInt128

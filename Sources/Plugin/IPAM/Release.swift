@@ -3,13 +3,13 @@ internal import Attachments
 internal import Posix
 
 extension Session {
-    /// Frees all that an owner has, or, if that is nothing, what an old release of the reference plugin wrote for its
+    /// Frees all reservations of an owner or, if it has none, those that an old release of the reference plugin wrote for its
     /// container.
     mutating func release(_ owner: Attachment, hints: [IPAddress]) throws(Failure) {
         if try free(owner, hints: hints).isEmpty { _ = try free(owner.legacy, hints: hints) }
     }
 
-    /// Frees all that just this owner has, going on past errors; the first of them is thrown at the end.
+    /// Frees all reservations of exactly this owner, continuing after errors; the first error is thrown at the end.
     mutating func free(_ owner: Attachment, hints: [IPAddress] = []) throws(Failure) -> [CIDR] {
         var (slots, units) = try candidates(of: owner)
         for hint in hints.map(CIDR.host) where !units.contains(hint) { units.append(hint) }
@@ -33,7 +33,7 @@ extension Session {
         return freed
     }
 
-    /// Frees all that belongs to none of `kept`, going on past errors; all of them are thrown together at the end.
+    /// Frees all reservations whose owner is not in `kept`, continuing after errors; all errors are thrown together at the end.
     mutating func collectGarbage(keeping kept: Set<Attachment>) throws(Failure) -> [Reservation] {
         if owners == nil { try recover() }
         let containers = Set(kept.map { $0.containerID })

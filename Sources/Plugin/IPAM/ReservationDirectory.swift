@@ -3,15 +3,15 @@ internal import Attachments
 internal import Files
 internal import Posix
 
-/// The directory of one network as the reference plugin lays it out: a file for each unit, named by its address.
+/// The directory of one network in the reference plugin's layout: a file for each unit, named by its address.
 struct ReservationDirectory: ~Copyable {
     let path: String
     let descriptor: FileDescriptor
 
-    /// More names than this are an error, not a reason to take the memory.
+    /// More names are an error, so as not to use unbounded memory.
     static let maximumNames = 1 << 22
 
-    /// Nil when it does not exist.
+    /// Nil if it does not exist.
     static func open(_ path: String) throws(Failure) -> ReservationDirectory? {
         do throws(Errno) {
             return ReservationDirectory(path: path, descriptor: try .open(path, [.directory, .noFollow]))
@@ -22,7 +22,7 @@ struct ReservationDirectory: ~Copyable {
         }
     }
 
-    /// Opens it, and makes it and what is above it first if need be.
+    /// Opens it, and creates it and its parents first if necessary.
     static func create(_ path: String) throws(Failure) -> ReservationDirectory {
         if let directory = try open(path) { return directory }
         do throws(PathError) { try Directory.make(path) } catch {
@@ -34,9 +34,9 @@ struct ReservationDirectory: ~Copyable {
         return directory
     }
 
-    /// Takes the lock that all who change the directory take, the reference plugin included.
+    /// Takes the lock that everyone takes to change the directory, including the reference plugin.
     ///
-    /// - Returns: nil when the lock file has been deleted while we waited for it, perhaps with the whole directory.
+    /// - Returns: nil if the lock file was deleted while we waited, perhaps with the whole directory.
     func lock(milliseconds: UInt32) throws(Failure) -> FileDescriptor? {
         let lock = try storing("open \(path)/lock") { () throws(Errno) in
             try descriptor.open("lock", [.create, .noFollow, .nonBlocking])
@@ -64,11 +64,11 @@ struct ReservationDirectory: ~Copyable {
     /// Who holds a unit.
     enum Holder: Sendable, Hashable {
         case owner(Attachment)
-        /// The file's content is nobody's: its writer was killed, or the power failed.
+        /// The file names no owner: its writer was killed, or the power failed.
         case nobody
         /// There is no file.
         case none
-        /// Not a file that a reservation could be in, such as a symbolic link; taken for all that we know.
+        /// Not a possible reservation file, such as a symbolic link; we treat it as taken.
         case stranger
     }
 
@@ -88,7 +88,7 @@ struct ReservationDirectory: ~Copyable {
         }
     }
 
-    /// The census, when this directory's seal and the index's, whose time is given, are the same and whole.
+    /// The census, if this directory's seal and the index's (whose time is given) are equal and intact.
     func census(sealedAt time: Timestamp) -> Census? {
         guard let census = Seal.census(at: time), (try? descriptor.status().modified) == time else { return nil }
         return census
@@ -103,7 +103,7 @@ struct ReservationDirectory: ~Copyable {
 
     /// Writes a reservation; a failure leaves none.
     ///
-    /// - Throws: `EEXIST` when there is one.
+    /// - Throws: `EEXIST` if the unit has one.
     func create(_ unit: CIDR, for owner: Attachment) throws(Errno) {
         let file = try descriptor.open(unit.reservationName, [.writeOnly, .create, .exclusive, .noFollow])
         do throws(Errno) { try file.writeAll(owner.record) } catch {
@@ -112,14 +112,14 @@ struct ReservationDirectory: ~Copyable {
         }
     }
 
-    /// Removes a reservation; one that is not there is no error.
+    /// Removes a reservation; a missing one is not an error.
     func remove(_ unit: CIDR) throws(Errno) {
         do throws(Errno) { try descriptor.unlink(unit.reservationName) } catch .noSuchFile {}
     }
 }
 
 extension CIDR {
-    /// The name of a unit's file: the address, and for a block its length behind a `_`, as a name cannot hold a `/`.
+    /// The name of a unit's file: the address, and for a block `_` and its length, because a file name cannot contain a `/`.
     var reservationName: String { hostBits == 0 ? address.description : "\(address)_\(prefixLength)" }
 
     init?(reservationName name: String) {
@@ -133,7 +133,7 @@ extension CIDR {
         } else {
             self.init(address, address.family.bitWidth)
         }
-        // There is one way only to write a unit's name; an IPv4 address has no other.
+        // A unit has exactly one file name; an IPv4 address has no other.
         guard isNetwork, family == .v4 && hostBits == 0 || reservationName == name else { return nil }
     }
 }

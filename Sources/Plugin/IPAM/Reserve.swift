@@ -5,7 +5,7 @@ internal import Posix
 extension Session {
     /// Reserves one unit of each set, or none at all.
     ///
-    /// - Parameter wishes: for each set, the address that its unit shall contain, or nil.
+    /// - Parameter wishes: for each set, the address that its unit must contain, or nil.
     mutating func reserve(
         _ owner: Attachment, from sets: [RangeSet], wishes: [IPAddress?]
     ) throws(Failure) -> [Allocation] {
@@ -39,7 +39,7 @@ extension Session {
         return allocations
     }
 
-    /// Entries without a reservation of the owner's are leftovers, and make room.
+    /// Entries without a reservation by the owner are leftovers and are removed.
     private mutating func refuseDuplicate(of owner: Attachment) throws(Failure) {
         for name in [owner, owner.legacy] {
             let (slots, units) = try candidates(of: name)
@@ -55,7 +55,7 @@ extension Session {
         }
     }
 
-    /// The unit that somebody asked for.
+    /// Reserves the requested unit.
     private mutating func take(
         _ address: IPAddress, from set: RangeSet, for owner: Attachment, slot: Int
     ) throws(Failure) -> CIDR {
@@ -71,7 +71,7 @@ extension Session {
             guard taken.firstOverlap(with: unit) == nil else { throw unavailable }
         }
         if try take(unit, for: owner, slot: slot) { return unit }
-        // What is nobody's has been removed only if everything had to be read.
+        // Units without an owner have been removed only if everything had to be read.
         if try isNobodys(unit) {
             try recover()
             if try take(unit, for: owner, slot: slot) { return unit }
@@ -85,7 +85,7 @@ extension Session {
         }
     }
 
-    /// So many names are tried before the directory is listed.
+    /// How many names to try before listing the directory.
     static let maximumProbes = 64
 
     private mutating func takeFree(
@@ -107,15 +107,15 @@ extension Session {
                     .tryAgainLater,
                     "reserve \(unit) in \(directory.path): somebody who does not hold the lock was faster; try again")
             }
-            // The last resort, once: files that are nobody's.
+            // The last resort, tried once: files without an owner.
             guard owners == nil else { break }
             try recover()
         }
         throw Failure.exhausted("no IP addresses available in range set: \(set)")
     }
 
-    /// Makes the index entry and then the file: after a power failure that has lost the later of the two, nothing is
-    /// reserved that the next boot would not free.
+    /// Makes the index entry and then the file. If a power failure loses the later one, everything that is still reserved will be
+    /// freed by the next boot.
     ///
     /// - Returns: whether the unit was free.
     private mutating func take(_ unit: CIDR, for owner: Attachment, slot: Int) throws(Failure) -> Bool {
@@ -133,7 +133,7 @@ extension Session {
         return true
     }
 
-    /// Takes back what was reserved before something failed. What cannot be taken back stays in the index, for DEL.
+    /// Frees what was reserved before an error. What cannot be freed stays in the index, for DEL.
     private mutating func undo(_ units: [CIDR], of owner: Attachment) {
         for (slot, unit) in units.enumerated().reversed() {
             guard (try? directory.remove(unit)) != nil else { return }

@@ -1,14 +1,14 @@
 internal import Addresses
 internal import Posix
 
-/// Which sizes of units a directory holds, for each family: what a fast path must know to trust a file name alone.
+/// Which unit sizes a directory holds, per family: a fast path must know this to rely on a file name alone.
 ///
-/// Units of one size clash only when they are the same, so creating the file exclusively is all the check there need
-/// be. Once several sizes are there (blocks and addresses), every reservation has to look at all the others.
+/// Units of one size conflict only if they are equal, so creating the file exclusively is a sufficient check. If there are
+/// several sizes (blocks and addresses), every reservation has to check all the others.
 struct Census: Sendable, Hashable {
     enum Sizes: Sendable, Hashable {
         case none
-        /// The prefix length that all of them have.
+        /// The prefix length of all of them.
         case only(Int)
         case several
     }
@@ -26,19 +26,19 @@ struct Census: Sendable, Hashable {
         if unit.family == .v4 { v4 = after } else { v6 = after }
     }
 
-    /// Whether a new unit clashes with none but the one of the same name.
+    /// Whether a new unit conflicts only with one of the same name.
     func isFlat(for unit: CIDR) -> Bool {
         let sizes = unit.family == .v4 ? v4 : v6
         return sizes == .none || sizes == .only(unit.prefixLength)
     }
 }
 
-/// The sign that nobody has touched a directory since we did: its modification time is one that no clock shows.
+/// Shows that a directory is unchanged since our last change: its modification time is one that no clock shows.
 ///
-/// Whatever creates or removes a name in a directory, the kernel sets the directory's modification time to now. So a
-/// directory that still bears a time of 1983 is as we left it: no other program, no administrator, no killed process
-/// of ours was there. Two times are never compared for order, nor is a clock read: neither coarse time stamps nor a
-/// clock that goes backwards can deceive. The time also carries the census.
+/// The kernel sets a directory's modification time to now whenever a name is created or removed. So a directory that still has a
+/// time of 1983 is as we left it: no other program, administrator or killed process of ours changed it. Times are never compared
+/// for order and no clock is read, so neither coarse time stamps nor a clock that goes backwards can cause an error. The time
+/// also encodes the census.
 enum Seal {
     /// 1983-01-01T00:00:00Z. The census adds less than five hours.
     private static let epoch = 410_227_200
@@ -48,7 +48,7 @@ enum Seal {
         Timestamp(seconds: epoch + code(census.v4) * codes + code(census.v6), nanoseconds: 0)
     }
 
-    /// The census, if the time is a seal's.
+    /// The census, if the time is a seal.
     static func census(at time: Timestamp) -> Census? {
         let code = time.seconds - epoch
         guard time.nanoseconds == 0, (0..<codes * codes).contains(code) else { return nil }

@@ -1,10 +1,10 @@
 internal import Addresses
 
 extension RangeSet {
-    /// The units that may be handed out: from behind `last`, once around.
+    /// The units that may be handed out: starting after `last`, once around.
     func units(after last: IPAddress?) -> Units { Units(self, after: last) }
 
-    /// The first unit behind `last`, once around, that shares no address with what is taken or with a gateway.
+    /// The first unit after `last`, once around, that overlaps neither a taken range nor a gateway.
     func firstFree(after last: IPAddress?, avoiding taken: TakenRanges) -> CIDR? {
         for stretch in stretches(after: last) {
             let pool = pools[stretch.pool]
@@ -12,7 +12,7 @@ extension RangeSet {
             while number < stretch.upper {
                 let unit = pool.unit(number)
                 if let overlap = taken.firstOverlap(with: unit) {
-                    // As far as the range in the way reaches, nothing is free.
+                    // Nothing is free up to the end of the overlapping range.
                     number = max(number, pool.numbers(overlapping: overlap)?.upperBound ?? number) + 1
                 } else if holdsGateway(unit) {
                     number += 1
@@ -24,7 +24,7 @@ extension RangeSet {
         return nil
     }
 
-    /// How many units that could be handed out share addresses with what is taken.
+    /// How many usable units overlap taken ranges.
     func used(_ taken: TakenRanges) -> UInt128 {
         var used: UInt128 = 0
         for pool in pools {
@@ -41,10 +41,10 @@ extension RangeSet {
         return used
     }
 
-    /// The units of a pool that no one gets as a gateway lies in them.
+    /// The units of a pool that are never handed out because they contain a gateway.
     func gatewayNumbers(in pool: Pool) -> Set<UInt128> { Set(pools.compactMap { $0.gateway }.compactMap(pool.number)) }
 
-    /// How many units can be handed out at all; `UInt128.max` also when it is one more.
+    /// How many units can be handed out in total; `UInt128.max` also stands for one more than that.
     var capacity: UInt128 {
         pools.reduce(0) { sum, pool in
             let (total, overflow) = sum.addingReportingOverflow(

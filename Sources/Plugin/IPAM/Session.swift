@@ -2,32 +2,32 @@ internal import Addresses
 internal import Attachments
 internal import Posix
 
-/// One hold of a network's lock, with the index brought up to date: what every change happens in.
+/// A hold of a network's lock, with an up-to-date index; every change happens within one.
 struct Session: ~Copyable {
     let directory: ReservationDirectory
     private let lock: FileDescriptor
     let index: Index?
-    /// Why there is no index, when there is none: the disk is full or read-only, or something is in its place.
+    /// Why there is no index, if it is missing: the disk is full or read-only, or something else has its name.
     let indexFailure: Failure?
     /// The sizes of the units in the directory.
     var census = Census()
-    /// Everybody's reservations, if they had to be read in this session.
+    /// All reservations, if this session had to read them.
     private(set) var owners: [Attachment: [CIDR]]?
-    /// What could not be read or removed then.
+    /// What could not be read or removed while reading them.
     private(set) var failures: [Failure] = []
-    /// Whether the index holds every reservation; changes of ours keep it so.
+    /// Whether the index holds every reservation; our changes keep it so.
     private var isIndexed = true
     private var isSealed = false
 
-    /// Opens and locks the directory, and sees to it that every reservation can be found by its owner.
+    /// Opens and locks the directory, and ensures that every reservation can be found by its owner.
     ///
-    /// - Returns: nil when the directory does not exist and is not to be made.
+    /// - Returns: nil if the directory does not exist and `create` is false.
     static func open(_ store: Store, create: Bool) throws(Failure) -> Session? {
         for _ in 0..<8 {
             guard let directory = create ? try .create(store.path) : try ReservationDirectory.open(store.path) else {
                 return nil
             }
-            // Without its lock file, whoever comes next locks another file than we did.
+            // Without this lock file, the next process locks a different file than we did.
             guard let lock = try directory.lock(milliseconds: store.lockTimeoutMilliseconds) else { continue }
             return try Session(directory, lock, bootID: store.bootID)
         }
@@ -53,14 +53,14 @@ struct Session: ~Copyable {
         }
     }
 
-    /// This boot's index. When it is the first of this boot, those of earlier boots are retired before it is made, so
-    /// that a kill half-way is made up for by the next session.
+    /// This boot's index. Before the first index of this boot is made, those of earlier boots are retired, so that the next
+    /// session can complete that after a kill.
     private static func openIndex(
         _ name: String, in directory: borrowing ReservationDirectory
     ) throws(Failure) -> Index {
         if let index = try Index.open(name, in: directory) { return index }
         for old in try directory.names() where old.hasPrefix(Index.prefix) && old != name {
-            // What cannot be freed now stays in use; a person is told by the next thing that fails.
+            // What cannot be freed now stays in use; the next failing call will report it.
             guard let index = (try? Index.open(old, in: directory)) ?? nil, (try? index.retire(directory)) != nil else {
                 continue
             }
@@ -80,7 +80,7 @@ struct Session: ~Copyable {
         return directory.census(sealedAt: time)
     }
 
-    /// Reads every reservation, removes those that are nobody's, and rebuilds the index. Costs time for each of them.
+    /// Reads every reservation, removes those without an owner, and rebuilds the index. Takes time for each reservation.
     mutating func recover() throws(Failure) {
         willChange()
         failures = []
@@ -98,7 +98,7 @@ struct Session: ~Copyable {
                     continue
                 }
             } catch {
-                // One bad file must not stop everybody. It stays in use, and the next session looks again.
+                // One bad file must not block everything. It stays in use, and the next session checks it again.
                 failures.append(Failure.storage(error, "read \(directory.path)/\(unit.reservationName): \(error)"))
             }
             census.add(unit)
@@ -108,18 +108,18 @@ struct Session: ~Copyable {
         isIndexed = (try? index?.rebuild(from: owners)) != nil && failures.isEmpty
     }
 
-    /// To be called before every change: the kernel's time stamp breaks the seal, and `seal` has to be called again.
+    /// Call this before every change: the kernel's time stamp breaks the seal, and `seal` must be called again.
     mutating func willChange() { isSealed = false }
 
-    /// Something was left behind that could not be removed: the next session shall look at everything.
+    /// Call this if something could not be removed: the next session then reads everything.
     mutating func mistrust() { isIndexed = false }
 
-    /// Removes index entries that have no reservation. One that stays harms nobody, but it must not stay for ever.
+    /// Removes index entries that have no reservation. A remaining one does no harm, but must not stay for ever.
     mutating func forget(_ slots: Range<Int>, of owner: Attachment) {
         do throws(Failure) { try index?.remove(slots, of: owner) } catch { mistrust() }
     }
 
-    /// Says that the index is right. If it cannot be said, the next session reads everything again.
+    /// Marks the index as valid. If that fails, the next session reads everything again.
     consuming func seal() {
         guard isIndexed, !isSealed else { return }
         let time = Seal.time(of: census)
@@ -127,7 +127,7 @@ struct Session: ~Copyable {
         try? index?.setModificationTime(time)
     }
 
-    /// Where an owner's reservations may be: the index's entries, and what reading everything has shown.
+    /// Where an owner's reservations may be: the index's entries, and the results of reading everything.
     func candidates(of owner: Attachment) throws(Failure) -> (slots: Int, units: [CIDR]) {
         let entries = try index?.entries(of: owner) ?? []
         var units = entries.compactMap { $0 }
@@ -135,7 +135,7 @@ struct Session: ~Copyable {
         return (entries.count, units)
     }
 
-    /// Whether the unit is reserved for just this owner.
+    /// Whether the unit is reserved for exactly this owner.
     func isHeld(_ unit: CIDR, by owner: Attachment) throws(Failure) -> Bool {
         try storing("read \(directory.path)/\(unit.reservationName)") { () throws(Errno) in
             try directory.holder(of: unit) == .owner(owner)

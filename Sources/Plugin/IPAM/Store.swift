@@ -2,11 +2,11 @@ public import Addresses
 public import Attachments
 public import Posix
 
-/// The addresses and blocks of one network that are in use on this node: a directory that the reference plugin
-/// `host-local` can use as well, before, after or in between.
+/// The addresses and blocks of one network that are in use on this node. It is a directory that the reference plugin `host-local`
+/// can also use, before, after or in between.
 ///
-/// Every change happens under the lock that the reference plugin takes, too. A kill at any point leaves nothing that
-/// the next change does not put right. Nothing here depends on a clock.
+/// Every change happens under the lock that the reference plugin also takes. After a kill at any point, the next change repairs
+/// the directory. Nothing here depends on a clock.
 public struct Store: Sendable, Hashable {
     public let dataDirectory: String
     public let network: String
@@ -14,11 +14,11 @@ public struct Store: Sendable, Hashable {
     public let lockTimeoutMilliseconds: UInt32
 
     /// - Parameters:
-    ///   - dataDirectory: The reference plugin's is `/var/lib/cni/networks`. Of one machine only: what was reserved
-    ///     under another boot ID is taken for a past boot's and freed.
+    ///   - dataDirectory: The reference plugin's is `/var/lib/cni/networks`. It must belong to one machine only: reservations
+    ///     with another boot ID are considered left over from a past boot and are freed.
     ///   - network: The name of a directory in it.
-    ///   - bootID: `Boot.id`: a name that another boot of this machine does not have.
-    ///   - lockTimeoutMilliseconds: How long a change waits for others to finish theirs.
+    ///   - bootID: `Boot.id`: unique to this boot of the machine.
+    ///   - lockTimeoutMilliseconds: How long a change waits for others to finish.
     public init(dataDirectory: String, network: String, bootID: String, lockTimeoutMilliseconds: UInt32 = 10_000) {
         self.dataDirectory = dataDirectory
         self.network = network
@@ -30,7 +30,7 @@ public struct Store: Sendable, Hashable {
 
     /// Reserves one address or block from each set, all or nothing.
     ///
-    /// - Parameter requested: Each set takes the first of these that lies in it, and hands out that or nothing.
+    /// - Parameter requested: Each set uses the first of these that it contains, and hands out that or nothing.
     /// - Returns: What was reserved, in the order of the sets.
     public func reserve(
         _ owner: Attachment, from sets: [RangeSet], requested: [IPAddress] = []
@@ -56,9 +56,9 @@ public struct Store: Sendable, Hashable {
         }
     }
 
-    /// Frees whatever an owner has; that it has nothing is no error.
+    /// Frees all reservations of an owner; it is not an error if there are none.
     ///
-    /// - Parameter hints: Addresses that it is known to have had. They are looked at even if the index does not know them.
+    /// - Parameter hints: Addresses that it is known to have had. They are checked even if the index does not contain them.
     public func release(_ owner: Attachment, hints: [IPAddress] = []) throws(Failure) {
         try checkNames()
         guard var session = try Session.open(self, create: false) else { return }
@@ -69,10 +69,10 @@ public struct Store: Sendable, Hashable {
         session.seal()
     }
 
-    /// Frees whatever belongs to none of the owners that are kept.
+    /// Frees all reservations except those of `owners`.
     ///
     /// - Returns: What was freed, by address.
-    /// - Throws: All that went wrong, after everything has been tried.
+    /// - Throws: All errors, after everything has been tried.
     public func collectGarbage(keeping owners: Set<Attachment>) throws(Failure) -> [Reservation] {
         try checkNames()
         guard var session = try Session.open(self, create: false) else { return [] }
@@ -99,7 +99,7 @@ public struct Store: Sendable, Hashable {
         return wishes
     }
 
-    /// Both names become part of a path: one component each, and no other.
+    /// Both names become part of a path: each must be exactly one component.
     func checkNames() throws(Failure) {
         for (name, what) in [(network, "network name"), (Index.name(bootID: bootID), "boot ID")] {
             guard !name.isEmpty, name != ".", name != "..", name.utf8.count <= 255, !bootID.isEmpty,

@@ -1,6 +1,6 @@
 internal import Posix
 
-// Why the store could not do what was asked. Nothing has been changed by a failed reservation.
+// Why a store operation failed. A failed reservation has changed nothing.
 extension Failure {
     /// Every unit of a range set is taken.
     static func exhausted(_ message: String) -> Failure {

@@ -1,6 +1,6 @@
 internal import Addresses
 
-/// The addresses of one family that are in use, as ranges that neither overlap nor touch the order.
+/// The addresses of one family that are in use, as ordered ranges that neither overlap nor touch.
 struct TakenRanges: Sendable {
     private(set) var ranges: [AddressRange] = []
 
@@ -14,7 +14,7 @@ struct TakenRanges: Sendable {
         }
     }
 
-    /// The lowest range that shares addresses with a unit.
+    /// The lowest range that overlaps a unit.
     func firstOverlap(with unit: CIDR) -> AddressRange? {
         var low = 0
         var high = ranges.count

@@ -1,8 +1,8 @@
 internal import Addresses
 
-/// The units of a range set that may be handed out, in the order of the search.
+/// The units of a range set that may be handed out, in search order.
 ///
-/// A type of its own rather than lazy sequences of the library, which each process would have to set up at run time.
+/// A dedicated type instead of the standard library's lazy sequences, which each process would have to set up at run time.
 struct Units: Sequence, IteratorProtocol {
     private let set: RangeSet
     private let stretches: [Stretch]

@@ -2,7 +2,7 @@ internal import NetlinkCodec
 
 /// How a subject is compared.
 enum Comparator {
-    /// No operator was written: equality, but for states, of which one is enough then.
+    /// No operator was written: equality, or for states, any one of them.
     case implicit
     case equal
     case notEqual
@@ -12,18 +12,18 @@ enum Comparator {
     var isImplicit: Bool { if case .implicit = self { true } else { false } }
 }
 
-/// One match: a subject, perhaps with a mask, that is compared with a value or a set of them.
+/// One match: a subject, possibly masked, and the value or set of values to compare it with.
 struct Match {
     let subject: Subject
     let mask: UInt128?
     let comparator: Comparator
     let values: [Value]
-    /// Whether the values stood in braces.
+    /// Whether the values were in braces.
     let isSet: Bool
 
     /// The expressions of the match, and the set that it needs under this number.
     func expressions(setNumber: UInt32) -> ([NftExpression], NftAnonymousSet?) {
-        // As nft does: braces around one value are as good as none.
+        // As in nft: braces around a single value have no effect.
         guard values.count > 1, let (key, isHostOrder) = subject.setKey else { return (comparison(values[0]), nil) }
         let isInterval = values.contains { if case .single = $0 { false } else { true } }
         let elements: [NftAnonymousSet.Element] =
@@ -59,7 +59,7 @@ struct Match {
             return load(inNetworkOrder: false) + [.compare(operation, octets(number, inHostOrder: true))]
         case (.prefix(let number, let bits), _):
             let octets = octets(number)
-            // Whole octets are compared alone. A name is loaded whole, whatever is compared of it.
+            // Whole octets are compared directly. A name is always loaded completely.
             if bits > 0, bits % 8 == 0 {
                 let length = subject.kind == .interfaceName ? subject.length : UInt32(bits / 8)
                 return [subject.load(length), .compare(operation, Array(octets.prefix(bits / 8)))]
@@ -76,7 +76,7 @@ struct Match {
         }
     }
 
-    /// The ends of the ranges that the values are, joined where they meet, as the kernel's sets of intervals want them.
+    /// The bounds of the values' ranges, with adjacent ranges merged, as the kernel's interval sets require.
     private func intervals() -> [NftAnonymousSet.Element] {
         var ranges: [(first: UInt128, last: UInt128)] = []
         for (first, last) in values.map({ $0.bounds(width: width) }).sorted(by: { $0.0 < $1.0 }) {
@@ -86,7 +86,7 @@ struct Match {
                 ranges.append((first, last))
             }
         }
-        // What lies below the first range is out, and so is what lies above the last one.
+        // What lies below the first range is outside, and so is what lies above the last one.
         var elements: [NftAnonymousSet.Element] =
             ranges.first?.first == 0 ? [] : [NftAnonymousSet.Element(octets(0), isEnd: true)]
         for range in ranges {
@@ -97,7 +97,7 @@ struct Match {
         return elements
     }
 
-    /// A number of the subject's length, in network byte order, or as the subject itself has it.
+    /// A number of the subject's length, in network byte order, or in the subject's own order.
     private func octets(_ number: UInt128, inHostOrder: Bool = false) -> [UInt8] {
         if inHostOrder, subject.isHostNumber {
             var builder = MessageBuilder()

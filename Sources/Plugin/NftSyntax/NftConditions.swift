@@ -1,32 +1,32 @@
 public import Addresses
 public import NetlinkCodec
 
-/// Conditions on packets in the syntax of nft, such as `ip saddr != 10.0.0.0/8 tcp dport { 80, 443 }`, all of which
-/// must hold; turned into what nft itself makes of them.
+/// Conditions on packets in the syntax of nft, such as `ip saddr != 10.0.0.0/8 tcp dport { 80, 443 }`. All must hold. They are
+/// compiled to the same expressions as by nft itself.
 ///
-/// There are `ip saddr|daddr|protocol`, `ip6 saddr|daddr|nexthdr`, `tcp|udp|sctp|th sport|dport`, `[meta]
-/// iifname|oifname|mark`, `meta l4proto|nfproto`, `ct state|mark`; with `==` (or nothing), `!=`, `<`, `>`, `<=`, `>=`,
-/// prefixes, ranges, and lists in braces; marks also with a mask (`meta mark and 0xff == 1`).
+/// Supported are `ip saddr|daddr|protocol`, `ip6 saddr|daddr|nexthdr`, `tcp|udp|sctp|th sport|dport`, `[meta]
+/// iifname|oifname|mark`, `meta l4proto|nfproto`, `ct state|mark`; with `==` (or nothing), `!=`, `<`, `>`, `<=`, `>=`, prefixes,
+/// ranges, and lists in braces; marks also with a mask (`meta mark and 0xff == 1`).
 ///
-/// Of what nft does, one thing is left out: it joins comparisons of neighbouring fields into one, which changes nothing
-/// but for `!=`, where nft 1.0.6 makes "neither" of it wrongly.
+/// One thing that nft does is left out: it joins comparisons of adjacent fields into one. That changes nothing except for `!=`,
+/// where nft 1.0.6 wrongly turns it into "neither".
 public struct NftConditions: Sendable, Hashable {
     /// For the beginning of a rule.
     public let expressions: [NftExpression]
-    /// What the expressions look things up in: to be made in the rule's batch, before it.
+    /// The sets that the expressions refer to; make them in the rule's batch, before the rule.
     public let anonymousSets: [NftAnonymousSet]
 
     /// - Parameters:
-    ///   - family: of the packets; what belongs to the other one is an error.
-    ///   - table: the family of the table; in `inet`, the version of IP is checked first, as nft does.
-    ///   - firstSetNumber: what the first anonymous set is called by, the next ones continue: unique in a batch, not 0.
+    ///   - family: of the packets; conditions on the other family are an error.
+    ///   - table: the family of the table; in `inet`, the IP version is checked first, as nft does.
+    ///   - firstSetNumber: the number of the first anonymous set; later ones follow. Unique in a batch, not 0.
     public init(
         parsing text: String, family: IPFamily, table: NftFamily = .inet, firstSetNumber: UInt32 = 1
     ) throws(NftSyntaxError) {
         var parser = try Parser(text, family)
         var expressions: [NftExpression] = []
         var sets: [NftAnonymousSet] = []
-        // What the matches so far have made certain.
+        // What earlier matches already guarantee.
         var isFamilyKnown = table != .inet
         var transport: UInt128?
         var isOneOfSeveral = false

@@ -1,4 +1,4 @@
-/// What is wrong with a condition, and at which of its words.
+/// What is wrong with a condition, and at which word.
 public struct NftSyntaxError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Such as `unknown word "foo" at word 3`.
     public let description: String

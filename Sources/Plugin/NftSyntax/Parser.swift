@@ -14,7 +14,7 @@ struct Parser {
 
     var isAtEnd: Bool { position == tokens.count }
 
-    /// The token that the last call of ``match()`` began with.
+    /// The first token of the last call of ``match()``.
     private(set) var beginning = Token(text: "", word: 1, isQuoted: false)
 
     private func peek(_ offset: Int = 0) -> Token? {
@@ -36,7 +36,7 @@ struct Parser {
         return true
     }
 
-    /// The word that says what of a group is meant.
+    /// The word that selects a member of a group.
     private mutating func key<Value>(_ words: [String: Value]) throws(NftSyntaxError) -> Value {
         let wanted = words.keys.sorted().joined(separator: ", ")
         let token = try next(wanted)
@@ -139,7 +139,7 @@ struct Parser {
     ) throws(NftSyntaxError) -> ([Value], isSet: Bool) {
         guard let brace = peek(), skip("{") else {
             let first = try value(of: subject)
-            // States have one bit each: a list of them is a number.
+            // Each state is one bit, so a list of states is a number.
             guard subject.kind == .connectionState, case .single(var states) = first else { return ([first], false) }
             while skip(",") {
                 guard case .single(let state) = try value(of: subject) else { break }
@@ -150,7 +150,7 @@ struct Parser {
         guard subject.setKey != nil else { throw NftSyntaxError(brace, "begins a list, which has no sense here") }
         var values: [Value] = []
         repeat {
-            // nft takes a comma at the end too.
+            // nft also accepts a trailing comma.
             if !values.isEmpty, let token = peek(), token.text == "}" { break }
             values.append(try value(of: subject))
             guard values.count <= Parser.longestList else {
@@ -162,7 +162,7 @@ struct Parser {
         return (values, true)
     }
 
-    /// So that a set fits into one attribute, which has 64 KiB.
+    /// Ensures that a set fits into one attribute, which is limited to 64 KiB.
     private static let longestList = 500
 
     /// One value, or the two ends of a range.

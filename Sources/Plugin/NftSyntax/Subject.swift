@@ -1,12 +1,12 @@
 internal import Addresses
 internal import NetlinkCodec
 
-/// What a match looks at: where it is loaded from, and what values of it look like.
+/// What a match examines: how to load it, and the form of its values.
 struct Subject {
-    /// Loads it, or as many of its first octets.
+    /// Loads it, or its first `length` octets.
     let load: (_ length: UInt32) -> NftExpression
     let kind: Kind
-    /// Whether it is in an IP header, which a table of all families must see first.
+    /// Whether it is in an IP header, so that a table for all families must check the IP version first.
     var isInNetworkHeader = false
     /// The protocol that it belongs to.
     var transport: Transport?
@@ -40,10 +40,10 @@ struct Subject {
     /// The highest number that fits.
     var maximum: UInt128 { UInt128.max >> UInt128(128 - length * 8) }
 
-    /// Whether it is a number in host byte order. (Whether an octet or a name is one does not matter.)
+    /// Whether it is a number in host byte order. (For an octet or a name it does not matter.)
     var isHostNumber: Bool { kind == .mark || kind == .connectionState }
 
-    /// The type of a set of such things, and the byte order that nft notes with it; nil where sets have no sense.
+    /// The type of a set of such values, and the byte order that nft records with it; nil if sets make no sense.
     var setKey: (NftType.Field, isHostOrder: Bool)? {
         switch kind {
         case .address(.v4): (.ipv4, false)
@@ -57,7 +57,7 @@ struct Subject {
         }
     }
 
-    /// Whether values of it have an order that means something.
+    /// Whether its values have a meaningful order.
     var isOrdered: Bool {
         switch kind {
         case .address, .port, .mark: true
@@ -84,7 +84,7 @@ struct Subject {
             load: { .payload(.network, offset: offset, length: $0) }, kind: kind, isInNetworkHeader: true)
     }
 
-    /// The source or destination port, which are at the same place in all protocols that have them.
+    /// The source or destination port; it is at the same offset in all protocols that have ports.
     static func port(_ offset: UInt32, _ transport: Transport?) -> Subject {
         Subject(load: { .payload(.transport, offset: offset, length: $0) }, kind: .port, transport: transport)
     }

@@ -1,17 +1,17 @@
-/// A word of a condition, or a part of one that means something by itself.
+/// A word of a condition, or a part of one that has its own meaning.
 struct Token: Sendable, Hashable, CustomStringConvertible {
     let text: String
-    /// Which of the words between blanks it is, or is part of; from 1.
+    /// The number of its word, as separated by blanks; from 1.
     let word: Int
-    /// Whether it stood in quotation marks: a name then, whatever it looks like.
+    /// Whether it was in quotation marks, so that it is a name, whatever it looks like.
     let isQuoted: Bool
 
     var description: String { "\"\(text)\" at word \(word)" }
 
-    /// Options begin with a dash, and iptables negates by a `!` of its own.
+    /// iptables options begin with a dash, and iptables negates with a separate `!`.
     var isForIptables: Bool { !isQuoted && (text.hasPrefix("-") || text == "!") }
 
-    /// Cuts a text at blanks, and around operators, braces and commas.
+    /// Splits a text at blanks, and around operators, braces and commas.
     static func all(in text: String) throws(NftSyntaxError) -> [Token] {
         var tokens: [Token] = []
         var word = 0
@@ -31,7 +31,7 @@ struct Token: Sendable, Hashable, CustomStringConvertible {
                     rest = rest.dropFirst(symbol.count)
                 } else {
                     let plain = rest.prefix { !special.contains($0) }
-                    // What begins no symbol after all, such as a single `=`, is a word for somebody to complain about.
+                    // An incomplete symbol, such as a single `=`, becomes a word, which the parser will reject.
                     let taken = plain.isEmpty ? rest.prefix(1) : plain
                     tokens.append(Token(text: String(taken), word: word, isQuoted: false))
                     rest = rest.dropFirst(taken.count)

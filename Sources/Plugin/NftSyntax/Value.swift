@@ -3,7 +3,7 @@ internal import Addresses
 /// A value to compare with, as a number of the subject's width.
 enum Value: Hashable {
     case single(UInt128)
-    /// The values that begin with these bits; the others of the number are 0.
+    /// The values that begin with these bits; the number's other bits are 0.
     case prefix(UInt128, bits: Int)
     case range(UInt128, UInt128)
 
@@ -18,7 +18,7 @@ enum Value: Hashable {
 }
 
 extension Subject {
-    /// What people are told to write.
+    /// The expected form, for error messages.
     var wantedValue: String {
         switch kind {
         case .address(.v4): "an IPv4 address, CIDR or range"
@@ -84,7 +84,7 @@ extension Subject {
         return .range(first, last)
     }
 
-    /// IFNAMSIZ, linux/if.h, counts a NUL.
+    /// IFNAMSIZ, linux/if.h, includes the NUL.
     private static let longestName = 15
 
     private func interfaceName(_ token: Token) throws(NftSyntaxError) -> Value {
@@ -93,7 +93,7 @@ extension Subject {
         guard name.count + (isPrefix ? 1 : 0) <= Subject.longestName else {
             throw NftSyntaxError(token, "is too long for the name of an interface, which has at most 15 characters")
         }
-        // What the kernel refuses (dev_valid_name), and what would need a reading of its own.
+        // Characters that the kernel refuses (dev_valid_name), and those that would need special treatment.
         let refused: Set<UInt8> = Set("/:\\*".utf8)
         guard !name.isEmpty, !name.contains(where: { refused.contains($0) || $0 <= 0x20 }) else {
             throw NftSyntaxError(token, "is no name of an interface")
@@ -117,7 +117,7 @@ extension Subject {
         return number
     }
 
-    /// enum ip_conntrack_info, as nft names it: 1 << of its number, invalid first.
+    /// enum ip_conntrack_info, with nft's names: 1 << its number, invalid first.
     static let states: [(String, UInt128)] = [
         ("new", 8), ("established", 2), ("related", 4), ("invalid", 1), ("untracked", 64),
     ]
@@ -125,7 +125,7 @@ extension Subject {
     /// AF_INET, AF_INET6.
     private static let networkProtocols: [String: UInt128] = ["ipv4": 2, "ipv6": 10]
 
-    /// IANA's names that make sense between hosts, as nft knows them.
+    /// IANA's names that are useful between hosts, as nft knows them.
     private static let protocols: [(String, UInt128)] = [
         ("tcp", 6), ("udp", 17), ("sctp", 132), ("icmp", 1), ("icmpv6", 58), ("ipv6-icmp", 58), ("udplite", 136),
         ("dccp", 33), ("esp", 50), ("ah", 51), ("comp", 108), ("gre", 47), ("igmp", 2),

@@ -1,4 +1,4 @@
-// The libmnl calls that swiftlet uses: libmnl's own with SWIFTLET_SYSTEM_LIBMNL, else this shim's in mnl.c, behind
+// The libmnl calls that swiftlet uses. With SWIFTLET_SYSTEM_LIBMNL they are libmnl's own. Otherwise mnl.c implements them under
 // the same names, for the static executable (Debian has no static libmnl).
 #ifndef SWIFTLET_MNL_H
 #define SWIFTLET_MNL_H
