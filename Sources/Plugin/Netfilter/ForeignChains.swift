@@ -5,9 +5,8 @@ public import Posix
 
 /// Other programs' chains that forwarded traffic passes: an accept in our own table does not overrule a drop in theirs.
 ///
-/// Rules are added only to the chain that iptables calls FORWARD (Docker sets its policy to drop). iptables can read
-/// them, as it can those of the reference plugin. All other chains are left to their owners; `STATUS` reports what they
-/// do.
+/// Rules are added only to the chain that iptables calls FORWARD (Docker sets its policy to drop). iptables can read them, as it
+/// can those of the reference plugin. All other chains are left to their owners; `STATUS` reports what they do.
 extension NodeRules {
     private static func forwardChain(_ family: IPFamily) -> (table: NftTable, chain: String) {
         (NftTable(family == .v4 ? .ip : .ip6, "filter"), "FORWARD")

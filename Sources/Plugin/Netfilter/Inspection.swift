@@ -17,7 +17,7 @@ extension NodeRules {
     /// Prefix of the chains that exist only while ports have conditions. The other chains are fixed.
     public static let conditionChainPrefix = ConditionChain.prefix
 
-    /// The records of this node's attachments, including those of which nothing else is left.
+    /// The records of this node's attachments, including attachments that are otherwise gone.
     public static func recorded() throws(Failure) -> [RecordedRules] {
         let records = try RecordDirectory()
         return try records.owners().map { owner throws(Failure) in

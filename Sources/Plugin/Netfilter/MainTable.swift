@@ -72,8 +72,7 @@ enum MainTable {
         }
     }
 
-    /// Tells our own host ports from what other programs do with a connection, from the first rule that sees it to the
-    /// last.
+    /// Tells our own host ports from what other programs do with a connection, from the first rule that sees it to the last.
     ///
     /// Not bit 13: with it the reference's `portmap`, whose rules stay when the node has been switched over, and
     /// netavark masquerade every client. Nor bits 14 and 15, which belong to kube-proxy.

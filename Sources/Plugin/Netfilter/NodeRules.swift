@@ -27,8 +27,7 @@ public struct NodeRules: ~Copyable {
     /// Sets up what the attachment wants. If it already has different rules, those are removed first.
     ///
     /// - Parameter netns: the path of the pod's namespace.
-    /// - Throws: code 103 if a port belongs to another attachment that is alive. The attachment then keeps its previous
-    ///   rules.
+    /// - Throws: code 103 if a port belongs to another attachment that is alive. The attachment then keeps its previous rules.
     public mutating func apply(_ rules: PodRules, _ owner: RulesOwner, netns: String) throws(Failure) {
         guard !rules.isEmpty else { return }
         let record = Record(rules, try NamespaceIdentity(netns))
@@ -108,8 +107,7 @@ public struct NodeRules: ~Copyable {
                     if elements.count < pending || !obsolete.isEmpty {
                         elements += shared
                     } else {
-                        // Not the ports collide, but subnets of several networks: those elements are computed from all
-                        // records.
+                        // Not the ports collide, but subnets of several networks: those elements are computed from all records.
                         try rebuildShared(locked.node)
                     }
                 default: throw error

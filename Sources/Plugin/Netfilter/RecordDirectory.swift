@@ -4,16 +4,14 @@ internal import JSON
 internal import Logging
 internal import Posix
 
-/// The directory of records: `/run/swiftlet/NODE/NETWORK/PLUGIN/CONTAINERID:IFNAME`. A reboot clears it, as it does the
-/// rules.
+/// The directory of records: `/run/swiftlet/NODE/NETWORK/PLUGIN/CONTAINERID:IFNAME`. A reboot clears it, as it does the rules.
 ///
-/// NODE is the inode of the network namespace that holds the rules, so that nodes with a common file system do not
-/// share records.
+/// NODE is the inode of the network namespace that holds the rules, so that nodes with a common file system do not share records.
 struct RecordDirectory: Sendable {
     static let root = "/run/swiftlet"
     private static let lockTimeoutMilliseconds: UInt32 = 10_000
 
-    /// Of this node.
+    /// The directory of this node.
     let path: String
 
     init() throws(Failure) {
@@ -82,10 +80,9 @@ struct RecordDirectory: Sendable {
         Failure(.storage, "lock \(path): it is being removed again and again", details: "try again later")
     }
 
-    /// Held by every call that changes rules, from before the record is written until the kernel has the rules, and in
-    /// reverse on removal. It is shared, so that networks do not wait for each other. Elements shared by networks are
-    /// computed from all records under an exclusive lock, so that no record appears or disappears between reading and
-    /// changing.
+    /// Held by every call that changes rules, from before the record is written until the kernel has the rules, and in reverse on
+    /// removal. It is shared, so that networks do not wait for each other. Elements shared by networks are computed from all
+    /// records under an exclusive lock, so that no record appears or disappears between reading and changing.
     struct NodeLock: ~Copyable {
         fileprivate let path: String
         fileprivate let descriptor: FileDescriptor

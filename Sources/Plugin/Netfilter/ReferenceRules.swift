@@ -19,8 +19,7 @@ public enum ReferenceRules: Sendable, Hashable {
 }
 
 extension NodeRules {
-    /// Removes what the reference plugin made for the attachment. If there is nothing, that costs two requests to the
-    /// kernel.
+    /// Removes what the reference plugin made for the attachment. If there is nothing, that costs two requests to the kernel.
     public static func remove(_ rules: ReferenceRules, of owner: RulesOwner) throws(Failure) {
         guard var socket = try netfilterSocket() else { return }
         switch rules {
@@ -34,8 +33,7 @@ extension NodeRules {
         }
     }
 
-    /// Removes what reference plugins made for attachments to the network that are not kept, as far as it names the
-    /// network.
+    /// Removes what reference plugins made for attachments to the network that are not kept, as far as it names the network.
     public static func collectReferenceRules(
         network: String, keeping kept: Set<Attachment>
     ) throws(Failure) {
@@ -130,7 +128,7 @@ private struct RuleList {
 }
 
 extension NetlinkSocket {
-    /// None where the kernel has no nf_tables.
+    /// Empty if the kernel has no nf_tables.
     fileprivate mutating func presentChains(
         _ chains: [(name: String, table: NftTable)]
     ) throws(Failure) -> [(name: String, table: NftTable)] {

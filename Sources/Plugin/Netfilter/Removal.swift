@@ -16,8 +16,7 @@ extension NodeRules {
         _ = try socket.generation()
     }
 
-    /// Removes what this plugin made for the attachment. If there is nothing, that is no error and costs no netfilter
-    /// call.
+    /// Removes what this plugin made for the attachment. If there is nothing, that is no error and costs no netfilter call.
     ///
     /// - Parameter otherwise: what to do instead if there is nothing.
     public static func remove(_ owner: RulesOwner, otherwise: () throws(Failure) -> Void = {}) throws(Failure) {

@@ -99,8 +99,7 @@ extension OwnedElement {
             let otherDestination = Span(other.element.key.suffix(half), otherEnd.suffix(half)),
             source.overlaps(otherSource), destination.overlaps(otherDestination)
         else { return [self] }
-        // First the sources outside the other with all destinations, then the common sources with the destinations left
-        // over.
+        // First the sources outside the other with all destinations, then the common sources with the destinations left over.
         let beside = source.without(otherSource).map { ($0, destination) }
         let common = Span(max(source.first, otherSource.first), min(source.last, otherSource.last))
         let under = destination.without(otherDestination).map { (common, $0) }
