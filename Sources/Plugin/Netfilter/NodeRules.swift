@@ -107,7 +107,7 @@ public struct NodeRules: ~Copyable {
                     if elements.count < pending || !obsolete.isEmpty {
                         elements += shared
                     } else {
-                        // Not the ports collide, but subnets of several networks: those elements are computed from all records.
+                        // The conflict is not about ports: subnets of several networks overlap. Computed from all records.
                         try rebuildShared(locked.node)
                     }
                 default: throw error

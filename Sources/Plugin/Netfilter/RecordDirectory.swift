@@ -80,9 +80,9 @@ struct RecordDirectory: Sendable {
         Failure(.storage, "lock \(path): it is being removed again and again", details: "try again later")
     }
 
-    /// Held by every call that changes rules, from before the record is written until the kernel has the rules, and in reverse on
-    /// removal. It is shared, so that networks do not wait for each other. Elements shared by networks are computed from all
-    /// records under an exclusive lock, so that no record appears or disappears between reading and changing.
+    /// Held by every call that changes rules, from before the record is written until the kernel has the rules; on removal the
+    /// order is reversed. It is shared, so that networks do not wait for each other. Elements shared by networks are computed
+    /// from all records under an exclusive lock, so that no record appears or disappears between reading and changing.
     struct NodeLock: ~Copyable {
         fileprivate let path: String
         fileprivate let descriptor: FileDescriptor

@@ -80,7 +80,7 @@ enum SpoofGuardTable {
         ]
     }
 
-    /// Pods are not routers. They may neither claim nor probe for addresses of others (RFC 4861, RFC 4862).
+    /// Pods are not routers. They may neither claim nor probe for other hosts' addresses (RFC 4861, RFC 4862).
     private static var nd: [NftRule] {
         func isMessage(_ type: UInt8) -> [NftExpression] {
             [

@@ -120,8 +120,8 @@ extension BandwidthSettings.Limit {
     ///
     /// Its rate counts whole frames. The burst is at least one frame and 1 ms worth: a burst smaller than a frame would
     /// let nothing through, and one that is filled faster than timers fire would not reach the rate. The queue holds 25
-    /// ms worth, as in the reference, and at least 16 frames, so that a TCP connection can begin. To that is added a
-    /// burst of the usual length, not of the requested one, because a flood would then fill the kernel's memory.
+    /// ms worth, as in the reference, and at least 16 frames, so that a TCP connection can begin. It is extended by a
+    /// burst of the usual length, not of the requested one; otherwise a flood would fill the kernel's memory.
     func bucket(mtu: UInt32) -> TokenBucket {
         let octets = rate / 8
         // ETH_HLEN and a VLAN tag. A smaller MTU changes nothing, so that a later plugin may set one.

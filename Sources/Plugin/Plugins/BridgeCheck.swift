@@ -17,7 +17,7 @@ extension BridgeNetwork {
         var inside = try pod.netlinkSocket()
         let interface = try podInterface.check(result, described, kind: "veth", in: pod.path, &inside)
         if let gso = settings.gso {
-            // A VLAN without a gateway has no interface of the node.
+            // A VLAN without a gateway has no interface on the node.
             let node = try host.link(.name(settings.nodeInterfaceName))
             try BigTCP.check([interface, port] + (node.map { [$0] } ?? []), gso)
         }
@@ -88,7 +88,7 @@ extension BridgeNetwork {
 }
 
 extension CNIResult {
-    /// The host sides of veths in a result, regardless of what program made it.
+    /// The host sides of veths in a result of any program.
     fileprivate func hostVethNames(_ bridge: String) -> [String] {
         interfaces.filter { $0.sandbox == nil && $0.name != bridge }.map { $0.name }
     }

@@ -42,7 +42,7 @@ enum BridgeDevice {
         return bridge
     }
 
-    /// The alias of a prepared bridge, regardless of what program created it.
+    /// The alias of a prepared bridge. Any program may have created the bridge.
     static let mark = "swiftlet bridge"
 
     /// Configures the bridge as pods rely on it, unless that has been done.

@@ -92,8 +92,8 @@ struct HostDevice: InterfacePlugin {
         _ link: Link, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure) {
         let selector = try? settings(request)
-        // Without an original name in its alias, ADD did not move it here. If neither the configuration nor ADD's
-        // result refers to it, it belongs to another attachment.
+        // A device without an original name in its alias was not moved here by ADD. If neither the configuration nor
+        // ADD's result refers to it, it belongs to another attachment.
         guard Attachment.isInterfaceName(link.alias),
             selector?.selects(link) ?? true || hasAttached(link.name, request)
         else { return try takeBack(request, &host) }

@@ -80,7 +80,7 @@ extension AttachmentName {
         }
     }
 
-    /// This attachment's ifb, regardless of what program made it: the reference sets no alias.
+    /// This attachment's ifb, ours or the reference's, which has no alias.
     func ifb(_ host: inout NetlinkSocket) throws(Failure) -> Link? {
         for name in ifbNames.reversed() {
             guard let link = try host.link(.name(name)), link.kind == "ifb" else { continue }

@@ -49,7 +49,7 @@ protocol InterfacePlugin: BuiltInPlugin {
         _ link: Link, _ settings: Settings, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure)
 
-    /// - Throws: code 50 if the interface could not be made.
+    /// - Throws: code 50 if ADD could not make the interface.
     func requireReady(_ settings: Settings, _ host: inout NetlinkSocket) throws(Failure)
 }
 

@@ -232,7 +232,7 @@ enum Backend {
         }
     }
 
-    /// Logs it if iptables is configured.
+    /// Logs that nftables is used instead if iptables is configured.
     static func note(_ key: ConfigurationKey<String>, _ request: Request) throws(Failure) {
         guard try request.configuration[key] == "iptables" else { return }
         request.log("\(key.name): iptables is asked for; table inet swiftlet of nftables does the same")

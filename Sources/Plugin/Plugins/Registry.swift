@@ -11,7 +11,7 @@ extension BuiltInPlugin {
     static var type: String { traits.type }
 }
 
-/// All plugins of this executable, by the name it is called with.
+/// All plugins of this executable, selected by the name it is called by.
 public enum Registry {
     public static let plugins = each(MakeEntry())
     static let traits = each(GetTraits())
