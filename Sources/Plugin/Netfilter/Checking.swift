@@ -3,9 +3,9 @@ internal import NetlinkCodec
 public import Posix
 
 extension NodeRules {
-    /// Compares what ADD has set up with what is there.
+    /// Compares what ADD set up with the current state.
     ///
-    /// - Throws: code 104, and names what is missing or different.
+    /// - Throws: code 104, with what is missing or different.
     public mutating func check(_ rules: PodRules, _ owner: RulesOwner) throws(Failure) {
         guard !rules.isEmpty else { return }
         let found = try deviations(rules, owner)
@@ -39,7 +39,7 @@ extension NodeRules {
         var sets: [String: [OwnedElement]] = [:]
         for wanted in rules.sharedElements(of: owner.network) {
             if sets[wanted.set] == nil { sets[wanted.set] = try list(wanted.set, in: wanted.table) }
-            // Another network's may cover it.
+            // An element of another network may cover it.
             let rest = (sets[wanted.set] ?? []).reduce([wanted]) { rest, present in
                 rest.flatMap { $0.without(present) }
             }

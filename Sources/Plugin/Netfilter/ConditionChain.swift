@@ -4,8 +4,8 @@ internal import NetlinkCodec
 internal import NftSyntax
 internal import Posix
 
-/// A chain that returns to the mapping what fulfils conditions, and ends the matter for all others. The ports that have
-/// the conditions lead to it; it goes with the last of them.
+/// A chain that returns to the mapping if the conditions hold and otherwise ends the evaluation. Ports with these
+/// conditions jump to it; it is deleted with the last of them.
 struct ConditionChain {
     static let prefix = "conditions_of_"
 
@@ -13,7 +13,7 @@ struct ConditionChain {
     private let text: String
     private let family: IPFamily
 
-    /// nil where there are no conditions.
+    /// Nil if there are no conditions.
     init?(_ text: String, _ family: IPFamily) {
         guard !text.isEmpty else { return nil }
         self.text = text
@@ -33,7 +33,7 @@ struct ConditionChain {
 }
 
 extension NodeRules {
-    /// Makes the chain, or makes it whole again.
+    /// Creates or restores the chain.
     mutating func install(_ chain: ConditionChain) throws(Failure) {
         let conditions = try chain.conditions()
         var changes = Changes.batch()
@@ -59,7 +59,7 @@ extension NodeRules {
         changes.append("empty chain \(name)") { $0.deleteRule(of: name, in: MainTable.table) }
         changes.append("delete chain \(name)") { $0.deleteChain(name, of: MainTable.table) }
         do throws(Failure) { try socket.execute(changes) } catch {
-            // In use the kernel keeps it, with its rules: a batch is done as a whole or not at all.
+            // The kernel keeps a chain in use, with its rules: a batch takes effect as a whole or not at all.
             guard [.busy, .noSuchFile].contains(error.errno) else { throw error }
         }
     }

@@ -4,19 +4,19 @@ internal import NetlinkCodec
 internal import Posix
 
 extension NodeRules {
-    /// Makes the kernel forget UDP flows to the ports: they would go on leading where they led before. The other
-    /// protocols say when a connection begins.
+    /// Makes the kernel forget UDP flows to the ports, because they would keep their old destination. The other
+    /// protocols signal when a connection begins.
     mutating func forgetConnections(to ports: PublishedPorts) throws(Failure) {
         var local: [IPAddress]?
         for family in IPFamily.allCases where ports.target(family) != nil {
             let mappings = ports.mappings.filter { $0.protocol == .udp && $0.applies(to: family) }
             guard !mappings.isEmpty else { continue }
-            // One look for all of them: each goes through the whole of the kernel's table.
+            // One dump for all mappings, because each dump walks the kernel's whole table.
             let filter = ConnectionFilter(
                 family, protocolNumber: PortMapping.Transport.udp.rawValue,
                 destinationPorts: Set(mappings.flatMap { $0.hostPorts }))
             for connection in try socket.connections(filter) {
-                // The same port of another host is none of ours.
+                // The same port of another host does not concern us.
                 let destination = connection.original.destination
                 if local == nil {
                     var route = try NetlinkSocket()

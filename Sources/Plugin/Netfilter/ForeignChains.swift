@@ -3,10 +3,10 @@ internal import Kernel
 internal import NetlinkCodec
 public import Posix
 
-/// Other programs' chains that forwarded traffic has to pass: an accept in our own table does not overrule a drop in theirs.
+/// Other programs' chains that forwarded traffic passes: an accept in our own table does not overrule a drop in theirs.
 ///
-/// Only the chain that iptables calls FORWARD is added to (Docker sets its policy to drop), with rules that iptables can
-/// read, as the reference plugin does it. All others are their owners' business; `STATUS` says what they do.
+/// Rules are added only to the chain that iptables calls FORWARD (Docker sets its policy to drop). iptables can read them, as it
+/// can those of the reference plugin. All other chains are left to their owners; `STATUS` reports what they do.
 extension NodeRules {
     private static func forwardChain(_ family: IPFamily) -> (table: NftTable, chain: String) {
         (NftTable(family == .v4 ? .ip : .ip6, "filter"), "FORWARD")
@@ -60,9 +60,9 @@ extension NodeRules {
         try socket.chains(table.family).contains { $0.table.name == table.name && $0.chain.name == chain }
     }
 
-    /// The chains that drop forwarded traffic by their policy and that nobody has told of pods.
+    /// The chains whose policy drops forwarded traffic and that have no rules for pods.
     ///
-    /// - Returns: for each a sentence that says which, and what helps.
+    /// - Returns: for each chain a sentence that names it and says what it does.
     public static func blockingChains() throws(Failure) -> [String] {
         var node = try NodeRules()
         var found: [String] = []
@@ -72,7 +72,7 @@ extension NodeRules {
                 let isIPTables = IPFamily.allCases.contains {
                     forwardChain($0) == (NftTable(family, listed.table.name), listed.chain.name)
                 }
-                // firewalld is told by its own zones.
+                // firewalld is handled by zones.
                 guard !isIPTables, listed.table.name != "firewalld" else { continue }
                 let rules = try node.socket.rules(of: listed.chain.name, in: listed.table)
                 guard !rules.contains(where: { $0.comment.hasPrefix("swiftlet") }) else { continue }
@@ -84,7 +84,7 @@ extension NodeRules {
         return found
     }
 
-    /// The last is the first in the chain: each is put before those that are there.
+    /// In reverse order: each rule is inserted before those already in the chain.
     private static func rules(_ subnet: CIDR, _ network: String) -> [NftRule] {
         let offset: UInt32 = subnet.family == .v4 ? 12 : 8
         let width = UInt32(subnet.family.byteWidth)

@@ -2,22 +2,22 @@ internal import Kernel
 internal import NetlinkCodec
 public import Posix
 
-/// What `swiftletctl` and the tests look at.
+/// What `swiftletctl` and the tests inspect.
 extension NodeRules {
-    /// The tables, as nft names them: `inet swiftlet`. Each is there once an attachment has needed it.
+    /// The tables, as nft names them: `inet swiftlet`. Each exists once an attachment has needed it.
     public static let tables: [String] = OwnTable.allCases.map { "\($0.table)" }
 
-    /// Those of them that the pods here need.
+    /// Those of ``tables`` that the pods of this node need.
     public static func requiredTables() throws(Failure) -> Set<String> {
         var required = Set(try recorded().flatMap { $0.isNamespaceAlive == true ? $0.rules?.tables ?? [] : [] })
         if try routesLoopback { required.insert(.loopbackGuard) }
         return Set(required.map { "\($0.table)" })
     }
 
-    /// Chains that come and go with conditions of ports, beside the fixed ones.
+    /// Prefix of the chains that exist only while ports have conditions. The other chains are fixed.
     public static let conditionChainPrefix = ConditionChain.prefix
 
-    /// The records of this node's attachments, those of whom nothing else is left included.
+    /// The records of this node's attachments, including attachments that are otherwise gone.
     public static func recorded() throws(Failure) -> [RecordedRules] {
         let records = try RecordDirectory()
         return try records.owners().map { owner throws(Failure) in
@@ -28,7 +28,8 @@ extension NodeRules {
         }
     }
 
-    /// How many elements each attachment has, by its name (`NETWORK/CONTAINERID/IFNAME`); those of networks do not count.
+    /// The number of elements of each attachment, by its name (`NETWORK/CONTAINERID/IFNAME`); elements of networks are
+    /// not counted.
     public mutating func elementCounts() throws(Failure) -> [String: Int] {
         var counts: [String: Int] = [:]
         for table in OwnTable.allCases {
@@ -41,7 +42,7 @@ extension NodeRules {
         return counts
     }
 
-    /// Makes all of the tables, with nothing in them.
+    /// Creates all tables, without elements.
     public mutating func installRulesets() throws(Failure) {
         for table in OwnTable.allCases { try install(table) }
     }

@@ -1,6 +1,6 @@
 internal import NetlinkCodec
 
-/// Table `inet swiftlet_isolation`: bridges that keep to themselves. Readable in docs/ruleset.nft.
+/// Table `inet swiftlet_isolation`: bridges that are isolated from each other. docs/ruleset.nft shows it as text.
 enum IsolationTable {
     static let table = NftTable(.inet, "swiftlet_isolation")
     static let version = "version_1"

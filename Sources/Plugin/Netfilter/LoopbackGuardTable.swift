@@ -1,7 +1,8 @@
 internal import Addresses
 internal import NetlinkCodec
 
-/// Table `ip swiftlet`: nobody reaches the node's own 127.0.0.0/8 by its host ports. Readable in docs/ruleset.nft.
+/// Table `ip swiftlet`: keeps outsiders from reaching the node's own 127.0.0.0/8, which host ports would open.
+/// docs/ruleset.nft shows it as text.
 enum LoopbackGuardTable {
     static let table = NftTable(.ip, "swiftlet")
     static let version = "version_1"
@@ -14,7 +15,7 @@ enum LoopbackGuardTable {
             ])
     }
 
-    /// `ip saddr|daddr 127.0.0.0/8 iifname != "lo" drop`. The address first: every packet comes by here.
+    /// `ip saddr|daddr 127.0.0.0/8 iifname != "lo" drop`. The address comes first because every packet passes here.
     private static var prerouting: [NftRule] {
         [Header(.v4).source, Header(.v4).destination].map { offset in
             NftRule([

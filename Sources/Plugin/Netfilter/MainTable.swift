@@ -1,16 +1,15 @@
 internal import Addresses
 internal import NetlinkCodec
 
-/// Table `inet swiftlet`: masquerade and host ports. The same as readable text, with what each part is for:
-/// docs/ruleset.nft.
+/// Table `inet swiftlet`: masquerade and host ports. docs/ruleset.nft shows it as text and explains each part.
 ///
-/// Its chains are asked about the first packet of a connection only. What has to see every packet is in tables of its own,
-/// made where somebody needs it.
+/// Its chains see only the first packet of a connection. Rules that must see every packet are in tables of their own,
+/// created only when needed.
 enum MainTable {
     static let table = NftTable(.inet, "swiftlet")
     static let version = "version_2"
 
-    /// The sets and maps whose elements belong to pods and networks. Those of addresses exist once for each family.
+    /// The sets and maps whose elements belong to pods and networks. Those of addresses exist once per family.
     enum SetName: String {
         case hostPorts = "hostports"
         case hostIPHostPorts = "hostip_hostports"
@@ -73,13 +72,14 @@ enum MainTable {
         }
     }
 
-    /// Tells the node's own host ports from what others do with a connection, from the first look at it to the last.
+    /// Tells our own host ports from what other programs do with a connection, from the first rule that sees it to the last.
     ///
-    /// Not bit 13, by which the reference's `portmap`, whose rules stay when the node has been switched over, and
-    /// netavark hide every client behind the node; nor 14 and 15, which are kube-proxy's.
+    /// Not bit 13: with it the reference's `portmap`, whose rules stay when the node has been switched over, and
+    /// netavark masquerade every client. Nor bits 14 and 15, which belong to kube-proxy.
     private static let hostPortMark: UInt32 = 1 << 12
 
-    /// Conditions first, which may end the matter; then the mapping. A mapping of one address goes before one of all.
+    /// Conditions come first, because they may end the evaluation; then the mapping. A mapping of one address precedes
+    /// one of all addresses.
     private static func hostPorts(_ family: IPFamily) -> [NftRule] {
         let header = Header(family)
         let address = NftExpression.payload(.network, offset: header.destination, length: header.width)
@@ -101,7 +101,7 @@ enum MainTable {
         ]
     }
 
-    /// `ct status dnat meta mark & 0x1000 != 0 jump hairpin`, then what leaves its network.
+    /// `ct status dnat meta mark & 0x1000 != 0 jump hairpin`, then traffic that leaves its network.
     private static var postrouting: [NftRule] {
         [
             NftRule([
@@ -121,7 +121,7 @@ enum MainTable {
             }
     }
 
-    /// Connections to a host port whose answers would not come back through this node otherwise.
+    /// Masquerades connections to a host port whose replies would otherwise bypass this node.
     private static func hairpin(_ family: IPFamily) -> [NftRule] {
         let header = Header(family)
         let fromLoopback: [NftExpression] =

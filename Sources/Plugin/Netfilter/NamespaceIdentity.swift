@@ -21,10 +21,10 @@ public struct NamespaceIdentity: Sendable, Hashable {
         inode = status.inode
     }
 
-    /// Whether it is still the namespace that its path leads to.
+    /// Whether the path still leads to this namespace.
     var isAlive: Bool {
         do throws(Errno) { return NamespaceIdentity(path, try FileStatus.of(path)) == self } catch {
-            // That it cannot be looked at does not say that it is gone.
+            // Other errors do not prove that it is gone.
             return error != .noSuchFile
         }
     }

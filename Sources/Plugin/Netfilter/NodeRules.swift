@@ -7,16 +7,16 @@ public import Posix
 
 /// The rules of this node's attachments: made, checked and removed by their owner.
 ///
-/// What an attachment wants is written down first, then the kernel gets it in one batch; taking it away goes the other
-/// way round. A kill anywhere in between leaves a record, and with it all that is needed to clean up.
+/// What an attachment wants is recorded first; then the kernel gets it in one batch. Removal goes the other way round.
+/// If the process is killed in between, the record remains, with all that is needed to clean up.
 public struct NodeRules: ~Copyable {
     var socket: NetlinkSocket
     let records: RecordDirectory
 
-    /// Attempts at what others may get in the way of: dead owners of ports, a ruleset that vanishes in between.
+    /// Attempts at operations that others may disturb: dead owners of ports, a ruleset that vanishes in between.
     static let attempts = 16
 
-    /// For the network namespace that the caller is in.
+    /// For the caller's network namespace.
     public init() throws(Failure) { try self.init(RecordDirectory()) }
 
     init(_ records: RecordDirectory) throws(Failure) {
@@ -24,18 +24,17 @@ public struct NodeRules: ~Copyable {
         self.records = records
     }
 
-    /// Sets up what the attachment wants. If it has something already, that goes first, unless it is the same.
+    /// Sets up what the attachment wants. If it already has different rules, those are removed first.
     ///
     /// - Parameter netns: the path of the pod's namespace.
-    /// - Throws: code 103 when a port belongs to another attachment that is alive. The attachment has then what it had
-    ///   before.
+    /// - Throws: code 103 if a port belongs to another attachment that is alive. The attachment then keeps its previous rules.
     public mutating func apply(_ rules: PodRules, _ owner: RulesOwner, netns: String) throws(Failure) {
         guard !rules.isEmpty else { return }
         let record = Record(rules, try NamespaceIdentity(netns))
         for _ in 0..<NodeRules.attempts {
             guard let locked = try records.lock(owner.network, owner.plugin, create: true) else { continue }
             guard let dead = try establish(record, owner, locked) else { return }
-            // It may be of this network, whose records are locked: let go first.
+            // The dead attachment may be of this network, whose records are locked, so the lock is released first.
             _ = consume locked
             try removeAll(ofAttachment: dead)
         }
@@ -78,7 +77,7 @@ public struct NodeRules: ~Copyable {
             .conflict, "set up the rules of \(owner.name): others keep changing the same", details: "try again later")
     }
 
-    /// Adds the elements, and whatever has to be there before them.
+    /// Adds the elements and what they require.
     ///
     /// - Returns: a dead attachment that has what this one wants; nil when all is done.
     private mutating func add(
@@ -93,7 +92,7 @@ public struct NodeRules: ~Copyable {
             } catch {
                 switch error.errno {
                 case .noSuchFile:
-                    // Whatever was there may be gone as well.
+                    // Elements that existed may be gone as well.
                     (elements, obsolete) = (rules.elements(of: owner), [])
                     do throws(Failure) { try makeReady(rules) } catch {
                         guard error.errno == .noSuchFile else { throw error }
@@ -108,7 +107,7 @@ public struct NodeRules: ~Copyable {
                     if elements.count < pending || !obsolete.isEmpty {
                         elements += shared
                     } else {
-                        // It is not the ports: subnets of several networks overlap. Worked out from everybody's records.
+                        // The conflict is not about ports: subnets of several networks overlap. Computed from all records.
                         try rebuildShared(locked.node)
                     }
                 default: throw error
@@ -119,13 +118,13 @@ public struct NodeRules: ~Copyable {
     }
 
     private enum Comparison {
-        /// What has to be added, and what has to go first because it leads somewhere else.
+        /// What must be added, and what must first be deleted because it leads elsewhere.
         case wanting(missing: [OwnedElement], obsolete: [OwnedElement])
-        /// A dead attachment has what a living one wants.
+        /// A dead attachment holds what a living one wants.
         case taken(by: AttachmentName)
     }
 
-    /// Compares elements of the owner with what is there.
+    /// Compares elements of the owner with those in the kernel.
     ///
     /// - Throws: a conflict with an attachment that is alive.
     private mutating func sortOut(_ elements: [OwnedElement], _ owner: RulesOwner) throws(Failure) -> Comparison {
@@ -146,7 +145,7 @@ public struct NodeRules: ~Copyable {
         return .wanting(missing: missing, obsolete: obsolete)
     }
 
-    /// One batch. The versions' sets are asked for first, so that an absent or older ruleset shows.
+    /// Executes one batch. It looks up the version sets first, so that it fails if a ruleset is missing or older.
     mutating func change(
         adding: [OwnedElement] = [], deleting: [OwnedElement], requiring tables: [OwnTable] = []
     ) throws(Failure) {
@@ -161,8 +160,8 @@ public struct NodeRules: ~Copyable {
         try socket.execute(changes)
     }
 
-    /// The owner that a comment names, if it is dead: its namespace is gone. Who has no record is alive for as long as the
-    /// node's end of its link is there.
+    /// The owner that a comment names, if it is dead: its namespace is gone. An owner without a record is alive while
+    /// the host side of its link exists.
     private func deadOwner(of comment: String) throws(Failure) -> AttachmentName? {
         guard let named = AttachmentName(comment) else { return nil }
         let known = try records.owners(network: named.network).filter { $0.attachment == named }
@@ -172,7 +171,7 @@ public struct NodeRules: ~Copyable {
         return try route.links().contains { $0.alias == named.linkAlias } ? nil : named
     }
 
-    /// The elements as the kernel has them, in the same order; nil for those that it has not.
+    /// The elements as the kernel has them, in the same order; nil for those it lacks.
     mutating func lookUp(_ elements: [OwnedElement]) throws(Failure) -> [NftElement?] {
         var dumps: [String: [[UInt8]: NftElement]] = [:]
         var found: [NftElement?] = []
@@ -193,20 +192,20 @@ public struct NodeRules: ~Copyable {
         return found
     }
 
-    /// All elements of a set, everybody's.
+    /// All elements of a set, of all owners.
     mutating func list(_ set: String, in table: OwnTable) throws(Failure) -> [OwnedElement] {
         try socket.elements(of: set, in: table.table).map { OwnedElement(table, set, listed: $0) }
     }
 
-    /// Up to so many elements are asked for by their keys; for more the whole set is listed.
+    /// Up to this many elements are looked up by key; for more the whole set is dumped.
     private static let fewElements = 64
 
     /// Installs the rulesets and chains that the elements need.
     ///
-    /// - Throws: code 7 when a table of that name is somebody else's.
+    /// - Throws: code 7 if another program owns a table of that name.
     mutating func makeReady(_ rules: PodRules) throws(Failure) {
         for table in rules.tables { try install(table) }
-        // All may be made anew because somebody has taken all away: other pods need it.
+        // If everything is restored because all tables were deleted, other pods need this one.
         if !rules.tables.contains(.loopbackGuard), try NodeRules.routesLoopback { try install(.loopbackGuard) }
         for chain in rules.conditionChains { try install(chain) }
     }
@@ -216,7 +215,7 @@ public struct NodeRules: ~Copyable {
         var present = try socket.sets(of: table.table)
         var exists = !present.isEmpty
         if !exists, try socket.flags(of: table.table) != nil {
-            // Another pod's ADD has made it meanwhile, or it is somebody else's.
+            // Another pod's ADD has just created it, or it belongs to another program.
             exists = true
             present = try socket.sets(of: table.table)
         }

@@ -7,9 +7,9 @@ struct OwnedElement: Sendable, Hashable {
     let table: OwnTable
     let set: String
     var element: NftElement
-    /// Whether it belongs to a network, whose pods all want the same.
+    /// Whether it belongs to a network, whose pods all want the same element.
     let isShared: Bool
-    /// Whether nobody else may have an element of the same key: a port of the node.
+    /// Whether the key is exclusive: a port of the node.
     let isClaim: Bool
 
     init(
@@ -23,14 +23,14 @@ struct OwnedElement: Sendable, Hashable {
         self.isClaim = isClaim
     }
 
-    /// All that comes from one subnet and goes to another.
+    /// Traffic from one subnet to another.
     init(pair source: CIDR, _ destination: CIDR, in set: MainTable.SetName, network: String) {
         self.init(
             .main, set.of(source.family), key: source.first.bytes + destination.first.bytes,
             keyEnd: source.last.bytes + destination.last.bytes, owner: network, isShared: true)
     }
 
-    /// An element as the kernel lists it. Those whose comment names no attachment are a network's.
+    /// An element as the kernel lists it. It belongs to a network if its comment names no attachment.
     init(_ table: OwnTable, _ set: String, listed: NftElement) {
         self.init(
             table, set, key: listed.key, keyEnd: listed.keyEnd, owner: listed.comment,
@@ -39,7 +39,7 @@ struct OwnedElement: Sendable, Hashable {
 
     var owner: String { element.comment }
 
-    /// What people call it: a port of the node, or an element of a set.
+    /// What users call it: a port of the node, or an element of a set.
     var subject: String {
         guard isClaim, element.key.count >= 8,
             let transport = PortMapping.Transport(rawValue: element.key[element.key.count - 8])
@@ -50,13 +50,13 @@ struct OwnedElement: Sendable, Hashable {
     }
 }
 
-/// Filled up to whole words of four octets, as fields of a key are.
+/// Padded to whole words of four octets, as fields of a key are.
 func padded(_ octets: [UInt8]) -> [UInt8] {
     octets + [UInt8](repeating: 0, count: (4 - octets.count % 4) % 4)
 }
 
 extension [OwnedElement] {
-    /// Pieces of one set each, and small enough for one message: an attribute's length has 16 bits.
+    /// Splits the elements into pieces of one set each that fit into one message: an attribute's length has 16 bits.
     func forEachPiece(_ body: (OwnedElement, ArraySlice<OwnedElement>) -> Void) {
         var start = startIndex
         while start < endIndex {

@@ -1,7 +1,7 @@
 internal import Addresses
 internal import NetlinkCodec
 
-/// When a chain is asked, before and after whom: enum nf_ip_hook_priorities, linux/netfilter_ipv4.h.
+/// Priorities order the chains of a hook: enum nf_ip_hook_priorities, linux/netfilter_ipv4.h.
 enum Priority {
     static let raw: Int32 = -300
     static let destinationNAT: Int32 = -100
@@ -9,7 +9,7 @@ enum Priority {
     static let sourceNAT: Int32 = 100
 }
 
-/// Where the addresses are in a header, in octets.
+/// Offsets and width of the addresses in a header, in octets.
 struct Header {
     let source: UInt32
     let destination: UInt32
@@ -24,13 +24,13 @@ struct Header {
     }
 }
 
-/// A number as the machine has it in memory, as nf_tables compares what it loads from the kernel itself.
+/// A number in host byte order, as nf_tables compares values that it loads from the kernel itself.
 func inHostOrder<Integer: FixedWidthInteger>(_ number: Integer) -> [UInt8] {
     let ordered = number.littleEndian
     return (0..<Integer.bitWidth / 8).map { UInt8(truncatingIfNeeded: ordered >> Integer($0 * 8)) }
 }
 
-/// An interface's name as nf_tables compares it: IFNAMSIZ octets.
+/// An interface name as nf_tables compares it: IFNAMSIZ octets.
 func interfaceName(_ name: String) -> [UInt8] {
     let octets = Array(name.utf8.prefix(15))
     return octets + [UInt8](repeating: 0, count: 16 - octets.count)

@@ -1,8 +1,8 @@
 public import Addresses
 public import Attachments
 
-/// What one plugin of a chain wants of nf_tables for one attachment. Everything else follows from it: the elements, what
-/// CHECK looks at, what `repair` puts back.
+/// What one plugin of a chain wants from nf_tables for one attachment. Everything else follows from it: the elements,
+/// what CHECK examines, and what `repair` restores.
 public struct PodRules: Sendable, Hashable {
     public var masquerade: Masquerade?
     public var ports: PublishedPorts?
@@ -26,13 +26,13 @@ public struct PodRules: Sendable, Hashable {
         masquerade == nil && ports == nil && spoofGuard == nil && isolation == nil && passage == nil
     }
 
-    /// The elements that all of this comes to, those of one set next to each other.
+    /// All elements of these rules; those of one set are adjacent.
     func elements(of owner: RulesOwner) -> [OwnedElement] {
         (ports?.elements(of: owner) ?? []) + (spoofGuard?.elements(of: owner) ?? [])
             + sharedElements(of: owner.network)
     }
 
-    /// Those that have to be there before the elements.
+    /// The tables that must exist before the elements.
     var tables: [OwnTable] {
         OwnTable.allCases.filter { table in
             switch table {
@@ -49,17 +49,17 @@ public struct PodRules: Sendable, Hashable {
         return IPFamily.allCases.compactMap { ConditionChain(ports.conditions($0), $0) }
     }
 
-    /// Those that belong to the network and not to the pod.
+    /// The elements that belong to the network and not to the pod.
     func sharedElements(of network: String) -> [OwnedElement] {
         (masquerade?.elements(of: network) ?? []) + (ports?.sharedElements(of: network) ?? [])
             + (isolation?.elements(of: network) ?? [])
     }
 }
 
-/// Whose rules they are: one plugin of a chain, for one interface of one container in one network.
+/// The owner of rules: one plugin of a chain, for one interface of one container in one network.
 public struct RulesOwner: Sendable, Hashable {
     public let attachment: AttachmentName
-    /// The plugin's type: several of a chain may want something for the same attachment.
+    /// The plugin's type: several plugins of a chain may want something for the same attachment.
     public let plugin: String
 
     public init(_ attachment: AttachmentName, plugin: String) {
@@ -69,11 +69,11 @@ public struct RulesOwner: Sendable, Hashable {
 
     public var network: String { attachment.network }
 
-    /// What its elements bear as their comment. Those of networks bear the network's name, which is no attachment's.
+    /// The comment of its elements. Elements of networks carry the network's name, which is never an attachment's name.
     public var name: String { attachment.description }
 }
 
-/// Traffic of a network's pods that leaves it goes out under the node's address.
+/// Traffic of a network's pods that leaves the network gets the node's address as its source.
 public struct Masquerade: Sendable, Hashable {
     /// The subnets of the network.
     public var sources: [CIDR]
@@ -92,7 +92,7 @@ public struct Masquerade: Sendable, Hashable {
         }
             + sources.flatMap { source in
                 let destinations = (sources + exceptions).filter { $0.family == source.family }
-                // One that lies in another is covered: the kernel takes no overlaps.
+                // A subnet inside another is covered by it, and the kernel accepts no overlaps.
                 return destinations.enumerated().filter { position, inner in
                     !destinations.enumerated().contains { other, outer in
                         other != position && outer.contains(inner.first) && outer.contains(inner.last)
@@ -103,9 +103,9 @@ public struct Masquerade: Sendable, Hashable {
     }
 }
 
-/// A pod's bridge port is held to the pod's MAC, and to its addresses if they are given.
+/// Restricts a pod's bridge port to the pod's MAC, and to its addresses if they are given.
 public struct SpoofGuard: Sendable, Hashable {
-    /// The host's end of the veth.
+    /// The host side of the veth.
     public var port: String
     public var mac: MACAddress
     /// nil: the MAC only.
@@ -124,7 +124,7 @@ public struct SpoofGuard: Sendable, Hashable {
         }
         var elements = [element(SpoofGuardTable.macs, mac.bytes), element(SpoofGuardTable.guarded)]
         guard let addresses else { return elements }
-        // What the pod's kernel makes of the MAC by itself (RFC 4291, appendix A).
+        // The link-local address that the pod's kernel derives from the MAC (RFC 4291, appendix A).
         let all = addresses + [linkLocal]
         elements += all.map { element(SpoofGuardTable.addresses($0.family), $0.bytes) }
         elements += all.filter { $0.family == .v6 }.map { element(SpoofGuardTable.targets, $0.bytes) }
@@ -138,12 +138,12 @@ public struct SpoofGuard: Sendable, Hashable {
     }
 }
 
-/// Pods of a bridge are kept from those of other bridges that are isolated too.
+/// Isolates the pods of a bridge from those of other isolated bridges.
 public struct Isolation: Sendable, Hashable {
     public var bridge: String
     /// Whether pods of the bridge may reach each other.
     public var allowsSameBridge: Bool
-    /// The pod's bridge port, if it has to be kept from the other isolated ports; nil for none.
+    /// The pod's bridge port if it must be isolated from the other isolated ports; otherwise nil.
     public var port: String?
 
     public init(bridge: String, allowsSameBridge: Bool, port: String? = nil) {
@@ -160,13 +160,13 @@ public struct Isolation: Sendable, Hashable {
     }
 }
 
-/// Pods are let through where somebody else's firewall drops what it does not know.
+/// Lets pods' traffic through a foreign firewall that drops what it does not know.
 public struct Passage: Sendable, Hashable {
     /// The subnets of the network.
     public var subnets: [CIDR]
     /// The pod's addresses.
     public var addresses: [IPAddress]
-    /// The zone of firewalld that they are put into, where it runs.
+    /// The firewalld zone that gets the addresses if firewalld is running.
     public var zone: String
 
     public init(subnets: [CIDR], addresses: [IPAddress], zone: String) {

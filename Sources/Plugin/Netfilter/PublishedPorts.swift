@@ -1,21 +1,21 @@
 public import Addresses
 internal import NetlinkCodec
 
-/// Ports of the node that lead to a pod.
+/// Ports of the node that are forwarded to a pod.
 public struct PublishedPorts: Sendable, Hashable {
     public var mappings: [PortMapping]
     /// The pod's addresses with their subnets; the first of each family is the target.
     public var addresses: [CIDR]
-    /// Whether the pod itself, its neighbours on the subnet and the node by 127.0.0.1 can use them.
+    /// Whether the pod itself, its neighbours on the subnet and the node via 127.0.0.1 can use them.
     public var reachesNeighbours: Bool
-    /// Whether the pod sees the node's address instead of any client's.
+    /// Whether the pod sees the node's address instead of the client's.
     public var hidesClients: Bool
-    /// Who may use them, as nft matches; empty for everybody.
+    /// Who may use them, as nft matches; empty for everyone.
     public var conditionsV4: String
     public var conditionsV6: String
-    /// The node's interface towards the pod, where connections by 127.0.0.1 have to be let through; nil for none.
+    /// The node's interface towards the pod, which must accept connections via 127.0.0.1; otherwise nil.
     public var localRoute: String?
-    /// The pod's bridge port, if it has to be told to send back what came from it; nil for none.
+    /// The pod's bridge port if it needs hairpin mode; otherwise nil.
     public var hairpinPort: String?
 
     public init(
@@ -91,16 +91,16 @@ public struct PublishedPorts: Sendable, Hashable {
     }
 }
 
-/// One port, or several in a row, of the node, and where they lead in the pod.
+/// One port of the node, or several consecutive ones, and their destination in the pod.
 public struct PortMapping: Sendable, Hashable {
     /// 1...65535.
     public var hostPort: UInt16
     /// 1...65535.
     public var containerPort: UInt16
-    /// How many ports from these on; both ends stay within 65535.
+    /// The number of consecutive ports; both ranges stay within 65535.
     public var count: UInt16
     public var `protocol`: Transport
-    /// The node's address; nil or unspecified: any, of both families or of that one.
+    /// The node's address. Nil means any address; an unspecified address means any address of its family.
     public var hostIP: IPAddress?
 
     public init(
@@ -140,6 +140,6 @@ public struct PortMapping: Sendable, Hashable {
 
     public func applies(to family: IPFamily) -> Bool { hostIP.map { $0.family == family } ?? true }
 
-    /// nil when it is for all addresses.
+    /// Nil if the mapping is for all addresses.
     public var specificAddress: IPAddress? { hostIP.flatMap { $0.isUnspecified ? nil : $0 } }
 }

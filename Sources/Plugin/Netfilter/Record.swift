@@ -2,13 +2,13 @@ internal import Addresses
 internal import JSON
 internal import Posix
 
-/// What is written down for one attachment before its rules are made: enough to make them again.
+/// What is recorded for one attachment before its rules are made: enough to make them again.
 struct Record: Sendable, Hashable {
     var rules: PodRules
     /// The pod's namespace when it was attached.
     var namespace: NamespaceIdentity
 
-    /// A hostile or broken file is not read beyond this, in octets.
+    /// The maximum size in octets, against hostile or broken files.
     static let maximumSize = 1 << 20
 
     var content: [UInt8] {
@@ -73,7 +73,7 @@ struct Record: Sendable, Hashable {
         self.namespace = namespace
     }
 
-    /// - Throws: when it is no record of ours.
+    /// - Throws: if it is not one of our records.
     init(_ content: [UInt8]) throws(Failure) {
         let reader = JSONReader(try JSON(parsing: content))
         namespace = try NamespaceIdentity(try reader.required("namespace"))

@@ -4,15 +4,14 @@ internal import JSON
 internal import Logging
 internal import Posix
 
-/// Where records are kept: `/run/swiftlet/NODE/NETWORK/PLUGIN/CONTAINERID:IFNAME`, gone with a reboot as the rules are.
+/// The directory of records: `/run/swiftlet/NODE/NETWORK/PLUGIN/CONTAINERID:IFNAME`. A reboot clears it, as it does the rules.
 ///
-/// NODE is the inode of the network namespace that the rules are in, so that nodes that share a file system do not
-/// share their records.
+/// NODE is the inode of the network namespace that holds the rules, so that nodes with a common file system do not share records.
 struct RecordDirectory: Sendable {
     static let root = "/run/swiftlet"
     private static let lockTimeoutMilliseconds: UInt32 = 10_000
 
-    /// Of this node.
+    /// The directory of this node.
     let path: String
 
     init() throws(Failure) {
@@ -27,29 +26,29 @@ struct RecordDirectory: Sendable {
     /// Only records have such names.
     private static func name(_ owner: RulesOwner) -> String { owner.attachment.attachment.fileName }
 
-    /// Locks the records of one plugin in one network, so that whoever is the last of it knows that.
+    /// Locks the records of one plugin in one network, so that its last owner knows that it is the last.
     ///
-    /// - Returns: nil when there are none and none are to be made.
+    /// - Returns: nil if there are none and `create` is false.
     func lock(_ network: String, _ plugin: String, create: Bool) throws(Failure) -> LockedRecords? {
         let path = directory(network, plugin)
         for _ in 0..<16 {
             guard let descriptor = try RecordDirectory.lock(path, alone: true) else {
                 guard create else {
-                    // Whoever has removed it may have been killed before it came to those above it.
+                    // The process that removed it may have been killed before it removed the parents.
                     RecordDirectory.removeEmpty(Directory.parent(of: path))
                     return nil
                 }
                 try RecordDirectory.make(path)
                 continue
             }
-            // Those above it stay for as long as it is locked.
+            // Its parents stay while it is locked.
             guard let node = try lockNode() else { continue }
             return LockedRecords(path: path, descriptor: descriptor, node: node)
         }
         throw RecordDirectory.unstable(path)
     }
 
-    /// - Returns: nil where there are no records.
+    /// - Returns: nil if there are no records.
     func lockNode(alone: Bool = false) throws(Failure) -> NodeLock? {
         guard let descriptor = try RecordDirectory.lock(path, alone: alone) else { return nil }
         return NodeLock(path: path, descriptor: descriptor)
@@ -57,7 +56,7 @@ struct RecordDirectory: Sendable {
 
     /// Opens and locks a directory.
     ///
-    /// - Returns: nil where there is none.
+    /// - Returns: nil if it does not exist.
     private static func lock(_ path: String, alone: Bool) throws(Failure) -> FileDescriptor? {
         for _ in 0..<16 {
             guard let descriptor = try open(path) else { return nil }
@@ -65,7 +64,7 @@ struct RecordDirectory: Sendable {
             let isThere = try waiting(path) { () throws(Errno) in
                 try descriptor.lock(path, hold, milliseconds: lockTimeoutMilliseconds, waiting: .queued)
             }
-            // It may have been removed while we waited, by whoever was the last.
+            // Its last owner may have removed it while we waited.
             if isThere { return descriptor }
         }
         throw unstable(path)
@@ -81,14 +80,14 @@ struct RecordDirectory: Sendable {
         Failure(.storage, "lock \(path): it is being removed again and again", details: "try again later")
     }
 
-    /// Held by whoever changes rules, from before the record is written until the kernel has them, and the other way round.
-    /// Together with others: networks do not wait for each other. What networks share is worked out from all records, by
-    /// one who holds it alone, so that no record comes or goes between the look and the change.
+    /// Held by every call that changes rules, from before the record is written until the kernel has the rules; on removal the
+    /// order is reversed. It is shared, so that networks do not wait for each other. Elements shared by networks are computed
+    /// from all records under an exclusive lock, so that no record appears or disappears between reading and changing.
     struct NodeLock: ~Copyable {
         fileprivate let path: String
         fileprivate let descriptor: FileDescriptor
 
-        /// Waits until nobody else holds it. Others may have held it alone since it was taken.
+        /// Waits for an exclusive lock. Others may have held one since this lock was taken.
         func becomeSole() throws(Failure) {
             try waiting(path) { () throws(Errno) in
                 try descriptor.lockExclusively(path, milliseconds: lockTimeoutMilliseconds, waiting: .queued)
@@ -103,7 +102,7 @@ struct RecordDirectory: Sendable {
         }
     }
 
-    /// That it is gone again is no error.
+    /// It is no error if the directory is gone again.
     private static func make(_ path: String) throws(Failure) {
         do throws(PathError) { try Directory.make(path, mode: 0o700) } catch {
             guard error.errno != .noSuchFile else { return }
@@ -128,7 +127,7 @@ struct RecordDirectory: Sendable {
         return owners
     }
 
-    /// Of a directory; anything else has none.
+    /// The names in a directory; empty for anything else.
     private static func names(_ path: String) throws(Failure) -> [String] {
         do throws(Errno) {
             return try Directory.names(path, .noFollow)
@@ -138,16 +137,16 @@ struct RecordDirectory: Sendable {
         }
     }
 
-    /// Removes what killed calls have left of a network: unfinished records, empty directories.
+    /// Removes what killed calls left of a network: unfinished records and empty directories.
     func tidy(_ network: String) throws(Failure) {
         for plugin in try RecordDirectory.names("\(path)/\(network)") {
-            // Something else may have that name.
+            // Something other than a directory may have that name.
             surviving { () throws(Failure) in try lock(network, plugin, create: false)?.tidy() }
         }
         RecordDirectory.removeEmpty("\(path)/\(network)")
     }
 
-    /// Removes a directory and those above it, as far as they are empty or gone already.
+    /// Removes a directory and its parents, as far as they are empty or already gone.
     private static func removeEmpty(_ path: String?) {
         var next = path
         while let directory = next, directory.hasPrefix("\(root)/") {
@@ -158,9 +157,9 @@ struct RecordDirectory: Sendable {
         }
     }
 
-    /// The record of an owner; nil when there is none, or something that is no record.
+    /// The record of an owner; nil if there is none or the file is not a record.
     ///
-    /// - Throws: when it cannot be looked at, which says nothing about what it asks for.
+    /// - Throws: if it cannot be read, which says nothing about its content.
     func record(of owner: RulesOwner) throws(Failure) -> Record? {
         let path = "\(directory(owner.network, owner.plugin))/\(RecordDirectory.name(owner))"
         do throws(Errno) {
@@ -180,17 +179,17 @@ struct RecordDirectory: Sendable {
         try FileStatus.of("\(directory(owner.network, owner.plugin))/\(RecordDirectory.name(owner))").modified
     }
 
-    /// Records under the lock.
+    /// The locked records of one plugin in one network.
     struct LockedRecords: ~Copyable {
-        /// Of a record that is being written.
+        /// The name of a record while it is being written.
         private let unfinished = ".new"
         let path: String
         let descriptor: FileDescriptor
         let node: NodeLock
 
-        /// Writes it down, whole or not at all.
+        /// Writes the record atomically.
         ///
-        /// - Throws: code 7 for more than could be read again.
+        /// - Throws: code 7 if the record would be too large to read again.
         func write(_ record: Record, _ owner: RulesOwner) throws(Failure) {
             let name = RecordDirectory.name(owner)
             let content = record.content
@@ -213,7 +212,7 @@ struct RecordDirectory: Sendable {
             }
         }
 
-        /// Whether nobody else has a record here.
+        /// Whether no other owner has a record here.
         func isLast(_ owner: RulesOwner) throws(Failure) -> Bool {
             let own = RecordDirectory.name(owner)
             return try storing("list \(path)") { () throws(Errno) in
@@ -221,7 +220,7 @@ struct RecordDirectory: Sendable {
             }
         }
 
-        /// Removes the record, and the directories that are empty then.
+        /// Removes the record and the directories that become empty.
         func remove(_ owner: RulesOwner) throws(Failure) {
             try storing("remove \(path)/\(RecordDirectory.name(owner))") { () throws(Errno) in
                 do throws(Errno) { try descriptor.unlink(RecordDirectory.name(owner)) } catch .noSuchFile {}
@@ -229,8 +228,8 @@ struct RecordDirectory: Sendable {
             tidy()
         }
 
-        /// Removes the directory and those above it, as far as they are empty. The root stays: a container may have it
-        /// mounted, and a mount goes with the directory below it.
+        /// Removes the directory and its parents, as far as they are empty. The root stays: a container may have it
+        /// mounted, and a mount vanishes with its directory.
         func tidy() {
             try? descriptor.unlink(unfinished)
             RecordDirectory.removeEmpty(path)

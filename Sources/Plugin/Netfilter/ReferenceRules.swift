@@ -4,23 +4,22 @@ internal import Kernel
 internal import NetlinkCodec
 public import Posix
 
-/// Rules that a reference plugin has made for an attachment which this program takes away in its stead, after a node has
-/// been switched over. They would outlive the pod, and lead its host ports into the void.
+/// Rules that a reference plugin made for an attachment that this program removes in its place, after a node has been
+/// switched over. They would outlive the pod and forward its host ports to nowhere.
 ///
-/// What iptables-nft has written can be reached, and what the plugins write themselves where they use nftables (since
-/// 1.6); tables of iptables-legacy are not nf_tables'.
+/// Rules written by iptables-nft can be removed, and those that the plugins write themselves with nftables (since 1.6).
+/// Tables of iptables-legacy are not part of nf_tables.
 public enum ReferenceRules: Sendable, Hashable {
     /// Of `bridge` and `ptp` with ipMasq.
     case masquerade
     /// Of `portmap`.
     case hostPorts
-    /// Of `firewall`: they bear no owner but the pod's addresses.
+    /// Of `firewall`: only the pod's addresses identify them.
     case passage([IPAddress])
 }
 
 extension NodeRules {
-    /// Takes away what the reference plugin has made for the attachment. Where there is nothing of it, that costs two
-    /// questions to the kernel.
+    /// Removes what the reference plugin made for the attachment. If there is nothing, that costs two requests to the kernel.
     public static func remove(_ rules: ReferenceRules, of owner: RulesOwner) throws(Failure) {
         guard var socket = try netfilterSocket() else { return }
         switch rules {
@@ -34,8 +33,7 @@ extension NodeRules {
         }
     }
 
-    /// Takes away what reference plugins have made for attachments to the network that are not kept: as far as it names
-    /// the network.
+    /// Removes what reference plugins made for attachments to the network that are not kept, as far as it names the network.
     public static func collectReferenceRules(
         network: String, keeping kept: Set<Attachment>
     ) throws(Failure) {
@@ -56,7 +54,7 @@ extension NodeRules {
         ])
     }
 
-    /// Nil where the kernel has no netfilter.
+    /// Nil if the kernel has no netfilter.
     private static func netfilterSocket() throws(Failure) -> NetlinkSocket? {
         do throws(Failure) { return try NetlinkSocket(.netfilter, closing: .leftToChild) } catch {
             guard error.errno == .protocolNotSupported else { throw error }
@@ -65,11 +63,11 @@ extension NodeRules {
     }
 }
 
-/// A chain of the attachment in table nat of iptables, and the one that jumps to it.
+/// A chain of the attachment in iptables' table nat, and the chain that jumps to it.
 private struct Detour {
     let beginning: String
     let parent: String
-    /// What the jump's comment says before the network's name.
+    /// The jump's comment up to the network's name.
     let remark: String
 
     static let masquerade = Detour(beginning: "CNI-", parent: "POSTROUTING", remark: "name: ")
@@ -77,12 +75,12 @@ private struct Detour {
 
     static let tables = [NftTable(.ip, "nat"), NftTable(.ip6, "nat")]
 
-    /// 28 characters, which is all that iptables takes. The interface counts for nothing.
+    /// At most 28 characters, the limit of iptables. The interface is not part of the name.
     func chain(_ network: String, _ containerID: String) -> String {
         String((beginning + base16(sha512(network + containerID))).prefix(28))
     }
 
-    /// The container that a jump's comment names, if it is of this network.
+    /// The container named by a jump's comment, if it is of this network.
     func containerID(_ comment: String, _ network: String) -> String? {
         let (before, after) = ("\(remark)\"\(network)\" id: \"", "\"")
         guard comment.hasPrefix(before), comment.hasSuffix(after) else { return nil }
@@ -90,13 +88,13 @@ private struct Detour {
     }
 }
 
-/// Rules for attachments in a chain that is everybody's.
+/// Rules for attachments in a chain shared by all of them.
 private struct RuleList {
     let chain: String
     let table: NftTable
     let isMeant: (NftListedRule) -> Bool
 
-    /// Those of the plugins' own nftables.
+    /// Those that the plugins write with nftables.
     static func masquerade(_ isMeant: @escaping (String) -> Bool) -> RuleList {
         RuleList(chain: "masq_checks", table: NftTable(.inet, "cni_plugins_masquerade")) { isMeant($0.comment) }
     }
@@ -119,7 +117,7 @@ private struct RuleList {
         }
     }
 
-    /// What the comments of a network's masquerade rules begin with.
+    /// The prefix of the comments of a network's masquerade rules.
     static func mark(_ network: String) -> String { hash(network) + "-" }
 
     static func mark(_ owner: AttachmentName) -> String {
@@ -130,7 +128,7 @@ private struct RuleList {
 }
 
 extension NetlinkSocket {
-    /// None where the kernel has no nf_tables.
+    /// Empty if the kernel has no nf_tables.
     fileprivate mutating func presentChains(
         _ chains: [(name: String, table: NftTable)]
     ) throws(Failure) -> [(name: String, table: NftTable)] {
@@ -173,7 +171,7 @@ extension NetlinkSocket {
         }
     }
 
-    /// Works changes out from what is there, and again when somebody else has changed it in between.
+    /// Computes changes from the current state, and again if another program has changed it in between.
     private mutating func change(
         _ body: (inout NetlinkSocket, inout Changes) throws(Failure) -> Void
     ) throws(Failure) {

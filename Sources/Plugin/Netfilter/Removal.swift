@@ -16,9 +16,9 @@ extension NodeRules {
         _ = try socket.generation()
     }
 
-    /// Takes away what the attachment has by this plugin; that it has nothing is no error, and costs no netfilter call.
+    /// Removes what this plugin made for the attachment. If there is nothing, that is no error and costs no netfilter call.
     ///
-    /// - Parameter otherwise: what to do instead where it has nothing.
+    /// - Parameter otherwise: what to do instead if there is nothing.
     public static func remove(_ owner: RulesOwner, otherwise: () throws(Failure) -> Void = {}) throws(Failure) {
         let records = try RecordDirectory()
         guard let locked = try records.lock(owner.network, owner.plugin, create: false) else { return try otherwise() }
@@ -31,24 +31,24 @@ extension NodeRules {
         try locked.remove(owner)
     }
 
-    /// Takes away what an attachment has by whatever plugin.
+    /// Removes what any plugin made for an attachment.
     mutating func removeAll(ofAttachment dead: AttachmentName) throws(Failure) {
         for owner in try records.owners(network: dead.network) where owner.attachment == dead {
             guard let locked = try records.lock(owner.network, owner.plugin, create: false) else { continue }
             try removeElements(owner, locked)
             try locked.remove(owner)
         }
-        // What has no record any more.
+        // Elements without a record.
         try sweep { $0 == dead.description }
     }
 
-    /// Removes the owner's elements, and the network's with the last owner. The record stays.
+    /// Removes the owner's elements and, with the last owner, the network's. The record stays.
     mutating func removeElements(_ owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords) throws(Failure)
     {
         guard let rules = try records.record(of: owner)?.rules else {
-            // Nobody knows what it had: everything is looked at.
+            // It is unknown what the owner had, so all elements are searched.
             try sweep { $0 == owner.name }
-            // Nor what others could not do without it.
+            // It is also unknown which of its elements others rely on.
             try rebuildShared(locked.node, except: owner)
             guard try locked.isLast(owner) else { return }
             return try stopLettingThrough(network: owner.network)
@@ -56,13 +56,13 @@ extension NodeRules {
         try remove(rules, of: owner, locked)
     }
 
-    /// Removes what the owner has of these rules, and the network's with the last owner. Other plugins may have made rules
-    /// for the same attachment: those stay.
+    /// Removes the owner's part of these rules and, with the last owner, the network's. Rules that other plugins made
+    /// for the same attachment stay.
     mutating func remove(
         _ rules: PodRules, of owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords
     ) throws(Failure) {
         try delete(rules.elements(of: owner).filter { !$0.isShared }, of: owner)
-        // Others who have left before may have wanted more of the network than this one.
+        // Owners that left earlier may have asked for more of the network than this one.
         if try locked.isLast(owner) {
             try rebuildShared(locked.node, except: owner)
             if rules.passage != nil { try stopLettingThrough(network: owner.network) }
@@ -70,7 +70,7 @@ extension NodeRules {
         try forget(rules)
     }
 
-    /// Goes on past errors; the first of them is thrown, so that the record stays and all is done again.
+    /// Continues after errors and throws the first one, so that the record stays and everything is tried again.
     private mutating func forget(_ rules: PodRules) throws(Failure) {
         var failures: [Failure] = []
         for chain in rules.conditionChains {
@@ -85,19 +85,19 @@ extension NodeRules {
         if let failure = failures.first { throw failure }
     }
 
-    /// Deletes those that are there and bear the owner's name: a port may have found another owner since.
+    /// Deletes the elements that exist and carry the owner's name: a port may have a new owner by now.
     private mutating func delete(_ elements: [OwnedElement], of owner: RulesOwner) throws(Failure) {
         for attempt in 1...NodeRules.attempts {
             let listed = try lookUp(elements)
             let own = zip(elements, listed).filter { $0.1?.comment == owner.name }.map { $0.0 }
             do throws(Failure) { return try change(deleting: own) } catch {
-                // Somebody has emptied the set, or the table is gone.
+                // The set has been emptied, or the table is gone.
                 guard error.errno == .noSuchFile, attempt < NodeRules.attempts else { throw error }
             }
         }
     }
 
-    /// Deletes all elements whose comment is meant.
+    /// Deletes all elements whose comment satisfies the predicate.
     mutating func sweep(_ isMeant: (String) -> Bool) throws(Failure) {
         for table in OwnTable.allCases {
             for set in try socket.sets(of: table.table) {
@@ -106,9 +106,9 @@ extension NodeRules {
         }
     }
 
-    /// Takes away what belongs to the network but to none of the attachments that are kept.
+    /// Removes what belongs to the network but to none of the attachments that are kept.
     ///
-    /// - Parameter isOver: whether no attachment is kept, so that nobody needs what the network has either.
+    /// - Parameter isOver: whether no attachment is kept, so that the network's own elements are not needed either.
     public static func collectGarbage(
         network: String, isOver: Bool, keeping isKept: (Attachment) -> Bool
     ) throws(Failure) {

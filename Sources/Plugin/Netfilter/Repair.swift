@@ -3,17 +3,17 @@ internal import NetlinkCodec
 public import Posix
 
 extension NodeRules {
-    /// What `repair` has found and done.
+    /// What `repair` found and did.
     public struct RepairReport: Sendable, Hashable {
-        /// Attachments whose rules were whole.
+        /// Attachments whose rules were intact.
         public var whole: [String] = []
-        /// Attachments whose rules have been put back, and what of them was missing.
+        /// Attachments whose rules were restored, and what was missing.
         public var repaired: [Repaired] = []
-        /// Attachments whose namespace is gone: nothing is put back for them, and DEL or GC is to come.
+        /// Attachments whose namespace is gone: nothing is restored for them; DEL or GC will clean up.
         public var gone: [String] = []
-        /// The same, but what was left of them has been taken away, as was asked for.
+        /// Attachments whose namespace is gone and whose remains were removed on request.
         public var forgotten: [String] = []
-        /// Attachments for which it failed, and why.
+        /// Attachments whose repair failed, and why.
         public var failed: [String] = []
 
         fileprivate mutating func note(gone title: String, isForgotten: Bool) {
@@ -26,9 +26,9 @@ extension NodeRules {
         }
     }
 
-    /// Puts back what the records of all living attachments ask for, the rulesets included.
+    /// Restores what the records of all living attachments ask for, including the rulesets.
     ///
-    /// - Parameter forgettingGone: whether to take away what is left of attachments whose namespace is gone.
+    /// - Parameter forgettingGone: whether to remove what is left of attachments whose namespace is gone.
     public mutating func repair(forgettingGone: Bool = false) throws(Failure) -> RepairReport {
         var report = RepairReport()
         for owner in try records.owners() {

@@ -2,26 +2,26 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// The part of a table that never changes: sets and maps, chains and their rules. What pods want is in the elements.
+/// The fixed part of a table: sets, maps, chains and their rules. What pods want is in the elements.
 struct Ruleset: Sendable {
     let table: NftTable
-    /// The name of an empty set. A batch that changes elements asks for it first, so that a ruleset which is missing, or
-    /// which an older version of this program has made, shows at once. To be changed with every change of the rules.
+    /// The name of an empty set. A batch that changes elements looks it up first, so that it fails at once if the
+    /// ruleset is missing or comes from an older version of this program. Change it with every change of the rules.
     let version: String
     let sets: [NftSet]
     let chains: [(chain: NftChain, rules: [NftRule])]
 
-    /// What the names of all versions begin with.
+    /// The common prefix of all version names.
     static let versionPrefix = "version_"
 
     private var allSets: [NftSet] { [NftSet(version, NftType(.protocolNumber))] + sets }
 
-    /// Puts the table up as it should be, whatever of it is there; elements stay. Over another version, what this one has
-    /// not goes.
+    /// Installs the table, whatever part of it exists already; elements stay. If another version is installed, sets and
+    /// chains that this version lacks are deleted.
     ///
     /// - Parameters:
-    ///   - present: the sets that the table has.
-    ///   - chains: the chains that it has.
+    ///   - present: the existing sets of the table.
+    ///   - chains: its existing chains.
     func install(over present: [NftListedSet], _ presentChains: [String], _ changes: inout Changes) {
         changes.append("make table \(table)") { $0.addTable(table) }
         for (position, set) in allSets.enumerated() {
@@ -48,20 +48,20 @@ struct Ruleset: Sendable {
         let retired = presentChains.filter { name in
             !chains.contains { $0.chain.name == name } && !name.hasPrefix(ConditionChain.prefix)
         }
-        // They may lead to each other.
+        // They may jump to each other.
         for name in retired {
             changes.append("empty chain \(name) in table \(table)") { $0.deleteRule(of: name, in: table) }
         }
         for name in retired {
             changes.append("delete chain \(name) of table \(table)") { $0.deleteChain(name, of: table) }
         }
-        // Anonymous ones belong to rules.
+        // Anonymous sets belong to rules.
         for old in present where !old.name.hasPrefix("__") && !allSets.contains(where: { $0.name == old.name }) {
             changes.append("delete set \(old.name) of table \(table)") { $0.deleteSet(old.name, of: table) }
         }
     }
 
-    /// What of the ruleset is missing or different; empty if all is well.
+    /// What is missing from the ruleset or different; empty if all is well.
     func deviations(_ socket: inout NetlinkSocket) throws(Failure) -> [String] {
         let present = try socket.chains(table.family).filter { $0.table.name == table.name }
         let listedSets = try socket.sets(of: table)
@@ -94,13 +94,13 @@ struct Ruleset: Sendable {
     }
 }
 
-/// The tables that this program makes, each where the first attachment needs it.
+/// The tables of this program. Each is created when the first attachment needs it.
 enum OwnTable: Sendable, Hashable, CaseIterable {
     /// Masquerade and port mappings.
     case main
-    /// What host ports need besides.
+    /// Protects 127.0.0.0/8, which host ports would open.
     case loopbackGuard
-    /// Bridges that keep to themselves.
+    /// Bridges isolated from each other.
     case isolation
     /// What pods may send.
     case spoofGuard
@@ -114,7 +114,7 @@ enum OwnTable: Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// The same as the ruleset's, without making the whole of it.
+    /// The ruleset's table, without building the whole ruleset.
     var table: NftTable {
         switch self {
         case .main: MainTable.table

@@ -3,14 +3,15 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// Elements of networks. Those of different networks may overlap, which the kernel does not take.
+/// Elements of networks. Those of different networks may overlap, which the kernel does not accept.
 extension NodeRules {
-    /// Makes the elements of networks what all records together ask for, while no record comes or goes.
+    /// Brings the elements of networks in line with what all records together ask for. No record can appear or
+    /// disappear meanwhile.
     ///
-    /// Those of a network of which nothing is known stay: where there is no record of it, or one that cannot be read.
+    /// The elements of a network stay if it has no record, or one that cannot be read.
     /// - Parameters:
-    ///   - leaving: an owner whose record does not count any more. It has to go before the lock does.
-    ///   - ending: a network that nobody is attached to any more.
+    ///   - leaving: an owner whose record no longer counts. The record must be removed before the lock is released.
+    ///   - ending: a network without any attachment left.
     mutating func rebuildShared(
         _ lock: borrowing RecordDirectory.NodeLock, except leaving: RulesOwner? = nil, ending: String? = nil
     ) throws(Failure) {
@@ -29,7 +30,7 @@ extension NodeRules {
         }
         known.subtract(unknown)
         for attempt in 1...NodeRules.attempts {
-            // Others, who know nothing of the lock, may change the ruleset meanwhile.
+            // Other programs do not take the lock and may change the ruleset meanwhile.
             let generation = try socket.generation()
             var listed: [OwnedElement] = []
             for (table, set) in SharedElements.sets { listed += try list(set, in: table) }
@@ -67,7 +68,7 @@ enum SharedElements {
             IPFamily.allCases.map { (.main, set.of($0)) }
         } + [(.isolation, IsolationTable.sameBridge), (.isolation, IsolationTable.bridges)]
 
-    /// The same pairs of subnets without overlaps: what one network has asked for covers others' wishes as well.
+    /// The same pairs of subnets without overlaps: an element of one network also covers what other networks ask for.
     static func disjoint(_ elements: [OwnedElement]) -> [OwnedElement] {
         var result: [OwnedElement] = []
         for element in elements {
@@ -86,7 +87,7 @@ extension OwnedElement {
         set == other.set && element.key == other.element.key && element.keyEnd == other.element.keyEnd
     }
 
-    /// The parts of this that are not in the other, as pairs of ranges; itself when they do not overlap.
+    /// The parts of this element outside the other, as pairs of ranges; the element itself if they do not overlap.
     func without(_ other: OwnedElement) -> [OwnedElement] {
         guard let end = element.keyEnd, let otherEnd = other.element.keyEnd else {
             return element.key == other.element.key ? [] : [self]
@@ -98,7 +99,7 @@ extension OwnedElement {
             let otherDestination = Span(other.element.key.suffix(half), otherEnd.suffix(half)),
             source.overlaps(otherSource), destination.overlaps(otherDestination)
         else { return [self] }
-        // Beside it with all destinations, then under it with those that it leaves.
+        // First the sources outside the other with all destinations, then the common sources with the destinations left over.
         let beside = source.without(otherSource).map { ($0, destination) }
         let common = Span(max(source.first, otherSource.first), min(source.last, otherSource.last))
         let under = destination.without(otherDestination).map { (common, $0) }
@@ -128,7 +129,7 @@ private struct Span {
 
     func overlaps(_ other: Span) -> Bool { first <= other.last && other.first <= last }
 
-    /// What is left of it on both sides of one that overlaps it.
+    /// What is left on both sides of an overlapping range.
     func without(_ other: Span) -> [Span] {
         var rest: [Span] = []
         if first < other.first { rest.append(Span(first, IPAddress(first.family, other.first.value - 1))) }

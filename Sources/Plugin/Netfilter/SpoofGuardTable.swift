@@ -1,7 +1,7 @@
 internal import Addresses
 internal import NetlinkCodec
 
-/// Table `bridge swiftlet`: what pods may send through their bridge port. Readable in docs/ruleset.nft.
+/// Table `bridge swiftlet`: what pods may send through their bridge port. docs/ruleset.nft shows it as text.
 enum SpoofGuardTable {
     static let table = NftTable(.bridge, "swiftlet")
     static let version = "version_1"
@@ -25,7 +25,7 @@ enum SpoofGuardTable {
             ],
             chains: [
                 (
-                    // NF_BR_PRI_NAT_DST_BRIDGED, linux/netfilter_bridge.h: before anybody rewrites anything.
+                    // NF_BR_PRI_NAT_DST_BRIDGED, linux/netfilter_bridge.h: before anything rewrites the packet.
                     NftChain("prerouting", NftChain.Hook("filter", .prerouting, priority: -300)),
                     [NftRule([port, .lookup(guarded), .verdict(.jump("guard"))])]
                 ),
@@ -41,7 +41,7 @@ enum SpoofGuardTable {
     }
 
     private static let port = NftExpression.meta(.inputInterfaceName)
-    /// The sender's MAC, behind the name of the port.
+    /// The sender's MAC, after the port's name in the key.
     private static let source = NftExpression.payload(.link, offset: 6, length: 6, .word(4))
 
     /// Ethernet types, linux/if_ether.h.
@@ -59,7 +59,7 @@ enum SpoofGuardTable {
         ]
     }
 
-    /// Who says where an address is must say the truth of both; probes (RFC 5227) name no address.
+    /// An announcement must be true in both MAC and IP address; probes (RFC 5227) name no sender address.
     private static var arp: [NftRule] {
         let isARP = isType(0x08, 0x06)
         return [
@@ -80,7 +80,7 @@ enum SpoofGuardTable {
         ]
     }
 
-    /// Pods are no routers, and may neither claim others' addresses nor probe for them (RFC 4861, RFC 4862).
+    /// Pods are not routers. They may neither claim nor probe for other hosts' addresses (RFC 4861, RFC 4862).
     private static var nd: [NftRule] {
         func isMessage(_ type: UInt8) -> [NftExpression] {
             [

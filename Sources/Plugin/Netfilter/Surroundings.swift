@@ -3,9 +3,9 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// What rules need beside the elements of our own tables.
+/// What rules need besides the elements of our own tables.
 extension NodeRules {
-    /// Sets the kernel's parameters, and makes it forget connections that know nothing of the ports.
+    /// Sets kernel parameters and deletes connection tracking entries that predate the ports.
     mutating func settle(_ rules: PodRules, _ owner: RulesOwner) throws(Failure) {
         if let passage = rules.passage {
             try letThrough(passage, network: owner.network)
@@ -31,7 +31,7 @@ extension NodeRules {
 
     private static func localRouting(_ interface: String) -> Sysctl { Sysctl("ipv4/conf/\(interface)/route_localnet") }
 
-    /// Whether packets for 127.0.0.0/8 come in by some interface, as host ports need it and leave it behind.
+    /// Whether any interface accepts packets for 127.0.0.0/8. Host ports need that setting and leave it behind.
     static var routesLoopback: Bool {
         get throws(Failure) {
             let path = "/proc/sys/net/ipv4/conf"
@@ -45,7 +45,7 @@ extension NodeRules {
         }
     }
 
-    /// What of that is not as it was set; empty if all is well.
+    /// What deviates from those settings; empty if all is well.
     mutating func deviations(ofSurroundings rules: PodRules, _ owner: RulesOwner) throws(Failure) -> [String] {
         var found: [String] = []
         if let passage = rules.passage {

@@ -2,13 +2,13 @@ internal import Addresses
 internal import DBus
 internal import Posix
 
-/// Zones of firewalld: it drops what comes from or goes to addresses that are in none that it trusts.
+/// firewalld zones: firewalld drops traffic from or to addresses that are not in a zone it trusts.
 extension NodeRules {
     private func sources(_ passage: Passage) -> [String] {
         passage.addresses.map { CIDR.host($0).description }
     }
 
-    /// Puts the pod's addresses into the zone, where firewalld runs.
+    /// Adds the pod's addresses to the zone if firewalld is running.
     func enterZone(_ passage: Passage) throws(Failure) {
         try asking { () throws(FirewalldError) in
             guard var firewalld = try Firewalld.connect() else { return }
@@ -16,7 +16,7 @@ extension NodeRules {
         }
     }
 
-    /// Takes them out again. That firewalld has forgotten them, or runs no more, is no error.
+    /// Removes them again. It is no error if firewalld has forgotten them or is no longer running.
     func leaveZone(_ passage: Passage) throws(Failure) {
         try asking { () throws(FirewalldError) in
             guard var firewalld = try Firewalld.connect() else { return }
@@ -39,7 +39,7 @@ extension NodeRules {
         do throws(FirewalldError) { return try firewalld() } catch {
             let kind: Failure.Kind =
                 switch (error.cause, error.code) {
-                // It may own its name before it answers, while it starts.
+                // While firewalld starts, it may own its bus name before it answers.
                 case (.timedOut, _): .tryAgainLater
                 case (_, "INVALID_ZONE"): .invalidConfiguration
                 default: .inputOutput

@@ -7,13 +7,13 @@ internal import JSON
 internal import Logging
 internal import Posix
 
-/// The node's address store, as one request sees it: built into `swiftlet`, behind `host-local` for the others.
+/// The node's address store, as one request sees it: built into `swiftlet`, and used through `host-local` by the other plugins.
 struct AddressStore {
     private let settings: HostLocalSettings
     private let request: Request
     private let store: Store
 
-    /// With the keys in the configuration's `ipam` object.
+    /// Takes the keys from the configuration's `ipam` object.
     init(ipamOf request: Request) throws(Failure) {
         try self.init(try request.ipam(), request)
     }
@@ -22,7 +22,7 @@ struct AddressStore {
     init(_ reader: JSONReader, _ request: Request) throws(Failure) {
         self.request = request
         settings = try HostLocalSettings(reader, request)
-        // The others find things by their owner; only what hands out needs to know from what.
+        // The other commands find reservations by owner; only these two need the ranges.
         if [.add, .status].contains(request.invocation.command), settings.sets.isEmpty {
             throw Failure(
                 .invalidConfiguration, "no IP ranges specified", details: "give a subnet, or ranges with subnets")
@@ -46,7 +46,7 @@ struct AddressStore {
     }
 
     func release() throws(Failure) {
-        // What the runtime says of ADD's result spares nothing but time, so a broken one must not stop DEL.
+        // The runtime's copy of ADD's result only saves time, so a broken one must not stop DEL.
         let previous = try? request.configuration.previousResult()
         try store.release(owner, hints: previous?.ips.map { $0.address.address } ?? [])
         Log.note(.info, "released")
@@ -72,7 +72,7 @@ struct AddressStore {
         _ = try store.collectGarbage(keeping: try request.configuration.validAttachments())
     }
 
-    /// - Throws: code 50 when a range set is full or the directory cannot be written.
+    /// - Throws: code 50 if a range set is full or the directory cannot be written.
     func requireFreeAddress() throws(Failure) {
         try requireWritableDirectory()
         let usage = try store.isFull(settings.sets) ? try store.usage(of: settings.sets) : []
@@ -84,7 +84,7 @@ struct AddressStore {
     }
 
     private func requireWritableDirectory() throws(Failure) {
-        // What is not there yet will be made in the nearest directory that is.
+        // A missing directory will be created in its nearest existing ancestor.
         var path = "\(settings.dataDirectory)/\(request.configuration.name)"
         while true {
             do throws(Errno) {

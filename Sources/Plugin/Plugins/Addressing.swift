@@ -3,13 +3,13 @@ internal import JSON
 internal import Logging
 internal import Posix
 
-/// Where a network's pods get their addresses from.
+/// The source of the addresses of a network's pods.
 enum Addressing {
     /// Layer 2 only.
     case none
     /// The store built into this plugin.
     case store(AddressStore)
-    /// An IPAM plugin of that type: in this process if it is one of ours, else another program.
+    /// An IPAM plugin of this type: run in this process if it is ours, otherwise as another program.
     case plugin(String)
 
     /// What the configuration's `ipam` object asks for.
@@ -17,13 +17,13 @@ enum Addressing {
         self = try request.configuration.ipamType().map { .plugin($0) } ?? .none
     }
 
-    /// Whether addresses can be had only by way of the pod's interface, as with DHCP, so that it must be there first.
+    /// Whether the addresses come through the pod's interface, as with DHCP, so that it must exist first.
     var needsInterface: Bool {
         guard case .plugin(let type) = self else { return false }
         return PluginTraits.needsInterface(type)
     }
 
-    /// - Throws: code 7 when whole blocks are handed out, as far as we know of it: no pod can have one as its address.
+    /// - Throws: code 7 if the store is known to hand out whole blocks, which no pod can have as its address.
     func refuseBlocks(_ request: Request) throws(Failure) {
         let handsOutBlocks =
             switch self {
@@ -41,7 +41,7 @@ enum Addressing {
         }
     }
 
-    /// - Throws: also when the IPAM plugin hands out nothing; it is told to take it back then.
+    /// - Throws: also if the IPAM plugin returns no address; its reservation is then undone.
     func reserve(_ request: Request) throws(Failure) -> CNIResult {
         switch self {
         case .none: return CNIResult()
@@ -64,7 +64,7 @@ enum Addressing {
         return result
     }
 
-    /// Frees what ADD reserved, during DEL and after a failed ADD.
+    /// Frees what ADD reserved, on DEL and after a failed ADD.
     func release(_ request: Request) throws(Failure) {
         switch self {
         case .none: break
@@ -99,7 +99,7 @@ enum Addressing {
 }
 
 extension Request {
-    /// The `ipam` object, of which an IPAM plugin takes its keys.
+    /// The `ipam` object, which holds an IPAM plugin's keys.
     func ipam() throws(Failure) -> JSONReader {
         let ipam = try configuration.decoding { (reader) throws(Failure) in try reader.member("ipam") }
         guard let ipam else { throw Failure(.invalidConfiguration, "IPAM config missing 'ipam' key") }

@@ -5,7 +5,7 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// Limits how fast a pod may send and receive. Drop-in for the reference's `bandwidth`: chained, by its keys or for the
+/// Limits how fast a pod may send and receive. Drop-in for the reference's `bandwidth`: chained, by its keys or by the
 /// capability of the same name.
 struct Bandwidth: BuiltInPlugin {
     static let traits = PluginTraits("bandwidth", .chained, services: .limits)
@@ -30,12 +30,13 @@ struct Bandwidth: BuiltInPlugin {
 
     func del(_ request: Request) throws(Failure) {
         var host = try NetlinkSocket(linkNotifications: true)
-        // What is on the veth goes with it: runtimes call DEL of the whole chain, and its maker's comes next.
+        // What is on the veth is deleted with it: runtimes call DEL of the whole chain, and the plugin that made the
+        // veth comes next.
         guard let ifb = try AttachmentName(request).ifb(&host) else { return }
         try host.removeLink(ifb.index, named: ifb.name, sentBy: .child)
     }
 
-    /// The veth stays: its maker's ADD has not failed.
+    /// The veth stays: the ADD of the plugin that made it has not failed.
     func withdraw(_ request: Request) throws(Failure) {
         let settings = try BandwidthSettings(request)
         var host = try NetlinkSocket()
@@ -64,7 +65,7 @@ struct Bandwidth: BuiltInPlugin {
 
     func status(_ request: Request) throws(Failure) { try Shaper.requireSupport() }
 
-    /// The node's end of the pod's veth, which an earlier plugin has made.
+    /// The host side of the pod's veth, made by an earlier plugin.
     private func port(
         _ request: Request, _ result: CNIResult, _ host: inout NetlinkSocket,
         _ error: (_ message: String, _ details: String) -> Failure
@@ -79,7 +80,7 @@ struct Bandwidth: BuiltInPlugin {
                 "container interface \(ifname) has no veth peer: \(found)",
                 "limits are kept at the node's end of a veth, as bridge and ptp make them")
         }
-        // The peer's number counts in its own namespace, which may be another one.
+        // The peer's index is valid in its own namespace, which may be a different one.
         guard let port = try host.link(.index(link.peer)), port.kind == "veth", port.peer == link.index,
             result.interfaces.contains(where: { $0.name == port.name && $0.sandbox == nil })
         else {
@@ -92,6 +93,6 @@ struct Bandwidth: BuiltInPlugin {
 }
 
 extension CNIResult.Interface {
-    /// One of the node's.
+    /// An interface of the node.
     init(ofNode link: Link) { self.init(name: link.name, mac: link.mac?.description, mtu: link.mtu) }
 }

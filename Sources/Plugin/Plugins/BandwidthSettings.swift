@@ -3,18 +3,18 @@ internal import JSON
 internal import NetlinkCodec
 internal import Posix
 
-/// What `bandwidth` is told, and `swiftlet` as well: how fast a pod may send and receive.
+/// The settings of `bandwidth`, also used by `swiftlet`: how fast a pod may send and receive.
 struct BandwidthSettings {
     /// Towards the pod; nil for no limit.
     let ingress: Limit?
     /// From the pod; nil for no limit.
     let egress: Limit?
 
-    /// A rate and what may exceed it after a rest.
+    /// A rate, and a burst that may exceed it after idle time.
     struct Limit: Hashable {
         /// Bits per second.
         let rate: UInt64
-        /// Bits, as asked for.
+        /// Bits, as requested.
         let burst: UInt64
     }
 
@@ -29,7 +29,7 @@ struct BandwidthSettings {
         static var everything: [KeyDescription] { limits.map { $0.described } }
         fileprivate static let limits = [ingressRate, ingressBurst, egressRate, egressBurst]
 
-        /// Versions 1.5 of the reference had them, those before and after it ignore them.
+        /// Versions 1.5 of the reference had them; earlier and later versions ignore them.
         fileprivate static let exceptions = ["unshapedSubnets", "shapedSubnets"]
 
         private static func bits(_ name: String, _ summary: String) -> ConfigurationKey<UInt64> {
@@ -42,12 +42,12 @@ struct BandwidthSettings {
         }
     }
 
-    /// Longest burst, octets; the kernel counts them in 32 bits.
+    /// The longest burst in octets; the kernel counts it in 32 bits.
     private static let maximumBurst: UInt64 = 1 << 32 - 1
 
     var isEmpty: Bool { ingress == nil && egress == nil }
 
-    /// Reads the block itself if it has one of the keys, the capability `bandwidth` otherwise, as the reference does.
+    /// Reads the block itself if it has one of the keys, otherwise the capability `bandwidth`, as the reference does.
     ///
     /// - Throws: code 2, 6 or 7, naming key and value.
     init(_ request: Request) throws(Failure) {
@@ -69,7 +69,7 @@ struct BandwidthSettings {
                 )
             }
         }
-        // To shape all the same what was to be left alone would be as wrong as the reverse.
+        // Shaping traffic that should be exempt would be as wrong as the reverse.
         for source in [request.configuration.reader, capability].compactMap({ $0 }) {
             let lists = try request.configuration.decoding { (_) throws(Failure) in
                 try Keys.exceptions.map { key throws(Failure) in try source.member(key) }
@@ -107,31 +107,31 @@ struct BandwidthSettings {
 }
 
 extension BandwidthSettings.Limit {
-    /// Whether the burst would take more than a second at the rate, so that there would be no limit worth the name.
+    /// Whether the burst lasts more than a second at the rate, so that there would be no effective limit.
     ///
-    /// Runtimes say such things where a pod's annotations name only rates: 2^31 - 1 bits (dockershim), 2^32 - 1 (containerd),
-    /// 8 (2^32 - 1) - 1 (CRI-O).
+    /// Runtimes send such values if a pod's annotations name only rates: 2^31 - 1 bits (dockershim), 2^32 - 1
+    /// (containerd), 8 (2^32 - 1) - 1 (CRI-O).
     var hasSenselessBurst: Bool { burst > rate }
 
-    /// 20 ms worth, which does for any rate. In octets.
+    /// 20 ms worth, enough for any rate. In octets.
     private var usualBurst: UInt64 { rate / 8 / 50 }
 
     /// The bucket for an interface of that MTU.
     ///
-    /// Its rate is of whole frames. A burst that holds no frame would let none through, and one that is filled faster than
-    /// timers fire would not let the rate through: it is one frame and 1 ms worth at least. What may wait is 25 ms worth, as
-    /// with the reference, and room for a TCP connection to begin, 16 frames; beside a burst of the usual length, and not of
-    /// the length asked for, or a flood would fill the kernel's memory.
+    /// Its rate counts whole frames. The burst is at least one frame and 1 ms worth: a burst smaller than a frame would
+    /// let nothing through, and one that is filled faster than timers fire would not reach the rate. The queue holds 25
+    /// ms worth, as in the reference, and at least 16 frames, so that a TCP connection can begin. It is extended by a
+    /// burst of the usual length, not of the requested one; otherwise a flood would fill the kernel's memory.
     func bucket(mtu: UInt32) -> TokenBucket {
         let octets = rate / 8
-        // ETH_HLEN and a VLAN tag; a smaller MTU changes nothing, so that a later plugin may set one.
+        // ETH_HLEN and a VLAN tag. A smaller MTU changes nothing, so that a later plugin may set one.
         let frame = UInt64(max(mtu, 1500)) + 18
         let size = max(hasSenselessBurst ? usualBurst : burst / 8, octets / 1000, frame)
         let queue = max(octets / 40, 16 * frame) + min(size, max(usualBurst, frame))
         return TokenBucket(rate: octets, burst: UInt32(clamping: size), limit: UInt32(clamping: queue))
     }
 
-    /// The bucket that the reference makes, up to its version 1.4 and from 1.6 on.
+    /// The reference's bucket, up to its version 1.4 and from 1.6 on.
     var referenceBucket: TokenBucket {
         let octets = rate / 8
         let size = UInt32(clamping: burst / 8)

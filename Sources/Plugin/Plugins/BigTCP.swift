@@ -5,7 +5,7 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// TCP packets of more than 64 KiB, between pods and node: docs/data-path.md.
+/// TCP packets of more than 64 KiB between pods and node: docs/data-path.md.
 enum BigTCP {
     enum Keys {
         static let gsoIPv4MaxSize = size(
@@ -31,7 +31,7 @@ enum BigTCP {
         }
     }
 
-    /// Nil where the configuration leaves both to the kernel.
+    /// Nil if the configuration leaves both to the kernel.
     static func limits(_ configuration: Configuration) throws(Failure) -> GSOLimits? {
         let v4 = UInt32(try configuration[Keys.gsoIPv4MaxSize])
         let v6 = UInt32(try configuration[Keys.gsoIPv6MaxSize])
@@ -39,12 +39,12 @@ enum BigTCP {
         return GSOLimits(v4: max(v4, GSOLimits.usual), v6: max(v6, GSOLimits.usual))
     }
 
-    /// Lets IPv6 out by the node: into packets of more than 64 KiB the kernel puts a header of 8 octets (hop_jumbo_hdr,
-    /// net/ipv6.h). When it routes them it counts that as part of each segment, and drops what the next link's MTU is too
-    /// small for.
+    /// Makes room for IPv6 through the node: the kernel puts a header of 8 octets into packets of more than 64 KiB
+    /// (hop_jumbo_hdr, net/ipv6.h). When it routes them, it counts the header as part of each segment, and drops those
+    /// too large for the next link's MTU.
     ///
-    /// - Parameter mtu: of the pod's interface, octets.
-    /// - Throws: code 7 where IPv6 has no such room: it needs 1280 octets (IPV6_MIN_MTU, linux/ipv6.h).
+    /// - Parameter mtu: the MTU of the pod's interface, octets.
+    /// - Throws: code 7 if IPv6 has no room for it: it needs 1280 octets (IPV6_MIN_MTU, linux/ipv6.h).
     static func leaveRoomForHeader(in routes: inout [CNIResult.Route], mtu: UInt32) throws(Failure) {
         for index in routes.indices where routes[index].destination.family == .v6 {
             guard mtu >= 1280 + 8 else {
@@ -57,10 +57,10 @@ enum BigTCP {
         }
     }
 
-    /// - Throws: code 50 where the kernel lacks what is asked for.
+    /// - Throws: code 50 if the kernel does not support what is asked for.
     static func requireSupport(of limits: GSOLimits?, _ host: inout NetlinkSocket) throws(Failure) {
         guard limits != nil else { return }
-        // Any link tells; this one is there always (LOOPBACK_IFINDEX, net/flow.h).
+        // Any link shows it; this one always exists (LOOPBACK_IFINDEX, net/flow.h).
         guard try host.link(.index(1))?.gso != nil else {
             throw Failure(
                 .notAvailable, "this kernel has no BIG TCP of both families",
@@ -68,8 +68,9 @@ enum BigTCP {
         }
     }
 
-    /// Lets the node send as large packets to its pods as they send to it, by a bridge or by what stands for it. It stays so
-    /// even if this ADD fails later: the bridge is all pods'. It takes more than the usual only once it has a port (br_set_gso_limits, net/bridge/br_if.c).
+    /// Lets the node send packets to its pods as large as theirs, through a bridge or its substitute. This stays even
+    /// if ADD fails later, because all pods share the bridge. It accepts more than the usual limit only once it has a
+    /// port (br_set_gso_limits, net/bridge/br_if.c).
     static func raise(_ name: String, to limits: GSOLimits, _ host: inout NetlinkSocket) throws(Failure) {
         guard let link = try host.link(.name(name)), let present = link.gso, let most = link.tsoMaxSize else { return }
         let wanted = present.raised(to: limits.lowered(to: most))
@@ -79,7 +80,7 @@ enum BigTCP {
         try host.execute("raise the packet size of \(name)") { $0.changeLink(.name(name), change) }
     }
 
-    /// Compares what ADD set. A link that has come to the bridge since, and cannot do as much, has lowered what it can.
+    /// Compares what ADD set. A less capable link added to the bridge since has lowered the bridge's limits.
     static func check(_ links: [Link], _ limits: GSOLimits) throws(Failure) {
         for link in links {
             guard let present = link.gso, present.cover(limits.lowered(to: link.tsoMaxSize ?? GSOLimits.usual)) else {
@@ -92,7 +93,7 @@ enum BigTCP {
 }
 
 extension Link {
-    /// For the host's end of a pod's veth, whatever pods are allowed: so that nothing which another pod or a network card
-    /// has made large is cut up on its last few steps. Nil where the kernel has no such packets.
+    /// For the host side of a pod's veth, whatever pods are allowed, so that large packets from another pod or a
+    /// network card are not split on their last steps. Nil if the kernel has no such packets.
     var limitsOfPorts: GSOLimits? { tsoMaxSize == nil ? nil : .all }
 }

@@ -2,7 +2,7 @@ internal import CNI
 internal import JSON
 internal import Posix
 
-/// Attaches pods to a bridge. Drop-in for the reference's `bridge`: addresses come from the plugin that `ipam` names.
+/// Attaches pods to a bridge. Drop-in for the reference's `bridge`: addresses come from the plugin named by `ipam`.
 struct Bridge: BuiltInPlugin {
     func add(_ request: Request) throws(Failure) -> CNIResult { try network(request).add() }
     func del(_ request: Request) throws(Failure) { try detachment(request).del() }

@@ -6,7 +6,7 @@ internal import NetlinkCodec
 internal import Posix
 
 extension BridgeNetwork {
-    /// Compares what ADD set up with what is there now; what others have added since is none of its business.
+    /// Compares what ADD set up with the current state, ignoring what others have added since.
     func check() throws(Failure) {
         try addressing.check(request)
         let pod = try request.openPod()
@@ -17,7 +17,7 @@ extension BridgeNetwork {
         var inside = try pod.netlinkSocket()
         let interface = try podInterface.check(result, described, kind: "veth", in: pod.path, &inside)
         if let gso = settings.gso {
-            // A VLAN without a gateway has none.
+            // A VLAN without a gateway has no interface on the node.
             let node = try host.link(.name(settings.nodeInterfaceName))
             try BigTCP.check([interface, port] + (node.map { [$0] } ?? []), gso)
         }
@@ -39,7 +39,7 @@ extension BridgeNetwork {
         if settings.promiscuous, bridge.flags & InterfaceFlag.promiscuous == 0, bridge.promiscuity == 0 {
             throw Failure(deviation: "bridge \(bridge.name) is not promiscuous")
         }
-        // ADD has filled in every gateway; an address without one is another plugin's.
+        // ADD filled in every gateway; an address without one comes from another plugin.
         var own = result
         own.ips.removeAll { $0.gateway == nil }
         let gateways = try GatewayPlan(own, settings)
@@ -56,7 +56,7 @@ extension BridgeNetwork {
         return bridge
     }
 
-    /// The host's end: ours by its name, or for a pod that another plugin has attached the one that the result names.
+    /// The host side: ours by its name, or the one named in the result if another plugin attached the pod.
     private func checkPort(of bridge: Link, _ host: inout NetlinkSocket) throws(Failure) -> Link {
         let names =
             [AttachmentName(request).hostName] + (try request.requiredPreviousResult().hostVethNames(bridge.name))
@@ -88,7 +88,7 @@ extension BridgeNetwork {
 }
 
 extension CNIResult {
-    /// The host's veths in a result, whoever made it.
+    /// The host sides of veths in a result of any program.
     fileprivate func hostVethNames(_ bridge: String) -> [String] {
         interfaces.filter { $0.sandbox == nil && $0.name != bridge }.map { $0.name }
     }

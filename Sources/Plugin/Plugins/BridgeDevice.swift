@@ -5,11 +5,11 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// The bridge itself, which all pods of a node share and no pod removes.
+/// The bridge itself. All pods of a node share it, and no pod removes it.
 enum BridgeDevice {
-    /// Finds the bridge, or makes it, still down.
+    /// Finds or creates the bridge. A new bridge is still down.
     ///
-    /// Many may do this at once on a fresh node: whoever comes second finds what the first has made.
+    /// Many calls may do this at once on a fresh node; a later one finds the bridge that the first has created.
     static func ensure(_ settings: BridgeSettings, _ host: inout NetlinkSocket) throws(Failure) -> Link {
         let name = settings.bridge
         var link = try host.link(.name(name))
@@ -42,10 +42,10 @@ enum BridgeDevice {
         return bridge
     }
 
-    /// The alias of a bridge that has been prepared, whoever made it.
+    /// The alias of a prepared bridge. Any program may have created the bridge.
     static let mark = "swiftlet bridge"
 
-    /// Sets the bridge up as pods rely on it, unless that has been done.
+    /// Configures the bridge as pods rely on it, unless that has been done.
     static func prepare(
         _ bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket
     ) throws(Failure) {
@@ -53,19 +53,20 @@ enum BridgeDevice {
         guard bridge.alias != mark || !bridge.isUp || (settings.promiscuous && !isPromiscuous) else { return }
         // A router's own port must not take addresses and routes from its pods' advertisements.
         try Sysctl("ipv6/conf/\(bridge.name)/accept_ra").write("0")
-        // Without an address of its own that is ready at once, the first packets to the first pod would wait for seconds.
+        // Without an address that is ready at once, the first packets to the first pod would wait for seconds.
         try Sysctl("ipv6/conf/\(bridge.name)/accept_dad").write("0")
         var change = LinkChange()
         change.isUp = true
         if settings.promiscuous { change.isPromiscuous = true }
         // Once it has been set, a bridge's MAC no longer follows its ports.
         change.mac = bridge.mac
-        // Somebody else's name for it stays.
+        // An alias set by someone else stays.
         if bridge.alias.isEmpty { change.alias = mark }
         try host.execute("set up bridge \(bridge.name)") { $0.changeLink(.index(bridge.index), change) }
     }
 
-    /// The interface that carries the gateways' addresses: the bridge, or with a VLAN a veth into it, made when it is missing.
+    /// The interface that carries the gateway addresses: the bridge or, with a VLAN, a veth into it, which is created
+    /// if it is missing.
     static func gatewayInterface(
         for gateways: GatewayPlan, _ bridge: Link, _ settings: BridgeSettings, _ host: inout NetlinkSocket
     ) throws(Failure) -> Link {
@@ -97,7 +98,7 @@ enum BridgeDevice {
 }
 
 extension NetlinkSocket {
-    /// Adds VLANs to a bridge port, and takes it out of VLAN 1, which every new port is in.
+    /// Adds VLANs to a bridge port, and removes it from VLAN 1, which every new port is in.
     mutating func setVLANs(of port: Link, _ vlans: [PortVLAN], removingDefault: Bool) throws(Failure) {
         var changes = Changes()
         if removingDefault {

@@ -6,20 +6,20 @@ internal import Netfilter
 internal import NetlinkCodec
 internal import Posix
 
-/// Attaches pods to a bridge: what `bridge` and `swiftlet` have in common, which is nearly all.
+/// Attaches pods to a bridge: nearly everything that `bridge` and `swiftlet` do is common to both.
 struct BridgeNetwork {
     let settings: BridgeSettings
     let addressing: Addressing
-    /// Whether the pod's `lo` is this plugin's business too.
+    /// Whether this plugin also sets up the pod's `lo`.
     let setsLoopbackUp: Bool
     let request: Request
-    /// As whose its rules are recorded.
+    /// The plugin that owns the recorded rules.
     let type: String
-    /// Host ports, if they are this plugin's business too.
+    /// Host ports, if this plugin handles them too.
     var ports: PortMappingSettings?
-    /// Isolation, if it is this plugin's business too.
+    /// Isolation, if this plugin handles it too.
     var isolation: FirewallSettings?
-    /// How fast the pod may be, if that is this plugin's business too.
+    /// Bandwidth limits, if this plugin handles them too.
     var limits: BandwidthSettings?
 
     private var owner: AttachmentName { AttachmentName(request) }
@@ -40,7 +40,7 @@ struct BridgeNetwork {
         var sockets = try Sockets(pod)
         try BigTCP.requireSupport(of: settings.gso, &sockets.host)
         if case .plugin = addressing {
-            // Another IPAM plugin might take a failed ADD for a reason to free what the first one has reserved.
+            // Another IPAM plugin might react to a failed ADD by freeing what the first ADD reserved.
             try owner.requireUnused(&sockets.host)
         }
         return try sockets.allOrNothing { (sockets, undo) throws(Failure) in try attach(pod, &sockets, &undo) }
@@ -80,7 +80,7 @@ struct BridgeNetwork {
         try request.apply(try rules(result, veth), as: type, &undo)
         let ifb = try limit(&sockets.host, &undo)
         if !missing.isEmpty {
-            // Looked at again: another network may have come to this bridge meanwhile.
+            // Checked again, because another network may have been added to this bridge meanwhile.
             let missing = try gateways.missing(on: bridge, &sockets.host)
             undo.push { (sockets) throws(Failure) in
                 try missing.undo(on: gatewayInterface, of: bridge.index, but: port.name, &sockets.host)
@@ -96,14 +96,14 @@ struct BridgeNetwork {
 
     /// Limits the pod's bandwidth.
     ///
-    /// - Returns: the ifb for it, if it needs one.
+    /// - Returns: the ifb, if the limits need one.
     private func limit(_ host: inout NetlinkSocket, _ undo: inout UndoStack) throws(Failure) -> Link? {
         guard let limits, !limits.isEmpty else { return nil }
         guard let port = try host.link(.name(owner.hostName)) else {
             throw Failure("look up \(owner.hostName)", .noSuchDevice)
         }
         guard let ifb = try Shaper(owner: owner, settings: limits).add(to: port, &host) else { return nil }
-        // All else goes with the veth.
+        // Everything else is deleted with the veth.
         undo.push { [index = ifb.index, name = ifb.name] (sockets) throws(Failure) in
             try sockets.host.execute("delete link \(name)") { $0.deleteLink(.index(index)) }
         }
@@ -134,7 +134,7 @@ struct BridgeNetwork {
 }
 
 extension CNIResult {
-    /// Says what was made: the bridge, the host's end, the pod's.
+    /// Describes what was made: the bridge, the host side, the pod's side.
     fileprivate mutating func describe(_ bridge: Link, _ veth: VethPair, _ pod: borrowing NetworkNamespace) {
         interfaces = [
             Interface(name: bridge.name, mac: bridge.mac?.description, mtu: bridge.mtu),

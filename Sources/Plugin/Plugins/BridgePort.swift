@@ -3,17 +3,17 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// The host's end of a pod's veth, as a port of the bridge.
+/// The host side of a pod's veth, as a port of the bridge.
 struct BridgePort {
     let name: String
     let settings: BridgeSettings
 
-    /// Sets it up, with what the configuration says of it.
+    /// Sets it up as configured.
     func setUp(_ veth: VethPair, _ host: inout NetlinkSocket) throws(Failure) {
         var change = LinkChange()
         if settings.hairpin { change.hairpin = true }
         if settings.isolatesPort { change.isolated = true }
-        // A bridge port speaks for nobody.
+        // A bridge port needs no IPv6 address of its own.
         try veth.setUpHostEnd(change, hasIPv6: false, &host)
         guard settings.usesVLANs else { return }
         guard let port = try host.link(.name(name)) else { throw Failure("look up \(name)", .noSuchDevice) }
@@ -21,9 +21,9 @@ struct BridgePort {
             of: port, settings.portVLANs, removingDefault: settings.vlan != nil && !settings.preservesDefaultVLAN)
     }
 
-    /// Waits until the bridge takes frames from the pod, so that the pod's first packet is not lost.
+    /// Waits until the bridge accepts frames from the pod, so that the pod's first packet is not lost.
     ///
-    /// Both ends are up by now; the kernel tells the bridge from a work queue (linkwatch), usually before anybody asks.
+    /// Both sides are up by now; the kernel notifies the bridge from a work queue (linkwatch), usually before this asks.
     func awaitActive(_ host: inout NetlinkSocket) throws(Failure) {
         guard !settings.disablesContainerInterface else { return }
         var pause: UInt32 = 50

@@ -4,7 +4,7 @@ internal import Netfilter
 internal import Posix
 
 extension BridgeNetwork {
-    /// What the pod needs of nf_tables.
+    /// What the pod needs from nf_tables.
     func rules(_ result: CNIResult, _ veth: VethPair) throws(Failure) -> PodRules {
         let addresses = result.ips.map { $0.address }
         var rules = PodRules()
@@ -19,7 +19,7 @@ extension BridgeNetwork {
         rules.ports = try ports?.ports(
             addresses: addresses, localRoute: settings.gatewayInterfaceName, hairpinPort: nil)
         if let isolation {
-            // Where traffic for other bridges comes by.
+            // The interface that carries traffic for other bridges.
             rules.isolation = isolation.isolation(settings.nodeInterfaceName)
             rules.passage = isolation.passage(addresses)
         }

@@ -5,7 +5,7 @@ internal import JSON
 internal import NetlinkCodec
 internal import Posix
 
-/// What a bridge network is told: the keys of `bridge`, which `swiftlet` takes too, with other defaults.
+/// The settings of a bridge network: the keys of `bridge`, which `swiftlet` also accepts, with other defaults.
 struct BridgeSettings {
     var bridge: String
     var isGateway: Bool
@@ -13,7 +13,7 @@ struct BridgeSettings {
     var forceAddress: Bool
     /// Octets; nil leaves it to the kernel (1500).
     var mtu: UInt32?
-    /// Of the pods, and the least of the node towards them; nil leaves them to the kernel.
+    /// The pods' limits, and the minimum for the node towards them; nil leaves them to the kernel.
     var gso: GSOLimits?
     var hairpin: Bool
     var promiscuous: Bool
@@ -24,25 +24,25 @@ struct BridgeSettings {
     var detectsDuplicates: Bool
     var disablesContainerInterface: Bool
     var isolatesPort: Bool
-    /// The MAC asked for; nil for the one that follows from address or owner.
+    /// The requested MAC; nil for the one derived from address or owner.
     var mac: MACAddress?
     var dns: CNIResult.DNS
-    /// Whether what leaves the network goes out under the node's address.
+    /// Whether traffic that leaves the network gets the node's address.
     var masquerades: Bool
-    /// Destinations outside of the network that see pods' own addresses all the same.
+    /// Destinations outside the network that still see pods' own addresses.
     var unmasqueraded: [CIDR]
-    /// Whether pods are held to their MAC.
+    /// Whether pods are restricted to their MAC.
     var guardsMAC: Bool
-    /// Whether they are held to MAC and addresses.
+    /// Whether they are restricted to MAC and addresses.
     var guardsAddresses: Bool
 
-    /// The node's interface towards the pods; nil if it has none.
+    /// The node's interface with the gateway addresses; nil if it has none.
     var gatewayInterfaceName: String? { isGateway ? nodeInterfaceName : nil }
 
-    /// By which the node sends to the pods, if it does.
+    /// The interface by which the node sends to the pods, if it does.
     var nodeInterfaceName: String { vlan.map { "\(bridge).\($0)" } ?? bridge }
 
-    /// Whether the bridge must tell VLANs apart.
+    /// Whether the bridge must filter VLANs.
     var usesVLANs: Bool { vlan != nil || !trunk.isEmpty }
 
     enum Keys {
@@ -92,7 +92,7 @@ struct BridgeSettings {
                 return cidr
             }
         }
-        /// Those that only `swiftlet` takes.
+        /// Keys that only `swiftlet` accepts.
         @KeyList static var ownOnly: [KeyDescription] {
             antiSpoof
             nonMasqueradeCIDRs
@@ -108,7 +108,7 @@ struct BridgeSettings {
             vlanTrunk
         }
 
-        /// All others with the defaults of `bridge` or of `swiftlet`, for documentation and validation.
+        /// All other keys with the defaults of `bridge` or of `swiftlet`, for documentation and validation.
         @KeyList static func all(_ defaults: BridgeDefaults) -> [KeyDescription] {
             bridge(default: defaults.bridge)
             isGateway(default: defaults.isGateway)
@@ -156,14 +156,14 @@ struct BridgeSettings {
         trunk = try configuration[Keys.vlanTrunk]
         masquerades = try configuration[Keys.ipMasq]
         guardsMAC = try configuration[Keys.macspoofchk]
-        // `bridge` does not know these, and ignores what it does not know.
+        // `bridge` does not know these keys and ignores unknown ones.
         unmasqueraded = defaults.takesOwnKeys ? try configuration[Keys.nonMasqueradeCIDRs] : []
         guardsAddresses = defaults.takesOwnKeys ? try configuration[Keys.antiSpoof] : false
         try Backend.note(Keys.ipMasqBackend, request)
         try refuseContradictions(request)
     }
 
-    /// The bridge's name, for those that must go on with a configuration that says nothing sensible of it.
+    /// The bridge's name, for commands that must continue if the configured one is unusable.
     static func bridgeName(_ request: Request, _ defaults: BridgeDefaults) -> String {
         (try? request.configuration[Keys.bridge(default: defaults.bridge)]) ?? defaults.bridge
     }

@@ -2,7 +2,7 @@ internal import CNI
 internal import Logging
 internal import Posix
 
-/// Runs every step even if one fails, and then reports all that failed: cleaning up goes on past errors.
+/// Runs every step even if one fails, and then reports all failures.
 struct Cleanup {
     private var failures: [Failure] = []
 
@@ -13,9 +13,9 @@ struct Cleanup {
         }
     }
 
-    /// Gives addresses back after the interface is removed, so that an address in use does not become free; before, where
-    /// only the interface leads to whom they came from. And whatever becomes of the interface, because an address that is
-    /// never freed is lost: the runtime hears of the error and calls again.
+    /// Releases addresses after the interface is removed, so that an address in use does not become free. If they can
+    /// only be released through the interface, they are released before. They are released even if removing the
+    /// interface fails, because an address that is never freed is lost; the runtime gets the error and calls again.
     mutating func attempt(
         _ addressing: () throws(Failure) -> Addressing, _ release: (Addressing) throws(Failure) -> Void,
         removingInterface: () throws(Failure) -> Void
@@ -32,7 +32,7 @@ struct Cleanup {
     func finish() throws(Failure) {
         guard var error = failures.first else { return }
         let others = failures.dropFirst().map { $0.description }
-        // The details will have what the others show.
+        // The details get the other failures' messages; a discreet message keeps them out of logs.
         if failures.contains(where: { $0.discreetMessage != nil }) {
             error.discreetMessage = error.discreetMessage ?? error.message
         }

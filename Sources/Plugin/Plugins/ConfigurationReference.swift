@@ -1,6 +1,6 @@
 internal import CNI
 
-/// The configuration reference as people read it, from the tables that the decoders use.
+/// The configuration reference for users, from the tables that the decoders use.
 public enum ConfigurationReference {
     /// A Markdown table for each plugin with keys.
     public static var markdown: String {

@@ -4,20 +4,20 @@ public import IPAM
 internal import JSON
 public import Posix
 
-/// What a configuration file says of a network, as far as it helps to make sense of what there is on a node. Nothing is
-/// decided by it: a file may have changed since pods were attached.
+/// What a configuration file says about a network, to help interpret the state of a node. It decides nothing: a file
+/// may have changed since pods were attached.
 public struct ConfiguredNetwork: Sendable, Hashable {
     public var name: String
     /// The types of its plugins, in order.
     public var plugins: [String]
-    /// Nil where its pods are ports of none.
+    /// Nil if its pods are not bridge ports.
     public var bridge: String?
-    /// The interface of the node that has its gateway addresses: the bridge, or the bridge's in a VLAN; nil where it has none, or
-    /// leaves them to others.
+    /// The node's interface with the gateway addresses: the bridge, or its interface in a VLAN; nil if the network has
+    /// none or leaves them to others.
     public var gatewayInterface: String?
-    /// Where its reservations are kept, in a directory of its name; nil where addresses come from elsewhere.
+    /// The directory that contains its reservations, in a directory of its name; nil if addresses come from elsewhere.
     public var dataDirectory: String?
-    /// Where its addresses come from; none where the runtime says so, or another program.
+    /// The ranges of its addresses; empty if the runtime or another program provides them.
     public var ranges: [RangeSet]
 
     public init(name: String, plugins: [String], bridge: String?, dataDirectory: String?, ranges: [RangeSet]) {
@@ -30,7 +30,7 @@ public struct ConfiguredNetwork: Sendable, Hashable {
 
     /// Reads a list of plugins (`.conflist`) or the configuration of one (`.conf`, `.json`).
     ///
-    /// - Throws: code 6 for what is no JSON or has a key of the wrong type, 7 for one that makes no sense.
+    /// - Throws: code 6 if it is not JSON or has a key of the wrong type, 7 if it makes no sense.
     public init(_ document: [UInt8]) throws(Failure) {
         let reader = JSONReader(try JSON(parsing: document))
         guard let name = try reader.nonEmpty("name") else { throw reader.missing("name") }
@@ -53,7 +53,7 @@ public struct ConfiguredNetwork: Sendable, Hashable {
         ranges += try HostLocalSettings.sets(reader)
     }
 
-    /// The bridge that a plugin of that type makes where its configuration names none; nil for those without one.
+    /// The bridge that a plugin of that type makes if its configuration names none; nil for plugins without a bridge.
     public static func defaultBridge(ofType type: String) -> String? {
         PluginTraits.of(type)?.defaultBridge
     }
@@ -61,6 +61,6 @@ public struct ConfiguredNetwork: Sendable, Hashable {
     /// Larger documents are refused, in octets.
     public static let maximumSize = Configuration.maximumSize
 
-    /// Where reservations are kept unless a configuration says otherwise.
+    /// The directory of reservations unless a configuration names another.
     public static let usualDataDirectory = HostLocalSettings.Keys.dataDirectory.fallback
 }

@@ -4,7 +4,7 @@ internal import CNI
 internal import DHCP
 internal import Posix
 
-/// Gets addresses from a DHCP server, through the daemon that keeps the leases. Drop-in for the reference's `dhcp`.
+/// Gets addresses from a DHCP server, through the daemon that maintains the leases. Drop-in for the reference's `dhcp`.
 struct DHCPAddresses: BuiltInPlugin {
     static let traits = PluginTraits("dhcp", .addresses, addresses: .leases)
     static var description: PluginDescription {
@@ -30,7 +30,7 @@ struct DHCPAddresses: BuiltInPlugin {
         let socket = try ClientSettings.socket(request.configuration)
         do throws(DaemonClient.Problem) { try DaemonClient(socket: socket).release(request.callArguments) } catch {
             guard case .absent = error else { throw Failure(error, socket, "DHCP.Release") }
-            // Nobody renews it, so it ends by itself; and no daemon that is started later is to take it up.
+            // Without a daemon the lease is not renewed and expires. A daemon that starts later must not take it up.
             let owner = AttachmentName(request)
             LeaseDirectory.forget(owner, in: LeaseDirectory.path(besideSocket: socket))
             request.log("dhcp: no daemon at \(socket): the lease of \(owner) was not released, and will expire")
@@ -68,7 +68,7 @@ struct DHCPAddresses: BuiltInPlugin {
 }
 
 extension Request {
-    /// What the daemon is told: this call as it came in.
+    /// The daemon gets this call as it came in.
     fileprivate var callArguments: CallArguments {
         var arguments = CallArguments()
         arguments.containerID = attachment.containerID
@@ -91,7 +91,7 @@ extension Request {
         }
     }
 
-    /// Asks for what only our daemon can do; nil where the reference's is running.
+    /// Asks for something that only our daemon can do; nil if the reference's daemon is running.
     @discardableResult
     fileprivate func askingOurs<Answer>(
         _ socket: String, _ what: String, _ ask: (DaemonClient) throws(DaemonClient.Problem) -> Answer
@@ -110,7 +110,7 @@ extension Request {
 }
 
 extension Failure {
-    /// The reference's words: people search for them.
+    /// The reference's wording, because people search for it.
     fileprivate init(_ failure: DaemonClient.Problem, _ socket: String, _ what: String) {
         switch failure {
         case .absent(let reason):

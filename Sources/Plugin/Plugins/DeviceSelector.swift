@@ -6,7 +6,7 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// Which of the node's devices is meant.
+/// Selects one of the node's devices.
 enum DeviceSelector: CustomStringConvertible {
     case name(String)
     case mac(MACAddress)
@@ -47,7 +47,7 @@ enum DeviceSelector: CustomStringConvertible {
         }
     }
 
-    /// The device that a runtime has allocated: a PCI address, or the name of an auxiliary device (a subfunction).
+    /// The device allocated by a runtime: a PCI address, or the name of an auxiliary device (a subfunction).
     private static func device(_ identifier: String) throws(Failure) -> String {
         let name = try component(identifier, "deviceID")
         for bus in ["pci", "auxiliary"] {
@@ -72,7 +72,7 @@ enum DeviceSelector: CustomStringConvertible {
         }
     }
 
-    /// Whether a program drives the device by itself, so that the kernel has no link for it (DPDK).
+    /// Whether a program drives the device itself, so that the kernel has no link for it (DPDK).
     var isDrivenByUserspace: Bool {
         guard case .path(let path) = self, let target = try? FileDescriptor.open(path, .readOnly),
             let driver = try? target.readSymbolicLink("driver").split(separator: "/").last
@@ -80,12 +80,12 @@ enum DeviceSelector: CustomStringConvertible {
         return ["vfio-pci", "uio_pci_generic", "igb_uio"].contains(String(driver))
     }
 
-    /// - Throws: code 7 when the node has no such device.
+    /// - Throws: code 7 if the node has no such device.
     func find(_ host: inout NetlinkSocket) throws(Failure) -> Link {
         let link: Link? =
             switch self {
             case .name(let name): try host.link(.name(name))
-            // A bridge or a VLAN may have the MAC of the device that it is made of.
+            // A bridge or a VLAN may have the MAC of its underlying device.
             case .mac(let mac):
                 try host.links().filter { $0.mac == mac }.min { $0.kind.utf8.count < $1.kind.utf8.count }
             case .path(let path):
@@ -101,17 +101,17 @@ enum DeviceSelector: CustomStringConvertible {
         return link
     }
 
-    /// The device where it is on the node with a name that is not its own any more, but stands in its alias.
+    /// The device on the node under a name that is not its own; its alias holds its own name.
     ///
-    /// - Parameter name: what it was called in its pod; nil where nobody knows. People give aliases too, so that without it
-    ///   only an alias counts that the configuration bears out.
+    /// - Parameter name: its name in its pod; nil if unknown. Users set aliases too, so without it an alias counts only
+    ///   if the configuration confirms it.
     func findRenamed(from name: String?, _ host: inout NetlinkSocket) throws(Failure) -> Link? {
         let links = try host.links()
         return links.first { link in
             guard Attachment.isInterfaceName(link.alias), !links.contains(where: { $0.name == link.alias }) else {
                 return false
             }
-            // Where the node had that name already, the kernel makes one up (default_device_exit_net, net/core/dev.c).
+            // If the node already had that name, the kernel invents one (default_device_exit_net, net/core/dev.c).
             let isFromPod = !link.isUp && name != nil && [name, "dev\(link.index)"].contains(link.name)
             return switch self {
             case .name(let own): link.alias == own
@@ -121,7 +121,7 @@ enum DeviceSelector: CustomStringConvertible {
         }
     }
 
-    /// Whether a link in a pod can be the one.
+    /// Whether a link in a pod can be the device.
     func selects(_ link: Link) -> Bool {
         switch self {
         case .name(let name): link.alias == name
@@ -130,7 +130,7 @@ enum DeviceSelector: CustomStringConvertible {
         }
     }
 
-    /// The name of the network device of a device: in `net`, or with virtio one further down.
+    /// A device's network device name: in `net`, or with virtio one level further down.
     private static func name(below path: String) -> String? {
         guard let directory = try? FileDescriptor.open(path, [.readOnly, .directory]) else { return nil }
         let children = (try? directory.names(limit: 1000)) ?? []

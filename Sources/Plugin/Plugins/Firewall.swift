@@ -6,7 +6,8 @@ internal import Netfilter
 internal import NetlinkCodec
 internal import Posix
 
-/// Keeps pods apart, and lets them through other programs' firewalls. Drop-in for the reference's `firewall`.
+/// Isolates pods from each other and lets their traffic through other programs' firewalls. Drop-in for the reference's
+/// `firewall`.
 struct Firewall: BuiltInPlugin {
     static let traits = PluginTraits("firewall", .chained, services: .isolation)
     static var description: PluginDescription {
@@ -56,7 +57,7 @@ struct Firewall: BuiltInPlugin {
                 details: "firewall stands behind bridge in \"plugins\"")
         }
         let port = links.first { $0.kind == "veth" && $0.master == bridge.index }
-        // With a VLAN, traffic for other bridges comes by another interface: BRIDGE.VLAN.
+        // With a VLAN, traffic for other bridges uses another interface: BRIDGE.VLAN.
         let address = result.addresses(of: request.attachment.ifname).first?.address
         let way = try address.flatMap { (address) throws(Failure) in try host.interface(towards: address) }
         let carrier = way.flatMap { $0.hasPrefix("\(bridge.name).") ? $0 : nil } ?? bridge.name
@@ -66,7 +67,7 @@ struct Firewall: BuiltInPlugin {
 }
 
 extension Request {
-    /// - Throws: code 51 when another program's firewall drops what pods send through the node.
+    /// - Throws: code 51 if another program's firewall drops what pods send through the node.
     func requireNothingBlocks() throws(Failure) {
         let blocking = try NodeRules.blockingChains()
         guard let first = blocking.first else { return }

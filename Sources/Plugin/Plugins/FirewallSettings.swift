@@ -4,7 +4,7 @@ internal import JSON
 internal import Netfilter
 internal import Posix
 
-/// What `firewall` is told.
+/// The settings of `firewall`.
 struct FirewallSettings {
     let policy: Policy
     let zone: String
@@ -15,7 +15,7 @@ struct FirewallSettings {
         case open
         /// Not from pods of other bridges that have a policy too.
         case sameBridge = "same-bridge"
-        /// From no pod of such bridges, their own included.
+        /// Not from any pod of such bridges, including their own.
         case isolated
 
         var description: String { rawValue }
@@ -52,9 +52,9 @@ struct FirewallSettings {
         zone = try request.configuration[Keys.firewalldZone]
     }
 
-    /// What the policy comes to on a bridge; nil for the open one.
+    /// The rules of the policy on a bridge; nil for the open policy.
     ///
-    /// - Parameter port: the pod's, if isolating it is not done elsewhere.
+    /// - Parameter port: the pod's bridge port, if it is not isolated elsewhere.
     func isolation(_ bridge: String, port: String? = nil) -> Isolation? {
         policy == .open
             ? nil
@@ -62,7 +62,7 @@ struct FirewallSettings {
                 bridge: bridge, allowsSameBridge: policy == .sameBridge, port: policy == .isolated ? port : nil)
     }
 
-    /// The way through other programs' firewalls, for a pod with these addresses; nil if it has none.
+    /// The passage through other programs' firewalls for a pod with these addresses; nil if it has none.
     func passage(_ addresses: [CIDR]) -> Passage? {
         guard !addresses.isEmpty else { return nil }
         return Passage(subnets: addresses.networks, addresses: addresses.map { $0.address }, zone: zone)

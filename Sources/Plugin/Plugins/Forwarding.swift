@@ -3,20 +3,20 @@ internal import CNI
 internal import Kernel
 internal import Posix
 
-/// The node's switches for forwarding between its pods and the rest, one for each family.
+/// The node's forwarding sysctls for traffic of its pods, one per family.
 enum Forwarding {
     private static func sysctl(_ family: IPFamily) -> Sysctl {
         Sysctl(family == .v4 ? "ipv4/ip_forward" : "ipv6/conf/all/forwarding")
     }
 
-    /// Switches it on for the families of these addresses.
+    /// Enables forwarding for the families of these addresses.
     static func enable(for addresses: [CIDR]) throws(Failure) {
         for family in IPFamily.allCases where addresses.contains(where: { $0.family == family }) {
             try sysctl(family).ensure("1")
         }
     }
 
-    /// - Throws: what CHECK says where it is off.
+    /// - Throws: CHECK's error if it is off.
     static func check(for addresses: [CIDR]) throws(Failure) {
         for family in IPFamily.allCases where addresses.contains(where: { $0.family == family }) {
             guard try sysctl(family).read() != "0" else {

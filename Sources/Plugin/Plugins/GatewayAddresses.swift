@@ -5,9 +5,9 @@ internal import NetlinkCodec
 internal import Posix
 
 extension GatewayPlan {
-    /// Compares with what the node has, and changes nothing: an interface that is not there has no addresses.
+    /// Compares with the node's addresses and changes nothing. An interface that does not exist has no addresses.
     ///
-    /// - Throws: code 103 when an address is in the way and may not be replaced.
+    /// - Throws: code 103 if an address conflicts and may not be replaced.
     func missing(on bridge: Link, _ host: inout NetlinkSocket) throws(Failure) -> GatewayChanges {
         guard !addresses.isEmpty else { return GatewayChanges() }
         let link = interface == bridge.name ? bridge : try host.link(.name(interface))
@@ -19,7 +19,7 @@ extension GatewayPlan {
 extension GatewayChanges {
     /// The last step of ADD, so that no later one can fail and take the addresses from a pod that has come to rely on them.
     ///
-    /// - Parameter interface: what carries them.
+    /// - Parameter interface: the interface that carries them.
     func make(on interface: Link, _ host: inout NetlinkSocket) throws(Failure) {
         for address in removed { host.removeAddress(address, from: interface) }
         for address in added {
@@ -27,9 +27,9 @@ extension GatewayChanges {
         }
     }
 
-    /// Takes it back after ``make(on:_:)`` has failed half-way, unless another pod is there by now: it may rely on it.
+    /// Undoes a failed ``make(on:_:)``, unless another pod has been attached: it may rely on the addresses.
     ///
-    /// - Parameter port: of the bridge, the pod's own.
+    /// - Parameter port: the pod's own bridge port.
     func undo(on interface: Link, of bridge: UInt32, but port: String, _ host: inout NetlinkSocket) throws(Failure) {
         let ports = try host.links(kind: "veth", master: bridge)
         guard ports.allSatisfy({ $0.name == port || $0.name.hasPrefix("vlan") }) else { return }
@@ -48,8 +48,8 @@ extension NetlinkSocket {
         }
     }
 
-    /// Adds an address; that it is there already is what was wanted. Where IPv6 is switched off on the interface it is
-    /// switched on: an address was asked for.
+    /// Adds an address; it is no error if it exists. If IPv6 is disabled on the interface, this enables it, because an
+    /// address was requested.
     mutating func addAddressEnablingIPv6(_ address: CIDR, to index: UInt32, named name: String) throws(Failure) {
         for isRetry in [false, true] {
             do throws(Failure) {

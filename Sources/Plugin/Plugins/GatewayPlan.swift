@@ -4,24 +4,24 @@ internal import CNI
 internal import NetlinkCodec
 internal import Posix
 
-/// What a network wants of its gateways, which its pods' routes lead to: worked out without a look at the node.
+/// A network's gateways and the routes to them, computed without looking at the node.
 struct GatewayPlan {
-    /// The reserved addresses, with the gateways and default routes that they lacked.
+    /// The reserved addresses, completed by missing gateways and default routes.
     private(set) var result: CNIResult
     /// The gateways' addresses, with the pods' prefix lengths; empty unless the network is its own gateway.
     private(set) var addresses: [CIDR] = []
-    /// The node's interface that carries them: the bridge, or with a VLAN a veth into it.
+    /// The node's interface that carries them: the bridge or, with a VLAN, a veth into it.
     let interface: String
-    /// Whether they may take the place of others.
+    /// Whether they may replace others.
     private let replacesOthers: Bool
 
-    /// - Throws: code 7 where the configuration does not go with the addresses.
+    /// - Throws: code 7 if the configuration does not fit the addresses.
     init(_ reserved: CNIResult, _ settings: BridgeSettings) throws(Failure) {
         result = reserved
         interface = settings.nodeInterfaceName
         replacesOthers = settings.forceAddress
         let mtu = settings.mtu ?? 1500
-        // IPV6_MIN_MTU, linux/ipv6.h: below it the kernel switches IPv6 off.
+        // IPV6_MIN_MTU, linux/ipv6.h: below it the kernel disables IPv6.
         if mtu < 1280, let ip = result.ips.first(where: { $0.address.family == .v6 }) {
             throw Failure(
                 .invalidConfiguration, "mtu \(mtu) is too small for the IPv6 address \(ip.address)",
@@ -46,7 +46,7 @@ struct GatewayPlan {
         }
     }
 
-    /// Adds one of each family that has a gateway and no default route.
+    /// Adds a default route for each family that has a gateway but no default route.
     private mutating func addDefaultRoutes() {
         for family in IPFamily.allCases {
             let everywhere = CIDR(IPAddress(family, 0), 0)
@@ -57,13 +57,13 @@ struct GatewayPlan {
         }
     }
 
-    /// What has to be changed where these addresses are.
+    /// The changes needed if these addresses are present.
     ///
-    /// - Throws: code 103 when an address is in the way and may not be replaced.
+    /// - Throws: code 103 if an address conflicts and may not be replaced.
     func changes(to present: [CIDR]) throws(Failure) -> GatewayChanges {
         var changes = GatewayChanges()
         for address in addresses where !present.contains(address) {
-            // Several IPv6 addresses are normal; IPv4 ones of a bridge are not, unless they are its own gateways.
+            // Several IPv6 addresses are normal; on a bridge several IPv4 addresses are not, unless they are its own gateways.
             let inTheWay = present.filter {
                 $0.family == address.family && !addresses.contains($0) && !$0.address.isLinkLocal
                     && (address.family == .v4 || $0.overlaps(address))
@@ -82,7 +82,7 @@ struct GatewayPlan {
     }
 }
 
-/// Addresses of the gateways' interface that are to go, and to come.
+/// Addresses to remove from the gateways' interface, and to add to it.
 struct GatewayChanges: Equatable {
     var removed: [CIDR] = []
     var added: [CIDR] = []

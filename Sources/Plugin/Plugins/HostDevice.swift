@@ -8,7 +8,7 @@ internal import Posix
 
 /// Moves a device of the node into the pod, and back. Drop-in for the reference's `host-device`.
 ///
-/// Its name on the node stands in its alias meanwhile, as with the reference, so that each can undo what the other did.
+/// Meanwhile its alias holds its name on the node, as in the reference, so that each program can undo what the other did.
 struct HostDevice: InterfacePlugin {
     static let traits = PluginTraits("host-device", .interface, addresses: .delegated)
     static let kind: String? = nil
@@ -36,7 +36,7 @@ struct HostDevice: InterfacePlugin {
 
     func settings(_ request: Request) throws(Failure) -> DeviceSelector { try DeviceSelector(request) }
 
-    // A device that a program in the pod drives by itself (DPDK) is no link: there are only addresses to hand out.
+    // A device that a program in the pod drives itself (DPDK) is not a link: there are only addresses to hand out.
 
     func add(_ request: Request) throws(Failure) -> CNIResult {
         guard try settings(request).isDrivenByUserspace else { return try attach(request) }
@@ -61,7 +61,7 @@ struct HostDevice: InterfacePlugin {
         _ name: String, _ settings: DeviceSelector, mac: MACAddress, in pod: borrowing NetworkNamespace,
         _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure) -> Link {
-        // The pod that had it last may have ended without DEL.
+        // The device's last pod may have ended without DEL.
         try restoreName(of: settings, lastCalled: name, &host)
         let device = try settings.find(&host)
         let path = pod.path
@@ -78,7 +78,7 @@ struct HostDevice: InterfacePlugin {
             }
             return link
         } catch {
-            // It may have been moved and not renamed, or all has been done and only the answer is lost.
+            // It may have been moved but not renamed, or everything succeeded and only the acknowledgement was lost.
             for called in [device.name, name] {
                 guard let moved = try? inside.link(.name(called)), moved.mac == device.mac, moved.kind == device.kind
                 else { continue }
@@ -92,12 +92,12 @@ struct HostDevice: InterfacePlugin {
         _ link: Link, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure) {
         let selector = try? settings(request)
-        // Without a name to go back to it is none that ADD has moved here; one that neither the configuration means nor
-        // ADD has told of is another attachment's.
+        // A device without an original name in its alias was not moved here by ADD. If neither the configuration nor
+        // ADD's result refers to it, it belongs to another attachment.
         guard Attachment.isInterfaceName(link.alias),
             selector?.selects(link) ?? true || hasAttached(link.name, request)
         else { return try takeBack(request, &host) }
-        // Tried all the same, it would be on the node under its name in the pod.
+        // Otherwise the move would leave it on the node under its name in the pod.
         guard try host.link(.name(link.alias)) == nil else {
             throw Failure(
                 .conflict, "move \(link.name) back to the node as \(link.alias): the node has a link of that name",
@@ -117,7 +117,7 @@ struct HostDevice: InterfacePlugin {
         return result?.interfaces.contains { $0.name == name && $0.sandbox != nil } ?? false
     }
 
-    /// A device that the kernel has brought back, because the pod's namespace has ended, still has its name from there.
+    /// A device returned by the kernel, because the pod's namespace has ended, still has its name from the pod.
     private func restoreName(
         of device: DeviceSelector, lastCalled name: String?, _ host: inout NetlinkSocket
     ) throws(Failure) {
@@ -152,12 +152,12 @@ struct HostDevice: InterfacePlugin {
         }
     }
 
-    /// A device that is in a pod is where it belongs.
+    /// A missing device is no error: it may be in a pod, where it belongs.
     func requireReady(_ settings: DeviceSelector, _ host: inout NetlinkSocket) throws(Failure) {}
 }
 
 extension NetlinkSocket {
-    /// Moves a link out of the socket's namespace into that of the plugin, down, under the name that it had there.
+    /// Moves a link from the socket's namespace to the plugin's, down, under its former name there.
     fileprivate mutating func moveHome(_ link: Link, as name: String) throws(Failure) {
         let home = try NetworkNamespace.current()
         var change = LinkChange()

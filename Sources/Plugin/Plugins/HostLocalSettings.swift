@@ -4,16 +4,16 @@ internal import IPAM
 internal import JSON
 internal import Posix
 
-/// What host-local is told: ranges, routes and where it keeps its reservations.
+/// The settings of host-local: ranges, routes and the location of its reservations.
 struct HostLocalSettings {
     let sets: [RangeSet]
-    /// Addresses asked for by the runtime or the configuration.
+    /// Addresses requested by the runtime or the configuration.
     let requested: [IPAddress]
     let routes: [CNIResult.Route]
     let dataDirectory: String
     let resolvConf: String
 
-    /// The keys as people write them, in the `ipam` object or, for `swiftlet`, in its own block.
+    /// The keys as users write them, in the `ipam` object or, for `swiftlet`, in its own block.
     enum Keys {
         static let subnet = ConfigurationKey<CIDR?>(
             "subnet", default: nil, "Subnet that addresses come from, such as `10.1.0.0/16`."
@@ -40,7 +40,7 @@ struct HostLocalSettings {
             "Lists of ranges: one address from each outer list, tried range by range; a range has the five keys above."
         ) { reader throws(Failure) in
             let sets = try reader.elements().map { set throws(Failure) in try set.elements() }
-            // Each is compared with all others.
+            // Each range is compared with all others.
             guard max(sets.count, sets.joined().count) <= maximumRanges else {
                 throw reader.tooLong(limit: maximumRanges)
             }
@@ -76,7 +76,7 @@ struct HostLocalSettings {
         }
     }
 
-    /// Whether some range hands out whole subnets, which no pod can have as its address.
+    /// Whether any range hands out whole subnets, which no pod can have as its address.
     ///
     /// - Parameter reader: the object that holds the keys.
     static func handsOutBlocks(_ reader: JSONReader) throws(Failure) -> Bool {
@@ -94,7 +94,7 @@ struct HostLocalSettings {
             throw Failure(
                 .invalidConfiguration, "dataDir must be an absolute path, but is \"\(dataDirectory)\"")
         }
-        // To free what an owner has, nothing else need be right: the configuration may have changed since.
+        // Freeing an owner's addresses needs no other valid keys: the configuration may have changed since.
         guard ![.del, .gc].contains(request.invocation.command) else {
             (sets, requested, routes, resolvConf) = ([], [], [], "")
             return
@@ -109,7 +109,7 @@ struct HostLocalSettings {
 
     /// The ranges that a configuration names.
     ///
-    /// - Parameter dynamic: what the runtime says for the capability `ipRanges`. It comes first, then the old style, then
+    /// - Parameter dynamic: the runtime's value for the capability `ipRanges`. It comes first, then the old style, then
     ///   ranges: the reference's order.
     static func sets(_ reader: JSONReader, dynamic: JSONReader? = nil) throws(Failure) -> [RangeSet] {
         var groups: [[Pool]] = []
@@ -137,7 +137,7 @@ struct HostLocalSettings {
         } catch { throw error.during("\(reader.path.isEmpty ? "subnet" : "\(reader.path).subnet") \(subnet)") }
     }
 
-    /// From `CNI_ARGS`, `args.cni.ips` and the capability `ips`, all appended, as the reference does.
+    /// Addresses from `CNI_ARGS`, `args.cni.ips` and the capability `ips`, all appended, as in the reference.
     private static func requestedAddresses(_ request: Request) throws(Failure) -> [IPAddress] {
         let asked = try RequestedAddresses(request)
         return try (asked.arguments + asked.conventional + asked.capability).map { entry throws(Failure) in

@@ -4,7 +4,7 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// Gives the pod a link of its own on one of the node's, with the same MAC. Drop-in for the reference's `ipvlan`.
+/// Gives the pod its own link on top of one of the node's, with the same MAC. Drop-in for the reference's `ipvlan`.
 struct IPvlan: InterfacePlugin {
     static let traits = PluginTraits("ipvlan", .furtherInterface, addresses: .delegated)
     static let kind: String? = "ipvlan"
@@ -35,7 +35,7 @@ struct IPvlan: InterfacePlugin {
             kind: .ipvlan(try request.configuration[Keys.mode]))
     }
 
-    /// Behind a plugin that has made one link, that link is the master where none is named.
+    /// After a plugin that made one link, that link is the default master.
     private func chainedMaster(_ request: Request) throws(Failure) -> String? {
         guard request.invocation.command == .add, try request.configuration[ParentLink.Keys.master].isEmpty,
             let previous = try request.configuration.previousResult()
@@ -48,10 +48,10 @@ struct IPvlan: InterfacePlugin {
         return previous.interfaces[0].name
     }
 
-    /// Those of the plugin before it, unless there is IPAM.
+    /// The previous plugin's addresses, unless IPAM is configured.
     func givenAddresses(_ request: Request) throws(Failure) -> CNIResult? {
         guard try request.configuration.ipamType() == nil else { return nil }
-        // STATUS is told nothing of what that plugin will have.
+        // STATUS does not get the previous plugin's result.
         if request.invocation.command == .status { return CNIResult() }
         guard let previous = try request.configuration.previousResult(), !previous.ips.isEmpty else { return nil }
         return previous
@@ -59,7 +59,7 @@ struct IPvlan: InterfacePlugin {
 
     func requireReady(_ settings: SubLink, _ host: inout NetlinkSocket) throws(Failure) {
         try requireKind(&host)
-        // Without a name it may be a link that the plugin before it makes.
+        // Without a name, the master may be a link made by the previous plugin.
         if settings.parent.name != nil { try settings.parent.requireReady(&host) }
     }
 }

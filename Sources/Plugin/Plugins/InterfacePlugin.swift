@@ -5,51 +5,51 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// A plugin that gives the pod an interface of its own, with no bridge in between. Each says how the interface is made;
-/// addresses, routes, undoing and everything else is the same for all.
+/// A plugin that gives the pod an interface of its own, without a bridge. Each plugin defines how the interface is
+/// made; addresses, routes, undo and everything else are common.
 protocol InterfacePlugin: BuiltInPlugin {
     associatedtype Settings
 
-    /// IFLA_INFO_KIND of its interfaces; nil where they are of many.
+    /// IFLA_INFO_KIND of its interfaces; nil if they are of several kinds.
     static var kind: String? { get }
 
-    /// What the configuration asks for, checked as far as that goes without touching anything.
+    /// What the configuration asks for, checked as far as possible without touching anything.
     func settings(_ request: Request) throws(Failure) -> Settings
 
-    /// Whether there must be an IPAM plugin.
+    /// Whether an IPAM plugin is required.
     var requiresAddresses: Bool { get }
 
-    /// Addresses and routes that come from elsewhere than from an IPAM plugin; nil for none.
+    /// Addresses and routes that do not come from an IPAM plugin; nil if there are none.
     func givenAddresses(_ request: Request) throws(Failure) -> CNIResult?
 
     /// Parameters of the interface.
     func podInterface(_ request: Request, _ settings: Settings) -> PodInterface
 
-    /// Makes the interface in the pod, or moves it there, still down.
+    /// Creates the interface in the pod, or moves it there, still down.
     ///
-    /// - Parameter mac: one that follows from the owner, where the configuration says nothing.
-    /// - Throws: when it cannot be had; nothing is left of it then.
+    /// - Parameter mac: a MAC derived from the owner, for use if none is configured.
+    /// - Throws: if that fails; nothing is left behind.
     func make(
         _ name: String, _ settings: Settings, mac: MACAddress, in pod: borrowing NetworkNamespace,
         _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure) -> Link
 
-    /// Takes the interface out of the pod.
+    /// Removes the interface from the pod.
     ///
-    /// - Parameter link: whatever bears the name there.
+    /// - Parameter link: the link of that name in the pod.
     func remove(
         _ link: Link, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure)
 
-    /// Undoes on the node what is left of ADD there, when nothing bears the name in the pod or its namespace is gone.
+    /// Undoes what ADD left on the node, if the pod has no link of that name or its namespace is gone.
     func takeBack(_ request: Request, _ host: inout NetlinkSocket) throws(Failure)
 
-    /// Compares what is particular to the kind.
+    /// Checks what is specific to the kind.
     func check(
         _ link: Link, _ settings: Settings, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure)
 
-    /// - Throws: code 50 when the interface could not be made.
+    /// - Throws: code 50 if ADD could not make the interface.
     func requireReady(_ settings: Settings, _ host: inout NetlinkSocket) throws(Failure)
 }
 
@@ -66,7 +66,7 @@ extension InterfacePlugin {
 
     func requireReady(_ settings: Settings, _ host: inout NetlinkSocket) throws(Failure) { try requireKind(&host) }
 
-    /// - Throws: code 50 when the kernel has no such kind of link.
+    /// - Throws: code 50 if the kernel does not support this kind of link.
     func requireKind(_ host: inout NetlinkSocket) throws(Failure) {
         guard let kind = Self.kind else { return }
         do throws(Failure) { try host.requireSupport(of: kind) } catch {
@@ -91,7 +91,8 @@ extension InterfacePlugin {
         return try sockets.allOrNothing { (sockets, undo) throws(Failure) in
             var reserved = CNIResult()
             if !addressing.needsInterface { reserved = try addressing.reserve(request, &undo) }
-            // Not from the address: a parent has each MAC once, and a namespace may outlive the address that was its pod's.
+            // Not derived from the address: a parent has each MAC only once, and a namespace may outlive its pod's
+            // reservation of the address.
             let mac = AttachmentName(request).podMAC(nil)
             let link = try make(name, settings, mac: mac, in: pod, &sockets.host, &sockets.inside)
             undo.push { (sockets) throws(Failure) in
@@ -117,7 +118,7 @@ extension InterfacePlugin {
 
     func del(_ request: Request) throws(Failure) {
         var cleanup = Cleanup()
-        // With a configuration that ADD would refuse there is still the interface to remove.
+        // Even if ADD would refuse the configuration, the interface must be removed.
         cleanup.attempt(
             { () throws(Failure) in try Addressing(ipamOf: request) },
             { (addresses) throws(Failure) in try addresses.release(request) }
@@ -135,7 +136,7 @@ extension InterfacePlugin {
         try remove(link, request, &host, &inside)
     }
 
-    /// Deletes it, unless it is of another kind, or another attachment's: the name was taken then, and ADD has failed.
+    /// Deletes it, unless it is of another kind or belongs to another attachment: then the name was taken, and ADD failed.
     func remove(
         _ link: Link, _ request: Request, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure) {
@@ -172,7 +173,7 @@ extension InterfacePlugin {
         try addressing.requireReady(request)
     }
 
-    /// Reads what ADD reads of a configuration, and does nothing.
+    /// Reads a configuration as ADD does, and does nothing else.
     func read(_ request: Request) throws(Failure) {
         _ = try settings(request)
         try addressing(request).refuseBlocks(request)

@@ -3,7 +3,7 @@ internal import JSON
 internal import NetlinkCodec
 internal import Posix
 
-/// Gives the pod a link of its own on one of the node's, with a MAC of its own. Drop-in for the reference's `macvlan`.
+/// Gives the pod its own link on top of one of the node's, with its own MAC. Drop-in for the reference's `macvlan`.
 struct Macvlan: InterfacePlugin {
     static let traits = PluginTraits("macvlan", .interface, addresses: .delegated)
     static let kind: String? = "macvlan"

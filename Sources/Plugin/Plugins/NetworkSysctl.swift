@@ -2,9 +2,9 @@ internal import CNI
 internal import Kernel
 internal import Posix
 
-/// A sysctl of the pod's namespace, as a configuration names it.
+/// A sysctl of the pod's namespace, as named in a configuration.
 struct NetworkSysctl {
-    /// As it is written: what the allowlist is about.
+    /// As written, for matching against the allowlist.
     let key: String
     /// With slashes, below /proc/sys/net, such as `ipv4/conf/eth0/arp_filter`.
     let name: String
@@ -12,10 +12,10 @@ struct NetworkSysctl {
     /// Longer keys are refused, in octets.
     private static let maximumLength = 1024
 
-    /// The first `IFNAME` in it stands for the interface. Dots separate, unless a slash is the first of both: then only
-    /// slashes do, and an interface name with a dot can be written out, as sysctl(8) has it.
+    /// The first `IFNAME` in it stands for the interface. Dots separate, unless the first separator is a slash: then
+    /// only slashes do, so that an interface name may contain a dot, as in sysctl(8).
     ///
-    /// - Throws: code 7 for what is not below /proc/sys/net.
+    /// - Throws: code 7 for a key outside /proc/sys/net.
     init(_ key: String, ifname: String) throws(Failure) {
         var parts: [Substring]
         if let first = key.first(where: { $0 == "." || $0 == "/" }), first == "/" {

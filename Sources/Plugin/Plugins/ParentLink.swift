@@ -6,7 +6,7 @@ internal import Logging
 internal import NetlinkCodec
 internal import Posix
 
-/// The link that a pod's interface sits on, and what the two have in common.
+/// The link that a pod's interface is based on, and what the two have in common.
 struct ParentLink {
     enum Keys {
         static let master = ConfigurationKey<String>.text(
@@ -19,13 +19,13 @@ struct ParentLink {
             "linkInContainer", "Look for `master` in the pod's namespace, not on the node.")
     }
 
-    /// Nil for the one of the default route.
+    /// Nil for the link of the default route.
     let name: String?
     let isInPod: Bool
-    /// Octets; nil for the same as its own.
+    /// Octets; nil for the parent's MTU.
     let mtu: UInt32?
 
-    /// - Throws: code 7 for a master that cannot be the name of one.
+    /// - Throws: code 7 for a master that cannot be a link's name.
     init(_ request: Request, name other: String? = nil) throws(Failure) {
         let configured = try request.configuration[Keys.master]
         name = configured.isEmpty ? other : configured
@@ -48,8 +48,8 @@ struct ParentLink {
             details: "mtu: 0, or from 68 on")
     }
 
-    /// - Parameter socket: in the namespace that it is in.
-    /// - Throws: code 7 when it is not there.
+    /// - Parameter socket: a socket in the link's namespace.
+    /// - Throws: code 7 if it does not exist.
     func find(_ socket: inout NetlinkSocket) throws(Failure) -> Link {
         let found =
             if let name { try socket.link(.name(name)) } else { try socket.linkOfDefaultRoute() }
@@ -67,7 +67,7 @@ struct ParentLink {
         isInPod ? try find(&inside) : try find(&host)
     }
 
-    /// Makes a link of the pod that sits on it.
+    /// Creates a link of the pod on top of it.
     func make(
         _ kind: LinkKind, _ name: String, mac: MACAddress? = nil, in pod: borrowing NetworkNamespace,
         _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
@@ -83,11 +83,11 @@ struct ParentLink {
         return try inside.present(link, in: pod.path)
     }
 
-    /// - Throws: what CHECK says when the pod's interface sits on another link, or is not as it was made.
+    /// - Throws: CHECK's error if the pod's interface has another parent or differs from what was made.
     func check(
         _ link: Link, _ kind: LinkKind, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure) {
-        // One without a name was looked for by ADD; the default route may lead elsewhere by now.
+        // Without a name ADD chose the link; the default route may lead elsewhere by now.
         if name != nil {
             let parent = try find(&host, &inside)
             guard link.peer == parent.index else {
@@ -98,21 +98,21 @@ struct ParentLink {
         if let mtu, mtu != link.mtu { throw Failure(deviation: "\(link.name) has MTU \(link.mtu), not \(mtu)") }
     }
 
-    /// - Throws: code 50 when it is not there.
+    /// - Throws: code 50 if it does not exist.
     func requireReady(_ host: inout NetlinkSocket) throws(Failure) {
         guard !isInPod else { return }
         do throws(Failure) { _ = try find(&host) } catch { throw error.coded(.notAvailable) }
     }
 }
 
-/// A pod's interface that sits on another link.
+/// A pod's interface based on another link.
 struct SubLink {
     let parent: ParentLink
     let kind: LinkKind
-    /// Nil for the one that follows from address or owner, where the kind has one of its own.
+    /// Nil for the MAC derived from address or owner, if the kind has its own MAC.
     var mac: MACAddress?
 
-    /// Whether it can have another MAC than its parent.
+    /// Whether its MAC can differ from its parent's.
     fileprivate var hasOwnMAC: Bool {
         guard case .macvlan(let mode, _) = kind else { return false }
         return mode != .passthru
@@ -139,7 +139,7 @@ extension InterfacePlugin where Settings == SubLink {
 }
 
 extension Link {
-    /// - Throws: what CHECK says when it is not as it was made.
+    /// - Throws: CHECK's error if it differs from what was made.
     func check(_ kind: LinkKind) throws(Failure) {
         guard let details, details.serves(kind) else {
             throw Failure(deviation: "\(name) is \(details?.description ?? self.kind), not \(kind)")
@@ -148,7 +148,7 @@ extension Link {
 }
 
 extension NetlinkSocket {
-    /// Makes a link in the socket's namespace, which is that of the pod at `path`.
+    /// Creates a link in the socket's namespace, which is that of the pod at `path`.
     mutating func make(_ link: NewLink, _ attempt: String, in path: String) throws(Failure) -> Link {
         do throws(Failure) { try execute(attempt) { $0.createLink(link) } } catch {
             throw try explain(error, link, in: path)
@@ -156,7 +156,7 @@ extension NetlinkSocket {
         return try present(link, in: path)
     }
 
-    /// Tells apart what EEXIST does not: the name may be taken, or something else of which there can be one only.
+    /// Finds out what EEXIST means: the name is taken, or something else that can exist only once.
     mutating func explain(_ error: Failure, _ link: NewLink, in path: String) throws(Failure) -> Failure {
         if error.isAnswerLost { withdraw(link.name) }
         if link.parent != nil, error.errno == .busy || error.errno == .invalidArgument {
@@ -171,7 +171,7 @@ extension NetlinkSocket {
         return Failure(.conflict, error.message, details: "another link has what was asked for: \(link.kind)")
     }
 
-    /// - Throws: when the link cannot be seen; it is taken away again then.
+    /// - Throws: if the link cannot be seen; it is then removed again.
     mutating func present(_ link: NewLink, in path: String) throws(Failure) -> Link {
         do throws(Failure) {
             guard let made = try self.link(.name(link.name)) else {
@@ -184,12 +184,12 @@ extension NetlinkSocket {
         }
     }
 
-    /// Takes a link away that ADD has made and cannot use.
+    /// Removes a link that ADD made and cannot use.
     mutating func withdraw(_ name: String) {
         surviving { () throws(Failure) in try execute("delete link \(name)") { $0.deleteLink(.name(name)) } }
     }
 
-    /// The link by which packets leave that no other route leads anywhere: IPv4's if there is one, else IPv6's.
+    /// The link of the default route: IPv4's if there is one, otherwise IPv6's.
     mutating func linkOfDefaultRoute() throws(Failure) -> Link? {
         for family in IPFamily.allCases {
             let defaults = try routes(family).filter {

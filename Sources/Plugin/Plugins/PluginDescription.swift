@@ -2,30 +2,30 @@ public import CNI
 public import JSON
 public import Posix
 
-/// What can be known of a plugin without calling it: what it is for, its keys, and whether it would take a configuration.
+/// What is known about a plugin without calling it: its purpose, its keys, and whether it would accept a configuration.
 public struct PluginDescription: Sendable {
     public let traits: PluginTraits
-    /// What its keys are about, Markdown.
+    /// What its keys are for, in Markdown.
     public let summary: String
-    /// The keys of its block, or of the object `ipam` where it hands out addresses.
+    /// The keys of its block, or of the object `ipam` if it hands out addresses.
     public let keys: [KeyDescription]
-    /// Those that are worth a line: all but what is the same with another plugin, where that says it.
+    /// The keys to document here. Keys that are identical in another plugin are documented there.
     public let documentedKeys: [KeyDescription]
-    /// The keys of objects that some of these hold.
+    /// The keys of nested objects.
     public let parts: [Part]
     /// What runtimes may fill in (CNI conventions, "capabilities").
     public let capabilities: [String]
     /// Reads a configuration as ADD does before it touches anything.
     ///
-    /// It wants a ``Request/init(reading:for:log:)``: for ADD the block is read as the first one of a list, for CHECK (a
-    /// chained plugin) or STATUS as a later one.
+    /// It expects a ``Request/init(reading:for:log:)``: for ADD the block is read as the first one of a list, for CHECK
+    /// (a chained plugin) or STATUS as a later one.
     public let read: @Sendable (Request) throws(Failure) -> Void
 
-    /// Objects below a key, such as `ranges[][]`, with an empty pair of brackets for each list.
+    /// Objects below a key, such as `ranges[][]`, with an empty pair of brackets for each list level.
     public struct Part: Sendable {
         public let place: String
         public let keys: [String]
-        /// Those of them whose values can be checked one by one.
+        /// The keys whose values can be checked one by one.
         public let described: [KeyDescription]
 
         init(_ place: String, _ keys: [String]) {
@@ -67,7 +67,7 @@ public struct PluginDescription: Sendable {
         }
     }
 
-    /// Of every plugin of this executable.
+    /// All plugins of this executable.
     public static var all: [PluginDescription] { Registry.descriptions }
 
     /// Nil for a plugin that is not ours.
@@ -82,10 +82,10 @@ public struct PluginDescription: Sendable {
     /// Whether an unknown key is refused; other plugins ignore them, as the reference does.
     public var refusesUnknownKeys: Bool { !traits.isReference }
 
-    /// What the plugin says of a key that it refuses.
+    /// The plugin's error for a key that it refuses.
     public func refusal(of unknown: UnknownKey) -> Failure { Swiftlet.refusal(of: unknown) }
 
-    /// Members of its block, or of `ipam` where it hands out addresses, that the plugin does not know.
+    /// Members of its block, or of `ipam` if it hands out addresses, that the plugin does not know.
     public func unknownKeys(in block: JSONReader) -> [UnknownKey] {
         let others = role == .addresses ? ["type"] : PluginDescription.commonKeys
         var unknown = UnknownKey.all(in: block, known: keys.map { $0.name } + others)
@@ -97,7 +97,7 @@ public struct PluginDescription: Sendable {
         return unknown
     }
 
-    /// What is wrong with the values of its keys, each taken by itself.
+    /// The errors in the values of its keys, each checked by itself.
     ///
     /// - Parameter block: as in ``unknownKeys(in:)``.
     public func wrongValues(in block: JSONReader) -> [Failure] {

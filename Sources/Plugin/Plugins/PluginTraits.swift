@@ -2,29 +2,29 @@ internal import CNI
 public import JSON
 public import Posix
 
-/// What a plugin does to a pod's network, as far as others have to know of it: the plugins that work together with it,
-/// and the programs that make sense of its configuration.
+/// What a plugin does to a pod's network, as far as others must know it: plugins that work together with it, and
+/// programs that interpret its configuration.
 public struct PluginTraits: Sendable {
-    /// The name that configurations and runtimes call it by.
+    /// The name used by configurations and runtimes.
     public let type: String
     public let role: Role
     public let addresses: AddressSource
     public let nodeEnd: NodeEnd
-    /// What else it does, or can be told to do.
+    /// What else it does, or can be configured to do.
     public let services: Services
-    /// Whether the reference set has a plugin of this name, whose configurations this one takes. One that is ours alone
-    /// refuses keys that it does not know.
+    /// Whether the reference set has a plugin of this name, whose configurations this one accepts. A plugin that only
+    /// we have refuses unknown keys.
     public let isReference: Bool
 
-    /// Where in a list it stands.
+    /// The plugin's position in a list.
     public enum Role: Sendable {
-        /// In front: it makes the pod's interface.
+        /// First: it makes the pod's interface.
         case interface
-        /// The same, or behind another one.
+        /// First, or after another plugin that makes an interface; it makes an interface too.
         case furtherInterface
-        /// Behind such a one: it works on what that has made.
+        /// After such a plugin: it works on the interface that plugin made.
         case chained
-        /// In `ipam.type` of another one.
+        /// In another plugin's `ipam.type`.
         case addresses
         /// Anywhere: it sets up `lo`, which every pod has.
         case loopback
@@ -32,29 +32,29 @@ public struct PluginTraits: Sendable {
         public var makesInterface: Bool { self == .interface || self == .furtherInterface }
     }
 
-    /// Where the addresses of pods come from.
+    /// The source of the pods' addresses.
     public enum AddressSource: Sendable {
-        /// It has nothing to do with them.
+        /// It does not deal with addresses.
         case none
         /// From the plugin that `ipam.type` names.
         case delegated
-        /// The same; without `ipam.type` from the store, whose keys stand in the plugin's own block then.
+        /// The same; without `ipam.type` from the store, configured by keys in the plugin's own block.
         case delegatedOrStore
         /// It hands them out, from the store on this node.
         case store
-        /// It hands out those that its configuration names.
+        /// It hands out the addresses in its configuration.
         case configuration
-        /// It hands out leases of a server, which is asked on the pod's interface.
+        /// It hands out leases of a server, which it asks through the pod's interface.
         case leases
     }
 
-    /// What the pods' links lead to on the node.
+    /// What the pods' links are connected to on the node.
     public enum NodeEnd: Sendable {
-        /// Nothing that the plugin makes.
+        /// Nothing made by the plugin.
         case none
         /// A port of a bridge.
         case bridgePort(BridgeDefaults)
-        /// The other end of a veth, which is the pod's gateway.
+        /// The host side of a veth, which is the pod's gateway.
         case routedVeth
     }
 
@@ -64,9 +64,9 @@ public struct PluginTraits: Sendable {
 
         /// Publishes ports of the pod on the node (the capability `portMappings`).
         public static let ports = Services(rawValue: 1)
-        /// Limits how fast the pod may be (the capability `bandwidth`).
+        /// Limits the pod's bandwidth (the capability `bandwidth`).
         public static let limits = Services(rawValue: 2)
-        /// Keeps pods apart (`ingressPolicy`).
+        /// Isolates pods from each other (`ingressPolicy`).
         public static let isolation = Services(rawValue: 4)
         /// Moves the pod's routes to routing tables other than the main one.
         public static let routingTables = Services(rawValue: 8)
@@ -89,9 +89,9 @@ public struct PluginTraits: Sendable {
 }
 
 extension PluginTraits {
-    /// Whether the IPAM plugin of that type needs the pod's interface, so that it must be there first.
+    /// Whether the IPAM plugin of that type needs the pod's interface, so that it must exist first.
     ///
-    /// Of plugins that are not ours nobody knows: with the interface there they all work.
+    /// For other programs' plugins the answer is yes: all of them work if the interface exists.
     static func needsInterface(_ type: String) -> Bool {
         switch of(type)?.addresses {
         case .store, .configuration: false
@@ -99,10 +99,10 @@ extension PluginTraits {
         }
     }
 
-    /// Where a plugin's block takes addresses from, and the object that has the keys for it.
+    /// The source of a block's addresses, and the object with its keys.
     ///
-    /// - Parameter type: of the plugin, which may be anybody's.
-    /// - Returns: nil where there are none, or where that is for a program of others to say.
+    /// - Parameter type: the plugin's type, ours or not.
+    /// - Returns: nil if there are no addresses, or if another program decides.
     public static func addresses(
         of type: String, _ block: JSONReader
     ) throws(Failure) -> (source: AddressSource, keys: JSONReader)? {
@@ -112,26 +112,26 @@ extension PluginTraits {
         return of(type)?.addresses == .delegatedOrStore ? (.store, block) : nil
     }
 
-    /// The bridge of the plugin's block; nil where its pods are ports of none.
+    /// The bridge of the plugin's block; nil if its pods are not bridge ports.
     func bridge(_ block: JSONReader) throws(Failure) -> String? {
         guard case .bridgePort(let defaults) = nodeEnd else { return nil }
         return try BridgeSettings.Keys.bridge(default: defaults.bridge).read(block)
     }
 
-    /// The bridge where the block names none; nil where its pods are ports of none.
+    /// The bridge if the block names none; nil if its pods are not bridge ports.
     var defaultBridge: String? {
         guard case .bridgePort(let defaults) = nodeEnd else { return nil }
         return defaults.bridge
     }
 
-    /// The interface of the node that has its gateway addresses: the bridge, or the bridge's in a VLAN; nil where it has none.
+    /// The node's interface with the gateway addresses: the bridge, or its interface in a VLAN; nil if there is none.
     func gatewayInterface(_ block: JSONReader) throws(Failure) -> String? {
         guard let bridge = try bridge(block), try isGateway(block) else { return nil }
         let vlan = try BridgeSettings.Keys.vlan.read(block)
         return vlan == 0 ? bridge : "\(bridge).\(vlan)"
     }
 
-    /// Whether the node has the pods' gateway address, by the plugin's block.
+    /// Whether the node has the pods' gateway address, according to the block.
     public func isGateway(_ block: JSONReader) throws(Failure) -> Bool {
         switch nodeEnd {
         case .none: return false
@@ -142,24 +142,24 @@ extension PluginTraits {
         }
     }
 
-    /// Whether it is their default gateway even where no route says so.
+    /// Whether the node is their default gateway even if no route says so.
     public func isDefaultGateway(_ block: JSONReader) throws(Failure) -> Bool {
         guard case .bridgePort(let defaults) = nodeEnd else { return false }
         return try BridgeSettings.Keys.isDefaultGateway(default: defaults.isGateway).read(block)
     }
 
-    /// Whether its pods are ports of a bridge.
+    /// Whether its pods are bridge ports.
     public var usesBridge: Bool {
         if case .bridgePort = nodeEnd { true } else { false }
     }
 }
 
-/// In what the plugins differ that attach pods to a bridge.
+/// The differences between the plugins that attach pods to a bridge.
 public struct BridgeDefaults: Sendable {
-    /// Its name where none is configured.
+    /// The bridge's name if none is configured.
     let bridge: String
-    /// Whether it is the pods' gateway and default route where nothing is said of it.
+    /// Whether it is by default the pods' gateway and default route.
     let isGateway: Bool
-    /// Whether keys are taken that the reference's `bridge` does not have.
+    /// Whether keys are accepted that the reference's `bridge` does not have.
     let takesOwnKeys: Bool
 }

@@ -4,19 +4,19 @@ internal import NetlinkCodec
 internal import Posix
 
 extension Request {
-    /// Opens the pod's namespace, once: from here on its descriptor counts, not its path.
+    /// Opens the pod's namespace once. From here on its file descriptor counts, not its path.
     ///
-    /// - Throws: code 4 when the path is missing or no network namespace, 8 when it is the plugin's own.
+    /// - Throws: code 4 if the path is missing or not a network namespace, 8 if it is the plugin's own.
     func openPod() throws(Failure) -> NetworkNamespace {
         let pod = try openNamespace(invocation.netns ?? "")
-        // The dispatcher has looked at what the path meant then.
+        // The dispatcher checked what the path meant at that time.
         try invocation.refuseOwnNamespace(pod.status())
         return pod
     }
 
-    /// Opens the pod's namespace and keeps other calls out that do the same, the reference's `sbr` among them.
+    /// Opens the pod's namespace and excludes other calls that do the same, including the reference's `sbr`.
     ///
-    /// - Throws: code 11 when one of them does not come to its end.
+    /// - Throws: code 11 if one of them does not finish.
     func openPodAlone() throws(Failure) -> NetworkNamespace {
         let pod = try openPod()
         try pod.lockForRequest()
@@ -30,7 +30,7 @@ extension Request {
     }
 }
 
-/// Whether a namespace is there at all. DEL succeeds without it.
+/// Whether a namespace exists. DEL succeeds without it.
 enum PodPresence: ~Copyable {
     case present(NetworkNamespace)
     case gone
@@ -44,16 +44,16 @@ enum PodPresence: ~Copyable {
             self = .present(try request.openPod())
         } catch {
             guard error.code == .invalidEnvironment || error.code == .invalidNamespace else { throw error }
-            // Gone, or replaced by something that is no pod's namespace: nothing of ours is in it any more.
+            // Gone, or replaced by something that is not a pod's namespace: nothing of ours is left in it.
             self = .gone
         }
     }
 }
 
 extension NetlinkSocket {
-    /// The pod's interface, which an earlier plugin of the chain has made.
+    /// The pod's interface, made by an earlier plugin of the chain.
     ///
-    /// - Throws: code 7 when there is none.
+    /// - Throws: code 7 if there is none.
     mutating func chainedInterface(_ name: String, in path: String) throws(Failure) -> Link {
         guard let link = try link(.name(name)) else {
             throw Failure(
@@ -65,7 +65,7 @@ extension NetlinkSocket {
 }
 
 extension NetworkNamespace {
-    /// - Throws: code 11 when another call does not come to its end.
+    /// - Throws: code 11 if another call does not finish.
     func lockForRequest() throws(Failure) {
         do throws(Failure) { try lock(milliseconds: 10_000, waiting: .queued) } catch {
             guard error.errno == .tryAgain else { throw error }

@@ -4,24 +4,24 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// The interface by which a pod is on a network, whatever its kind: parameters, addresses, routes.
+/// A pod's interface on a network, whatever its kind: parameters, addresses, routes.
 struct PodInterface {
     let name: String
-    /// Says whose it is; nil leaves it as it is.
+    /// Identifies the owner; nil leaves it unchanged.
     var alias: String?
-    /// Whether what is attached here may listen to routers on the link, or gets from IPAM all that it has.
+    /// Whether the pod may accept router advertisements on the link; otherwise it gets everything from IPAM.
     var hearsRouters = false
-    /// Whether IPv6 addresses wait until nobody else claims them.
+    /// Whether IPv6 addresses undergo duplicate address detection.
     var detectsDuplicates = false
-    /// Whether neighbours are told of IPv6 addresses, as they always are of IPv4 ones.
+    /// Whether IPv6 addresses are announced to neighbours, as IPv4 addresses always are.
     var announcesIPv6 = false
-    /// Whether its addresses' prefixes are on the link.
+    /// Whether its addresses' prefixes are on-link.
     var hasConnectedRoutes = true
     /// Whether it is set up and gets routes.
     var isSetUp = true
     var setsLoopbackUp = false
 
-    /// Gives it addresses and routes, and sets it up. Called in the pod's namespace.
+    /// Gives it addresses and routes, and sets it up. Call in the pod's namespace.
     func configure(_ index: UInt32, _ result: CNIResult, _ inside: inout NetlinkSocket) throws(Failure) {
         try setParameters(hasIPv6: result.ips.contains { $0.address.family == .v6 })
         let routes =
@@ -52,7 +52,7 @@ struct PodInterface {
         }
     }
 
-    /// What only /proc/sys can say, before the link is up and could hear a router.
+    /// Parameters that exist only in /proc/sys, set before the link is up and could receive router advertisements.
     private func setParameters(hasIPv6: Bool) throws(Failure) {
         let parameter = { (key: String) in Sysctl("ipv6/conf/\(name)/\(key)") }
         // Without IPv6 in the kernel there is nothing to set.
@@ -60,17 +60,17 @@ struct PodInterface {
             guard try parameter("accept_ra").write("0") else { return }
         }
         if announcesIPv6 { try parameter("ndisc_notify").write("1") }
-        // A link-local address alone may take its time, and say what it has to say when ADD has returned.
+        // A link-local address alone may take its time; its packets may follow after ADD has returned.
         guard hasIPv6 || detectsDuplicates else { return }
         guard try parameter("accept_dad").write(detectsDuplicates ? "1" : "0") else { return }
         if detectsDuplicates { try parameter("enhanced_dad").write("1") }
         guard hasIPv6 else { return }
         try parameter("keep_addr_on_down").write("1")
-        // Runtimes like to switch IPv6 off in new namespaces; an address was asked for.
+        // Runtimes often disable IPv6 in new namespaces, but an IPv6 address was requested.
         for name in [name, "lo"] { try Sysctl("ipv6/conf/\(name)/disable_ipv6").ensure("0") }
     }
 
-    /// What ADD says where the pod has an interface of that name already.
+    /// ADD's error if the pod already has an interface of that name.
     static func taken(_ name: String, kind: String, in path: String) -> Failure {
         Failure(
             .conflict, "container \(kind) name provided (\(name)) already exists in \(path)",
@@ -79,18 +79,18 @@ struct PodInterface {
 }
 
 extension ChangeTag {
-    /// A route, which may be there already.
+    /// A route, which may exist already.
     fileprivate static var route: ChangeTag { ChangeTag(2) }
 }
 
 extension Route {
-    /// A result's route as the kernel gets it. Without a gateway of its own it leads to the first one of its family,
-    /// unless its scope says that what it leads to is on the link (RT_SCOPE_LINK, linux/rtnetlink.h) or nearer.
+    /// A result's route as the kernel gets it. Without its own gateway it uses the first one of its family, unless its
+    /// scope says that the destination is on the link (RT_SCOPE_LINK, linux/rtnetlink.h) or nearer.
     init(_ route: CNIResult.Route, fallbackGateways: [CNIResult.IP], interface: UInt32) {
         let family = route.destination.family
         let gateways = route.scope ?? 0 < 253 ? fallbackGateways : []
         let gateway = route.gateway ?? gateways.first { $0.address.family == family && $0.gateway != nil }?.gateway
-        // 0 says nothing of each of these, and the kernel lowers the other two to what fits into a packet.
+        // 0 means unset for each of these; the kernel reduces the other two to what fits into a packet.
         let given = { (value: UInt32?) in value == 0 ? nil : value }
         self.init(
             to: route.destination, via: gateway, interface: interface, table: given(route.table) ?? Route.mainTable,
@@ -98,9 +98,9 @@ extension Route {
             mtu: given(route.mtu).map { min($0, 65535 - 15) }, advmss: given(route.advmss).map { min($0, 65535 - 40) })
     }
 
-    /// Whether this route of the kernel does what the other one asked for.
+    /// Whether this kernel route does what the other one asked for.
     ///
-    /// - Parameter inAnyTable: whether it may have moved to another table, as later plugins of a chain have it.
+    /// - Parameter inAnyTable: whether it may be in another table, because later plugins of a chain may have moved it.
     func serves(_ wanted: Route, inAnyTable: Bool = false) -> Bool {
         destination.network == wanted.destination.network && (inAnyTable || table == wanted.table)
             && interface == wanted.interface

@@ -6,10 +6,10 @@ internal import NetlinkCodec
 internal import Posix
 
 extension Request {
-    /// What ADD has said of the pod's interface, for CHECK.
+    /// ADD's description of the pod's interface, for CHECK.
     ///
-    /// - Returns: the result without addresses that later plugins of the chain have given to interfaces of theirs, and
-    ///   the interface's own entry.
+    /// - Returns: the result without addresses that later plugins of the chain gave to their own interfaces, and the
+    ///   interface's own entry.
     func attachedInterface(in path: String) throws(Failure) -> (result: CNIResult, interface: CNIResult.Interface) {
         var result = try requiredPreviousResult()
         let name = attachment.ifname
@@ -23,12 +23,12 @@ extension Request {
 }
 
 extension PodInterface {
-    /// Compares what ``configure(_:_:_:)`` has set up with what is there; what others have added since does not count.
+    /// Compares what ``configure(_:_:_:)`` set up with the current state, ignoring what others have added since.
     ///
     /// - Parameters:
     ///   - kind: IFLA_INFO_KIND; nil for any.
     ///   - inside: a socket in the pod's namespace, `path`.
-    /// - Returns: the link, for what is particular to its kind.
+    /// - Returns: the link, for checks specific to its kind.
     func check(
         _ result: CNIResult, _ described: CNIResult.Interface, kind: String?, in path: String,
         _ inside: inout NetlinkSocket
@@ -70,7 +70,7 @@ extension PodInterface {
     ) throws(Failure) {
         for family in IPFamily.allCases {
             let own = result.ips.filter { $0.address.family == family }
-            // One by a gateway that is not on this network is another plugin's.
+            // A route by a gateway outside this network belongs to another plugin.
             let wanted = result.routes.filter { route in
                 route.destination.family == family
                     && own.contains { route.gateway.map($0.address.contains) ?? true }
@@ -79,7 +79,7 @@ extension PodInterface {
             let present = try inside.routes(family)
             for route in wanted {
                 let expected = Route(route, fallbackGateways: result.ips, interface: link.index)
-                // To another table: that is what sbr and vrf do.
+                // The route may have moved to another table, as sbr and vrf do.
                 guard present.contains(where: { $0.serves(expected, inAnyTable: route.table == nil) }) else {
                     throw Failure(deviation: "route \(expected) is missing in \(path)")
                 }
@@ -89,7 +89,7 @@ extension PodInterface {
 }
 
 extension Failure {
-    /// CHECK's answer: something is not as ADD has left it.
+    /// CHECK's error: something is not as ADD left it.
     init(deviation text: String) {
         self.init(.checkFailed, text, details: "DEL and ADD set it up anew")
     }

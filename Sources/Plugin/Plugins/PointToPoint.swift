@@ -6,7 +6,7 @@ internal import Netfilter
 internal import NetlinkCodec
 internal import Posix
 
-/// Joins the pod to the node by a veth with no bridge: each pod is routed to. Drop-in for the reference's `ptp`.
+/// Connects the pod to the node by a veth without a bridge; each pod is routed to. Drop-in for the reference's `ptp`.
 struct PointToPoint: BuiltInPlugin {
     static let traits = PluginTraits("ptp", .interface, addresses: .delegated, nodeEnd: .routedVeth)
     static var description: PluginDescription {
@@ -93,8 +93,8 @@ struct PointToPoint: BuiltInPlugin {
     }
 
     private func setUpHostEnd(_ veth: VethPair, _ host: inout NetlinkSocket) throws(Failure) {
-        // A router's port takes nothing from its pod's advertisements, and asks for the pod's MAC from the first packet on,
-        // for which it needs a link-local address that is ready at once.
+        // A router's port must ignore its pod's router advertisements. It must also resolve the pod's MAC from the
+        // first packet on, which needs a link-local address that is ready at once.
         for key in ["accept_ra", "accept_dad"] {
             try Sysctl("ipv6/conf/\(veth.owner.hostName)/\(key)").write("0")
         }
@@ -138,12 +138,12 @@ struct PointToPointSettings {
     }
 }
 
-/// What leads from one end of the veth to the other: the pod's addresses are reached one by one, and the pod reaches
-/// everything, its own subnet too, by way of the gateway, which is the host's end.
+/// The routes and addresses of the veth: the pod's addresses are reached one by one, and the pod reaches everything,
+/// including its own subnet, through the gateway, which is the host side.
 private struct PodLink {
     private let pairs: [(address: IPAddress, gateway: IPAddress)]
 
-    /// - Throws: code 7 where an address has no gateway.
+    /// - Throws: code 7 if an address has no gateway.
     init(_ result: CNIResult) throws(Failure) {
         pairs = try result.ips.map { ip throws(Failure) in
             guard let gateway = ip.gateway, gateway.family == ip.address.family else {
@@ -191,7 +191,7 @@ private struct PodLink {
         try Forwarding.check(for: gateways)
     }
 
-    /// The result as the pod's end gets it: with routes to the gateway, and by it to the subnet.
+    /// The result for the pod's side: with routes to the gateway, and through it to the subnet.
     func insidePod(_ result: CNIResult) -> CNIResult {
         var inside = result
         inside.routes = gateways.map { .init(destination: $0, scope: UInt32(Route.linkScope)) }
@@ -205,7 +205,7 @@ private struct PodLink {
 }
 
 extension CNIResult {
-    /// Says what was made: the host's end, the pod's.
+    /// Describes what was made: the host side, then the pod's side.
     fileprivate mutating func describe(_ veth: VethPair, _ pod: borrowing NetworkNamespace) {
         interfaces = [veth.hostInterface, veth.podInterface(in: pod.path)]
         for index in ips.indices { ips[index].interface = 1 }

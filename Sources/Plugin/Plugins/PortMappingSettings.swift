@@ -6,7 +6,7 @@ internal import NetlinkCodec
 internal import NftSyntax
 internal import Posix
 
-/// What `portmap` is told, and `swiftlet` as well: the ports, and how they may be used.
+/// The settings of `portmap`, also used by `swiftlet`: the ports, and how they may be used.
 struct PortMappingSettings {
     let mappings: [PortMapping]
     private let reachesNeighbours: Bool
@@ -58,7 +58,7 @@ struct PortMappingSettings {
         }
     }
 
-    /// More ports than this in one list make no sense: there are 65,535 of each protocol.
+    /// Longer lists make no sense: there are 65,535 ports per protocol.
     private static let maximumMappings = 1 << 18
 
     /// - Throws: code 2, 6 or 7, naming key and value.
@@ -86,7 +86,7 @@ struct PortMappingSettings {
         do throws(NftSyntaxError) { _ = try NftConditions(parsing: text, family: family) } catch {
             throw Failure(.invalidConfiguration, "\(key.name): \"\(text)\" does not parse: \(error)")
         }
-        // The text is the comment of a rule as well.
+        // The text is also the comment of a rule.
         let limit = NftElement.maximumCommentLength
         guard text.utf8.count <= limit else {
             throw Failure(
@@ -142,13 +142,13 @@ struct PortMappingSettings {
         return try member.ipAddress()
     }
 
-    /// The same mapping twice is one; two that want the same port of the node are a mistake.
+    /// Duplicates are merged; two mappings of the same port of the node are a mistake.
     private static func withoutRepeats(
         _ mappings: [PortMapping], _ list: JSONReader
     ) throws(Failure) -> [PortMapping] {
         guard mappings.count > 1 else { return mappings }
         var result: [PortMapping] = []
-        // One without an address is for both families, so the latest of each may be another.
+        // A mapping without an address is for both families, so the latest of each family may differ.
         var (latestV4, latestV6): (PortMapping?, PortMapping?)
         for mapping in mappings.sorted(by: { $0.order < $1.order }) {
             let (v4, v6) = (mapping.applies(to: .v4), mapping.applies(to: .v6))
@@ -169,13 +169,13 @@ struct PortMappingSettings {
         return result
     }
 
-    /// What the mappings come to for a pod with these addresses.
+    /// The rules of the mappings for a pod with these addresses.
     ///
     /// - Parameters:
     ///   - localRoute: the node's interface towards the pod.
-    ///   - hairpinPort: the pod's bridge port, if its hairpin mode is ours to set.
-    /// - Returns: nil when there are none.
-    /// - Throws: code 7 for a hostIP of a family that the pod has no address of.
+    ///   - hairpinPort: the pod's bridge port, if this plugin must set its hairpin mode.
+    /// - Returns: nil if there are none.
+    /// - Throws: code 7 for a hostIP of a family in which the pod has no address.
     func ports(addresses: [CIDR], localRoute: String?, hairpinPort: String?) throws(Failure) -> PublishedPorts? {
         guard !mappings.isEmpty else { return nil }
         for (position, mapping) in mappings.enumerated() {
@@ -194,25 +194,25 @@ struct PortMappingSettings {
             hairpinPort: reachesNeighbours ? hairpinPort : nil)
     }
 
-    /// Whether the pod's bridge port has to send back what came from it.
+    /// Whether the pod's bridge port needs hairpin mode.
     var needsHairpin: Bool { reachesNeighbours && !mappings.isEmpty }
 }
 
 extension PortMapping {
-    /// By protocol, address, port; those for all addresses of both families before those of one.
+    /// Sorts by protocol, address, port; mappings for all addresses of both families come before those of one.
     fileprivate var order: (String, UInt16, Int) {
         (place, hostPort, hostIP == nil ? 0 : 1)
     }
 
-    /// What several may want the same ports of.
+    /// The scope in which ports may collide.
     private var place: String { "\(self.protocol.rawValue) \(specificAddress?.description ?? "")" }
 
-    /// Whether this one wants a port of one that comes before it in this order.
+    /// Whether this mapping uses a port of one that precedes it in this order.
     fileprivate func overlaps(_ earlier: PortMapping) -> Bool {
         place == earlier.place && Int(hostPort) < Int(earlier.hostPort) + Int(earlier.count)
     }
 
-    /// Whether both lead from the same ports to the same ones.
+    /// Whether both map the same ports to the same ports.
     fileprivate func isSame(_ other: PortMapping) -> Bool {
         (hostPort, containerPort, count) == (other.hostPort, other.containerPort, other.count)
     }
@@ -232,7 +232,7 @@ enum Backend {
         }
     }
 
-    /// Says so to whoever has asked for iptables.
+    /// Logs that nftables is used instead if iptables is configured.
     static func note(_ key: ConfigurationKey<String>, _ request: Request) throws(Failure) {
         guard try request.configuration[key] == "iptables" else { return }
         request.log("\(key.name): iptables is asked for; table inet swiftlet of nftables does the same")

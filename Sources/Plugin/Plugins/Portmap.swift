@@ -6,7 +6,7 @@ internal import Netfilter
 internal import NetlinkCodec
 internal import Posix
 
-/// Leads ports of the node to the pod. Drop-in for the reference's `portmap`: chained, for the capability `portMappings`.
+/// Forwards ports of the node to the pod. Drop-in for the reference's `portmap`: chained, for the capability `portMappings`.
 struct Portmap: BuiltInPlugin {
     static let traits = PluginTraits("portmap", .chained, services: .ports)
     static var description: PluginDescription {

@@ -3,7 +3,7 @@ internal import CNI
 internal import Posix
 
 extension Request {
-    /// The result of ADD, which CHECK must be given.
+    /// The result of ADD, which is required for CHECK.
     func requiredPreviousResult() throws(Failure) -> CNIResult {
         guard let result = try configuration.previousResult() else {
             throw Failure(
@@ -13,10 +13,10 @@ extension Request {
         return result
     }
 
-    /// What the plugins before this one in the chain have returned.
+    /// The result of the plugins before this one in the chain.
     ///
-    /// - Parameter complaint: what people know the error by.
-    /// - Throws: code 7 when there are none.
+    /// - Parameter complaint: the message that users know this error by.
+    /// - Throws: code 7 if there is none.
     func chainedResult(_ complaint: String = "must be called as chained plugin") throws(Failure) -> CNIResult {
         guard let result = try configuration.previousResult() else {
             throw Failure(
@@ -30,7 +30,7 @@ extension Request {
 }
 
 extension CNIResult {
-    /// The addresses of the pod's interface of that name; of all interfaces that are not said to be another's.
+    /// The addresses of the pod's interface of that name, including those not assigned to another interface.
     func addresses(of ifname: String) -> [CIDR] { ips(of: ifname).map { $0.address } }
 
     /// The same with their gateways.

@@ -3,7 +3,7 @@ public import CNI
 /// A plugin of this executable.
 protocol BuiltInPlugin: Plugin {
     static var traits: PluginTraits { get }
-    /// Computed: an executable in which nobody asks for it has nothing of it.
+    /// Computed, so that an executable that never uses it does not contain it.
     static var description: PluginDescription { get }
 }
 
@@ -11,15 +11,15 @@ extension BuiltInPlugin {
     static var type: String { traits.type }
 }
 
-/// Every plugin that this executable answers to, by the name that it is called with.
+/// All plugins of this executable, selected by the name it is called by.
 public enum Registry {
     public static let plugins = each(MakeEntry())
     static let traits = each(GetTraits())
     static let descriptions = each(GetDescription())
 
-    /// The one list of them, in the order of the documentation.
+    /// The only list of the plugins, in the order of the documentation.
     ///
-    /// Of scripts/plugin-names, which has to be there before anything is built, a test sees that it has the same names.
+    /// A test ensures that scripts/plugin-names, which must exist before anything is built, has the same names.
     private static func each<Use: UseOfPlugin>(_ use: Use) -> [Use.Value] {
         [
             use(Bridge()),
@@ -45,7 +45,7 @@ public enum Registry {
     }
 }
 
-/// What is made of each plugin. A function of any type of plugin, which no closure can be.
+/// What to make of each plugin. A function over any plugin type, which a closure cannot be.
 private protocol UseOfPlugin {
     associatedtype Value
     func callAsFunction(_ plugin: some BuiltInPlugin) -> Value

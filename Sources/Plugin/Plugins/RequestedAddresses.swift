@@ -3,9 +3,9 @@ internal import CNI
 internal import JSON
 internal import Posix
 
-/// Addresses that the runtime asks for, as texts.
+/// Addresses requested by the runtime, as text.
 struct RequestedAddresses {
-    /// A text and where it stands, for messages.
+    /// A text and its location, for messages.
     typealias Entry = (place: String, text: String)
 
     /// Longer lists are refused.
@@ -18,7 +18,7 @@ struct RequestedAddresses {
     /// The capability `ips`.
     let capability: [Entry]
 
-    /// - Throws: code 4 for `CNI_ARGS` that no plugin here knows, 6 where a list is none.
+    /// - Throws: code 4 for `CNI_ARGS` that no plugin here knows, 6 for a value that should be a list.
     init(_ request: Request) throws(Failure) {
         try request.invocation.arguments.requireKnown(["IP", "MAC", "GATEWAY"])
         arguments = RequestedAddresses.items(of: request.invocation.arguments["IP"] ?? "").map { ("CNI_ARGS IP", $0) }
@@ -36,7 +36,7 @@ struct RequestedAddresses {
         return try elements.map { element throws(Failure) in (element.path, try element.string()) }
     }
 
-    /// The elements of a list with commas, without the blanks around them.
+    /// The elements of a comma-separated list, without surrounding blanks.
     static func items(of list: String) -> [String] {
         list.split(separator: ",").map { item in
             var item = item.drop { $0 == " " }
@@ -47,7 +47,7 @@ struct RequestedAddresses {
 }
 
 extension SpecVersion {
-    /// - Throws: code 7: versions before 0.3.0 have room for one address of each family.
+    /// - Throws: code 7, because versions before 0.3.0 have room for only one address per family.
     func requireOneAddressPerFamily(_ families: [IPFamily]) throws(Failure) {
         guard self < .v0_3_0, Set(families).count < families.count else { return }
         throw Failure(

@@ -4,11 +4,10 @@ internal import JSON
 internal import Posix
 
 extension Request {
-    /// The MAC that is asked for: `CNI_ARGS` MAC, overridden by `args.cni.mac`, overridden by the capability `mac`; nil for
-    /// none.
+    /// The requested MAC: `CNI_ARGS` MAC, overridden by `args.cni.mac`, overridden by the capability `mac`; nil for none.
     ///
-    /// - Parameter configured: the one in the configuration, which all of these override.
-    /// - Throws: code 7 for what is no unicast address.
+    /// - Parameter configured: the MAC in the configuration, which all of these override.
+    /// - Throws: code 7 unless it is a unicast address.
     func requestedMAC(configured: String = "") throws(Failure) -> MACAddress? {
         try invocation.arguments.requireKnown(["IP", "MAC", "GATEWAY"])
         var text = configured
@@ -22,7 +21,7 @@ extension Request {
 }
 
 extension MACAddress {
-    /// An interface's MAC as configuration or runtime asks for it.
+    /// An interface's MAC as requested by configuration or runtime.
     ///
     /// - Throws: code 7 unless it is a unicast address.
     init(requested text: String) throws(Failure) {

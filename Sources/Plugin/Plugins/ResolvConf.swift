@@ -2,7 +2,7 @@ internal import CNI
 internal import Files
 internal import Posix
 
-/// Reads resolv.conf(5), as far as CNI's `dns` can say it.
+/// Reads the parts of resolv.conf(5) that CNI's `dns` can represent.
 enum ResolvConf {
     /// Larger files are refused, in octets.
     static let maximumSize = 65536
@@ -19,13 +19,13 @@ enum ResolvConf {
         var dns = CNIResult.DNS()
         for line in String(decoding: text, as: UTF8.self).split(whereSeparator: { $0.isNewline }) {
             guard let first = line.first, first != "#", first != ";" else { continue }
-            // The C library sees no more of a line than what is before a NUL, and no reader of the result takes one.
+            // The C library ignores everything after a NUL in a line, and no reader of the result accepts one.
             let fields = line.prefix { $0 != "\0" }.split { $0.isWhitespace }.map(String.init)
             guard let keyword = fields.first, fields.count > 1 else { continue }
             switch keyword {
             case "nameserver": dns.nameservers.append(fields[1])
             case "domain": dns.domain = fields[1]
-            // Each occurrence adds, as the reference reads it.
+            // Each occurrence appends, as in the reference.
             case "search": dns.search += fields.dropFirst()
             case "options": dns.options += fields.dropFirst()
             default: continue

@@ -4,7 +4,7 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// The routing tables of a namespace that somebody uses: by a route, a rule or a VRF.
+/// The routing tables in use in a namespace: by a route, a rule or a VRF.
 struct RoutingTables {
     /// RT_TABLE_DEFAULT, _MAIN and _LOCAL, which are never free.
     static let reserved: Set<UInt32> = [253, 254, 255]
@@ -21,7 +21,7 @@ struct RoutingTables {
         }
     }
 
-    /// The first free one from there on; it counts as taken then.
+    /// Takes the first free table from that number on.
     mutating func takeFirstFree(from first: UInt32) -> UInt32 {
         var table = first
         while !taken.insert(table).inserted { table += 1 }
@@ -30,10 +30,10 @@ struct RoutingTables {
 }
 
 extension Route {
-    /// Whether it is one of the main table that leads out by the interface.
+    /// Whether it is in the main table and leaves by the interface.
     func isMain(of interface: UInt32) -> Bool { self.interface == interface && table == Route.mainTable }
 
-    /// The main table's routes of an interface after the plugins that a result is of, as far as it says so.
+    /// The main table's routes of an interface after the plugins that made the result, as far as it describes them.
     static func expected(after result: CNIResult, _ ips: [CNIResult.IP], _ interface: UInt32) -> [Route] {
         let connected = ips.filter { $0.address.hostBits > 0 }.map {
             Route(to: $0.address.network, interface: interface)
@@ -41,7 +41,7 @@ extension Route {
         let configured = result.routes.map { Route($0, fallbackGateways: ips, interface: interface) }
         return connected
             + configured.filter { route in
-                // By a gateway that is on none of the networks it is another interface's.
+                // A gateway on none of the networks belongs to another interface.
                 route.isMain(of: interface)
                     && ips.contains { ip in
                         ip.address.family == route.destination.family && route.gateway.map(ip.address.contains) ?? true
@@ -51,8 +51,8 @@ extension Route {
 }
 
 extension NetlinkSocket {
-    /// Adds a route even if another interface of the pod has one to the same destination: as a second choice then, so
-    /// that the network that came first keeps its flows.
+    /// Adds a route even if another interface of the pod has one to the same destination. It then gets a higher metric,
+    /// so that the network that came first keeps its flows.
     mutating func addRoute(_ route: Route, of index: UInt32, named ifname: String) throws(Failure) {
         let present = try routes(route.destination.family)
         guard !present.contains(where: { $0.serves(route) }) else { return }

@@ -4,7 +4,7 @@ internal import Kernel
 internal import Netfilter
 internal import Posix
 
-// What all plugins that have rules share.
+// Common to all plugins that have rules.
 
 extension RulesOwner {
     init(_ request: Request, _ plugin: String) {
@@ -26,7 +26,7 @@ extension Request {
         undo.push { [owner = RulesOwner(self, plugin)] (_) throws(Failure) in try NodeRules.remove(owner) }
     }
 
-    /// Compares rules with what is there, unless another program has attached the pod: it has its own.
+    /// Compares rules with the current state, unless another program attached the pod: it has its own rules.
     func check(_ rules: PodRules, as plugin: String) throws(Failure) {
         let owner = RulesOwner(self, plugin)
         guard !rules.isEmpty else { return }
@@ -35,20 +35,20 @@ extension Request {
         try node.check(rules, owner)
     }
 
-    /// Takes away a plugin's rules for the attachment: ours, or those that the reference plugin made before the node was
+    /// Removes a plugin's rules for the attachment: ours, or those that the reference plugin made before the node was
     /// switched over.
     ///
-    /// - Parameter theirs: nil for a plugin that the reference set does not have.
+    /// - Parameter theirs: the reference plugin's rules; nil if the reference set has no such plugin.
     func removeRules(as plugin: String, orTheirs theirs: ReferenceRules?) throws(Failure) {
         let owner = RulesOwner(self, plugin)
         try NodeRules.remove(owner) { () throws(Failure) in
-            // A prevResult that cannot be read says nothing.
+            // An unreadable prevResult proves nothing.
             guard let theirs, !((try? isAttachedByUs()) ?? false) else { return }
             try NodeRules.remove(theirs, of: owner)
         }
     }
 
-    /// Whether the pod's bridge port is one that this program makes.
+    /// Whether this program made the pod's bridge port.
     private func isAttachedByUs() throws(Failure) -> Bool {
         let name = AttachmentName(self).hostName
         return try configuration.previousResult()?.interfaces.contains { $0.name == name && $0.sandbox == nil } ?? false
@@ -60,7 +60,7 @@ extension Request {
         try NodeRules.collectReferenceRules(network: configuration.name, keeping: kept)
     }
 
-    /// - Throws: code 50 when the kernel has no nf_tables, or does not let us use it.
+    /// - Throws: code 50 if the kernel has no nf_tables, or does not let us use it.
     func requireNftables() throws(Failure) {
         do throws(Failure) { try NodeRules.requireSupport() } catch {
             throw Failure(

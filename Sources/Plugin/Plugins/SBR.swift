@@ -5,8 +5,8 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// Source based routing: what is sent from an interface's address leaves by that interface. Drop-in for the reference's
-/// `sbr`: chained, behind the plugin that makes the interface.
+/// Source based routing: packets from an interface's address leave by that interface. Drop-in for the reference's
+/// `sbr`: chained, after the plugin that makes the interface.
 struct SBR: BuiltInPlugin {
     static let traits = PluginTraits("sbr", .chained, services: .routingTables)
     static var description: PluginDescription {
@@ -15,7 +15,7 @@ struct SBR: BuiltInPlugin {
         ) { request throws(Failure) in _ = try SBRSettings(request.configuration) }
     }
 
-    /// Where looking for a free table begins.
+    /// The search for a free table starts here.
     private static let firstTable: UInt32 = 100
 
     func add(_ request: Request) throws(Failure) -> CNIResult {
@@ -43,7 +43,7 @@ struct SBR: BuiltInPlugin {
             }
         }
         var plan = SourceRouting(withRulesTo: table, ips)
-        // Those of an ADD that DEL has not undone do what is wanted.
+        // Rules left by an earlier ADD without DEL already do what is wanted.
         for family in IPFamily.allCases {
             let present = try inside.rules(family)
             plan.entries.removeAll { entry in present.contains { $0.serves(entry.rule) } }
@@ -51,8 +51,8 @@ struct SBR: BuiltInPlugin {
         return plan
     }
 
-    /// Removes the rules of the interface's addresses, and what is in the tables that they lead to. The main table's routes
-    /// do not come back: the interface is about to go.
+    /// Removes the rules of the interface's addresses, and the contents of the tables that they select. The main
+    /// table's routes are not restored: the interface is about to be removed.
     func del(_ request: Request) throws(Failure) {
         guard case .present(let pod) = try PodPresence(request) else { return }
         try pod.lockForRequest()
@@ -75,7 +75,7 @@ struct SBR: BuiltInPlugin {
                     }
                 }
             }
-            // A table that is configured is filled, and emptied, by somebody else.
+            // A configured table is filled and emptied by others.
             guard let link, table == nil else { continue }
             let own = Set(rules.map { $0.table }).subtracting(RoutingTables.reserved)
             for route in try inside.routes(family) where route.interface == link.index && own.contains(route.table) {
@@ -87,7 +87,7 @@ struct SBR: BuiltInPlugin {
         try cleanup.finish()
     }
 
-    /// Compares rules and tables with what ADD makes of the same result.
+    /// Compares rules and tables with what ADD would make from the same result.
     func check(_ request: Request) throws(Failure) {
         let settings = try SBRSettings(request.configuration)
         let result = try chainedResult(request)
@@ -115,7 +115,7 @@ struct SBR: BuiltInPlugin {
             ips, interface: link.index, main: Route.expected(after: result, ips, link.index), settings
         ) { ip in rules.first { $0.isOnly(from: ip.address.address) }?.table ?? 0 }
         for var route in expected.entries.flatMap({ $0.routes }) {
-            // Beside gateways that are configured, default routes have metrics that only ADD has seen.
+            // With configured gateways, default routes have metrics that only ADD knew.
             if !settings.gateways.isEmpty, route.destination.prefixLength == 0 { route.priority = nil }
             guard routes.contains(where: { $0.serves(route) }) else {
                 throw Failure(
@@ -153,14 +153,14 @@ struct SBR: BuiltInPlugin {
 }
 
 extension SourceRouting {
-    /// Rules alone, to a table that somebody else fills.
+    /// Only rules, for a table that others fill.
     fileprivate init(withRulesTo table: UInt32, _ ips: [CNIResult.IP]) {
         entries = ips.map { Entry(ip: $0, rule: RoutingRule(from: $0.address.address, table: table), routes: []) }
     }
 }
 
 extension RoutingRule {
-    /// Whether this rule of the kernel does what the other one asks for.
+    /// Whether this kernel rule does what the other one asks for.
     fileprivate func serves(_ wanted: RoutingRule) -> Bool {
         !hasOtherConditions && source == wanted.source && table == wanted.table
     }

@@ -3,11 +3,11 @@ internal import CNI
 internal import JSON
 internal import Posix
 
-/// What `sbr` is told.
+/// The settings of `sbr`.
 struct SBRSettings {
-    /// Looked up for every address; nil to make one for each.
+    /// The table for every address; nil to allocate one for each.
     let table: UInt32?
-    /// One of a family at most; it takes the place of the addresses' own.
+    /// At most one per family; it replaces the addresses' own gateways.
     let gateways: [IPAddress]
     let addsSourceHints: Bool
 

@@ -5,17 +5,17 @@ internal import Logging
 internal import NetlinkCodec
 internal import Posix
 
-/// Holds a pod to its limits, on the node's side, where the pod cannot undo it.
+/// Enforces a pod's limits on the node's side, where the pod cannot undo them.
 ///
-/// What goes to the pod leaves by its veth's end on the node, and is held up there. What comes from it comes in there, and
-/// only what goes out can be held up: so it is led out by an interface of kind ifb, from which it comes in again.
+/// Traffic to the pod leaves by the host side of its veth and is shaped there. Traffic from the pod enters there, but only
+/// outgoing traffic can be shaped. It is therefore redirected to leave by an interface of kind ifb, from which it comes in again.
 struct Shaper {
     let owner: AttachmentName
     let settings: BandwidthSettings
 
-    /// - Parameter port: the node's end of the pod's veth.
+    /// - Parameter port: the host side of the pod's veth.
     /// - Returns: the ifb, if there is one now.
-    /// - Throws: code 103 when there is something already. Nothing is left of it after an error.
+    /// - Throws: code 103 if something is there already. Nothing is left behind after an error.
     func add(to port: Link, _ host: inout NetlinkSocket) throws(Failure) -> Link? {
         guard !settings.isEmpty else { return nil }
         try requireUnused(port, &host)
@@ -30,7 +30,7 @@ struct Shaper {
         }
     }
 
-    /// Takes away what ``add(to:_:)`` made.
+    /// Removes what ``add(to:_:)`` made.
     func undo(on port: Link, _ ifb: Link?, _ host: inout NetlinkSocket) {
         for place in places {
             surviving { () throws(Failure) in
@@ -43,7 +43,7 @@ struct Shaper {
         }
     }
 
-    /// Where it needs to be alone.
+    /// The places that must be unused.
     private var places: [QdiscPlace] {
         (settings.ingress == nil ? [] : [.root]) + (settings.egress == nil ? [] : [.ingress])
     }
@@ -68,7 +68,7 @@ struct Shaper {
         changes.append("limit what goes out by \(ifb.name)") {
             $0.addTokenBucket(limit.bucket(mtu: port.mtu), on: ifb.index)
         }
-        // Only now: the queueing discipline of a link that is up is not changed without waiting for RCU.
+        // Only now: the kernel changes the qdisc of a link that is up only after waiting for RCU.
         var ready = LinkChange()
         ready.alias = owner.linkAlias
         ready.isUp = true
@@ -80,7 +80,7 @@ struct Shaper {
         return changes
     }
 
-    /// Compares what ``add(to:_:)`` made, or the reference plugin, with what is there.
+    /// Compares what ``add(to:_:)`` or the reference plugin made with the current state.
     ///
     /// - Throws: code 104.
     func check(_ port: Link, _ host: inout NetlinkSocket) throws(Failure) {
@@ -118,7 +118,7 @@ struct Shaper {
         }
     }
 
-    /// Whether the kernel has what limits need, without making any.
+    /// Checks that the kernel supports what limits need, without creating anything.
     ///
     /// - Throws: code 50.
     static func requireSupport() throws(Failure) {

@@ -5,10 +5,10 @@ internal import Logging
 internal import NetlinkCodec
 internal import Posix
 
-/// What makes a pod answer from each address by the interface that has it: a rule for each, a table with the
-/// interface's routes, and the main table without them.
+/// What makes a pod reply from each address by the interface that has it: a rule and table for each address, with the
+/// interface's routes, which leave the main table.
 struct SourceRouting {
-    /// An address, with the table that packets from it are routed by.
+    /// An address, with the table that routes packets from it.
     struct Entry {
         let ip: CNIResult.IP
         let rule: RoutingRule
@@ -16,13 +16,13 @@ struct SourceRouting {
     }
 
     var entries: [Entry] = []
-    /// What the main table loses, and what it gets instead.
+    /// The routes removed from the main table, and their replacements.
     private(set) var removed: [Route] = []
     private(set) var added: [Route] = []
 
     /// - Parameters:
     ///   - main: the interface's routes of the main table.
-    ///   - table: the number for an address.
+    ///   - table: the table's number for an address.
     init(
         _ ips: [CNIResult.IP], interface: UInt32, main: [Route], _ settings: SBRSettings,
         table: (CNIResult.IP) -> UInt32
@@ -36,7 +36,7 @@ struct SourceRouting {
                     routes: SourceRouting.routes(of: ip, routes, interface, settings, table)))
         }
         for route in main where ips.contains(where: { SourceRouting.concerns(route, $0, ips) }) {
-            // Whatever the source, neighbours are reached by it, and by nothing else.
+            // Link-local destinations are reached by this route whatever the source.
             guard !route.destination.address.isLinkLocal else { continue }
             guard settings.addsSourceHints, route.gateway == nil else {
                 removed.append(route)
@@ -51,7 +51,8 @@ struct SourceRouting {
         }
     }
 
-    /// Whether packets from an address may take a route: it is for that source, by a gateway on its network, or for all.
+    /// Whether packets from an address may use a route: it is for that source, its gateway is on the address's network,
+    /// or it is for all sources.
     private static func concerns(_ route: Route, _ ip: CNIResult.IP, _ ips: [CNIResult.IP]) -> Bool {
         guard route.destination.family == ip.address.family else { return false }
         if let source = route.source, ips.contains(where: { $0.address.address == source }) {
@@ -70,7 +71,7 @@ struct SourceRouting {
         let configured = settings.gateways.first { $0.family == ip.address.family }
         var routes = main
         if configured != nil {
-            // A second choice from now on, which the plugin that has set it up still finds.
+            // The route gets a higher metric from now on; the plugin that set it up still finds it.
             for index in routes.indices where routes[index].destination == everywhere {
                 routes[index].priority = (routes[index].priority ?? 0) + 1
             }
@@ -80,11 +81,11 @@ struct SourceRouting {
             routes.append(Route(to: everywhere, via: gateway, interface: interface))
         }
         for index in routes.indices { routes[index].table = table }
-        // A gateway can only be given once it can be reached.
+        // The kernel accepts a gateway only once it is reachable.
         return routes.filter { $0.gateway == nil } + routes.filter { $0.gateway != nil }
     }
 
-    /// - Throws: the first failure; nothing is left of it then.
+    /// - Throws: the first failure; nothing is left behind.
     func set(_ ifname: String, _ inside: inout NetlinkSocket) throws(Failure) {
         var changes = Changes()
         for entry in entries {
@@ -94,7 +95,7 @@ struct SourceRouting {
         }
         for route in removed { changes.append("remove route \(route) of \(ifname)") { $0.deleteRoute(route) } }
         for route in added { changes.append("add route \(route) of \(ifname)") { $0.addRoute(route) } }
-        // Last, so that no packet is led to a table that is empty still.
+        // Rules come last, so that no packet is sent to a table that is still empty.
         for rule in entries.map({ $0.rule }) {
             changes.append("add rule from \(rule.source.map { "\($0)" } ?? "all") to table \(rule.table)") {
                 $0.addRule(rule)
@@ -113,7 +114,7 @@ struct SourceRouting {
         }
         for route in added { remove(route, &inside) }
         for route in removed.filter({ $0.gateway == nil }) + removed.filter({ $0.gateway != nil }) {
-            // That it is still there is fine.
+            // It is fine if the route still exists.
             try? inside.execute("put back route") { $0.addRoute(route) }
         }
     }

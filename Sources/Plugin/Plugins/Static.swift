@@ -5,7 +5,7 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// Hands out the addresses that configuration or runtime names. Drop-in for the reference's `static`; it keeps no state.
+/// Hands out the addresses given by configuration or runtime. Drop-in for the reference's `static`; it keeps no state.
 struct Static: BuiltInPlugin {
     static let traits = PluginTraits("static", .addresses, addresses: .configuration)
     static var description: PluginDescription {
@@ -22,7 +22,7 @@ struct Static: BuiltInPlugin {
 
     func del(_ request: Request) throws(Failure) {}
 
-    /// Compares what is configured with what ADD has answered and with what the pod's interface has.
+    /// Compares the configuration with the result of ADD and with the pod's interface.
     func check(_ request: Request) throws(Failure) {
         let settings = try StaticSettings(request)
         let result = try request.requiredPreviousResult()

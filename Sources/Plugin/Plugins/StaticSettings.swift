@@ -3,13 +3,13 @@ internal import CNI
 internal import JSON
 internal import Posix
 
-/// What `static` is told: the addresses to hand out, and the routes and name servers that go with them.
+/// The settings of `static`: the addresses to hand out, and their routes and name servers.
 struct StaticSettings {
     let ips: [CNIResult.IP]
     let routes: [CNIResult.Route]
     let dns: CNIResult.DNS
 
-    /// No pod needs more, and longer lists are mistakes.
+    /// No pod needs more; longer lists are mistakes.
     private static let maximumAddresses = 1024
 
     enum Keys {
@@ -50,7 +50,7 @@ struct StaticSettings {
         dns = try Keys.dns.read(ipam) ?? CNIResult.DNS()
         ips += try StaticSettings.addresses(
             asked.arguments, "the 'ip' field is expected to be in CIDR notation, got:")
-        // Each list of these takes the place of all that came before it.
+        // Each of these lists replaces everything before it.
         for list in [asked.conventional, asked.capability] where !list.isEmpty {
             ips = try StaticSettings.addresses(list, "an entry in the 'ips' field is NOT in CIDR notation, got:")
         }
@@ -73,7 +73,7 @@ struct StaticSettings {
         }
     }
 
-    /// Each gateway is that of the addresses on whose network it is.
+    /// Each gateway applies to the addresses on its network.
     private static func setGateways(_ ips: inout [CNIResult.IP], _ list: String) throws(Failure) {
         for text in RequestedAddresses.items(of: list) {
             guard let gateway = IPAddress(text)?.unmapped else {

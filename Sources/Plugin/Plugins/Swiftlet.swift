@@ -2,8 +2,8 @@ internal import CNI
 internal import JSON
 internal import Posix
 
-/// The whole of a pod's networking in one process and one configuration block: `lo`, bridge `cbr0`, gateway, default
-/// route, and the host-local store, which `subnet` or `ranges` in the block itself configure.
+/// A pod's whole networking in one process and one configuration block: `lo`, bridge `cbr0`, gateway, default route,
+/// and the host-local store, configured by `subnet` or `ranges` in the block itself.
 ///
 /// `{"type": "swiftlet", "subnet": "10.44.0.0/24"}` is a complete plugin object.
 struct Swiftlet: BuiltInPlugin {
@@ -56,7 +56,7 @@ struct Swiftlet: BuiltInPlugin {
             ports: ports, isolation: isolation, limits: try BandwidthSettings(request))
     }
 
-    /// Addresses come from one place.
+    /// Addresses come from only one source.
     private static func refuseOwnRanges(_ configuration: Configuration) throws(Failure) {
         try configuration.decoding { (reader) throws(Failure) in
             for key in HostLocalSettings.Keys.everything where try reader.member(key.name) != nil {
@@ -78,7 +78,7 @@ struct Swiftlet: BuiltInPlugin {
         FirewallSettings.Keys.firewalldZone
     }
 
-    /// Those that no other plugin has, or has with another default.
+    /// Keys that no other plugin has, or that have a different default here.
     private static var documentedKeys: [KeyDescription] {
         let others = BridgeSettings.Keys.all(Bridge.defaults)
         return BridgeSettings.Keys.all(defaults).filter { key in
@@ -86,7 +86,7 @@ struct Swiftlet: BuiltInPlugin {
         } + BridgeSettings.Keys.ownOnly
     }
 
-    /// This block is ours alone, so a key that nobody knows is a mistake, and ignoring it would be one too.
+    /// Only we define this block, so an unknown key is a mistake that must not be ignored.
     private static func refuseUnknownKeys(_ configuration: Configuration) throws(Failure) {
         let reader = configuration.reader
         try requireKnown(reader, ownKeys.map { $0.name } + commonKeys)
@@ -98,7 +98,7 @@ struct Swiftlet: BuiltInPlugin {
         }
         for range in ranges.joined() { try requireKnown(range, HostLocalSettings.Keys.ofRange.map { $0.name }) }
         for route in routes { try requireKnown(route, HostLocalSettings.Keys.ofRoute) }
-        // What the runtime wants done for a capability that the configuration has declared.
+        // The runtime's values for capabilities that the configuration declares.
         if let runtime { try requireKnown(runtime, capabilities) }
         let subnet = HostLocalSettings.Keys.subnet.name
         try configuration.decoding { (reader) throws(Failure) in

@@ -2,11 +2,11 @@ internal import CNI
 internal import Files
 internal import Posix
 
-/// The node's list of the sysctls that configurations may set: a regular expression a line, matched against the key as it
-/// is written. Without the file all are allowed.
+/// The node's list of sysctls that configurations may set: one regular expression per line, matched against the key as
+/// written. Without the file all are allowed.
 ///
-/// The reference reads the lines as RE2, this as POSIX extended regular expressions. What RE2 knows and POSIX does not
-/// is refused, because it would compile and mean something else (`\d` is a `d`): a list must not allow by mistake.
+/// The reference reads the lines as RE2, this as POSIX extended regular expressions. RE2 syntax that POSIX does not
+/// know is refused, because it would compile with another meaning (`\d` is a `d`): a list must not allow by mistake.
 struct SysctlAllowlist {
     static let path = "/etc/cni/tuning/allowlist.conf"
     /// Larger files are refused, in octets.
@@ -14,7 +14,7 @@ struct SysctlAllowlist {
 
     private let lines: [String]
 
-    /// Nil when there is no list.
+    /// Nil if there is no list.
     init?() throws(Failure) {
         do throws(Errno) {
             let text = try File.content(SysctlAllowlist.path, limit: SysctlAllowlist.maximumSize)
@@ -59,7 +59,7 @@ struct SysctlAllowlist {
         throw Failure(.invalidConfiguration, "\(path): \"\(line)\": \(problem)")
     }
 
-    /// What RE2 and POSIX understand differently: `(?`, a backslash in brackets, and before most letters and digits.
+    /// Syntax that RE2 and POSIX understand differently: `(?`, a backslash in brackets, and before most letters and digits.
     private static func foreignPart(of line: String) -> String? {
         let characters = Array(line.unicodeScalars)
         var isInBrackets = false
@@ -76,7 +76,7 @@ struct SysctlAllowlist {
             case "(" where next == "?" && !isInBrackets: return "(?"
             case "[" where !isInBrackets:
                 isInBrackets = true
-                // A bracket that comes first stands for itself.
+                // A leading bracket stands for itself.
                 if next == "^" { position += 1 }
                 if position + 1 < characters.count, characters[position + 1] == "]" { position += 1 }
             case "]": isInBrackets = false

@@ -5,10 +5,10 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// Gives the pod a tap device, for a virtual machine in it. Drop-in for the reference's `tap`.
+/// Gives the pod a tap device, for a virtual machine inside it. Drop-in for the reference's `tap`.
 struct Tap: InterfacePlugin {
     static let traits = PluginTraits("tap", .interface, addresses: .delegated)
-    // The driver's name in the kernel, for tun and tap alike.
+    // The driver's name in the kernel, for both tun and tap.
     static let kind: String? = "tun"
     static var description: PluginDescription {
         PluginDescription(Tap(), "For a virtual machine in the pod.", Keys.everything, capabilities: ["mac"])

@@ -26,7 +26,7 @@ struct Tuning: BuiltInPlugin {
         let ifname = request.attachment.ifname
         let file = TuningFile(directory: settings.dataDirectory, attachment: request.attachment)
         let namespace = try pod.inode()
-        // Of this network's plugin that stands before this one in the chain, which changed things first.
+        // Written by an earlier `tuning` of the same network in the chain, which changed the values first.
         let earlier = file.read().flatMap {
             $0.network == request.configuration.name && $0.namespace == namespace ? $0 : nil
         }
@@ -49,7 +49,7 @@ struct Tuning: BuiltInPlugin {
         return result
     }
 
-    /// Restores what was there before. Only `dataDir` of the configuration counts here.
+    /// Restores the former values. Only `dataDir` of the configuration matters here.
     func del(_ request: Request) throws(Failure) {
         let directory = (try? TuningSettings.dataDirectory(request)) ?? TuningSettings.Keys.dataDir.fallback
         let file = TuningFile(directory: directory, attachment: request.attachment)
@@ -58,12 +58,12 @@ struct Tuning: BuiltInPlugin {
             try pod.run { () throws(Failure) in
                 var inside = try NetlinkSocket()
                 let inode = try pod.inode()
-                // A pod that has come to the name since has nothing of ours.
+                // A later pod of the same name has nothing of ours.
                 guard content.namespace == 0 || content.namespace == inode else { return }
                 content.values.restore(try inside.link(.name(request.attachment.ifname)), &inside, &cleanup)
             }
         }
-        // In any case, so that what cannot be restored is told once and does not keep the pod.
+        // In any case, so that a failed restore is reported once and does not block the pod's removal.
         cleanup.attempt { () throws(Failure) in try file.remove() }
         try cleanup.finish()
     }
@@ -88,7 +88,7 @@ struct Tuning: BuiltInPlugin {
         let sysctl = setting.sysctl.sysctl
         let current: String?
         do throws(Failure) { current = try sysctl.read() } catch {
-            // For writing only: nobody can say.
+            // Write-only, so its value cannot be checked.
             guard [.accessDenied, .notPermitted].contains(error.errno) else { throw error }
             return
         }
@@ -131,14 +131,14 @@ struct Tuning: BuiltInPlugin {
         _ = try TuningSettings(request)
         do throws(Failure) {
             _ = try SysctlAllowlist()
-            // One that every namespace has.
+            // A sysctl that every namespace has.
             try Sysctl("core/somaxconn").requireWritable()
         } catch { throw Failure(.notAvailable, "\(error)", details: "tuning could not set sysctls") }
     }
 }
 
 extension CNIResult {
-    /// Says what the pod's interface has become.
+    /// Describes the pod's interface as it is now.
     fileprivate mutating func describe(_ values: TuningValues, _ ifname: String) {
         for index in interfaces.indices where interfaces[index].name == ifname && interfaces[index].sandbox != nil {
             if let mac = values.mac { interfaces[index].mac = mac.description }

@@ -6,27 +6,26 @@ internal import JSON
 internal import Kernel
 internal import Posix
 
-/// What an attachment's interface and namespace had before, kept in `DATADIR/CONTAINERID_IFNAME.json` until DEL.
+/// The former values of an attachment's interface and namespace, kept in `DATADIR/CONTAINERID_IFNAME.json` until DEL.
 ///
-/// The format is the reference's, so that a node can be switched with pods running, and more: `sysctl`; `network`, which
-/// tells GC whose the file is; and `namespace`, the inode number, so that what is left of an earlier pod of that name is
-/// known as such.
+/// The format is the reference's, so that a node can be switched with pods running, with additions: `sysctl`; `network`, which
+/// identifies the owner for GC; and `namespace`, the inode number, which identifies leftovers of an earlier pod of the same name.
 struct TuningFile {
     let directory: String
     let attachment: Attachment
 
     struct Content {
         var values: TuningValues
-        /// Empty in the reference's.
+        /// Empty in the reference's files.
         var network: String
-        /// 0 in the reference's.
+        /// 0 in the reference's files.
         var namespace: UInt64
     }
 
-    /// Larger ones are not read, in octets.
+    /// Larger files are not read, in octets.
     private static let maximumSize = 8 << 20
     private static let maximumNames = 1 << 20
-    /// Of a file that is being written.
+    /// The name of a file while it is being written.
     private static let unfinished = ".new"
 
     private var name: String { TuningFile.name(attachment) }
@@ -35,7 +34,7 @@ struct TuningFile {
         "\(attachment.containerID)_\(attachment.ifname).json"
     }
 
-    /// Nil where there is none, or none that was finished: nothing has been changed then.
+    /// Nil if there is no complete file: then nothing has been changed.
     func read() -> Content? {
         guard let directory = try? FileDescriptor.open(directory, .directory) else { return nil }
         return TuningFile.read(name, in: directory, attachment.ifname)
@@ -47,7 +46,7 @@ struct TuningFile {
         return try? Content(JSONReader(value), ifname: ifname)
     }
 
-    /// Writes it, whole or not at all.
+    /// Writes the file atomically.
     func write(_ content: Content) throws(Failure) {
         do throws(PathError) { try Directory.make(directory, mode: 0o700) } catch {
             throw Failure(
@@ -61,7 +60,7 @@ struct TuningFile {
         }
     }
 
-    /// Removes it; that there is none is fine.
+    /// Removes the file; it is fine if there is none.
     func remove() throws(Failure) {
         do throws(Errno) {
             let directory = try FileDescriptor.open(directory, .directory)
@@ -73,8 +72,8 @@ struct TuningFile {
         }
     }
 
-    /// Removes the files of a network that belong to none of the attachments. The reference's say nothing of a network:
-    /// they stay until DEL or the next start of the node.
+    /// Removes a network's files that belong to none of the attachments. The reference's files name no network: they
+    /// stay until DEL or the next start of the node.
     static func collectGarbage(in path: String, network: String, keeping kept: Set<Attachment>) throws(Failure) {
         let kept = Set(kept.map(name))
         var cleanup = Cleanup()
@@ -104,7 +103,7 @@ extension TuningFile.Content {
         values = TuningValues()
         values.mac = try reader.nonEmpty("mac").flatMap { MACAddress($0) }
         values.isPromiscuous = try reader.member("promisc")?.bool()
-        // The reference leaves out what is 0.
+        // The reference omits values that are 0.
         values.mtu = try reader.member("mtu")?.uint32()
         values.isAllMulticast = try reader.member("allmulti")?.bool()
         values.txQueueLength = try reader.member("txQLen")?.uint32()

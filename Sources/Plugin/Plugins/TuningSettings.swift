@@ -4,7 +4,7 @@ internal import CNI
 internal import JSON
 internal import Posix
 
-/// What `tuning` is told, wherever it is said.
+/// The settings of `tuning`, from all sources.
 struct TuningSettings {
     let wanted: TuningValues
     let dataDirectory: String
@@ -94,7 +94,7 @@ struct TuningSettings {
         return argument.isEmpty ? try request.configuration[Keys.mac] : argument
     }
 
-    /// Those of the configuration, with those of `args.cni` in their place or behind them.
+    /// The configuration's sysctls, replaced or followed by those of `args.cni`.
     private static func sysctls(_ request: Request) throws(Failure) -> [TuningValues.Setting] {
         let ifname = request.attachment.ifname
         let configured = try settings(request.configuration[Keys.sysctl], ifname)
@@ -123,7 +123,7 @@ struct TuningSettings {
 }
 
 extension Request {
-    /// The value under `args.cni` of that name or, where there is none, the configuration's.
+    /// The value of that name in `args.cni` or, if there is none, in the configuration.
     fileprivate func argument<Value>(or key: ConfigurationKey<Value>) throws(Failure) -> Value {
         guard let argument = try configuration.conventionalArgument(key.name) else { return try configuration[key] }
         return try key.decode(argument)

@@ -4,8 +4,7 @@ internal import Kernel
 internal import NetlinkCodec
 internal import Posix
 
-/// Values of an interface and of its namespace: those that are wanted, or those that were there before. What is nil is
-/// left as it is.
+/// Values of an interface and of its namespace: wanted ones or former ones. Nil means unchanged.
 struct TuningValues {
     var mac: MACAddress?
     var isPromiscuous: Bool?
@@ -23,14 +22,14 @@ struct TuningValues {
 
     var isEmpty: Bool { !concernsLink && sysctls.isEmpty }
 
-    /// Whether anything is about the interface itself.
+    /// Whether any value concerns the interface itself.
     var concernsLink: Bool {
         mac != nil || isPromiscuous != nil || mtu != nil || isAllMulticast != nil || txQueueLength != nil
     }
 
-    /// What is there now of all that these would change. Called in the pod's namespace.
+    /// The current values of everything that these would change. Call in the pod's namespace.
     ///
-    /// - Throws: also when a sysctl cannot be written, before anything has been changed.
+    /// - Throws: also if a sysctl cannot be written, before anything has changed.
     func current(_ link: Link?) throws(Failure) -> TuningValues {
         var now = TuningValues()
         if let link {
@@ -42,14 +41,14 @@ struct TuningValues {
         }
         for setting in sysctls {
             try setting.sysctl.sysctl.requireWritable()
-            // Some cannot be read, such as `ipv4/route/flush`: there is nothing to restore of those.
+            // Some cannot be read, such as `ipv4/route/flush`, so there is nothing to restore.
             guard let value = try? setting.sysctl.sysctl.read() else { continue }
             now.sysctls.append(Setting(sysctl: setting.sysctl, value: value))
         }
         return now
     }
 
-    /// These, and of the others what is about something else.
+    /// These values, completed by the others' values for anything else.
     func completed(by others: TuningValues) -> TuningValues {
         var both = self
         both.mac = mac ?? others.mac
@@ -61,13 +60,13 @@ struct TuningValues {
         return both
     }
 
-    /// Sets them all, or up to the first that fails. Called in the pod's namespace.
+    /// Sets all values, or those up to the first failure. Call in the pod's namespace.
     func set(_ link: Link?, _ inside: inout NetlinkSocket) throws(Failure) {
         for setting in sysctls { try setting.write() }
         if let link { try inside.execute(changes(of: link)) }
     }
 
-    /// Sets them as far as that can be done: what is gone by now needs no value. Called in the pod's namespace.
+    /// Sets as many values as possible: what is gone by now needs none. Call in the pod's namespace.
     func restore(_ link: Link?, _ inside: inout NetlinkSocket, _ cleanup: inout Cleanup) {
         if let link { cleanup.attempt { () throws(Failure) in try inside.execute(changes(of: link)) } }
         for setting in sysctls.reversed() {
@@ -75,7 +74,7 @@ struct TuningValues {
         }
     }
 
-    /// A message for each, because the kernel goes on past one that fails.
+    /// One message per value, because the kernel continues after one that fails.
     private func changes(of link: Link) -> Changes {
         var parts: [(what: String, change: LinkChange)] = []
         func append(_ what: String, _ set: (inout LinkChange) -> Void) {
@@ -103,7 +102,7 @@ extension TuningValues.Setting {
         }
     }
 
-    /// Whether the kernel has this value, which it writes with blanks of its own.
+    /// Whether the kernel has this value; it formats values with its own blanks.
     func isKept(as text: String) -> Bool {
         text.split { $0.isWhitespace } == value.split { $0.isWhitespace }
     }

@@ -2,7 +2,7 @@ internal import Kernel
 internal import Logging
 internal import Posix
 
-/// How an attachment talks to the kernel: in the node's network namespace, and in the pod's.
+/// The netlink sockets of an attachment: one in the node's network namespace, one in the pod's.
 struct Sockets: ~Copyable {
     var host: NetlinkSocket
     var inside: NetlinkSocket
@@ -10,19 +10,19 @@ struct Sockets: ~Copyable {
 }
 
 extension Sockets {
-    /// Opens both; they can be used from anywhere.
+    /// Opens both sockets; they can be used from any namespace.
     init(_ pod: borrowing NetworkNamespace) throws(Failure) {
         self.init(host: try NetlinkSocket(), inside: try pod.netlinkSocket())
     }
 }
 
-/// How what has been done so far is undone: each step that succeeds puts its own undoing on top.
+/// The steps that undo what has been done so far: each step that succeeds pushes its undo.
 struct UndoStack {
     private var steps: [(inout Sockets) throws(Failure) -> Void] = []
 
     mutating func push(_ undo: @escaping (inout Sockets) throws(Failure) -> Void) { steps.append(undo) }
 
-    /// Undoes everything, last things first. What cannot be undone does not keep the rest from it: only the log hears.
+    /// Undoes everything in reverse order. Failures are only logged, so that the rest is undone as well.
     mutating func unwind(_ sockets: inout Sockets) {
         while let undo = steps.popLast() {
             surviving { () throws(Failure) in try undo(&sockets) }
@@ -31,7 +31,7 @@ struct UndoStack {
 }
 
 extension Sockets {
-    /// Makes something that is there as a whole or not at all: when the steps fail, those that have succeeded are undone.
+    /// Makes something as a whole or not at all: if the steps fail, those that succeeded are undone.
     mutating func allOrNothing<Value>(
         _ steps: (inout Sockets, inout UndoStack) throws(Failure) -> Value
     ) throws(Failure) -> Value {

@@ -1,16 +1,16 @@
 public import JSON
 
-/// A member of an object that its reader does not know.
+/// An object member that its reader does not know.
 public struct UnknownKey: Sendable {
-    /// As it is written.
+    /// As written in the configuration.
     public let key: String
-    /// With the key, such as `routes[0].gateway`.
+    /// The path including the key, such as `routes[0].gateway`.
     public let path: String
     public let value: JSON
-    /// What the object may have.
+    /// The keys that the object may have.
     public let known: [String]
 
-    /// Keys with a slash belong to somebody else (`cni.dev/...`), those with an underscore in front are remarks; an empty
+    /// Keys with a slash belong to others (`cni.dev/...`), and those with a leading underscore are remarks. An empty
     /// list or object asks for nothing.
     static func all(in reader: JSONReader, known: [String]) -> [UnknownKey] {
         guard case .object(let object) = reader.value else { return [] }

@@ -2,7 +2,7 @@ internal import CNI
 internal import NetlinkCodec
 internal import Posix
 
-/// Gives the pod a VLAN of one of the node's links. Drop-in for the reference's `vlan`.
+/// Gives the pod a VLAN on one of the node's links. Drop-in for the reference's `vlan`.
 struct VLAN: InterfacePlugin {
     static let traits = PluginTraits("vlan", .interface, addresses: .delegated)
     static let kind: String? = "vlan"

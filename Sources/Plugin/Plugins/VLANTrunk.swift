@@ -7,7 +7,7 @@ internal import Posix
 enum VLANTrunk {
     static func read(_ reader: JSONReader) throws(Failure) -> [PortVLAN] {
         let list = try reader.elements()
-        // More than there are VLANs makes no sense, and a message has room for so many.
+        // Longer lists make no sense, and a message has no room for more.
         guard list.count <= 1024 else { throw reader.tooLong(limit: 1024) }
         let entries = try list.map { entry throws(Failure) in
             var vlans: [PortVLAN] = []

@@ -6,8 +6,8 @@ internal import Logging
 internal import NetlinkCodec
 internal import Posix
 
-/// Puts the pod's interface into a VRF, whose routing table it has to itself then. Drop-in for the reference's `vrf`:
-/// chained, behind the plugin that makes the interface.
+/// Puts the pod's interface into a VRF, which gives it a routing table of its own. Drop-in for the reference's `vrf`:
+/// chained, after the plugin that makes the interface.
 struct VRF: BuiltInPlugin {
     static let traits = PluginTraits("vrf", .chained, services: .routingTables)
     static var description: PluginDescription {
@@ -16,7 +16,7 @@ struct VRF: BuiltInPlugin {
         ) { request throws(Failure) in _ = try VRFSettings(request) }
     }
 
-    /// Where looking for a free table begins.
+    /// The search for a free table starts here.
     private static let firstTable: UInt32 = 1
 
     func add(_ request: Request) throws(Failure) -> CNIResult {
@@ -55,9 +55,9 @@ struct VRF: BuiltInPlugin {
         }
     }
 
-    /// The VRF of that name; nil when there is none yet.
+    /// The VRF of that name; nil if it does not exist yet.
     ///
-    /// - Throws: code 103 when the name is another link's, or the table another one.
+    /// - Throws: code 103 if another kind of link has the name, or the VRF has another table.
     private func vrf(_ settings: VRFSettings, _ inside: inout NetlinkSocket) throws(Failure) -> Link? {
         guard let link = try inside.link(.name(settings.name)) else { return nil }
         guard let table = link.vrfTable else {
@@ -93,8 +93,8 @@ struct VRF: BuiltInPlugin {
         try inside.execute("set the VRF of \(link.name)") { $0.changeLink(.index(link.index), change) }
     }
 
-    /// Takes the interface out of its VRF, and the VRF away when nobody is left in it. What is configured counts only where
-    /// the interface is gone.
+    /// Removes the interface from its VRF, and deletes the VRF if it has no interface left. The configured name matters
+    /// only if the interface is gone.
     func del(_ request: Request) throws(Failure) {
         guard case .present(let pod) = try PodPresence(request) else { return }
         try pod.lockForRequest()
@@ -150,7 +150,7 @@ struct VRF: BuiltInPlugin {
     /// Nothing outlives the pod's namespace.
     func gc(_ request: Request) throws(Failure) {}
 
-    /// - Throws: code 50 when the kernel has no VRFs.
+    /// - Throws: code 50 if the kernel does not support VRFs.
     func status(_ request: Request) throws(Failure) {
         do throws(Failure) {
             var socket = try NetlinkSocket()
@@ -159,18 +159,18 @@ struct VRF: BuiltInPlugin {
     }
 }
 
-/// What an interface loses when it goes into a VRF or out of it: the kernel takes it down and up again, and moves only
-/// the routes to its own networks.
+/// What an interface loses when it enters or leaves a VRF: the kernel takes it down and up again, and moves only the
+/// routes to its own networks.
 private struct InterfaceState {
     let link: Link
-    /// Those of IPv6: IPv4's stay.
+    /// IPv6 addresses only: those of IPv4 stay.
     let addresses: [CIDR]
-    /// Of the main table.
+    /// Routes of the main table.
     let routes: [Route]
 
     init(of link: Link, _ inside: inout NetlinkSocket) throws(Failure) {
         self.link = link
-        // The kernel makes a link-local one by itself.
+        // The kernel creates the link-local address itself.
         addresses = try inside.addresses(of: link.index).map { $0.address }
             .filter { $0.family == .v6 && !$0.address.isLinkLocal }
         var routes: [Route] = []
@@ -189,7 +189,7 @@ private struct InterfaceState {
         }
         for var route in routes {
             route.table = table
-            // IPv6's own default metric (IP6_RT_PRIO_USER) was nobody's wish.
+            // The kernel's default metric for IPv6 (IP6_RT_PRIO_USER) was not asked for.
             if route.destination.family == .v6, route.priority == 1024 { route.priority = nil }
             try inside.addRoute(route, of: link.index, named: link.name)
         }

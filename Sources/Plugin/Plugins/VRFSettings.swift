@@ -3,10 +3,10 @@ internal import CNI
 internal import JSON
 internal import Posix
 
-/// What `vrf` is told.
+/// The settings of `vrf`.
 struct VRFSettings {
     let name: String
-    /// Nil for the one that the VRF has, or the first that is free.
+    /// Nil for the VRF's existing table, or the first free one.
     let table: UInt32?
 
     enum Keys {

@@ -5,19 +5,19 @@ internal import Netfilter
 internal import NetlinkCodec
 internal import Posix
 
-/// Takes pods that have a veth off their network: DEL and GC.
+/// Detaches pods that have a veth: DEL and GC.
 ///
-/// Only network, container and interface count here, not how the network is configured: a configuration that ADD would
+/// Only network, container and interface matter here, not the network's settings: a configuration that ADD would
 /// refuse, or that has changed since, must not keep a pod from being removed.
 struct VethDetachment {
     let request: Request
-    /// What the hosts' ends are ports of; nil for nothing.
+    /// The bridge that the host sides are ports of; nil for none.
     let bridge: String?
-    /// As whose its rules are recorded.
+    /// The plugin that owns the recorded rules.
     let plugin: PluginTraits
     let addressing: () throws(Failure) -> Addressing
 
-    /// Whether limits are this plugin's business too.
+    /// Whether this plugin also removes limits.
     private var removesLimits: Bool { plugin.services.contains(.limits) }
 
     private var owner: AttachmentName { AttachmentName(request) }
@@ -33,8 +33,8 @@ struct VethDetachment {
         try cleanup.finish()
     }
 
-    /// Removes the veth by the name that follows from its owner, whether or not the namespace is still there; with it
-    /// what limits have needed.
+    /// Removes the veth by the name derived from its owner, whether or not the namespace still exists, together with
+    /// what its limits needed.
     private func removeLinks() throws(Failure) {
         var host = try NetlinkSocket(linkNotifications: true)
         let ifb = try removesLimits ? owner.ifb(&host) : nil
@@ -48,11 +48,11 @@ struct VethDetachment {
             }
             return
         }
-        // Made by another plugin, before the node was switched to this one: its own end is known by name.
+        // Made by another plugin, before the node was switched to this one: only the pod's side has a known name.
         guard case .present(let pod) = try PodPresence(request) else { return }
         var inside = try pod.netlinkSocket(linkNotifications: true)
         guard let link = try inside.link(.name(request.attachment.ifname)), link.kind == "veth" else { return }
-        // One of ours that belongs to another attachment is none of this one's business.
+        // A link of ours may belong to another attachment and must stay.
         let alias = try host.link(.index(link.peer))?.alias ?? ""
         guard AttachmentName(linkAlias: alias) == nil else { return }
         try inside.removeLink(link.index, named: "\(link.name) in \(pod.path)", sentBy: .child)
@@ -72,7 +72,7 @@ struct VethDetachment {
         let network = request.configuration.name
         let keptNames = Set(kept.map { AttachmentName(network: network, $0).hostName })
         var host = try NetlinkSocket(linkNotifications: true)
-        // A bridge that is gone has no ports.
+        // A deleted bridge has no ports.
         let master = if let bridge { try host.link(.name(bridge))?.index } else { UInt32?(0) }
         var cleanup = Cleanup()
         if removesLimits {
@@ -83,7 +83,7 @@ struct VethDetachment {
             }
         }
         for link in try host.links(kind: "veth") where !keptNames.contains(link.name) {
-            // Without an alias it was killed while it was made; then its name and its master say whose it is.
+            // Without an alias, its call was killed while making it. Then its name and master identify the network.
             let isOurs =
                 link.alias.isEmpty
                 ? link.name.hasPrefix(AttachmentName.hostNamePrefix(network)) && link.name.utf8.count == 15

@@ -6,18 +6,18 @@ internal import Logging
 internal import NetlinkCodec
 internal import Posix
 
-/// The pod's interface and its other end on the node.
+/// The pod's interface and its peer on the node.
 struct VethPair {
     let owner: AttachmentName
-    /// Of the pod's end.
+    /// The MAC of the pod's side.
     let mac: MACAddress
     /// Octets; nil leaves it to the kernel.
     let configuredMTU: UInt32?
-    /// Of the pod's end; nil leaves them to the kernel.
+    /// Limits of the pod's side; nil leaves them to the kernel.
     let gso: GSOLimits?
 
     /// - Parameters:
-    ///   - mac: the one asked for; nil for the one that follows from address or owner.
+    ///   - mac: the requested MAC; nil for the one derived from address or owner.
     ///   - mtu: octets; nil leaves it to the kernel.
     init(_ owner: AttachmentName, mac: MACAddress?, mtu: UInt32?, gso: GSOLimits? = nil, _ result: CNIResult) {
         self.owner = owner
@@ -26,24 +26,25 @@ struct VethPair {
         self.gso = gso
     }
 
-    /// Octets; the kernel's default where nothing is configured (ETH_DATA_LEN, linux/if_ether.h).
+    /// Octets; the kernel's default if nothing is configured (ETH_DATA_LEN, linux/if_ether.h).
     var mtu: UInt32 { configuredMTU ?? 1500 }
 
-    /// The host's end, as a result describes it.
+    /// The host side, as described in a result.
     var hostInterface: CNIResult.Interface {
         .init(name: owner.hostName, mac: owner.hostMAC.description, mtu: mtu)
     }
 
-    /// The pod's end, as a result describes it.
+    /// The pod's side, as described in a result.
     func podInterface(in path: String) -> CNIResult.Interface {
         .init(name: ifname, mac: mac.description, mtu: mtu, sandbox: path)
     }
 
     private var ifname: String { owner.ifname }
 
-    /// Makes both ends in one request, the pod's straight in its namespace, the host's a port of the bridge if there is one.
+    /// Creates both ends in one request: the pod's side directly in its namespace, the host side as a port of the
+    /// bridge if there is one.
     ///
-    /// - Throws: code 103 when either name is taken. Nothing is left of it then.
+    /// - Throws: code 103 if either name is taken. Nothing is left behind.
     func create(
         in pod: borrowing NetworkNamespace, on bridge: Link? = nil, _ sockets: inout Sockets, _ undo: inout UndoStack
     ) throws(Failure) {
@@ -56,14 +57,14 @@ struct VethPair {
                     mtu: configuredMTU, master: bridge?.index)
             }
         } catch {
-            // It may have been made.
+            // The pair may have been created.
             if error.isAnswerLost { surviving { () throws(Failure) in try remove(&sockets.host) } }
             throw error.errno == .fileExists ? try conflict(pod.path, &sockets.host) : error
         }
         undo.push { (sockets) throws(Failure) in try remove(&sockets.host) }
     }
 
-    /// Asks for the index of the pod's end, once it has been made.
+    /// Looks up the index of the pod's side after it has been created.
     func peerIndex(in path: String, _ inside: inout NetlinkSocket) throws(Failure) -> UInt32 {
         guard let link = try inside.link(.name(ifname)) else {
             throw Failure("look up \(ifname) in \(path)", .noSuchDevice)
@@ -71,12 +72,12 @@ struct VethPair {
         return link.index
     }
 
-    /// Sets up the host's end, with its owner spelt out in its alias. Only once it has been made: its name would lead to the
-    /// link of an attachment that was there already.
+    /// Sets up the host side, with its owner in its alias. Only after it has been created: its name could otherwise
+    /// lead to the link of an existing attachment.
     ///
     /// - Parameters:
-    ///   - change: what else is to be changed of it.
-    ///   - hasIPv6: false keeps IPv6 off it: no link-local address, no solicitations.
+    ///   - change: what else to change.
+    ///   - hasIPv6: false disables IPv6 on it: no link-local address, no solicitations.
     func setUpHostEnd(
         _ change: LinkChange = LinkChange(), hasIPv6: Bool, _ host: inout NetlinkSocket
     ) throws(Failure) {
@@ -91,30 +92,30 @@ struct VethPair {
             changes.append("keep IPv6 off \(owner.hostName)", as: .ipv6) { $0.changeLink(.name(owner.hostName), quiet) }
         }
         do throws(Failure) { try host.execute(changes) } catch {
-            // A node without IPv6, or an MTU below IPv6's least: it is off already.
+            // A node without IPv6, or an MTU below IPv6's minimum: it is off already.
             guard error.change == .ipv6, error.errno == .addressFamilyNotSupported else { throw error }
         }
     }
 
-    /// Tells apart what EEXIST does not: the host's name (this attachment is there already) or the pod's.
+    /// Finds out which name EEXIST is about: the host's (this attachment exists already) or the pod's.
     private func conflict(_ path: String, _ host: inout NetlinkSocket) throws(Failure) -> Failure {
         try owner.requireUnused(&host)
         return PodInterface.taken(ifname, kind: "veth", in: path)
     }
 
-    /// Removes the pair, waiting for the kernel: for undoing, where nobody is in a hurry.
+    /// Removes the pair and waits for the kernel. Used for undo, where time does not matter.
     func remove(_ host: inout NetlinkSocket) throws(Failure) {
         try host.execute("delete link \(owner.hostName)") { $0.deleteLink(.name(owner.hostName)) }
     }
 }
 
 extension ChangeTag {
-    /// Whether a link has IPv6, which kernels without it refuse.
+    /// The change of a link's IPv6 setting, which kernels without IPv6 refuse.
     fileprivate static var ipv6: ChangeTag { ChangeTag(1) }
 }
 
 extension AttachmentName {
-    /// - Throws: code 103 when the attachment has an interface already.
+    /// - Throws: code 103 if the attachment already has an interface.
     func requireUnused(_ host: inout NetlinkSocket) throws(Failure) {
         guard try host.link(.name(hostName)) != nil else { return }
         throw Failure(

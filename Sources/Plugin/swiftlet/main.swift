@@ -3,10 +3,10 @@ import DHCP
 import Plugins
 import Posix
 
-// A multi-call binary: the name that it is called with says which plugin it is.
+// A multi-call binary: the name it is called by selects the plugin.
 let type = Dispatcher.invokedName
 if !ProcessEnvironment.hasVariable("CNI_COMMAND") {
-    // Not a runtime has started it: perhaps a service, as `dhcp daemon` or `swiftlet dhcp daemon`.
+    // Not started by a runtime, but perhaps as a service: `dhcp daemon` or `swiftlet dhcp daemon`.
     let words = ProcessEnvironment.arguments.dropFirst()
     let rest = type == "dhcp" ? words : words.first == "dhcp" ? words.dropFirst() : []
     if rest.first == "daemon" { ProcessEnvironment.exit(Daemon.main(Array(rest.dropFirst()))) }
