@@ -148,7 +148,7 @@ struct PluginCheck {
         findings.add(severity, at: prefix + key, prefix + failure.message, failure.details)
     }
 
-    // MARK: Beside other plugins
+    // MARK: Together with other plugins
 
     private func checkPlace(
         _ plugin: PluginDescription, behind earlier: [PluginCheck], _ findings: inout Findings

@@ -13,8 +13,7 @@ extension Check {
 }
 
 extension Examination {
-    /// Tries a packet from a pod to the outside, its answer, and, if the firewall sees bridged packets, a packet between two
-    /// pods.
+    /// Tries a packet from a pod to the outside, its answer, and one between two pods if the firewall sees bridged packets.
     fileprivate func dropped(_ network: RoutedNetwork, _ family: IPFamily) -> [Symptom] {
         let all = network.pods.filter { $0.addresses.contains { $0.family == family } }
         // The advice is for future pods.

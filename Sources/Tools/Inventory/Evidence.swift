@@ -35,8 +35,7 @@ struct CollectedEvidence {
     private(set) var withoutOwner: [(network: String, store: String, ListedReservation)] = []
     private let seen: Observations
     private let byID: [Int32: SeenNamespace]
-    /// What the node's own links say about namespaces, by inode: the containers they belong to, and the interfaces with an
-    /// owner.
+    /// What the node's own links say about namespaces, by inode: their containers, and the interfaces with an owner.
     private var knownByNode: [UInt64: (containers: Set<String>, interfaces: Set<UInt32>)] = [:]
 
     init(_ seen: Observations) {
@@ -115,7 +114,7 @@ struct CollectedEvidence {
     private mutating func findPodsByAddress() {
         var places: [IPAddress: [(SeenNamespace, Interface)]] = [:]
         for namespace in seen.namespaces {
-            // An interface without a peer, such as a device that was moved there, says nothing about the node.
+            // An interface without a peer, such as a device that was moved there, does not lead to any node, so it counts.
             for interface in namespace.interfaces
             where interface.peerNamespaceID == nil || namespace.isOfNode(interface) {
                 for address in interface.addresses {

@@ -251,8 +251,7 @@ public struct Orphan: Sendable, Hashable, Encodable {
         case limitsNothing
         /// A reservation without an owner, because its writer was killed. The container's ID is empty.
         case namesNobody
-        /// Something that is not a file has a reservation's name: a link, a directory, a pipe. No plugin makes or removes
-        /// those.
+        /// A non-file has a reservation's name: a link, a directory, a pipe. No plugin makes or removes those.
         case isNoFile
 
         /// For people.

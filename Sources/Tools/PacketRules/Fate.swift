@@ -44,7 +44,7 @@ struct Outcomes {
         let rawValue: Int
         static let accept = Kinds(rawValue: 1)
         static let drop = Kinds(rawValue: 2)
-        /// The packet continues behind the rule that led to the chain.
+        /// The packet continues after the rule that led to the chain.
         static let end = Kinds(rawValue: 4)
         static let anything: Kinds = [.accept, .drop, .end]
     }

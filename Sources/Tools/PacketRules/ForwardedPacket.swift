@@ -57,7 +57,7 @@ extension Ruleset {
         packet.hopLimit = nil
         var connection = TrackedConnection(forwarded.isAnswer ? packet.reversed : packet)
         connection.tracking = forwarded.isAnswer ? .established : .new
-        // The connection began before this hook, and the rewriting of an answer's question has already happened.
+        // The connection began before this hook; an answer's question was rewritten at hooks that are not evaluated here.
         connection.isRewritingKnown = !forwarded.isAnswer
         connection.isMarkKnown = false
         var context = HookContext(

@@ -60,7 +60,7 @@ public struct NftMachine {
     /// Whether such a rule would change the packet.
     var isInDoubt = false
     var headers: PacketHeaders
-    /// How many rules were evaluated, in all cases.
+    /// How many rules were evaluated, on all paths.
     var steps = 0
 
     /// The fate is unknown if a ruleset needs more.
@@ -90,8 +90,8 @@ public struct NftMachine {
         case chain(NftListedChain)
     }
 
-    /// The steps at the hook, in the kernel's order: nat chains run at a fixed place, whatever their priority is (enum
-    /// nf_ip_hook_priorities, linux/netfilter_ipv4.h).
+    /// The steps at the hook, in the kernel's order: nat chains run at a fixed place, whatever their priority is
+    /// (enum nf_ip_hook_priorities, linux/netfilter_ipv4.h).
     private var stages: [Stage] {
         let all = ruleset.baseChains(context.point, context.families)
         var stages: [(priority: Int32, stage: Stage)] = all.filter { $0.chain.hook?.type != "nat" }

@@ -8,8 +8,7 @@ extension NftMachine {
         if let transport = NftMachine.transports[name], transport != packet.transport { return .noMatch }
         switch name {
         case "comment": return .matched
-        // struct xt_conntrack_mtinfo3: match_flags, invert_flags and state_mask. Only matches on the state alone are
-        // understood.
+        // struct xt_conntrack_mtinfo3: match_flags, invert_flags and state_mask; others than the state are not supported.
         case "conntrack" where info.count >= 152:
             let flags = info.load(UInt16.self, at: 146)
             let inverted = info.load(UInt16.self, at: 148)

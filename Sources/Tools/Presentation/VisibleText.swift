@@ -1,8 +1,7 @@
 extension String {
     /// The text made safe for a terminal: characters that a terminal would obey or that reorder text are escaped.
     ///
-    /// A pod's root chooses the names and aliases of its interfaces. Line feeds, tabs and the colours of ``TextStyle`` are
-    /// kept.
+    /// A pod's root chooses its interfaces' names and aliases. Line feeds, tabs and the colours of ``TextStyle`` are kept.
     /// - Parameter isColored: whether those colours are intended.
     public func visible(isColored: Bool = false) -> String {
         guard unicodeScalars.contains(where: \.isObeyed) else { return self }
@@ -40,8 +39,8 @@ extension String {
 }
 
 extension Unicode.Scalar {
-    /// Control characters (ECMA-48) except line feeds and tabs, line separators, and direction marks (Unicode Standard Annex
-    /// #9).
+    /// Control characters (ECMA-48) except line feeds and tabs, line separators, and direction marks
+    /// (Unicode Standard Annex #9).
     fileprivate var isObeyed: Bool {
         switch value {
         case 0...0x8, 0xb...0x1f, 0x7f...0x9f, 0x61c, 0x200e...0x200f, 0x2028...0x202e, 0x2066...0x2069: true

@@ -17,7 +17,7 @@ public struct Walk<TheWorld: World> {
     /// The packet in its current state.
     public internal(set) var packet: Packet
     var isAnswer = false
-    /// Whether the destination lies beyond the node's uplinks.
+    /// Whether the way ends beyond the node's uplinks.
     var endsOutside = false
     /// The connections that namespaces track after the first packet has passed them.
     var connections: [(place: Int, connection: TrackedConnection)] = []
@@ -70,7 +70,7 @@ public struct Walk<TheWorld: World> {
 
     /// Sends the packet from one end to the other, and the answer back.
     ///
-    /// - Returns: how both ways end; the answer is nil if the question does not arrive.
+    /// - Returns: how both ways end; nil if no answer is expected.
     /// - Throws: when the world gives no answer.
     public mutating func run(
         from start: Endpoint, to end: Endpoint

@@ -206,8 +206,7 @@ extension Walk {
         }
     }
 
-    /// The kernel rejects a source that is its own address and, with `rp_filter`, one that it would reply to through another
-    /// interface.
+    /// The kernel rejects its own address as source and, with `rp_filter`, one that it would answer by another interface.
     private mutating func martian(_ place: Int, _ input: Interface) throws(Failure) -> Position {
         let source = packet.source
         let types = try addressType(source, place)

@@ -3,7 +3,7 @@ import Inventory
 import Posix
 
 extension Snapshot {
-    /// The attachments of a pod, given by its container's ID or the beginning of that, NETWORK/ID/IFNAME, an address, or its
+    /// The attachments of a pod, given by its container ID or the beginning of one, NETWORK/ID/IFNAME, an address, or its
     /// namespace's name.
     ///
     /// - Throws: when there is no such pod, or more than one; if the pod is gone, the error says what is left of it.
