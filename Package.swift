@@ -1,25 +1,25 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-// One rule set for every Swift target: Swift 6 mode, each unsafe construct marked, no warning let through.
+// The same rules for every Swift target: Swift 6 mode, unsafe constructs must be marked, warnings are errors.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6), .strictMemorySafety(), .treatAllWarnings(as: .error),
     .enableUpcomingFeature("InternalImportsByDefault"), .enableUpcomingFeature("ExistentialAny"),
 ]
 
-// The plugin is Embedded Swift (the Makefile sets this): no runtime to start, a third of the size. Its main module has all the
-// code, the others' objects are empty, and functions in sections of their own let the linker drop what nobody calls.
+// The plugin is Embedded Swift (the Makefile sets this): no runtime to start, a third of the size. Its main module contains
+// all the code, and the other objects are empty. Each function has its own section, so the linker can drop unused ones.
 let isEmbedded = Context.environment["SWIFTLET_EMBEDDED"] != nil
 let main: [SwiftSetting] =
     strict
     + (isEmbedded ? [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-Xfrontend", "-function-sections"])] : [])
 let library: [SwiftSetting] = main + (isEmbedded ? [.unsafeFlags(["-Xfrontend", "-emit-empty-object-file"])] : [])
 
-// Tests and what they are made of may use Foundation, whose interfaces are not marked for memory safety.
+// Tests and their support modules may use Foundation, whose interfaces are not marked for memory safety.
 let tested: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
 
-/// The floors of Sources, from the ground up. A module imports from its own floor and from those below, and only what stands in its
-/// line here: TidyTests hold the code and ARCHITECTURE.md to these lines.
+/// The floors (layers) of Sources, from the bottom up. A module may import only from its own floor and those below, and only
+/// what its line here lists: TidyTests checks the code and ARCHITECTURE.md against these lines.
 func base(_ name: String, _ uses: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: uses, path: "Sources/Base/\(name)", swiftSettings: library)
 }
@@ -37,7 +37,7 @@ func tests(_ floor: String, _ name: String, _ uses: [Target.Dependency] = [], da
     .testTarget(
         name: name, dependencies: uses, path: "Tests/\(floor)/\(name)", exclude: data, swiftSettings: tested)
 }
-/// What tests are made of.
+/// Modules that tests share.
 func support(_ name: String, _ uses: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: uses, path: "Tests/Support/\(name)", swiftSettings: tested)
 }
@@ -47,7 +47,7 @@ func supportProgram(_ name: String, in folder: String, _ uses: [Target.Dependenc
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
-// The targets of FuzzTests run as ordinary tests, and with `make fuzz` under libFuzzer, as one executable.
+// The targets of FuzzTests run as ordinary tests, and under libFuzzer with `make fuzz`, as one executable.
 let fuzzed: [Target.Dependency] = [
     "Addresses", "Attachments", "CNI", "DBus", "DHCP", "IPAM", "JSON", "Netfilter", "NetlinkCodec", "NftSyntax",
     "Plugins", "TestSupport",
@@ -65,7 +65,7 @@ let fuzzing: Target =
 let package = Package(
     name: "swiftlet",
     products: [
-        // With the modules whose types are in its interface.
+        // Includes the modules whose types appear in its interface.
         .library(name: "CNI", targets: ["CNI", "Addresses", "Attachments", "JSON"]),
         .executable(name: "swiftlet", targets: ["swiftlet"]),
         .executable(name: "swiftletctl", targets: ["swiftletctl"]),
@@ -148,23 +148,23 @@ let package = Package(
             ],
             path: "Sources/Tools/swiftletctl", swiftSettings: strict),
 
-        // A container runtime that does just what section 3 of the specification says: for tests, demo and benchmarks.
+        // A container runtime that follows section 3 of the specification exactly: for tests, demo and benchmarks.
         .target(name: "CBench", path: "Tests/Support/CBench"),
         support("ContainerRuntime", ["CBench"]),
         support("TestSupport", ["CBench"]),
         support(
             "InventorySupport",
             ["Addresses", "Attachments", "IPAM", "Inventory", "Netfilter", "NetlinkCodec", "Plugins", "Posix"]),
-        // Rules as the kernel lists them.
+        // Builds rules in the form in which the kernel lists them.
         support("ListedRules", ["NetlinkCodec", "PacketRules"]),
         supportProgram("cnirun", in: "cnirun", ["CBench", "ContainerRuntime", argumentParser]),
-        // Uses the store as the tests ask for: to be killed, traced and run many times at once.
+        // Runs store operations for tests, which kill it, trace it and run many instances at once.
         supportProgram("ipam-driver", in: "StoreDriver", ["Addresses", "Attachments", "IPAM"]),
-        // Writes a file, to be killed at it.
+        // Writes a file; tests kill it while it does.
         supportProgram("file-driver", in: "FileDriver", ["Files", "Posix"]),
-        // Waits for a lock as a plugin does.
+        // Waits for a lock in the same way as a plugin.
         supportProgram("lock-driver", in: "LockDriver", ["Posix"]),
-        // Lets a system call of a program go wrong.
+        // Makes a system call of a program fail.
         supportProgram("fault-injector", in: "FaultInjector"),
 
         tests("Base", "AddressesTests", ["Addresses", "TestSupport"]),
@@ -223,7 +223,7 @@ let package = Package(
         tests("Whole", "ClientTests", ["ContainerRuntime", "TestSupport"]),
         tests("Whole", "ContainerRuntimeTests", ["ContainerRuntime", "TestSupport"]),
         fuzzing,
-        // The built executable against the real kernel, in namespaces of their own.
+        // The built executable against the real kernel, in separate namespaces.
         tests("Whole", "IntegrationTests", ["CBench", "ContainerRuntime", "TestSupport", "fault-injector"]),
         tests("Whole", "TidyTests", ["TestSupport"]),
     ]

@@ -1,27 +1,27 @@
 #!/bin/bash
-# A firewalld of a test's own, with a system bus of its own: in the network namespace that it is started in, and in a
-# mount namespace where /run, firewalld's configuration and /var/log are in memory. Programs that enter the mount
-# namespace find that bus at its usual place, and the machine's network namespaces in /run/netns, later ones too.
+# Starts a firewalld with its own system bus for a test, in the caller's network namespace and in a mount namespace
+# where /run, firewalld's configuration and /var/log are in memory. Programs that enter the mount namespace find that
+# bus at its usual place, and the machine's network namespaces in /run/netns, including later ones.
 #   firewalld.sh firewalld      the bus and firewalld
 #   firewalld.sh bus            only the bus
-# Prints "ready" when they answer, and "stopped" for each line "stop" that it reads, when it has ended firewalld. Ends,
-# and takes everything with it, when its standard input does. `nsenter --mount=/proc/PID/ns/mnt` enters; PID is the one
-# that this script was started with.
+# Prints "ready" when they answer. For each line "stop" that it reads, it ends firewalld and prints "stopped". Ends with
+# all its processes when its standard input does. `nsenter --mount=/proc/PID/ns/mnt` enters; PID is this script's as
+# started.
 set -euo pipefail
 
 if [[ ${FIREWALLD_NODE:-} != inside ]]; then
     for command in unshare ip dbus-daemon firewalld firewall-cmd; do
         command -v "$command" >/dev/null || { echo "firewalld.sh: $command is missing: run scripts/setup" >&2; exit 2; }
     done
-    # iproute2 makes it the place where mounts of namespaces show up everywhere, with the first one.
+    # With the first namespace, iproute2 makes this directory a mount point from which namespace mounts propagate.
     if ! mountpoint -q /run/netns; then ip netns add "swt-$$-first" && ip netns del "swt-$$-first"; fi
-    # In a PID namespace the kernel ends everybody with the first process. /proc stays the machine's, so that those who
-    # enter nothing but the mount namespace find themselves in it. Mounts in /run/netns still come in.
+    # When the first process of a PID namespace ends, the kernel ends all others. /proc remains the machine's, so that
+    # processes that enter only the mount namespace find themselves in it. New mounts in /run/netns still propagate here.
     FIREWALLD_NODE=inside exec unshare --mount --propagation slave --pid --fork --kill-child -- "$0" "$@"
 fi
 unset FIREWALLD_NODE DBUS_SYSTEM_BUS_ADDRESS
 
-# Everything is one file system in memory, seen in three places; no directory of the machine's is made for it.
+# One file system in memory, mounted in three places; no directory is created on the machine for it.
 mount -t tmpfs -o mode=755 tmpfs /var/log
 mkdir -p /var/log/{run,firewalld.d}
 mkdir /var/log/run/{dbus,lock,netns}
@@ -36,7 +36,7 @@ fail() {
     exit 1
 }
 
-# The machine's rules for a system bus, as far as they matter here, and those that firewalld comes with.
+# The machine's rules for a system bus, as far as they matter here, and the rules that come with firewalld.
 cat >/run/dbus/system.conf <<'END'
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -72,7 +72,7 @@ if [[ $1 == firewalld ]]; then
     firewalld --nofork --nopid </dev/null >/var/log/firewalld.out 2>&1 &
     firewalld=$!
     for ((tries = 0; ; tries++)); do
-        # Before it has loaded its rules its name has no owner, or the call waits.
+        # Until it has loaded its rules, its name has no owner, or the call waits.
         if state=$(firewall-cmd --state 2>&1) && [[ $state == running ]]; then break; fi
         ((tries < 100)) || fail "firewalld does not start: $state"
         sleep 0.1

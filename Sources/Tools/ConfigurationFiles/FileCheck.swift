@@ -4,7 +4,7 @@ internal import JSON
 internal import Plugins
 internal import Posix
 
-/// One file: whether a runtime can read it, and then each of its plugins.
+/// Checks one file: whether a runtime can read it, and then each of its plugins.
 struct FileCheck {
     let validator: Validator
     let text: [UInt8]
@@ -15,7 +15,7 @@ struct FileCheck {
     private var types: [String] = []
     private var subnets: [CIDR] = []
 
-    /// Of a list, beside `plugins`.
+    /// The keys of a list besides `plugins`.
     private static let listKeys = [
         "cniVersion", "cniVersions", "name", "plugins", "disableCheck", "disableGC", "loadOnlyInlinedPlugins", "args",
     ]
@@ -55,7 +55,7 @@ struct FileCheck {
     }
 
     private mutating func readName(_ reader: JSONReader) {
-        // The plugin's own check of it: the same for all.
+        // The plugin's own check of the name, which is the same for all plugins.
         var object = JSON.Object()
         object["cniVersion"] = .string(SpecVersion.latest.rawValue)
         object["name"] = ((try? reader.member("name")) ?? nil)?.value
@@ -105,7 +105,7 @@ struct FileCheck {
         }
         if case .object(let object) = reader.value {
             for member in object.members where !Hints.isKnown(member.key, Self.listKeys) {
-                // Programs that write such files leave remarks of their own there.
+                // Programs that write such files put remarks of their own here.
                 let hint = Hints.listKey(member.key, Self.listKeys)
                 findings.add(
                     hint.isEmpty ? .note : .warning, at: member.key, "runtimes do not know this key, and ignore it",

@@ -1,4 +1,4 @@
-/// What is found in one file, with the lines.
+/// The findings in one file, with their lines.
 struct Findings {
     let file: String
     let map: SourceMap
@@ -9,11 +9,11 @@ struct Findings {
         self.map = map
     }
 
-    /// - Parameter line: where the path does not say it.
+    /// - Parameter line: needed if the path does not determine it.
     mutating func add(
         _ severity: Finding.Severity, at path: String, _ message: String, _ hint: String = "", line: Int? = nil
     ) {
-        // Errors say where they are by themselves.
+        // Many error messages begin with their path already.
         let text = path.isEmpty || message.hasPrefix(path) ? message : "\(path): \(message)"
         let finding = Finding(
             severity: severity, file: file, line: line ?? map.line(of: path), path: path, message: text, hint: hint)

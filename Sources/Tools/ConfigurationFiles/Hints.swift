@@ -1,14 +1,14 @@
 internal import JSON
 internal import Plugins
 
-/// What may have been meant by a key that is not known where it stands.
+/// Suggests what an unknown key was meant to be.
 enum Hints {
     static func isKnown(_ key: String, _ known: [String]) -> Bool {
         key.hasPrefix("_") || key.utf8.contains(UInt8(ascii: "/"))
             || known.contains { JSON.Object.equalIgnoringASCIICase($0, key) }
     }
 
-    /// The plugin of ours whose name was misspelt. Others have names that are not far away, such as macvtap.
+    /// The plugin of ours whose name was misspelt. Other plugins have similar names, such as macvtap.
     static func plugin(_ type: String) -> String? {
         let names = PluginDescription.all.map { $0.type }
         guard type.count > 3, let nearest = Spelling.nearest(to: type, among: names) else { return nil }
@@ -22,8 +22,8 @@ enum Hints {
     }
 
     /// - Parameters:
-    ///   - plugin: the one that does not know the key.
-    ///   - ipam: the one that its `ipam` names.
+    ///   - plugin: the plugin that does not know the key.
+    ///   - ipam: the plugin that its `ipam` names.
     static func key(_ unknown: UnknownKey, of plugin: PluginDescription, ipam: PluginDescription?) -> String {
         if let nearest = Spelling.nearest(to: unknown.key, among: unknown.known) { return "did you mean \(nearest)?" }
         if let ipam, has(ipam, unknown.key) { return "\(ipam.type) takes it: it belongs into ipam" }

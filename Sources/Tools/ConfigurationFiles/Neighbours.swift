@@ -1,12 +1,12 @@
 internal import Addresses
 
-/// What files of one directory are to each other.
+/// Checks how the files of one directory affect each other.
 struct Neighbours {
     private(set) var findings: [Finding] = []
 
-    /// - Parameter report: of the files, in the order that runtimes read them in.
+    /// - Parameter report: on the files, in the order in which runtimes read them.
     init(_ report: Validator.Report) {
-        // Runtimes skip a file that they cannot read.
+        // Runtimes skip files that they cannot read.
         let networks = report.networks.filter { network in
             !report.findings.contains { $0.file == network.file && $0.severity == .error }
         }
@@ -51,7 +51,7 @@ struct Neighbours {
 }
 
 extension Validator.Network {
-    /// Whether a bridge that has the other's IPv4 gateway is refused to this one. Several IPv6 gateways get along.
+    /// Whether this network cannot use a bridge that has the other's IPv4 gateway. Several IPv6 gateways can coexist.
     fileprivate func wantsOtherGateways(than other: Validator.Network) -> Bool {
         let (own, others) = (subnets.filter { $0.family == .v4 }, other.subnets.filter { $0.family == .v4 })
         return !others.isEmpty && own.contains { !others.contains($0) }

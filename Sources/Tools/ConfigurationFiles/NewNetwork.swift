@@ -3,19 +3,19 @@ internal import CNI
 public import JSON
 internal import Plugins
 
-/// What a new network is to be: a configuration made of a few answers.
+/// The properties of a new network: a configuration made from a few answers.
 public struct NewNetwork: Sendable {
     /// How pods are attached.
     public enum Kind: String, Sendable, CaseIterable {
-        /// A bridge, all of it by one plugin.
+        /// A bridge; one plugin does everything.
         case swiftlet
-        /// A bridge, by the reference's chain: bridge, host-local, portmap and so on.
+        /// A bridge; the reference plugins' chain: bridge, host-local, portmap and so on.
         case bridge
-        /// A veth for each pod that the node routes to, without a bridge; a chain too.
+        /// A veth for each pod that the node routes to, without a bridge; also a chain.
         case ptp
     }
 
-    /// From whom pods accept connections.
+    /// From whom a pod accepts connections.
     public enum Isolation: String, Sendable, CaseIterable {
         case open
         case sameBridge = "same-bridge"
@@ -24,16 +24,16 @@ public struct NewNetwork: Sendable {
 
     public var name = "pods"
     public var kind = Kind.swiftlet
-    /// One address of each for every pod.
+    /// Each pod gets one address from each subnet.
     public var subnets: [CIDR] = []
-    /// Nil for the plugin's own choice, ``defaultBridge``.
+    /// Nil for the plugin's default, ``defaultBridge``.
     public var bridge: String?
     public var masquerades = true
-    /// Destinations that see pods' own addresses, such as other nodes' pods; of `swiftlet` only.
+    /// Destinations that see pods' own addresses, such as other nodes' pods; for `swiftlet` only.
     public var unmasqueraded: [CIDR] = []
-    /// Whether pods are held to their addresses; of `swiftlet` only.
+    /// Whether pods may send only from their own addresses; for `swiftlet` only.
     public var guardsAddresses = false
-    /// Whether a pod reaches itself by an address that leads through the bridge; nil for the plugin's default.
+    /// Whether a pod can reach itself by an address that leads through the bridge; nil for the plugin's default.
     public var hairpin: Bool?
     public var hasPorts = true
     public var hasBandwidth = false
@@ -41,7 +41,7 @@ public struct NewNetwork: Sendable {
 
     public init() {}
 
-    /// Why no host can have the addresses of a subnet, whatever a network is; nil for one that will do.
+    /// Why hosts cannot have the subnet's addresses in any network; nil if they can.
     public static func objection(to subnet: CIDR) -> String? {
         let what: String? =
             if subnet.first.isMulticast {
@@ -52,17 +52,17 @@ public struct NewNetwork: Sendable {
         return what.map { "the addresses of \(subnet) are for \($0)" }
     }
 
-    /// The bridge of a configuration that does not name one; nil for none.
+    /// The bridge of a configuration that does not name one; nil if the kind has no bridge.
     public var defaultBridge: String? { ConfiguredNetwork.defaultBridge(ofType: kind.rawValue) }
 
-    /// A bridge that nothing on the node has the name of: the usual one, or with a number behind it.
+    /// A bridge name that is not in use on the node: the default one, or one with another number.
     public func freeBridge(besides taken: Set<String>) -> String? {
         guard let usual = defaultBridge else { return nil }
         let stem = usual.last == "0" ? String(usual.dropLast()) : usual
         return ([usual] + (1...99).map { "\(stem)\($0)" }).first { !taken.contains($0) }
     }
 
-    /// Why the answers do not go together; nil where they do.
+    /// Why the answers contradict each other; nil if they do not.
     public var contradiction: String? {
         if kind != .swiftlet, !unmasqueraded.isEmpty { return "only the plugin swiftlet has nonMasqueradeCIDRs" }
         if kind != .swiftlet, guardsAddresses { return "only the plugin swiftlet has antiSpoof" }
@@ -71,7 +71,7 @@ public struct NewNetwork: Sendable {
         return nil
     }
 
-    /// The first of some customary subnets that nothing on the node overlaps with; nil if all are taken.
+    /// The first of some customary subnets that overlaps with nothing on the node; nil if all are taken.
     public static func freeSubnet(besides taken: [CIDR]) -> CIDR? {
         (44...250).lazy.compactMap { CIDR("10.\($0).0.0/24") }.first { subnet in !taken.contains { $0.overlaps(subnet) }
         }
@@ -80,7 +80,7 @@ public struct NewNetwork: Sendable {
     /// The configuration, ready to be written to a `.conflist`.
     public var json: JSON {
         [
-            // Older runtimes read this one, newer ones choose.
+            // Older runtimes read this one, newer ones choose from the list.
             "cniVersion": "1.0.0", "cniVersions": ["1.0.0", "1.1.0"], "name": .string(name),
             "plugins": .array(kind == .swiftlet ? [swiftlet] : chain),
         ]

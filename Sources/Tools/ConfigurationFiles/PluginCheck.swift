@@ -5,11 +5,11 @@ internal import Plugins
 internal import Posix
 internal import Synchronization
 
-/// One plugin's block of a file.
+/// Checks one plugin's block of a file.
 struct PluginCheck {
     let block: JSONReader
     let type: String
-    /// Nil for a plugin that is not ours: nobody here knows its keys.
+    /// Nil for a plugin that is not ours, whose keys are unknown.
     let plugin: PluginDescription?
     private let ipamType: String?
     private let ipam: PluginDescription?
@@ -19,7 +19,7 @@ struct PluginCheck {
 
     /// - Parameters:
     ///   - block: an object.
-    ///   - network: the name to read it under.
+    ///   - network: the network name to read it with.
     init(_ block: JSONReader, _ type: String, network: String, version: SpecVersion, validator: Validator) {
         self.block = block
         self.type = type
@@ -49,19 +49,19 @@ struct PluginCheck {
         }
         guard let plugin else { return }
         let unknown = checkKnown(plugin, &findings)
-        // Each key by itself, so that all that is wrong is told at once.
+        // Checks each key separately, so that all errors are reported at once.
         let wrong =
             (keysOf(plugin).map(plugin.wrongValues) ?? [])
             + (plugin.role == .addresses ? [] : ipam.flatMap { ipam in ipamObject.map(ipam.wrongValues) } ?? [])
         let refused = refusal(behind: earlier, &findings).map { [$0] } ?? []
-        // Of a value that does not fit but is never read the plugin does not complain.
+        // A plugin does not complain about a wrong value that it never reads.
         let isRefused = !refused.isEmpty || (plugin.refusesUnknownKeys && !unknown.isEmpty)
         for failure in wrong { report(failure, isRefused ? .error : .warning, &findings) }
         for failure in refused { report(failure, .error, &findings) }
         checkPlace(plugin, behind: earlier, &findings)
     }
 
-    /// What pods get their addresses from.
+    /// The subnets that pods get their addresses from.
     var subnets: [CIDR] {
         guard let (source, keys) = (try? PluginTraits.addresses(of: type, block)) ?? nil, source == .store else {
             return []
@@ -95,21 +95,21 @@ struct PluginCheck {
 
     // MARK: The plugin's own reading
 
-    /// Why the plugin, or the one that it gets addresses from, would not take the block; nil if it would.
+    /// Why the plugin, or the IPAM plugin that it uses, would refuse the block; nil if neither would.
     private func refusal(behind earlier: [PluginCheck], _ findings: inout Findings) -> Failure? {
         guard let plugin, case .object(var object) = block.value else { return nil }
         object["name"] = .string(network)
         object["cniVersion"] = .string(version.rawValue)
         standIn(&object)
         if plugin.refusesUnknownKeys {
-            // Those have been told already, and hide what else is wrong.
+            // Unknown keys have been reported already, and would hide other errors.
             for key in plugin.unknownKeys(in: JSONReader(.object(object))) { object[key.key] = nil }
         }
         let said = Mutex<[String]>([])
         var refusal: Failure?
         do throws(Failure) {
             let configuration = try Configuration(JSON.object(object).serialized(pretty: false))
-            // STATUS is what an interface's plugin is asked for without knowing what those before it have made.
+            // STATUS is the request to an interface plugin that does not depend on the results of earlier plugins.
             let command: Command = earlier.isEmpty ? .add : plugin.role == .chained ? .check : .status
             let request = try Request(reading: configuration, for: command) { line in
                 said.withLock { $0.append(line) }
@@ -121,7 +121,7 @@ struct PluginCheck {
         return refusal
     }
 
-    /// Puts in what the runtime is going to fill in, where without it nothing would be right.
+    /// Adds a stand-in for what the runtime will fill in, if the block cannot be valid without it.
     private func standIn(_ object: inout JSON.Object) {
         guard declares("ipRanges"), !has("runtimeConfig"), subnets.isEmpty else { return }
         // TEST-NET-1, RFC 5737.
@@ -133,7 +133,7 @@ struct PluginCheck {
         return !plugin.keys.contains { has($0.name) }
     }
 
-    /// Says where a failure is: those that begin with a key are about that key.
+    /// Locates a failure: a message that begins with a key is about that key.
     private func report(_ failure: Failure, _ severity: Finding.Severity, _ findings: inout Findings) {
         if !block.path.isEmpty, failure.message.hasPrefix(block.path) {
             let path = String(failure.message.prefix { $0 != " " && $0 != ":" })
@@ -148,7 +148,7 @@ struct PluginCheck {
         findings.add(severity, at: prefix + key, prefix + failure.message, failure.details)
     }
 
-    // MARK: Beside other plugins
+    // MARK: Together with other plugins
 
     private func checkPlace(
         _ plugin: PluginDescription, behind earlier: [PluginCheck], _ findings: inout Findings
@@ -236,7 +236,7 @@ struct PluginCheck {
         return object
     }
 
-    /// The object that holds the plugin's keys.
+    /// The object that contains the plugin's keys.
     private func keysOf(_ plugin: PluginDescription) -> JSONReader? { plugin.role == .addresses ? ipamObject : block }
 
     private func member(_ name: String) -> String { block.path.isEmpty ? name : "\(block.path).\(name)" }

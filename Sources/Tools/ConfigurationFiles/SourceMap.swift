@@ -1,10 +1,10 @@
-/// Where in a JSON text each value stands.
+/// The line of each value in a JSON text.
 ///
-/// The text has been parsed before, so that it is well-formed; of another one only the beginning is mapped.
+/// The text must have been parsed before, so it is well-formed; of a malformed text only the beginning is mapped.
 struct SourceMap {
-    /// By path, in lower case, since readers find keys whatever their case.
+    /// By path, in lower case, because readers ignore the case of keys.
     private var lines: [String: Int] = [:]
-    /// Keys that an object has more than once, of which readers see the last.
+    /// Keys that occur more than once in an object; readers see the last one.
     private(set) var repeated: [(path: String, line: Int)] = []
 
     private let text: [UInt8]
@@ -18,7 +18,7 @@ struct SourceMap {
 
     func has(_ path: String) -> Bool { lines[path.lowercased()] != nil }
 
-    /// The line that a path's key stands in, or that of the nearest object around it that is there.
+    /// The line of a path's key, or of the nearest enclosing object that exists.
     func line(of path: String) -> Int? {
         var path = Substring(path.lowercased())
         while true {
@@ -33,7 +33,7 @@ struct SourceMap {
         position += 1
     }
 
-    /// The next character that is no blank; nil at the end.
+    /// The next non-blank character; nil at the end.
     private mutating func peek() -> UInt8? {
         while position < text.count, text[position] <= 0x20 { advance() }
         return position < text.count ? text[position] : nil
@@ -83,7 +83,7 @@ struct SourceMap {
         _ = skip("]")
     }
 
-    /// A string as it is written, without its quotes.
+    /// A string as written, without its quotes.
     private mutating func scanText() -> String {
         advance()
         let start = position

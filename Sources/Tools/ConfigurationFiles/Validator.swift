@@ -4,26 +4,26 @@ internal import Files
 internal import JSON
 public import Posix
 
-/// Holds network configuration files against what runtimes read of them and plugins take.
+/// Checks network configuration files against what runtimes read from them and what plugins accept.
 public struct Validator: Sendable {
-    /// Where the runtime looks for plugins; nil to leave that out.
+    /// Where the runtime looks for plugins; nil to skip that check.
     let binDirectory: String?
     public init(binDirectory: String?) { self.binDirectory = binDirectory }
 
-    /// What is in a file, as far as it can be told.
+    /// The contents of a file, as far as they can be determined.
     public struct Network: Sendable, Encodable {
         public let file: String
-        /// Nil where it has none, or a wrong one.
+        /// Nil if the file has no valid name.
         public let name: String?
-        /// Their types, in order.
+        /// The plugins' types, in order.
         public let plugins: [String]
-        /// That a runtime of today would speak with the plugins.
+        /// The version that a current runtime would use with the plugins.
         public let cniVersion: String?
-        /// Of pods, as far as the file says.
+        /// The pods' subnets, as far as the file says.
         let subnets: [CIDR]
-        /// The bridge that its pods are ports of; nil for none.
+        /// The bridge that its pods are ports of; nil if there is none.
         public let bridge: String?
-        /// The interface of the node that has its gateway addresses; nil for none.
+        /// The node's interface that has the gateway addresses; nil if there is none.
         let gatewayInterface: String?
 
         enum CodingKeys: CodingKey { case file, name, plugins, cniVersion }
@@ -41,21 +41,21 @@ public struct Validator: Sendable {
         public func count(_ severity: Finding.Severity) -> Int { findings.filter { $0.severity == severity }.count }
     }
 
-    /// Larger files are refused, in octets.
+    /// In octets; larger files are refused.
     public static let maximumSize = Configuration.maximumSize
 
-    /// Files that runtimes read of a directory.
+    /// The extensions of the files in a directory that runtimes read.
     static let extensions = [".conf", ".conflist", ".json"]
 
     /// - Throws: code 5 when the file cannot be read.
     public func check(file: String) throws(Failure) -> Report {
         do throws(Errno) {
-            // A pipe is waited for: a shell's <(COMMAND).
+            // Blocks until a pipe has data: a shell's <(COMMAND).
             return check(try File.content(file, limit: Validator.maximumSize, .readOnly), file: file)
         } catch { throw Failure(.inputOutput, "read \(file): \(error)", errno: error) }
     }
 
-    /// All files of a directory that runtimes read, and what they are to each other.
+    /// Checks all files of a directory that runtimes read, and how they affect each other.
     ///
     /// - Throws: code 5 when the directory cannot be read.
     public func check(directory: String) throws(Failure) -> Report {
@@ -90,7 +90,7 @@ public struct Validator: Sendable {
         return report
     }
 
-    /// - Parameter file: as what it is spoken of; its extension counts, too.
+    /// - Parameter file: the name to report; its extension matters, too.
     public func check(_ text: [UInt8], file: String) -> Report {
         var check = FileCheck(text, file: file, validator: self)
         check.run()

@@ -30,7 +30,7 @@ extension Examination {
         return found
     }
 
-    /// Wider routes do no harm, as the longest prefix wins.
+    /// Wider routes do no harm, because the longest prefix wins.
     private var withRoutes: [Symptom] {
         var found: [Symptom] = []
         for network in routed {
@@ -54,7 +54,7 @@ extension Examination {
         return found
     }
 
-    /// A route to an interface's own address is told with the address.
+    /// A route to an interface's own address is reported together with the address.
     private func isOwnAddress(_ route: NodeRoute, of interface: String) -> Bool {
         let addresses = snapshot.interface(interface)?.addresses ?? []
         return addresses.contains { $0.network == route.destination || CIDR.host($0.address) == route.destination }
@@ -95,7 +95,7 @@ extension Examination {
 
     private func isLoopback(_ interface: Interface) -> Bool { interface.name == "lo" }
 
-    /// Interfaces of the network's own that carry its gateway: of a VLAN, one beside the bridge.
+    /// The network's own interfaces that carry its gateway: for a VLAN, an interface beside the bridge.
     private func carriers(_ network: RoutedNetwork) -> [String] {
         guard let bridge = network.network.bridge else { return [] }
         return snapshot.interfaces.map { $0.name }.filter { $0.hasPrefix("\(bridge).") }
@@ -114,7 +114,7 @@ extension Examination {
         }
         var found: [Symptom] = []
         for (address, pods) in holders.sorted(by: { $0.key < $1.key }) {
-            // The same address in networks that are kept apart, such as VLANs, is no mistake.
+            // The same address in separate networks, such as VLANs, is not a mistake.
             let rivals = pods.dropFirst().filter { pod in
                 pod.id.network == pods[0].id.network || (pod.hostInterface != nil && pods[0].hostInterface != nil)
             }

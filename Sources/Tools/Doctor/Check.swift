@@ -1,10 +1,10 @@
-/// Something that an expert would look at.
+/// One thing that an expert would look at.
 public struct Check: Sendable {
     /// In kebab case: for `--only`, and the heading in docs/doctor.md.
     public let name: String
-    /// Of its findings, unless one says otherwise.
+    /// The severity of its findings, unless a finding has its own.
     public let severity: Severity
-    /// What is looked for, in half a sentence.
+    /// What the check expects of a healthy node, in half a sentence.
     public let summary: String
     let examine: @Sendable (Examination) -> [Symptom]
 
@@ -18,7 +18,7 @@ public struct Check: Sendable {
         self.examine = examine
     }
 
-    /// Looks; changes nothing.
+    /// Examines the node without changing anything.
     public func findings(_ examination: Examination) -> [Finding] {
         examine(examination).map { symptom in
             Finding(
@@ -27,17 +27,17 @@ public struct Check: Sendable {
         }
     }
 
-    /// Every check there is, in the order in which one would look.
+    /// All checks, in the order in which an expert would make them.
     public static let all: [Check] =
         configuration + addresses + kernel + forwarding + links + firewalls + leftovers
 }
 
-/// What a check says, before it bears the check's name.
+/// A finding that does not have the check's name yet.
 struct Symptom {
     var subject: String
     var text: String
     var advice: String
-    /// Nil for the check's own.
+    /// Nil for the check's own severity.
     var severity: Severity?
     var fix: Fix?
 

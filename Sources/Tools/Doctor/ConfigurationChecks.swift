@@ -72,7 +72,7 @@ extension Examination {
 
     fileprivate var unready: [Symptom] {
         facts.notReady.filter { answer in
-            // Each of these has a check of its own: foreign firewalls, full pools, missing plugins.
+            // Each of these has its own check: foreign firewalls, full pools, missing plugins.
             answer.code != 51 && !answer.text.hasPrefix("no IP addresses available")
                 && facts.files.first { $0.path == answer.file }?.types.contains { facts.programs[$0] == .missing }
                     != true

@@ -11,7 +11,7 @@ extension Facts {
         let names = noting([]) { () throws(Failure) in
             try storing("list \(directory)") { () throws(Errno) in try Directory.names(directory).sorted() }
         }
-        // As libcni looks for them (ConfFiles).
+        // The extensions that libcni looks for (ConfFiles).
         for name in names where [".conf", ".conflist", ".json"].contains(where: name.hasSuffix) {
             let path = "\(directory)/\(name)"
             do throws(Errno) {
@@ -26,11 +26,11 @@ extension Facts {
         for type in Set(files.flatMap { $0.types }) { programs[type] = Program(type, in: binaries) }
     }
 
-    /// Asks each plugin of ours that a file names, by its own code, and without running it.
+    /// Sends STATUS to each plugin of ours that a file names, by calling its code in this process.
     mutating func askPlugins() {
         var known: Set<String> = []
         for file in files where file.problem == nil && file.mistakes.isEmpty {
-            // Only the first of a name is ever used.
+            // Only the first file with a given name is ever used.
             guard let network = file.network, known.insert(network).inserted else { continue }
             for plugin in file.plugins where isOwn(plugin.type) && plugin.ipam.map(isOwn) ?? true {
                 let variables = ["CNI_COMMAND=STATUS", "CNI_PATH=\(binaries)"]
@@ -40,7 +40,7 @@ extension Facts {
         }
     }
 
-    /// Others' plugins speak for themselves, and not all know the question.
+    /// Other plugins are left out: not all of them support STATUS.
     private func isOwn(_ type: String) -> Bool { programs[type] == .own && OwnPlugin.exists(type) }
 }
 
@@ -54,14 +54,14 @@ extension Program {
             self = .notExecutable
             return
         }
-        // All names lead to one file.
+        // All names of our plugins lead to the same file.
         let own = try? FileStatus.of("\(directory)/swiftlet")
         self = own?.isSameFile(as: status) ?? false ? .own : .foreign
     }
 }
 
 extension ConfigurationFile {
-    /// - Parameter content: of the file.
+    /// - Parameter content: the file's content.
     init(path: String, _ content: [UInt8]) {
         self.init(path: path)
         let errors = Validator(binDirectory: nil).check(content, file: path).findings

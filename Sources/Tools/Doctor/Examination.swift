@@ -6,13 +6,13 @@ internal import Reclaiming
 public struct Examination: Sendable {
     public let snapshot: Snapshot
     public let facts: Facts
-    /// Networks that the node is the router of, those without pods included.
+    /// Networks that the node routes for, including those without pods.
     let routed: [RoutedNetwork]
     /// What is left of pods that are gone.
     let reclaim: Reclaim
     private let grace: Int
 
-    /// - Parameter grace: in seconds; what is younger may be the work of an ADD that has not ended.
+    /// - Parameter grace: in seconds; anything younger may belong to an ADD in progress.
     public init(_ snapshot: Snapshot, _ facts: Facts, grace: Int = 60) {
         self.snapshot = snapshot
         self.facts = facts
@@ -26,14 +26,14 @@ public struct Examination: Sendable {
         }
     }
 
-    /// What a second look has seen, with only those leftovers and remarks that this one has seen as well.
+    /// The second look, but with only those leftovers and remarks that the first one also found.
     public func confirmed(by second: Examination) -> Examination {
         var facts = second.facts
         facts.remarks.removeAll { !self.facts.remarks.contains($0) }
         return Examination(snapshot.confirmed(by: second.snapshot), facts, grace: grace)
     }
 
-    /// What could not be looked at: a line each.
+    /// What could not be examined, one line each.
     public var remarks: [String] {
         (snapshot.remarks + facts.remarks).reduce(into: []) { seen, remark in
             if !seen.contains(remark) { seen.append(remark) }
@@ -51,12 +51,12 @@ public struct Examination: Sendable {
         }
     }
 
-    /// The kernel's value for an interface is the larger of its own and that of all.
+    /// The kernel uses the larger of the interface's own value and the value for all.
     func strictReversePath(_ interface: String) -> Bool {
         max(number("ipv4/conf/all/rp_filter") ?? 0, number("ipv4/conf/\(interface)/rp_filter") ?? 0) == 1
     }
 
-    /// Interfaces by which packets of a family leave the node for everywhere.
+    /// The interfaces of the default routes of a family.
     func uplinks(_ family: IPFamily) -> [String] {
         var found: [String] = []
         for route in snapshot.routes where route.isDefault && route.destination.family == family {
@@ -66,10 +66,10 @@ public struct Examination: Sendable {
     }
 }
 
-/// A network whose pods reach the rest by the node's routes.
+/// A network whose pods reach other networks through the node's routes.
 struct RoutedNetwork: Sendable {
     let network: Network
-    /// Those with a veth on the node.
+    /// Pods with a veth on the node.
     let pods: [Attachment]
 
     init(_ network: Network, pods: [Attachment]) {
@@ -81,7 +81,7 @@ struct RoutedNetwork: Sendable {
 
     var subnets: [CIDR] { network.pools.flatMap { $0.subnets } }
 
-    /// The node's interfaces that its pods' packets come in by.
+    /// The node's interfaces on which its pods' packets arrive.
     var interfaces: [String] {
         let others = pods.filter { network.bridge == nil || network.isEarlier($0) }
         return ([network.bridge] + others.map { $0.bridge ?? $0.hostInterface }).compactMap { $0 }
@@ -94,11 +94,11 @@ struct RoutedNetwork: Sendable {
 }
 
 extension IPFamily {
-    /// As people write it.
+    /// The usual spelling.
     var title: String { self == .v4 ? "IPv4" : "IPv6" }
 }
 
-/// Words in a row, shortened where there are many.
+/// A list of words, shortened if there are many.
 func list(_ words: [String], limit: Int = 5) -> String {
     let shown = words.prefix(limit).joined(separator: ", ")
     return words.count > limit ? "\(shown) and \(words.count - limit) more" : shown

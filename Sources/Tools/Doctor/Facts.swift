@@ -2,35 +2,35 @@ public import Addresses
 public import JSON
 public import PacketRules
 
-/// What is looked at beside the snapshot of the node: plain values, so that tests can make them up.
+/// What the checks examine besides the snapshot of the node: plain values, so that tests can make them up.
 public struct Facts: Sendable {
     /// Where plugins are.
     public var binaries = ""
-    /// Configuration files in the order in which runtimes take them.
+    /// Configuration files in the order in which runtimes read them.
     public var files: [ConfigurationFile] = []
-    /// What there is of the plugins that they name.
+    /// The state of the plugins that those files name, by type.
     public var programs: [String: Program] = [:]
-    /// What plugins say when they are asked by STATUS, of those that are not ready.
+    /// The answers to STATUS of the plugins that are not ready.
     public var notReady: [NotReady] = []
-    /// Kernel parameters below /proc/sys/net, such as `ipv4/ip_forward`; those that the kernel does not have are missing.
+    /// Kernel parameters below /proc/sys/net, such as `ipv4/ip_forward`. Parameters that the kernel lacks are missing.
     public var parameters: [String: String] = [:]
-    /// Entries in the kernel's neighbour tables, of all namespaces; nil where it does not tell.
+    /// Entries in the kernel's neighbour tables, over all namespaces; nil if they cannot be read.
     public var neighbours: [IPFamily: Int] = [:]
-    /// Interfaces with a default route that a router's advertisement has brought.
+    /// Interfaces with a default route from a router advertisement.
     public var advertisedUplinks: [String] = []
-    /// Tables of nf_tables, not ours, with a chain that forwarded packets pass.
+    /// Tables of nf_tables other than ours, with a chain that forwarded packets traverse.
     public var firewall = Ruleset()
-    /// The policy and rules of iptables-legacy's FORWARD, by family, as iptables-save prints them.
+    /// The policy and rules of iptables-legacy's FORWARD chain, by family, as iptables-save prints them.
     public var legacyForward: [IPFamily: [String]] = [:]
-    /// Whether kube-proxy's rules are there.
+    /// Whether kube-proxy's rules exist.
     public var hasServices = false
-    /// Pods whose rules are not whole: their names, and what is the matter.
+    /// Pods whose rules are incomplete or changed: the owner's name, and what is wrong.
     public var damagedRules: [(owner: String, text: String)] = []
-    /// Living pods with a record of rules that cannot be read, so that nothing can put them back.
+    /// Live pods whose record of rules cannot be read, so that their rules cannot be restored.
     public var unreadableRecords: [String] = []
-    /// Interfaces that a program of the node configures, and which program.
+    /// Interfaces that another program on the node manages, and that program's name.
     public var managedLinks: [String: String] = [:]
-    /// What could not be looked at: a line each.
+    /// What could not be examined, one line each.
     public var remarks: [String] = []
 
     public init() {}
@@ -39,25 +39,25 @@ public struct Facts: Sendable {
 /// A file of the configuration directory.
 public struct ConfigurationFile: Sendable, Hashable {
     public var path: String
-    /// Why it is none; nil for one that can be read.
+    /// Why it is not a valid configuration; nil if it can be read.
     public var problem: String?
-    /// What the plugins that it names would refuse.
+    /// The values that its plugins would refuse.
     public var mistakes: [String] = []
     /// The network's name.
     public var network: String?
-    /// The types of its plugins, and of those that give them addresses.
+    /// The types of its plugins, including IPAM plugins.
     public var types: [String] = []
     /// Whether the node routes for its pods.
     public var isRouted = false
-    /// Addresses that its bridge has to have; none where they are another interface's.
+    /// Addresses that its bridge must have; empty if another interface has them.
     public var gateways: [CIDR] = []
-    /// What each of its plugins would be asked with.
+    /// The requests that its plugins would get.
     public var plugins: [Plugin] = []
 
     /// A plugin of a list, with its part of the configuration as STATUS gets it.
     public struct Plugin: Sendable, Hashable {
         public var type: String
-        /// The type of the plugin that its addresses come from; nil for none.
+        /// The type of its IPAM plugin; nil if it has none.
         public var ipam: String?
         public var configuration: JSON
     }
@@ -67,16 +67,16 @@ public struct ConfigurationFile: Sendable, Hashable {
     public var name: String { path.split(separator: "/").last.map(String.init) ?? path }
 }
 
-/// A plugin's file.
+/// A plugin's executable.
 public enum Program: Sendable, Hashable {
     /// One of swiftlet's names.
     case own
-    /// Another program's.
+    /// Another program.
     case foreign
     case missing, notExecutable
 }
 
-/// What a plugin says that cannot serve.
+/// The answer of a plugin that cannot serve.
 public struct NotReady: Sendable, Hashable {
     public var file: String
     public var type: String

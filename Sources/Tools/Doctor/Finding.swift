@@ -4,11 +4,11 @@ internal import Presentation
 
 /// How bad a finding is.
 public enum Severity: String, Sendable, Hashable, Comparable, CaseIterable, Encodable {
-    /// Worth knowing; the node is healthy all the same.
+    /// Worth knowing, but the node is healthy.
     case note
     /// Works for now, or hurts in some cases.
     case warning
-    /// Pods have no network, or the next ones will have none.
+    /// Pods have no network, or new ones will have none.
     case problem
 
     public static func < (a: Severity, b: Severity) -> Bool {
@@ -21,16 +21,16 @@ public struct Finding: Sendable, Hashable, Encodable {
     /// The check's name, which is also the heading in docs/doctor.md.
     public let check: String
     public let severity: Severity
-    /// What it is about: an interface, a file, a pod, a parameter of the kernel.
+    /// The subject: an interface, a file, a pod, a kernel parameter.
     public let subject: String
-    /// What is the matter, and what comes of it.
+    /// What is wrong, and what follows from it.
     public let text: String
     /// What to do.
     public let advice: String
-    /// What `--fix` does about it; nil where a person has to decide.
+    /// What `--fix` does about it; nil if a person has to decide.
     public let fix: Fix?
 
-    /// Where it is explained.
+    /// The page that explains it.
     public var page: String { "docs/doctor.md#\(check)" }
 
     public func encode(to encoder: any Encoder) throws {
@@ -48,15 +48,15 @@ public struct Finding: Sendable, Hashable, Encodable {
     private enum Key: CodingKey { case name, severity, subject, text, advice, page, fixable, fix }
 }
 
-/// A change that is safe to make without asking what the node's owner had in mind.
+/// A change that is safe without knowing what the node's owner intended.
 public enum Fix: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// A kernel parameter below /proc/sys/net.
     case set(parameter: String, value: String)
     case setUp(link: String)
     case add(address: CIDR, link: String)
-    /// Puts back the packet rules of all living pods.
+    /// Restores the packet rules of all live pods.
     case repairRules
-    /// Takes away what is left of a pod that is gone.
+    /// Removes what is left of a pod that is gone.
     case free(Orphan)
 
     public var description: String {
@@ -69,7 +69,7 @@ public enum Fix: Sendable, Hashable, Comparable, CustomStringConvertible {
         }
     }
 
-    /// An address needs its family switched on, and a link that is up; rules need all of it.
+    /// An address needs its family enabled and a link that is up; rules need all of these.
     private var rank: Int {
         switch self {
         case .set: 0
@@ -80,11 +80,11 @@ public enum Fix: Sendable, Hashable, Comparable, CustomStringConvertible {
         }
     }
 
-    /// In the order in which changes are made.
+    /// The order in which changes are made.
     public static func < (a: Fix, b: Fix) -> Bool { (a.rank, a.description) < (b.rank, b.description) }
 }
 
-/// As sysctl(8) names a parameter below /proc/sys/net; a dot in an interface's name becomes a slash there.
+/// The name in sysctl(8) of a parameter below /proc/sys/net; a dot in an interface's name becomes a slash there.
 func sysctlName(_ parameter: String) -> String {
     "net."
         + parameter.split(separator: "/").map { part in part.split(separator: ".").joined(separator: "/") }

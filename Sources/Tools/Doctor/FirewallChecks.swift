@@ -13,11 +13,10 @@ extension Check {
 }
 
 extension Examination {
-    /// A packet from a pod to the world, the answer to it, and one between two pods where a bridge's packets are shown
-    /// to the firewall.
+    /// Tries a packet from a pod to the outside, its answer, and one between two pods if the firewall sees bridged packets.
     fileprivate func dropped(_ network: RoutedNetwork, _ family: IPFamily) -> [Symptom] {
         let all = network.pods.filter { $0.addresses.contains { $0.family == family } }
-        // Advice is for those that are yet to come.
+        // The advice is for future pods.
         guard let pod = all.first(where: { !network.network.isEarlier($0) }) ?? all.first,
             let address = pod.addresses.first(where: { $0.family == family })?.address
         else { return [] }
@@ -58,7 +57,7 @@ extension Examination {
         return found
     }
 
-    /// Here only the words of iptables-save are looked at: a rule that accepts all, the subnet or the bridge will do.
+    /// This only looks at the text of iptables-save: a rule that accepts everything, the subnet or the bridge is enough.
     fileprivate func droppedByLegacy(_ network: RoutedNetwork, _ family: IPFamily) -> [Symptom] {
         guard !network.addresses(family).isEmpty, let rules = facts.legacyForward[family],
             rules.contains(where: { $0.hasPrefix(":FORWARD DROP") })
@@ -82,7 +81,7 @@ extension Examination {
 }
 
 extension RoutedNetwork {
-    /// Matches of nft that its pods' packets meet.
+    /// The nft matches that apply to its pods' packets.
     fileprivate func acceptance(_ family: IPFamily) -> String {
         let word = family == .v4 ? "ip" : "ip6"
         let own = subnets.filter { $0.family == family }.map { "\($0)" }

@@ -40,7 +40,7 @@ extension Examination {
                 )
             ]
         }
-        // Of IPv6 only the switch for all counts (ip6_forward, net/ipv6/ip6_output.c).
+        // IPv6 has only one switch that counts, the one for all (ip6_forward, net/ipv6/ip6_output.c).
         guard family == .v4 else { return [] }
         let interfaces = networks.flatMap { $0.interfaces } + uplinks(.v4)
         return interfaces.compactMap { interface in

@@ -3,14 +3,14 @@ internal import Inventory
 internal import Presentation
 
 extension Examination {
-    /// Each pod is judged by its own routes, as it may be of an earlier configuration.
+    /// Each pod is judged by its own routes, because an earlier configuration may have attached it.
     var missingGateways: [Symptom] {
         var found: [Symptom] = []
         for network in routed {
             let file = facts.files.first { $0.network == network.name && $0.problem == nil }
             var missing: [Missing] = []
             for pod in network.pods {
-                // One on a strange bridge is to get back to its own.
+                // A pod on the wrong bridge must return to its own first.
                 guard let link = pod.bridge ?? (file?.isRouted == true ? pod.hostInterface : nil),
                     snapshot.home(of: pod).map({ $0 == link }) ?? true
                 else { continue }
@@ -34,7 +34,7 @@ extension Examination {
 
     private struct Lack: Hashable {
         let link: String
-        /// The address that is not there; nil for any of the subnet.
+        /// The missing address; nil if any address of the subnet would do.
         let gateway: IPAddress?
         let subnet: CIDR
     }
@@ -64,16 +64,16 @@ extension Examination {
         return lacks
     }
 
-    /// Whether a gateway of a pod is this node: it may be a router on the same link as well.
+    /// Whether a pod's gateway is this node: it may also be a router on the same link.
     private func isNodes(
         _ gateway: IPAddress, _ pod: Attachment, _ network: RoutedNetwork, _ file: ConfigurationFile?
     ) -> Bool {
-        // The node is the other end of its cable.
+        // The node is the other end of its veth.
         guard pod.bridge != nil else { return true }
         if !network.network.isEarlier(pod), let configured = file?.gateways, !configured.isEmpty {
             return configured.contains { $0.address == gateway }
         }
-        // The first address of the subnet is the one that is taken where nothing else is said.
+        // The default gateway is the subnet's first address.
         return pod.addresses.contains { $0.first.advanced(by: 1) == gateway }
     }
 
@@ -81,7 +81,7 @@ extension Examination {
         let configured = file?.gateways.first {
             what.gateway == $0.address || what.gateway == nil && what.subnet.contains($0.address)
         }
-        // An address in two places leads packets astray.
+        // Packets go astray if two interfaces have the same address.
         let holder = configured.flatMap { gateway in
             snapshot.interfaces.first { $0.addresses.contains { $0.address == gateway.address } }
         }
@@ -98,7 +98,7 @@ extension Examination {
         guard let configured, isBridge else {
             var advice = "no ADD puts it back: delete \(pods == 1 ? "the pod" : "these pods"), to be attached anew"
             if let gateway = what.gateway {
-                // A bridge leads to its pods by the subnet, a veth by a route to its only one.
+                // A bridge reaches its pods by the subnet, a veth reaches its only pod by a host route.
                 let isVeth = snapshot.interface(what.link)?.kind == "veth"
                 let address = isVeth ? CIDR.host(gateway) : CIDR(gateway, what.subnet.prefixLength)
                 advice += "; or ip addr add \(address) dev \(what.link)"

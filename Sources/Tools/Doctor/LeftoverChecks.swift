@@ -43,7 +43,7 @@ extension Check {
 }
 
 extension Orphan {
-    /// What to do about one that is not gone.
+    /// What to do about an orphan that is not gone.
     fileprivate var wayOut: String {
         switch reason {
         case .namespaceHasNoName: "see which program holds it: lsns -t net"
@@ -64,7 +64,7 @@ extension Orphan {
 }
 
 extension Examination {
-    /// Names of namespaces tell who has made them; of those that say nothing no conclusion is drawn.
+    /// Namespace names tell which runtime made them; names that do not are ignored.
     fileprivate var rivals: [Symptom] {
         snapshot.networks.compactMap { network in
             let makers = Set(

@@ -5,9 +5,9 @@ internal import NetlinkCodec
 internal import Posix
 
 extension Examination {
-    /// Makes changes, in the network namespace that the caller is in; goes on past errors.
+    /// Makes changes in the caller's network namespace; continues after errors.
     ///
-    /// - Returns: what has failed: a line each.
+    /// - Returns: the failures, one line each.
     public func make(_ fixes: [Fix]) -> [String] {
         var failures: [String] = []
         for fix in fixes {
@@ -36,7 +36,7 @@ extension Examination {
             guard let index = try socket.link(.name(link))?.index else {
                 throw Failure(.kernel, "there is no link \(link)")
             }
-            // Routes lead to one of two places.
+            // With the address on two links, routes would lead to only one of them.
             guard
                 try !socket.addresses().contains(where: { $0.address.address == address.address && $0.index != index })
             else { throw Failure(.conflict, "another link has \(address.address)") }
@@ -45,7 +45,7 @@ extension Examination {
             var node = try NodeRules()
             let report = try node.repair()
             if let failed = report.failed.first { throw Failure(.kernel, failed) }
-        // All at once, by the caller.
+        // The caller frees all orphans together.
         case .free: break
         }
     }

@@ -4,7 +4,7 @@ internal import Plugins
 internal import Posix
 internal import Synchronization
 
-/// Our plugins' own code, called as a runtime calls it, but in this process.
+/// Our plugins' own code, with the interface that a runtime uses, but in this process.
 enum OwnPlugin {
     static func exists(_ type: String) -> Bool { Registry.plugins.contains { $0.type == type } }
 
@@ -25,7 +25,7 @@ enum OwnPlugin {
 }
 
 extension JSON {
-    /// A member of an object; nil for anything else.
+    /// A member of an object; nil if there is no such member or this is not an object.
     subscript(key: String) -> JSON? {
         guard case .object(let object) = self else { return nil }
         return object[key]

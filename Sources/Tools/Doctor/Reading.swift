@@ -8,14 +8,14 @@ internal import PacketRules
 public import Posix
 
 extension Examination {
-    /// Looks at the node that the caller's network namespace is, and changes nothing.
+    /// Examines the node of the caller's network namespace without changing anything.
     ///
-    /// What cannot be looked at is left out and named in ``Facts/remarks``.
+    /// What cannot be examined is left out and named in ``Facts/remarks``.
     /// - Parameters:
     ///   - binaries: the directory where runtimes look for plugins.
-    ///   - grace: in seconds; what is younger may be the work of an ADD that has not ended.
-    /// - Throws: when the kernel does not tell of the node's own links.
-    /// - Precondition: the process has one thread, as it enters the pods' namespaces.
+    ///   - grace: in seconds; anything younger may belong to an ADD in progress.
+    /// - Throws: when the kernel does not list the node's own links.
+    /// - Precondition: the process has one thread, because it enters the pods' namespaces.
     public static func read(_ places: Snapshot.Places, binaries: String, grace: Int) throws(Failure)
         -> Examination
     {
@@ -34,7 +34,7 @@ extension Examination {
 }
 
 extension Facts {
-    /// Goes on without what cannot be read.
+    /// Notes what cannot be read and continues with a fallback.
     mutating func noting<Value>(_ fallback: Value, _ body: () throws(Failure) -> Value) -> Value {
         do throws(Failure) { return try body() } catch {
             remarks.append("\(error)")
@@ -56,14 +56,14 @@ extension Facts {
             names += ["accept_ra", "disable_ipv6"].map { "ipv6/conf/\(interface)/\($0)" }
         }
         for name in names {
-            // One that vanishes while it is looked at is not there.
+            // A parameter that vanishes while it is read counts as missing.
             if let value = (try? Sysctl(name).read()) ?? nil { parameters[name] = value }
         }
     }
 
     fileprivate mutating func readKernel(_ snapshot: Snapshot) {
         for (family, file) in [(IPFamily.v4, "arp_cache"), (.v6, "ndisc_cache")] {
-            // Only the machine's own namespace tells.
+            // Only the machine's initial namespace has this file.
             let content = try? File.content("/proc/net/stat/\(file)")
             if let content { neighbours[family] = Facts.entries(String(decoding: content, as: UTF8.self)) }
         }
@@ -76,7 +76,7 @@ extension Facts {
         }
     }
 
-    /// The first column of the first processor's line: it is the same for all.
+    /// The first column of the first processor's line: it is the same for all processors.
     static func entries(_ statistics: String) -> Int? {
         let lines = statistics.split(separator: "\n")
         guard lines.count > 1, lines[0].hasPrefix("entries") else { return nil }
@@ -84,7 +84,7 @@ extension Facts {
     }
 
     fileprivate mutating func checkRules(_ snapshot: Snapshot) {
-        // That they cannot be listed the snapshot tells already.
+        // The snapshot already reports when the records cannot be listed.
         for record in (try? NodeRules.recorded()) ?? [] {
             if record.rules == nil, snapshot.hasAttachment(record.owner) {
                 unreadableRecords.append("\(record.owner.name) (\(record.owner.plugin))")
@@ -99,7 +99,7 @@ extension Facts {
         }
     }
 
-    /// systemd-networkd and NetworkManager keep a file for each interface that they know, by its index.
+    /// systemd-networkd and NetworkManager keep a file for each interface that they know, named by its index.
     mutating func readManagers(_ snapshot: Snapshot, run: String) {
         let names = Set(
             snapshot.attachments.flatMap { [$0.bridge, $0.hostInterface].compactMap { $0 } }
@@ -157,7 +157,7 @@ extension Facts {
         }
     }
 
-    /// What iptables-save says of the chain FORWARD of table filter.
+    /// The lines of iptables-save for the FORWARD chain of the filter table.
     static func forward(_ lines: [String]) -> [String] {
         let filter = lines.drop { $0 != "*filter" }.prefix { $0 != "COMMIT" }
         return filter.filter { $0.hasPrefix(":FORWARD ") || $0.hasPrefix("-A FORWARD ") }

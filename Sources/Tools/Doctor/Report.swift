@@ -1,24 +1,24 @@
 internal import Presentation
 
-/// What has been found, for people.
+/// The findings, for people.
 public struct Report: Sendable {
     private let findings: [Finding]
     private let checks: Int
     private let remarks: [String]
 
     /// - Parameters:
-    ///   - checks: how many were made.
-    ///   - remarks: what could not be looked at.
+    ///   - checks: how many checks were made.
+    ///   - remarks: what could not be examined.
     public init(_ findings: [Finding], checks: Int, remarks: [String]) {
         self.findings = findings
         self.checks = checks
         self.remarks = remarks
     }
 
-    /// As many of one check are shown in full: on a large node what is wrong with one pod is wrong with all.
+    /// How many findings of one check are shown in full: on a large node the same thing is often wrong with all pods.
     private static let shown = 5
 
-    /// Worst first, each with what to do about it; at the end the sums.
+    /// The worst findings first, each with its advice; the totals at the end.
     public func text(isColored: Bool) -> String {
         var lines: [String] = []
         for severity in Severity.allCases.reversed() {

@@ -6,7 +6,7 @@ internal import NetlinkCodec
 internal import Plugins
 
 extension Snapshot {
-    /// Makes sense of what was read; reads nothing itself.
+    /// Builds a snapshot from what was read; reads nothing itself.
     public init(_ seen: Observations) {
         self.init()
         node = seen.node
@@ -81,7 +81,7 @@ extension Snapshot {
         network.store = stores.first?.directory
         let units = stores.flatMap { $0.reservations.map { $0.reservation.unit } }
         network.reservations = units.count
-        // What is configured now counts for what is to come; pods may be on another bridge since before.
+        // The current configuration applies to future pods; existing ones may be on another bridge.
         network.bridge = configured?.network.bridge ?? mostUsedBridge(of: name)
         let bridge = network.bridge.flatMap { interface($0) }
         var ranges = configured?.network.ranges ?? []
@@ -107,7 +107,7 @@ extension Snapshot {
 }
 
 extension Observations {
-    /// Whether addresses of the network come from a store on this node.
+    /// Whether the network's addresses come from a store on this node.
     fileprivate func expectsReservations(_ network: String) -> Bool {
         if let configured = configured.first(where: { $0.network.name == network }) {
             return configured.network.dataDirectory != nil
@@ -117,7 +117,7 @@ extension Observations {
 }
 
 extension ConfiguredNetwork {
-    /// `lo` alone is no network.
+    /// A list with only `lo` is not a network.
     fileprivate var isForPods: Bool { plugins.contains { PluginTraits.of($0)?.role != .loopback } }
 }
 

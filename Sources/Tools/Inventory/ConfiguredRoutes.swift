@@ -5,9 +5,9 @@ internal import Plugins
 internal import Posix
 
 extension SeenConfiguration {
-    /// The default routes that a configuration gives to pods; none where that is for another program to say.
+    /// The default routes that a configuration gives to pods; empty if another program decides about them.
     ///
-    /// - Throws: code 6 for what is no JSON or has a key of the wrong type.
+    /// - Throws: code 6 for invalid JSON, or a key of the wrong type.
     static func defaultRoutes(_ document: [UInt8]) throws(Failure) -> [CIDR] {
         let reader = JSONReader(try JSON(parsing: document))
         let plugins = try reader.member("plugins")?.elements() ?? [reader]
@@ -19,7 +19,7 @@ extension SeenConfiguration {
             if try traits?.isDefaultGateway(plugin) == true {
                 routes.formUnion(IPFamily.allCases.map { CIDR(IPAddress($0, 0), 0) })
             }
-            // Those of a lease are the server's.
+            // With a lease, the server chooses the routes.
             guard let (source, keys) = try PluginTraits.addresses(of: type, plugin), source != .leases else { continue }
             for route in try keys.member("routes")?.elements() ?? [] where try route.member("table") == nil {
                 let destination = try route.nonEmpty("dst").flatMap { CIDR($0) }

@@ -7,14 +7,14 @@ internal import Plugins
 
 /// Everything that was read about one attachment, before it is judged.
 struct Evidence {
-    /// The node's end of its veth, by its alias.
+    /// The host side of its veth, identified by its alias.
     var veth: Interface?
-    /// By its alias.
+    /// Identified by its alias.
     var ifb: Interface?
-    /// Whether an interface of that name, in some pod of this node, is nobody's that is known: it may be this one's, with
-    /// an address that somebody has taken off it.
+    /// Whether some pod of this node has an interface of that name without a known owner. It may belong to this attachment even
+    /// though its address was removed.
     var mayBeUnrecognized = false
-    /// Its interface in the pod.
+    /// The interface in the pod.
     var pod: (namespace: SeenNamespace, interface: Interface)?
     var reservations: [ListedReservation] = []
     /// The directory of its reservations.
@@ -28,14 +28,14 @@ struct Evidence {
     var reserved: [CIDR] { reservations.map { $0.reservation.unit } }
 }
 
-/// What was read, sorted by the attachment that it belongs to.
+/// What was read, grouped by attachment.
 struct CollectedEvidence {
     private(set) var byAttachment: [AttachmentName: Evidence] = [:]
-    /// Reservations that name nobody, with their directories.
+    /// Reservations without an owner, with their directories.
     private(set) var withoutOwner: [(network: String, store: String, ListedReservation)] = []
     private let seen: Observations
     private let byID: [Int32: SeenNamespace]
-    /// What the node's own links say of namespaces, by inode: whose containers they are, and which interfaces have an owner.
+    /// What the node's own links say about namespaces, by inode: their containers, and the interfaces with an owner.
     private var knownByNode: [UInt64: (containers: Set<String>, interfaces: Set<UInt32>)] = [:]
 
     init(_ seen: Observations) {
@@ -77,7 +77,7 @@ struct CollectedEvidence {
         }
     }
 
-    /// A veth says by which number the node knows its other end's namespace, and which index that has there.
+    /// A veth's host side has the node's number for its peer's namespace, and the peer's index there.
     private mutating func findPodsByPeer() {
         for (id, evidence) in byAttachment {
             guard let veth = evidence.veth, let number = veth.peerNamespaceID, let namespace = byID[number],
@@ -89,18 +89,18 @@ struct CollectedEvidence {
         }
     }
 
-    /// Whether an interface in a namespace may be an attachment's, as something there says. Whoever is root there can say
-    /// what they like: so it counts for nothing against what the node's own links say, and no pod keeps another's.
+    /// Whether an interface in a namespace may belong to an attachment, judging by data from that namespace. The pod's root can
+    /// forge such data, so it never overrides what the node's own links say, and no pod can hold on to another's attachment.
     private func mayBe(_ id: AttachmentName, _ namespace: SeenNamespace, _ interface: Interface) -> Bool {
         guard let known = knownByNode[namespace.namespace.inode] else { return true }
         return known.containers.contains(id.containerID) && !known.interfaces.contains(interface.index)
     }
 
-    /// Links without an end on the node have the alias in the pod.
+    /// Links without a host side have the alias in the pod.
     private mutating func findPodsByAlias() {
         for namespace in seen.namespaces {
             for interface in namespace.interfaces {
-                // The ends of other nodes' veths have aliases as well, and never the pod's name for it.
+                // Veths of other nodes have aliases too, but never together with the pod's name for the interface.
                 guard let id = AttachmentName(linkAlias: interface.alias), interface.name == id.ifname,
                     namespace.isOfNode(interface) || byAttachment[id] != nil, byAttachment[id]?.pod == nil,
                     mayBe(id, namespace, interface)
@@ -110,11 +110,11 @@ struct CollectedEvidence {
         }
     }
 
-    /// Pods that other plugins have attached bear no mark: they are known by the address that is reserved for them.
+    /// Pods attached by other plugins have no alias: they are identified by their reserved address.
     private mutating func findPodsByAddress() {
         var places: [IPAddress: [(SeenNamespace, Interface)]] = [:]
         for namespace in seen.namespaces {
-            // One without another end, such as a device that was moved there, says nothing of the node.
+            // An interface without a peer, such as a device that was moved there, does not lead to any node, so it counts.
             for interface in namespace.interfaces
             where interface.peerNamespaceID == nil || namespace.isOfNode(interface) {
                 for address in interface.addresses {
@@ -138,7 +138,7 @@ struct CollectedEvidence {
         }
     }
 
-    /// An attachment of which only a reservation is known is not gone for certain as long as some interface could be its.
+    /// An attachment known only from a reservation is not certainly gone while some interface could belong to it.
     private mutating func noteUnownedInterfaces() {
         let unowned = unownedInterfaces()
         guard !unowned.isEmpty else { return }
@@ -152,7 +152,7 @@ struct CollectedEvidence {
         }
     }
 
-    /// Interfaces that lead to the node, and belong to no attachment that is known; with what their ends there are ports of.
+    /// Interfaces that lead to the node and belong to no known attachment, with the bridge of their host side.
     private func unownedInterfaces() -> [(name: String, master: UInt32)] {
         var known: [UInt64: Set<UInt32>] = [:]
         for pod in byAttachment.values.compactMap({ $0.pod }) {
@@ -168,7 +168,7 @@ struct CollectedEvidence {
         }
     }
 
-    /// What the pods of a network are ports of; none where they are ports of nothing.
+    /// The bridges that a network's pods are ports of; empty if they are not bridge ports.
     private func bridges(of network: String) -> Set<UInt32> {
         let ofOthers = byAttachment.filter { $0.key.network == network }.compactMap { $0.value.veth?.master }
         let configured = seen.configured.first { $0.network.name == network }?.network.bridge

@@ -2,7 +2,7 @@ internal import Addresses
 public import Netfilter
 
 extension Snapshot {
-    /// This one with nothing but one network in it: what the node has of its own stays.
+    /// The snapshot limited to one pod: the node's own data stays.
     public func limited(to pod: [Attachment]) -> Snapshot {
         var part = self
         part.attachments = pod
@@ -11,7 +11,7 @@ extension Snapshot {
         return part
     }
 
-    /// The same with nothing but one network in it: what the node has of its own stays.
+    /// The snapshot limited to one network: the node's own data stays.
     public func limited(to network: String) -> Snapshot {
         var part = self
         part.networks.removeAll { $0.name != network }
@@ -20,15 +20,15 @@ extension Snapshot {
         return part
     }
 
-    /// The bridge that most of a network's pods are ports of; nil where as many or more are ports of none.
+    /// The bridge that most of a network's pods are ports of; nil if at least as many are not bridge ports.
     func mostUsedBridge(of network: String) -> String? {
         var counts: [String?: Int] = [:]
         for pod in attachments(of: network) where pod.hostInterface != nil { counts[pod.bridge, default: 0] += 1 }
         return counts.max { a, b in (a.value, b.key ?? "") < (b.value, a.key ?? "") }?.key
     }
 
-    /// What a second look has seen, with only those oddities that the first has seen as well: an ADD or DEL that was
-    /// under way has ended by then.
+    /// The second snapshot, but with only those oddities that the first one also has: by then, an ADD or DEL that was in
+    /// progress has ended.
     public func confirmed(by second: Snapshot) -> Snapshot {
         var sure = second
         sure.orphans.removeAll { orphan in
@@ -38,26 +38,26 @@ extension Snapshot {
         return sure
     }
 
-    /// Between two looks: longer than an ADD takes, and shorter than people mind. In microseconds.
+    /// The pause between two snapshots, in microseconds: longer than an ADD takes, and short enough not to annoy.
     public static let doubtMicroseconds: UInt32 = 300_000
 
-    /// Whether the owner of rules is attached.
+    /// Whether the owner of the rules is attached.
     public func hasAttachment(_ owner: RulesOwner) -> Bool {
         attachments.contains { $0.id == owner.attachment }
     }
 
-    /// The bridge that a pod's end on the node has to be a port of; nil where nothing says so.
+    /// The bridge that a pod's host side must be a port of; nil if unknown.
     public func home(of pod: Attachment) -> String? {
         guard let network = networks.first(where: { $0.name == pod.id.network }), !network.isEarlier(pod) else {
             return nil
         }
-        // Without a configuration one bridge is as good as another.
+        // Without a configuration any bridge is accepted.
         return network.configuration == nil ? pod.bridge ?? network.bridge : network.bridge
     }
 }
 
 extension Network {
-    /// Whether a pod was attached by another configuration: all its addresses are of other subnets than there are now.
+    /// Whether an earlier configuration attached the pod: none of its addresses is in a current subnet.
     public func isEarlier(_ pod: Attachment) -> Bool {
         let subnets = pools.flatMap { $0.subnets }
         return !subnets.isEmpty && !pod.addresses.isEmpty

@@ -1,18 +1,18 @@
 internal import Posix
 
-/// Network namespaces that something leads to: a mounted file, or a process in it.
+/// Network namespaces that can be reached through a mounted file or a process.
 struct NamespaceList: Sendable {
-    /// Each once, by the shortest name; the caller's own is not among them.
+    /// Each namespace once, by its shortest path; the caller's own is not included.
     var namespaces: [(path: String, inode: UInt64)] = []
-    /// Whether all of this machine's are there, but for those that somebody only holds open.
+    /// Whether all of this machine's namespaces are included, except those kept alive only by an open file descriptor.
     var isComplete = false
 
-    /// More than this are an error, not a reason to take the time.
+    /// More than this is an error: reading them all would take too long.
     private static let maximumNamespaces = 1 << 16
 
     init() {}
 
-    /// Those beside the caller's own.
+    /// Lists all namespaces except the caller's own.
     static func ofOthers() throws(Failure) -> NamespaceList {
         var found: [UInt64: String] = [:]
         let mounts = String(
@@ -24,7 +24,7 @@ struct NamespaceList: Sendable {
             found[mount.inode] = mount.path
         }
         var list = NamespaceList()
-        // A process of one's own could be looked at by anybody; that of another, by root only.
+        // Anybody can inspect their own processes; only root can inspect others'.
         list.isComplete = ProcessEnvironment.effectiveUser == 0
         for process in try NodeFiles.names("/proc") where process.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
             let directory = "/proc/\(process)/ns"
@@ -32,8 +32,8 @@ struct NamespaceList: Sendable {
             do throws(Errno) {
                 target = try FileDescriptor.open(directory, [.readOnly, .directory]).readSymbolicLink("net")
             } catch {
-                // Of one that has just ended the kernel says the same as of one that may not be looked at.
-                // Init, which is in no pod, may be out of even root's reach.
+                // A process that has just ended gives the same error as one that must not be inspected. Even root may not be
+                // allowed to inspect init, which is in no pod.
                 let isRefused = (error == .accessDenied || error == .notPermitted) && process != "1"
                 if isRefused, (try? FileStatus.of(directory)) != nil { list.isComplete = false }
                 continue
@@ -59,7 +59,7 @@ struct NamespaceList: Sendable {
     }
 }
 
-/// A line of /proc/self/mountinfo (proc_pid_mountinfo(5)) where a network namespace is mounted on a file.
+/// A line of /proc/self/mountinfo (proc_pid_mountinfo(5)) for a network namespace mounted on a file.
 struct MountedNamespace: Sendable, Hashable {
     let path: String
     let inode: UInt64

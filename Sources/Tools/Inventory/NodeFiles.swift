@@ -2,9 +2,9 @@ internal import Addresses
 internal import Files
 package import Posix
 
-/// What is read of files, with errors that name them.
+/// Reads files, with errors that name them.
 package enum NodeFiles {
-    /// What this boot is known by to the address stores.
+    /// The identifier of this boot that address stores use.
     package static func bootID() throws(Failure) -> String {
         try storing("read \(Boot.idPath)") { () throws(Errno) in try Boot.id() }
     }
@@ -18,14 +18,14 @@ package enum NodeFiles {
         String(decoding: try content(path, limit: limit).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 
-    /// The names in a directory; none where there is no such directory.
+    /// The names in a directory; empty if the directory does not exist.
     static func names(_ path: String) throws(Failure) -> [String] {
         try storing("list \(path)") { () throws(Errno) in try Directory.names(path) }
     }
 
-    /// Reservations that name nobody since they are no files.
+    /// Reservations without an owner because they are not files.
     static func notFiles(_ store: SeenStore) throws(Failure) -> Set<CIDR> {
-        // Blocks are this plugin's alone, which makes files.
+        // Only this plugin reserves blocks, and it always makes files.
         let withoutOwner = store.reservations.map { $0.reservation }.filter { $0.owner == nil && $0.unit.hostBits == 0 }
         guard !withoutOwner.isEmpty else { return [] }
         return try storing("look into \(store.directory)") { () throws(Errno) in

@@ -4,7 +4,7 @@ public import Netfilter
 public import NetlinkCodec
 public import Plugins
 
-/// What was read for a ``Snapshot``, as it came: everything that goes into one, so that tests can make it up.
+/// The raw data for a ``Snapshot``: all of its input, so that tests can make it up.
 public struct Observations: Sendable {
     /// The host's name.
     public var node = ""
@@ -14,15 +14,15 @@ public struct Observations: Sendable {
     public var interfaces: [Interface] = []
     /// The main table's routes.
     public var routes: [NodeRoute] = []
-    /// Token buckets on links of the node, by index.
+    /// Token buckets on the node's links, by index.
     public var buckets: [UInt32: TokenBucket] = [:]
-    /// Other namespaces of this machine.
+    /// The machine's other namespaces.
     public var namespaces: [SeenNamespace] = []
-    /// Whether those are all of them: what is in none of them is nowhere then.
+    /// Whether those are all of them: then whatever is in none of them does not exist.
     public var seesAllNamespaces = true
     public var stores: [SeenStore] = []
     public var records: [RecordedRules] = []
-    /// Elements in the nf_tables sets, by the owner's name.
+    /// The number of elements in the nf_tables sets, by the owner's name.
     public var elements: [String: Int] = [:]
     public var configured: [SeenConfiguration] = []
     public var remarks: [String] = []
@@ -30,13 +30,13 @@ public struct Observations: Sendable {
     public init() {}
 }
 
-/// A namespace with what is in it.
+/// A namespace and its contents.
 public struct SeenNamespace: Sendable {
     public var namespace: Namespace
     public var interfaces: [Interface]
-    /// The number by which it knows the node's namespace; nil where it does not.
+    /// Its number for the node's namespace; nil if it has none.
     public var nodeID: Int32?
-    /// Where the main table's routes lead, by the index of the interface; but for link-local ones.
+    /// The gateways of the main table's routes, by interface index; without link-local ones.
     public var gateways: [UInt32: [IPAddress]] = [:]
 
     public init(_ namespace: Namespace, interfaces: [Interface], nodeID: Int32? = nil) {
@@ -45,7 +45,7 @@ public struct SeenNamespace: Sendable {
         self.nodeID = nodeID
     }
 
-    /// Whether the other end of the interface is on the node, or it has none and some link joins the namespace to the node.
+    /// Whether the interface's peer is on the node, or it has no peer but some link connects the namespace to the node.
     func isOfNode(_ interface: Interface) -> Bool {
         guard let peer = interface.peerNamespaceID else { return namespace.id != nil || nodeID != nil }
         return peer == nodeID
@@ -57,7 +57,7 @@ public struct SeenStore: Sendable {
     public var network: String
     public var directory: String
     public var reservations: [ListedReservation]
-    /// Those of which something else than a file has the name.
+    /// Reservations whose name belongs to something other than a file.
     public var notFiles: Set<CIDR> = []
 
     public init(network: String, directory: String, reservations: [ListedReservation]) {
@@ -71,7 +71,7 @@ public struct SeenStore: Sendable {
 public struct SeenConfiguration: Sendable {
     public var network: ConfiguredNetwork
     public var path: String
-    /// Default routes that pods get, where they get addresses of the family.
+    /// Default routes for pods that have an address of the family.
     public var defaultRoutes: [CIDR] = []
 
     public init(_ network: ConfiguredNetwork, path: String) {

@@ -1,13 +1,13 @@
 public import Addresses
 
-/// One thing that was looked at of a pod.
+/// The result of checking one aspect of a pod.
 public struct CheckItem: Sendable, Hashable, Encodable {
-    /// What was looked at, such as `address 10.44.0.2`.
+    /// What was checked, such as `address 10.44.0.2`.
     public var subject: String
     public var isRight: Bool
     /// What was found.
     public var finding: String
-    /// What a person can do about it; empty where it is right.
+    /// What a person can do about it; empty if it is right.
     public var advice: String
 
     static func right(_ subject: String, _ finding: String) -> CheckItem {
@@ -19,23 +19,23 @@ public struct CheckItem: Sendable, Hashable, Encodable {
     }
 }
 
-/// What has to be asked for one pod beside what a ``Snapshot`` has.
+/// What must be asked for one pod in addition to a ``Snapshot``.
 public struct PodFacts: Sendable {
     /// The pod's routes.
     public var routes: [NodeRoute] = []
-    /// Whether the node forwards, by family; nil where the kernel lacks the family.
+    /// Whether the node forwards, by family; nil if the kernel lacks the family.
     public var forwards: [IPFamily: Bool] = [:]
-    /// What of the pod's rules is missing or different, by the plugin that has them on record.
+    /// What is missing or different in the pod's rules, by the plugin that recorded them.
     public var ruleDeviations: [String: String] = [:]
     /// Plugins whose record of the pod's rules cannot be read.
     public var unreadableRecords: Set<String> = []
-    /// Gateways that were asked for their MAC, and whether they have one.
+    /// Whether the gateways that were asked for their MAC address have answered.
     public var answers: [IPAddress: Bool] = [:]
 
     public init() {}
 }
 
-/// The state of a pod's attachment, thing by thing.
+/// The state of a pod's attachment, aspect by aspect.
 public struct PodCheck: Sendable, Encodable {
     public var attachment: Attachment
     public var items: [CheckItem]
@@ -44,7 +44,7 @@ public struct PodCheck: Sendable, Encodable {
 
     private static let anew = "end the pod, so that its runtime attaches it anew"
 
-    /// Compares what there is with what an ADD leaves.
+    /// Compares the actual state with what an ADD leaves.
     public init(_ attachment: Attachment, in snapshot: Snapshot, _ facts: PodFacts) {
         self.attachment = attachment
         items = []
@@ -82,7 +82,7 @@ public struct PodCheck: Sendable, Encodable {
         }
     }
 
-    /// Whether it is the node that takes the pod's packets on, and no router on its link.
+    /// Whether the node forwards the pod's packets, rather than a router on its link.
     private func isForwarded(_ family: IPFamily, _ snapshot: Snapshot, _ facts: PodFacts) -> Bool {
         guard attachment.parent == nil else { return false }
         let routes = facts.routes.filter { $0.destination.family == family && $0.interface == attachment.id.ifname }
@@ -142,7 +142,7 @@ public struct PodCheck: Sendable, Encodable {
         if let network = snapshot.networks.first(where: { $0.name == attachment.id.network }),
             !network.isEarlier(attachment)
         {
-            // Of several networks of a pod one only may have it.
+            // If a pod has several networks, only one of them may have it.
             for route in network.defaultRoutes
             where attachment.addresses.contains(where: { $0.family == route.family })
                 && !facts.routes.contains(where: { $0.destination == route })
@@ -160,7 +160,7 @@ public struct PodCheck: Sendable, Encodable {
             }
             let subject = "gateway \(gateway)"
             let isNodes = snapshot.hasAddress(gateway)
-            // A macvlan's is a router outside; a bridge may have one, too, that the node does not know.
+            // A macvlan's gateway is an outside router; a bridge may also have one that the node does not know.
             if facts.answers[gateway] == false, attachment.hostInterface != nil, !isNodes {
                 let place = attachment.bridge ?? "the node's end"
                 items.append(
@@ -184,10 +184,10 @@ extension Snapshot {
         interfaces.contains { $0.addresses.contains { $0.address == address } }
     }
 
-    /// The attachments that a person may mean.
+    /// The attachments that match a name.
     ///
-    /// - Parameter name: NETWORK/ID/IFNAME, a container ID or how it begins, an address, or a namespace's name or path.
-    /// - Returns: nil when it is the beginning of several containers' IDs.
+    /// - Parameter name: NETWORK/ID/IFNAME, a container ID or the beginning of one, an address, or a namespace's name or path.
+    /// - Returns: nil if several containers' IDs begin with it.
     public func attachments(named name: String) -> [Attachment]? {
         let address = IPAddress(name)
         let exact = attachments.filter { pod in

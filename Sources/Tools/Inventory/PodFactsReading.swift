@@ -7,8 +7,8 @@ public import Posix
 extension PodFacts {
     /// Asks the pod's namespace, the node and the gateways.
     ///
-    /// Nothing is changed; but the pod's kernel is asked for the gateway's MAC, as it would be by the pod's next packet.
-    /// - Precondition: the process has one thread, as it enters the pod's namespace.
+    /// Nothing is changed, except that the pod's kernel resolves the gateway's MAC, as the pod's next packet would make it do.
+    /// - Precondition: the process has one thread, because it enters the pod's namespace.
     public static func read(_ attachment: Attachment, in snapshot: Snapshot) throws(Failure) -> PodFacts {
         var facts = PodFacts()
         facts.forwards = [:]
@@ -52,10 +52,10 @@ extension PodFacts {
 }
 
 extension NetlinkSocket {
-    /// How long a neighbour may take: the kernel asks three times, a second apart.
+    /// How long a neighbour has to answer: the kernel asks three times, a second apart.
     private static let patienceMilliseconds = 3200
 
-    /// Whether a neighbour has a MAC, or gives one when it is asked now.
+    /// Whether a neighbour's MAC is known, or it answers now.
     fileprivate mutating func answers(_ address: IPAddress, by interface: UInt32) throws(Failure) -> Bool {
         try execute("ask for the MAC of \(address)") { $0.useNeighbour(address, by: interface) }
         let end = MonotonicClock.milliseconds + NetlinkSocket.patienceMilliseconds

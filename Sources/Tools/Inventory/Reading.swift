@@ -7,11 +7,11 @@ public import Plugins
 public import Posix
 
 extension Snapshot {
-    /// Where to look beside the kernel.
+    /// Where to look besides the kernel.
     public struct Places: Sendable {
-        /// Where configurations are, only to learn names and ranges.
+        /// The directory of configurations, read only for names and ranges.
         public var configurations: String
-        /// Where reservations are, beside the directories that configurations name.
+        /// Directories of reservations, besides those that configurations name.
         public var dataDirectories: [String]
 
         public init(
@@ -23,20 +23,20 @@ extension Snapshot {
         }
     }
 
-    /// Looks at the node that the caller's network namespace is, and changes nothing.
+    /// Reads the state of the node of the caller's network namespace without changing anything.
     ///
     /// What cannot be read is left out and named in ``remarks``.
-    /// - Throws: when the kernel does not tell of the node's own links.
-    /// - Precondition: the process has one thread, as it enters the pods' namespaces.
+    /// - Throws: when the kernel does not list the node's own links.
+    /// - Precondition: the process has one thread, because it enters the pods' namespaces.
     public static func read(_ places: Places = Places()) throws(Failure) -> Snapshot {
         Snapshot(try Observations.read(places))
     }
 }
 
 extension Observations {
-    /// Reads everything that a snapshot is made of.
+    /// Reads all of a snapshot's input.
     ///
-    /// - Throws: when the kernel does not tell of the node's own links.
+    /// - Throws: when the kernel does not list the node's own links.
     public static func read(_ places: Snapshot.Places) throws(Failure) -> Observations {
         var seen = Observations()
         seen.time = WallClock.now.seconds
@@ -58,7 +58,7 @@ extension Observations {
         return seen
     }
 
-    /// Goes on without what cannot be read.
+    /// Notes what cannot be read and continues with a fallback.
     private mutating func noting<Value>(_ fallback: Value, _ body: () throws(Failure) -> Value) -> Value {
         do throws(Failure) { return try body() } catch {
             remarks.append("\(error)")
@@ -89,7 +89,7 @@ extension Observations {
             let node = try NetworkNamespace.current()
             var socket = try NetlinkSocket()
             for found in list.namespaces {
-                // It may end at any moment; then it is not there.
+                // The namespace may vanish at any moment.
                 guard let namespace = try? NetworkNamespace(found.path), (try? namespace.inode()) == found.inode else {
                     continue
                 }
@@ -97,7 +97,7 @@ extension Observations {
                 do throws(Failure) {
                     var inside = try namespace.netlinkSocket()
                     let interfaces = try inside.interfaces()
-                    // Asked after the links: listing them makes the number.
+                    // Asked after listing the links, because listing them assigns the number.
                     let nodeID = (try? inside.id(of: node)) ?? nil
                     var seen = SeenNamespace(
                         Namespace(path: found.path, inode: found.inode, id: id), interfaces: interfaces,
@@ -141,7 +141,7 @@ extension Observations {
             do throws(Failure) {
                 let content = try NodeFiles.content(path, limit: ConfiguredNetwork.maximumSize)
                 let network = try ConfiguredNetwork(content)
-                // The first of a name is the one that runtimes take.
+                // Runtimes use the first file with a given name.
                 if !found.contains(where: { $0.network.name == network.name }) {
                     var seen = SeenConfiguration(network, path: path)
                     seen.defaultRoutes = try SeenConfiguration.defaultRoutes(content)
@@ -154,7 +154,7 @@ extension Observations {
 }
 
 extension NetlinkSocket {
-    /// All interfaces, with their addresses but for link-local ones.
+    /// All interfaces with their addresses, except link-local ones.
     fileprivate mutating func interfaces() throws(Failure) -> [Interface] {
         var addresses: [UInt32: [CIDR]] = [:]
         let links = try linkStatuses()
@@ -164,7 +164,7 @@ extension NetlinkSocket {
         return links.map { Interface($0, addresses[$0.link.index] ?? []) }
     }
 
-    /// Where the main table's routes lead, by interface.
+    /// The gateways of the main table's routes, by interface.
     fileprivate mutating func gateways() throws(Failure) -> [UInt32: [IPAddress]] {
         var found: [UInt32: [IPAddress]] = [:]
         for family in IPFamily.allCases {

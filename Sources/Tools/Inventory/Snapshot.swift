@@ -2,18 +2,18 @@ public import Addresses
 public import Attachments
 public import NetlinkCodec
 
-/// What there is of container networking on this node: networks, the pods attached to them, and what nobody owns any more.
+/// The state of container networking on this node: networks, the pods attached to them, and leftovers without an owner.
 ///
-/// It is put together from what the kernel and the files of reservations and records say at one moment, and from no memory
-/// of what was done before. So it is right after a crash and for pods that another plugin has attached.
+/// It is built from what the kernel and the files of reservations and records say at one moment, without remembering earlier
+/// actions. So it is right after a crash, and for pods that another plugin has attached.
 public struct Snapshot: Sendable, Encodable {
     /// The host's name.
     public var node = ""
     /// Seconds since 1970-01-01T00:00:00Z.
     public var time = 0
-    /// By name.
+    /// Sorted by name.
     public var networks: [Network] = []
-    /// What is attached to them, by network and address.
+    /// The attachments to these networks, sorted by network and address.
     public var attachments: [Attachment] = []
     /// What is left of attachments that are gone, or cut off.
     public var orphans: [Orphan] = []
@@ -21,9 +21,9 @@ public struct Snapshot: Sendable, Encodable {
     public var interfaces: [Interface] = []
     /// The main table's routes, of both families.
     public var routes: [NodeRoute] = []
-    /// Names of the interfaces by which default routes leave.
+    /// Names of the interfaces of the default routes.
     public var uplinks: [String] = []
-    /// What could not be read, and so is missing here: a line each.
+    /// What could not be read and is therefore missing here, one line each.
     public var remarks: [String] = []
 
     public init() {}
@@ -31,24 +31,24 @@ public struct Snapshot: Sendable, Encodable {
     /// The interface of that name on the node.
     public func interface(_ name: String) -> Interface? { interfaces.first { $0.name == name } }
 
-    /// What is attached to a network.
+    /// The attachments to a network.
     public func attachments(of network: String) -> [Attachment] { attachments.filter { $0.id.network == network } }
 }
 
 /// A network that is configured here, or that something on the node belongs to.
 public struct Network: Sendable, Hashable, Encodable {
     public var name: String
-    /// The file that configures it; nil where none has been found.
+    /// The file that configures it; nil if none was found.
     public var configuration: String?
     /// The types of its plugins, in order; empty without a configuration.
     public var plugins: [String] = []
-    /// The bridge that its pods are ports of; nil where there is none.
+    /// The bridge that its pods are ports of; nil if there is none.
     public var bridge: String?
-    /// Addresses of the bridge, but for link-local ones.
+    /// The bridge's addresses, except link-local ones.
     public var gateways: [CIDR] = []
     /// Default routes that its configuration gives to pods.
     public var defaultRoutes: [CIDR] = []
-    /// The directory of its reservations; nil where there is none.
+    /// The directory of its reservations; nil if there is none.
     public var store: String?
     /// How many addresses and blocks are reserved.
     public var reservations = 0
@@ -61,11 +61,11 @@ public struct Network: Sendable, Hashable, Encodable {
         /// The subnets of the ranges.
         public var subnets: [CIDR]
         public var ranges: [AddressRange]
-        /// Addresses, or blocks, that are reserved.
+        /// How many addresses or blocks are reserved.
         public var used: UInt64
-        /// Those that can be handed out; `UInt64.max` stands for more as well.
+        /// How many can be assigned; `UInt64.max` also stands for larger numbers.
         public var size: UInt64
-        /// Whether it is what the bridge's address suggests, for want of a configuration.
+        /// Whether the pool is only assumed from the bridge's address, because there is no configuration.
         public var isAssumed: Bool
 
         public init(subnets: [CIDR], ranges: [AddressRange], used: UInt64, size: UInt64, isAssumed: Bool = false) {
@@ -84,20 +84,20 @@ public struct Network: Sendable, Hashable, Encodable {
 public struct Attachment: Sendable, Hashable, Encodable {
     public var id: AttachmentName
     public var state = State.attached
-    /// Of the pod's interface: `veth`, `macvlan` and so on; `device` for one without a kind, nil where it was not found.
+    /// The kind of the pod's interface: `veth`, `macvlan` and so on; `device` if it has no kind, nil if it was not found.
     public var kind: String?
     public var namespace: Namespace?
-    /// Those on the interface, but for link-local ones.
+    /// The addresses on the interface, except link-local ones.
     public var addresses: [CIDR] = []
-    /// Those in the store.
+    /// The addresses in the store.
     public var reserved: [CIDR] = []
-    /// Where its routes by the interface lead, but for link-local ones.
+    /// The gateways of its routes through the interface, except link-local ones.
     public var gateways: [IPAddress] = []
-    /// The node's end of the veth; nil for other kinds.
+    /// The host side of the veth; nil for other kinds.
     public var hostInterface: String?
-    /// What the node's end is a port of.
+    /// The bridge that the host side is a port of.
     public var bridge: String?
-    /// The node's interface that the pod's sits on, for kinds such as macvlan.
+    /// The node's interface below the pod's, for kinds such as macvlan.
     public var parent: String?
     /// Octets.
     public var mtu: UInt32?
@@ -105,26 +105,26 @@ public struct Attachment: Sendable, Hashable, Encodable {
     /// Whether both ends are up and have a carrier.
     public var isUp = false
     public var ports: [Port] = []
-    /// Towards the pod.
+    /// For traffic to the pod.
     public var ingressLimit: Limit?
-    /// From the pod.
+    /// For traffic from the pod.
     public var egressLimit: Limit?
-    /// Whether the pod is held to its addresses.
+    /// Whether the pod may send only from its own addresses.
     public var antiSpoof = false
-    /// Whether it is kept from pods of other networks.
+    /// Whether it is isolated from pods of other networks.
     public var isolation = false
-    /// Whether it leaves under the node's address.
+    /// Whether its packets leave with the node's address.
     public var masquerade = false
     /// When it was attached, in seconds since 1970: the time of its reservation or of its first record.
     public var since: Int?
-    /// As the pod sees them: received is what came in to it.
+    /// From the pod's point of view: received means received by the pod.
     public var counters: LinkCounters?
-    /// Plugins that have rules for it on record.
+    /// Plugins that have recorded rules for it.
     public var recordedBy: [String] = []
 
     public init(id: AttachmentName) { self.id = id }
 
-    /// What is wrong with its state, in words; empty for nothing.
+    /// What is wrong with its state, in words; empty if nothing is.
     package var stateText: String {
         switch state {
         case .attached: isUp ? "" : "down"
@@ -136,9 +136,9 @@ public struct Attachment: Sendable, Hashable, Encodable {
     public enum State: String, Sendable, Hashable, Encodable {
         /// The pod's namespace and interface have been found.
         case attached
-        /// The kernel says that the pod's namespace lives, but neither a name nor a process leads to it.
+        /// The kernel says that the pod's namespace exists, but neither a name nor a process leads to it.
         case unnamed
-        /// A reservation says that it was attached; whether it still is cannot be seen from here.
+        /// A reservation says that it was attached; whether it still is cannot be determined.
         case unknown
     }
 }
@@ -147,7 +147,7 @@ public struct Attachment: Sendable, Hashable, Encodable {
 public struct Namespace: Sendable, Hashable, Encodable {
     public var path: String
     public var inode: UInt64
-    /// The number that the node's namespace has for it; nil for none.
+    /// The number that the node's namespace has for it; nil if it has none.
     public var id: Int32?
 
     public init(path: String, inode: UInt64, id: Int32? = nil) {
@@ -156,20 +156,20 @@ public struct Namespace: Sendable, Hashable, Encodable {
         self.id = id
     }
 
-    /// The last component of the path, where names are given; the whole path of a process's.
+    /// The last component of a named namespace's path; for a process's namespace, the whole path.
     public var name: String {
         path.hasPrefix("/proc/") ? path : path.split(separator: "/").last.map(String.init) ?? path
     }
 }
 
-/// A port of the node, or several in a row, that lead to a pod.
+/// A port of the node, or several consecutive ones, mapped to a pod.
 public struct Port: Sendable, Hashable, Encodable {
     /// `tcp`, `udp` or `sctp`.
     public var transport: String
     public var hostPort: UInt16
     public var containerPort: UInt16
     public var count: UInt16
-    /// Nil for any of the node's.
+    /// Nil for any of the node's addresses.
     public var hostIP: IPAddress?
 
     public init(
@@ -195,7 +195,7 @@ extension Port: CustomStringConvertible {
     }
 }
 
-/// A token bucket that a pod's traffic passes.
+/// A token bucket that limits a pod's traffic.
 public struct Limit: Sendable, Hashable, Encodable {
     /// Bits per second.
     public var rate: UInt64
@@ -208,24 +208,24 @@ public struct Limit: Sendable, Hashable, Encodable {
     }
 }
 
-/// Something whose owner is gone, or that has lost what belongs to it.
+/// Something whose owner is gone, or that has lost something that belongs to it.
 public struct Orphan: Sendable, Hashable, Encodable {
-    /// Whose it was; nil where nothing says so.
+    /// The attachment that it belonged to; nil if unknown.
     public var id: AttachmentName?
     public var reason: Reason
-    /// Whether the pod is gone for certain, so that it can be freed.
+    /// Whether the pod is certainly gone, so that the orphan can be freed.
     public var isGone: Bool
     /// Reserved addresses and blocks.
     public var reserved: [CIDR] = []
     /// Links of the node.
     public var interfaces: [String] = []
-    /// Plugins that have rules for it on record.
+    /// Plugins that have recorded rules for it.
     public var recordedBy: [String] = []
     /// Elements in the nf_tables sets.
     public var elements = 0
-    /// The directory of the network's reservations; nil where nothing is reserved.
+    /// The directory of the network's reservations; nil if nothing is reserved.
     public var store: String?
-    /// Seconds since 1970: the latest time that one of these was made; nil where it is not known.
+    /// The latest time at which any of these was made, in seconds since 1970; nil if unknown.
     public var since: Int?
 
     public init(id: AttachmentName?, reason: Reason, isGone: Bool) {
@@ -235,23 +235,23 @@ public struct Orphan: Sendable, Hashable, Encodable {
     }
 
     public enum Reason: String, Sendable, Hashable, Encodable {
-        /// Neither a namespace nor an interface is left of the pod.
+        /// Neither a namespace nor an interface of the pod is left.
         case podIsGone
-        /// Reserved before the machine was last started.
+        /// Reserved before the last boot.
         case earlierBoot
-        /// The pod's namespace lives, but its interface is gone.
+        /// The pod's namespace exists, but its interface is gone.
         case interfaceIsGone
-        /// Its veth is there, but its address is not reserved, so that another pod may get it.
+        /// Its veth exists, but its address is not reserved, so another pod may get it.
         case notReserved
-        /// Its veth is there, but neither a name nor a process leads to the pod's namespace.
+        /// Its veth exists, but neither a name nor a process leads to the pod's namespace.
         case namespaceHasNoName
         /// The other end of its veth is on the node, not in a pod.
         case peerIsOnNode
-        /// For the limit of a veth that is gone.
+        /// It limits a veth that is gone.
         case limitsNothing
-        /// A reservation whose file names nobody: its writer was killed. The container's ID is empty.
+        /// A reservation without an owner, because its writer was killed. The container's ID is empty.
         case namesNobody
-        /// What has a reservation's name is no file: a link, a directory, a pipe. No plugin makes one, or takes it away.
+        /// A non-file has a reservation's name: a link, a directory, a pipe. No plugin makes or removes those.
         case isNoFile
 
         /// For people.
@@ -281,11 +281,11 @@ public struct Interface: Sendable, Hashable, Encodable {
     public var mac: MACAddress?
     /// Octets.
     public var mtu: UInt32 = 0
-    /// Index of what it is a port of; 0 for nothing.
+    /// Index of the bridge or other master; 0 if there is none.
     public var master: UInt32 = 0
-    /// Index of the peer or the lower device; 0 for none.
+    /// Index of the peer or the lower device; 0 if there is none.
     public var peer: UInt32 = 0
-    /// The namespace that ``peer`` counts in; nil for its own.
+    /// The namespace of the index ``peer``; nil for the interface's own.
     public var peerNamespaceID: Int32?
     public var alias = ""
     public var isUp = true
@@ -306,7 +306,7 @@ public struct Interface: Sendable, Hashable, Encodable {
 public struct NodeRoute: Sendable, Hashable, Encodable {
     public var destination: CIDR
     public var gateway: IPAddress?
-    /// The name of the interface by which packets leave; nil where the kernel names none.
+    /// The name of the outgoing interface; nil if the kernel names none.
     public var interface: String?
     public var priority: UInt32?
 

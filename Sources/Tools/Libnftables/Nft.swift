@@ -1,9 +1,9 @@
 internal import CLibnftables
 internal import Glibc
 
-/// nft's own library, for reading back as text what is in the kernel: for people and for tests.
+/// nft's own library. Reads back what is in the kernel as text, for people and for tests.
 ///
-/// The plugin does without: only to be linked it would cost 0.4 ms a start.
+/// The plugin does not use it: just linking it would cost 0.4 ms per start.
 @safe
 public struct Nft: ~Copyable {
     private let context: OpaquePointer
@@ -20,11 +20,11 @@ public struct Nft: ~Copyable {
 
     deinit { unsafe nft_ctx_free(context) }
 
-    /// Runs commands in nft's language, in the network namespace that the caller is in.
+    /// Runs commands in nft's language, in the caller's network namespace.
     ///
     /// - Parameters:
-    ///   - terse: leaves out what is in sets and maps.
-    ///   - json: answers as libnftables-json(5) says.
+    ///   - terse: leaves out the elements of sets and maps.
+    ///   - json: answers in the format of libnftables-json(5).
     /// - Returns: what nft prints.
     public func run(_ commands: String, terse: Bool = false, json: Bool = false) throws(NftError) -> String {
         // NFT_CTX_OUTPUT_TERSE, NFT_CTX_OUTPUT_JSON.
@@ -40,7 +40,7 @@ public struct Nft: ~Copyable {
     }
 }
 
-/// What nft says of a command that fails.
+/// nft's message about a failed command.
 public struct NftError: Error, Sendable, Hashable, CustomStringConvertible {
     public let description: String
 }

@@ -1,7 +1,7 @@
 internal import Addresses
 internal import NetlinkCodec
 
-/// Expressions that ask connection tracking, or what the kernel counts beside the packet.
+/// Expressions that depend on connection tracking, or on the kernel's counters.
 extension NftMachine {
     mutating func account(
         _ expression: NftListedExpression, _ registers: inout Registers, _ table: NftTable, _ chain: String
@@ -17,7 +17,7 @@ extension NftMachine {
         case .quota(let limit, let used, let flags):
             // NFT_QUOTA_F_INV.
             return isWithin(used < limit, flags & 1 != 0)
-        // An element is added, with its own limits.
+        // Adds an element with its own limits.
         case .dynamicSet(let set, _, _, _, _, let isInverted, let expressions):
             for expression in expressions {
                 let result = step(expression, &registers, table, chain)
@@ -25,7 +25,7 @@ extension NftMachine {
             }
             context.connection.updated.insert(Ruleset.Place(table: table, name: set))
             return isWithin(true, isInverted)
-        // Others count, or help connection tracking.
+        // Other objects count, or help connection tracking.
         case .object(let type, _):
             return [.quota, .limit, .connectionLimit].contains(type)
                 ? .unknown("it uses an object with a name") : .matched
@@ -50,7 +50,7 @@ extension NftMachine {
     func connection(_ key: NftExpression.Connection, _ direction: UInt8) -> [UInt8]? {
         let connection = context.connection
         let isAnswer = connection.tracking == .established
-        // The other direction's ends are settled when the question has left.
+        // The other direction's ends are final once the question has left.
         let other = isAnswer && connection.isRewritingKnown ? connection.final.reversed : nil
         let ends = direction == 0 ? connection.original : other
         switch key {

@@ -2,24 +2,24 @@ internal import NetlinkCodec
 
 /// Chains and rules.
 ///
-/// A rule may match or not, as far as can be known from here. The packet then goes on as if it did not match, which is said in
-/// ``remarks``; what would come of it otherwise is worked out on a copy, and only its kind is kept.
+/// It may be unknown whether a rule matches. The packet then continues as if it did not, and ``remarks`` say so. What would
+/// happen otherwise is evaluated on a copy, and only the kind of the outcome is kept.
 extension NftMachine {
     /// NFT_JUMP_STACK_SIZE, linux/netfilter/nf_tables.h of the kernel.
     private static let maximumDepth = 16
 
-    /// What comes of one expression.
+    /// The result of one expression.
     enum Step {
         case matched, noMatch
         case verdict(NftVerdict)
         case rejected
-        /// It matches or not, and this is why it cannot be known.
+        /// It is unknown whether it matches; the text says why.
         case unknown(String)
-        /// It may do anything to the packet.
+        /// It may have any effect on the packet; the text says why.
         case anything(String)
     }
 
-    /// Runs the packet through a base chain; false where that takes it away.
+    /// Runs the packet through a base chain; false if the chain drops it.
     mutating func passes(_ base: NftListedChain) -> Bool {
         let outcomes = evaluate(base.chain.name, base.table, 0)
         // NF_DROP, linux/netfilter.h.
@@ -90,7 +90,7 @@ extension NftMachine {
         return Outcomes(assumed: .end, others: others)
     }
 
-    /// What may come of verdicts that a rule may give.
+    /// The possible outcomes of the verdicts that a rule may give.
     private mutating func kinds(of verdicts: [NftVerdict], _ table: NftTable, _ depth: Int) -> Outcomes.Kinds {
         verdicts.reduce(into: []) { kinds, verdict in
             switch verdict {
@@ -104,7 +104,7 @@ extension NftMachine {
         }
     }
 
-    /// Runs the body on a copy, of which only the effort is kept.
+    /// Runs the body on a copy, and keeps only its number of steps.
     private mutating func trying<Value>(_ body: (inout NftMachine) -> Value) -> Value {
         var copy = self
         let value = body(&copy)
@@ -114,7 +114,7 @@ extension NftMachine {
 
     /// Runs the packet through one rule.
     ///
-    /// - Returns: what comes of it, and where that is not known the verdicts that it may give.
+    /// - Returns: the result and, if it is unknown, the verdicts that the rule may give.
     private mutating func run(_ rule: Ruleset.Rule, _ table: NftTable) -> (Step, alternatives: [NftVerdict]) {
         var registers = Registers()
         supposition = nil
@@ -136,7 +136,7 @@ extension NftMachine {
         return (.matched, [])
     }
 
-    /// Goes on as if the first expression, of which that is not known, matched.
+    /// Evaluates the expressions as if the first one, whose result is unknown, matched.
     private mutating func suppose(
         _ expressions: ArraySlice<NftListedExpression>, _ registers: Registers, _ table: NftTable, _ chain: String
     ) -> [NftVerdict] {
@@ -165,7 +165,7 @@ extension NftMachine {
         return result ?? []
     }
 
-    /// What a verdict map may give; nil for other expressions, after which the rule goes on.
+    /// The verdicts that a verdict map may give; nil for other expressions, after which the rule continues.
     private func verdicts(
         ofUnknown expression: NftListedExpression, _ registers: inout Registers, _ table: NftTable
     ) -> [NftVerdict]? {
@@ -191,10 +191,10 @@ extension Ruleset.Rule {
 extension NftListedExpression {
     fileprivate var isLookup: Bool { if case .lookup = self { true } else { false } }
 
-    /// Whether what becomes of a packet may depend on a rule that has it.
+    /// Whether a rule with this expression may affect what becomes of a packet.
     var matters: Bool {
         switch self {
-        // Marks, which other rules and routes look at.
+        // Other rules and routes may depend on marks.
         case .setMeta(let key, _): key == .mark
         case .setConnection(let key, _, _): key == .mark
         case .lookup(_, _, _, let destination): destination == .verdict

@@ -1,7 +1,7 @@
 internal import Addresses
 internal import NetlinkCodec
 
-/// What each expression does (linux/netfilter/nf_tables.h).
+/// The effect of each expression (linux/netfilter/nf_tables.h).
 extension NftMachine {
     mutating func step(
         _ expression: NftListedExpression, _ registers: inout Registers, _ table: NftTable, _ chain: String
@@ -23,7 +23,7 @@ extension NftMachine {
         case .setPayload(let base, let offset, _, _, _):
             if isAddress(base, Int(offset)) { return .anything("it writes into the packet's header") }
         case .connection(let key, let direction, let destination):
-            // Of what has no connection, only its state can be said.
+            // Without a connection, only the state is known.
             guard key == .state || context.connection.tracking.isTracked else { return .noMatch }
             registers.store(connection(key, direction ?? 0), destination)
         case .setConnection(let key, _, let source): return setConnection(key, registers.load(source, 4))
@@ -82,7 +82,7 @@ extension NftMachine {
         switch key {
         case .linkProtocol: return Array(headers.link.suffix(2))
         case .mark: return context.isMarkKnown ? octets(packet.mark) : nil
-        // What is forwarded has both.
+        // A forwarded packet has both interfaces.
         case .inputInterface, .inputInterfaceName:
             guard context.input != nil || !isForwarded else { return nil }
             return key == .inputInterface ? octets(context.input?.index ?? 0) : name(context.input?.name)
@@ -101,7 +101,7 @@ extension NftMachine {
         }
     }
 
-    /// - Returns: nil for what the packet has not got, so that the rule does not match.
+    /// - Returns: nil if the packet does not have these octets, so that the rule does not match.
     private func payload(_ base: NftExpression.Base, _ offset: Int, _ length: Int) -> [UInt8]? {
         let header: [UInt8]
         switch base {
@@ -114,7 +114,7 @@ extension NftMachine {
         return Array(header[offset..<offset + length])
     }
 
-    /// Whether octets of a header are those that rules may take for addresses or ports.
+    /// Whether these octets of a header are ones that rules may compare as addresses or ports.
     private func isAddress(_ base: NftExpression.Base, _ offset: Int) -> Bool {
         base == .network ? offset >= (packet.family == .v4 ? 12 : 8) : base == .transport && offset < 4
     }
@@ -137,7 +137,7 @@ extension NftMachine {
             return context.addressTypes[isSource ? packet.source : packet.destination].map { octets(UInt32($0)) }
         }
         guard isSource, let found = context.sourceInterface, result == .outputInterface else { return nil }
-        // Only if it is the one that the packet came in by.
+        // Only if it is the interface on which the packet arrived.
         let isWanted = !flags.contains(.inputInterface) || found == context.input?.index
         let index = isWanted ? found : 0
         return flags.contains(.present) ? [index == 0 ? 0 : 1] : octets(index)
@@ -167,7 +167,7 @@ extension NftMachine {
     ) -> Step {
         let place = Ruleset.Place(table: table, name: name)
         guard let set = ruleset.sets[place] else { return .unknown("it looks into \(name), which is not listed") }
-        // Nothing has to be known for a set that has nothing, or the same for all.
+        // The key does not matter if the set is empty, or has the same value for all keys.
         let key = set.keyLength.map { registers.load(source, $0) } ?? []
         guard let key else { return .unknown("it looks something up in \(name) that is not known from here") }
         guard let found = set.element(for: key) else {

@@ -3,13 +3,13 @@ public import NetlinkCodec
 /// What becomes of a packet at a hook.
 public enum Fate: Sendable, Hashable {
     case passes
-    /// Whatever is not known of it.
+    /// Whatever the unknown facts are.
     case dropped(Drop)
-    /// It depends on something that cannot be known from here, or on rules that are not understood.
+    /// It depends on unknown facts, or on rules that are not understood.
     case notKnown
 }
 
-/// Who has taken a packet away.
+/// The rule or policy that drops a packet.
 public struct Drop: Sendable, Hashable, CustomStringConvertible {
     public let table: NftTable
     public let chain: String
@@ -25,7 +25,7 @@ public struct Drop: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// What may come of a chain.
+/// The possible outcomes of a chain.
 struct Outcomes {
     enum Outcome {
         case accept, end
@@ -44,14 +44,14 @@ struct Outcomes {
         let rawValue: Int
         static let accept = Kinds(rawValue: 1)
         static let drop = Kinds(rawValue: 2)
-        /// The packet goes on behind what led to the chain.
+        /// The packet continues after the rule that led to the chain.
         static let end = Kinds(rawValue: 4)
         static let anything: Kinds = [.accept, .drop, .end]
     }
 
-    /// Where every rule that may match or not is taken as not matching.
+    /// The outcome if every rule whose match is unknown does not match.
     let assumed: Outcome
-    /// Where such a rule matches.
+    /// The further outcomes if such a rule matches.
     var others: Kinds = []
 
     var all: Kinds { others.union(assumed.kind) }

@@ -2,17 +2,17 @@ public import Addresses
 public import Inventory
 internal import NetlinkCodec
 
-/// A packet that a node forwards, of a TCP connection to no port in particular.
+/// A packet that a node forwards, of a TCP connection to an arbitrary port.
 public struct ForwardedPacket: Sendable {
     public var source: IPAddress
     public var destination: IPAddress
-    /// Nil where they are not known.
+    /// Nil if unknown.
     public var input: Interface?
     public var output: Interface?
-    /// Whether it answers the packet that has begun the connection.
+    /// Whether it answers the packet that started the connection.
     public var isAnswer: Bool
 
-    /// - Precondition: both addresses are of one family.
+    /// - Precondition: both addresses have the same family.
     public init(
         from source: IPAddress, to destination: IPAddress, input: Interface?, output: Interface?, isAnswer: Bool = false
     ) {
@@ -26,12 +26,12 @@ public struct ForwardedPacket: Sendable {
 }
 
 extension Ruleset {
-    /// Spread evenly, so that a range of ports has its share of them. They are nobody's: rules name others.
+    /// Spread evenly, so that a range of ports contains its share of them. Rules do not usually name these ports.
     private static let ports = stride(from: UInt16(2957), to: .max, by: 1 << 13)
 
-    /// What becomes of a packet at the forward hook, with most ports: rules that accept some ports are no way through.
+    /// What becomes of a packet at the forward hook, for most ports: accepting a few ports does not count as passing.
     ///
-    /// Its mark, its MACs, and what has been rewritten of its connection are not known.
+    /// The packet's mark, its MACs and the rewriting of its connection are unknown.
     public func fate(of forwarded: ForwardedPacket) -> Fate {
         var (drops, passing, unknown): ([Drop], Int, Int) = ([], 0, 0)
         for port in Ruleset.ports {
@@ -40,7 +40,7 @@ extension Ruleset {
             case .passes: passing += 1
             case .notKnown: unknown += 1
             }
-            // One port of eight may be in a small range; more than one makes a difference.
+            // A small range may contain one of the eight ports; more than one makes a difference.
             let counts = [drops.count, passing, unknown]
             guard counts.reduce(0, +) - (counts.max() ?? 0) < 2, unknown < 2 else { return .notKnown }
         }
@@ -57,7 +57,7 @@ extension Ruleset {
         packet.hopLimit = nil
         var connection = TrackedConnection(forwarded.isAnswer ? packet.reversed : packet)
         connection.tracking = forwarded.isAnswer ? .established : .new
-        // It began before this hook, and what has translated an answer's question is behind it.
+        // The connection began before this hook; an answer's question was rewritten at hooks that are not evaluated here.
         connection.isRewritingKnown = !forwarded.isAnswer
         connection.isMarkKnown = false
         var context = HookContext(
@@ -66,7 +66,7 @@ extension Ruleset {
         context.output = forwarded.output
         context.isAnswer = forwarded.isAnswer
         context.isMarkKnown = false
-        // RTN_UNICAST, linux/rtnetlink.h: what is forwarded is for a host elsewhere, and from one.
+        // RTN_UNICAST, linux/rtnetlink.h: forwarded packets are from and to hosts elsewhere.
         context.addressTypes = [packet.source: 1, packet.destination: 1]
         var machine = NftMachine(self, packet, context)
         machine.run()

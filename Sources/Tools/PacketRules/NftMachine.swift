@@ -2,29 +2,29 @@ public import Addresses
 public import Inventory
 public import NetlinkCodec
 
-/// Where a packet is when rules look at it, and what is known of it beside its headers.
+/// Where a packet is when rules examine it, and what is known about it besides its headers.
 public struct HookContext: Sendable {
     public var point: NftChain.Point
     /// `ip` and `inet`, `ip6` and `inet`, or `bridge`.
     public var families: [NftFamily]
-    /// Of what is forwarded, nil where it is not known.
+    /// Nil if unknown, for a forwarded packet.
     public var input: Interface?
     public var output: Interface?
-    /// Ends of the frame, where they are known.
+    /// The frame's addresses, if known.
     public var macs: (source: MACAddress?, destination: MACAddress?)
-    /// The bridge that the ports belong to.
+    /// The bridge of the ports.
     public var bridge: String?
-    /// Whether the packet answers one that has come through here.
+    /// Whether the packet answers one that has passed through here.
     public var isAnswer = false
-    /// What connection tracking knows of it.
+    /// The connection tracking entry of the packet.
     public var connection: TrackedConnection
-    /// Whether the packet's mark is known: others than rules set it too.
+    /// Whether the packet's mark is known: not only rules set it.
     public var isMarkKnown = true
     /// RTN_* of addresses.
     public var addressTypes: [IPAddress: UInt8] = [:]
-    /// Index of the interface by which the source is reached; 0 for none, nil where nobody has asked.
+    /// Index of the interface through which the source is reached; 0 if there is none, nil if it was not looked up.
     public var sourceInterface: UInt32?
-    /// What `masquerade` puts for the source.
+    /// The source address that `masquerade` sets.
     public var masqueradeSource: IPAddress?
 
     public init(point: NftChain.Point, families: [NftFamily], connection: TrackedConnection) {
@@ -38,33 +38,32 @@ public struct HookContext: Sendable {
 
 /// Runs a packet through the rules of a hook, as nf_tables does.
 ///
-/// Some things cannot be known from here: what the sender has put into other parts of the packet, random numbers, extensions
-/// of xtables, rules of a kind that is not understood. A rule that depends on them is taken as not matching, and ``remarks``
-/// say so: that is the way on which ``packet``, ``rewrites`` and ``drop`` are. Whether the packet gets through in any case
-/// is its ``fate``.
+/// Some things are unknown: what the sender has put into other parts of the packet, random numbers, xtables extensions, rules
+/// of a kind that is not understood. A rule that depends on them is assumed not to match, and ``remarks`` say so. ``packet``,
+/// ``rewrites`` and ``drop`` follow from that assumption. ``fate`` says whether the packet passes in any case.
 public struct NftMachine {
     let ruleset: Ruleset
     public internal(set) var packet: Packet
     public internal(set) var context: HookContext
     public private(set) var rewrites: [String] = []
     public internal(set) var remarks: [String] = []
-    /// Whether what is sent from here has to be routed again: filter chains may mark it, and that changes nothing.
+    /// Whether a locally sent packet has to be routed again. A filter chain that marks the packet does not cause that.
     public private(set) var isRerouted = false
-    /// What has been supposed of a rule to go on with it.
+    /// The assumption about a rule under which evaluation continued.
     var supposition: String?
-    /// Who has taken the packet away, on the way that is taken.
+    /// What drops the packet, under the assumptions made.
     public internal(set) var drop: Drop?
-    /// Who takes it away on any way.
+    /// What drops the packet in every case.
     var certainDrop: Drop?
-    /// Whether a rule that is taken as not matching would have taken it away.
+    /// Whether a rule that is assumed not to match would drop it.
     var mayBeDropped = false
-    /// Whether such a rule would have made another packet of it.
+    /// Whether such a rule would change the packet.
     var isInDoubt = false
     var headers: PacketHeaders
-    /// How many rules it has met, on all ways.
+    /// How many rules were evaluated, on all paths.
     var steps = 0
 
-    /// Of a ruleset with more nothing is known.
+    /// The fate is unknown if a ruleset needs more.
     static let maximumSteps = 500_000
 
     public init(_ ruleset: Ruleset, _ packet: Packet, _ context: HookContext) {
@@ -75,24 +74,24 @@ public struct NftMachine {
             packet, source: context.macs.source, destination: context.macs.destination, isAnswer: context.isAnswer)
     }
 
-    /// What becomes of the packet, whatever is not known of it.
+    /// What becomes of the packet, whatever the unknown facts are.
     public var fate: Fate {
         guard !isInDoubt else { return .notKnown }
         if let certainDrop { return .dropped(certainDrop) }
         return drop == nil && !mayBeDropped ? .passes : .notKnown
     }
 
-    /// What happens at a hook.
+    /// One step at a hook.
     private enum Stage {
         /// Connection tracking looks at the packet.
         case tracking
-        /// Addresses are rewritten by these chains, or put back.
+        /// These chains rewrite addresses, or the original ones are restored.
         case translation([NftListedChain])
         case chain(NftListedChain)
     }
 
-    /// What happens at the hook, in the kernel's order: chains of type nat are asked at a place of their own, whatever their
-    /// priority is (enum nf_ip_hook_priorities, linux/netfilter_ipv4.h).
+    /// The steps at the hook, in the kernel's order: nat chains run at a fixed place, whatever their priority is
+    /// (enum nf_ip_hook_priorities, linux/netfilter_ipv4.h).
     private var stages: [Stage] {
         let all = ruleset.baseChains(context.point, context.families)
         var stages: [(priority: Int32, stage: Stage)] = all.filter { $0.chain.hook?.type != "nat" }
@@ -109,13 +108,13 @@ public struct NftMachine {
         return stages.map { $0.stage }
     }
 
-    /// Runs it through everything that happens at the hook.
+    /// Runs the packet through all steps at the hook.
     public mutating func run() { run(stages[...]) }
 
     private mutating func run(_ stages: ArraySlice<Stage>) {
         for (position, stage) in zip(stages.indices, stages) where !passes(stage) {
             guard certainDrop == nil else { return }
-            // It may have got through here: then the others decide.
+            // The packet may have passed this stage; then the later ones decide.
             var other = self
             other.run(stages[(position + 1)...])
             certainDrop = other.certainDrop
@@ -149,13 +148,13 @@ public struct NftMachine {
         return true
     }
 
-    /// What is rewritten at this hook: destinations or sources.
+    /// What this hook rewrites: destinations or sources.
     private var rewriting: UInt32 {
         context.point == .prerouting || context.point == .output
             ? TrackedConnection.destinationRewritten : TrackedConnection.sourceRewritten
     }
 
-    /// Of an answer, puts back what was rewritten of the question: the destination first, the source last.
+    /// Restores in an answer what was rewritten in the question: the destination first, the source last.
     private mutating func restore() {
         let wanted = context.connection.original.reversed
         if rewriting == TrackedConnection.destinationRewritten {
@@ -179,7 +178,7 @@ public struct NftMachine {
             packet, source: context.macs.source, destination: context.macs.destination, isAnswer: context.isAnswer)
     }
 
-    /// Rewrites the packet for good, and says so.
+    /// Rewrites the packet and adds that to ``rewrites``.
     mutating func rewrite(
         source: IPAddress? = nil, destination: IPAddress? = nil, port: UInt16? = nil, _ table: NftTable,
         _ chain: String

@@ -1,6 +1,6 @@
 public import Addresses
 
-/// What a packet's header says of where it comes from and where it goes.
+/// The parts of a packet's headers that say where it comes from and where it goes.
 public struct Packet: Sendable, Hashable, Encodable {
     public var transport: Transport
     public var source: IPAddress
@@ -9,9 +9,9 @@ public struct Packet: Sendable, Hashable, Encodable {
     public var destination: IPAddress
     /// 0 for ICMP.
     public var destinationPort: UInt16
-    /// Where it is now; other namespaces do not see it.
+    /// In its current namespace; other namespaces do not see it.
     public var mark: UInt32 = 0
-    /// How many more routers it may pass; nil where that is not known.
+    /// How many more routers it may pass; nil if unknown.
     public var hopLimit: UInt8? = 64
 
     enum CodingKeys: String, CodingKey { case transport, source, sourcePort, destination, destinationPort, mark }
@@ -42,7 +42,7 @@ public struct Packet: Sendable, Hashable, Encodable {
 
     public var family: IPFamily { destination.family }
 
-    /// What answers it.
+    /// The answer to it.
     public var reversed: Packet {
         Packet(transport, from: destination, destinationPort, to: source, sourcePort)
     }
@@ -67,16 +67,16 @@ extension Packet: CustomStringConvertible {
     public var description: String { "\(transport.rawValue) \(sourceText) → \(destinationText)" }
 }
 
-/// The headers of a packet as octets: what rules compare.
+/// The headers of a packet as octets, which rules compare.
 struct PacketHeaders {
     var link: [UInt8]
     let network: [UInt8]
     let transport: [UInt8]
-    /// Octets that are the sender's kernel's choice, or depend on it: lengths, identifiers, sequence numbers, checksums.
+    /// Octets that the sender's kernel chooses, or that depend on them: lengths, identifiers, sequence numbers, checksums.
     private let unknown: (network: Set<Int>, transport: Set<Int>)
     private let hasMACs: (source: Bool, destination: Bool)
 
-    /// - Parameter isAnswer: of TCP and ICMP, which look different then.
+    /// - Parameter isAnswer: TCP and ICMP answers have different headers.
     init(_ packet: Packet, source: MACAddress?, destination: MACAddress?, isAnswer: Bool) {
         let family = packet.family
         hasMACs = (source != nil, destination != nil)
@@ -87,7 +87,7 @@ struct PacketHeaders {
         let ports = [packet.sourcePort, packet.destinationPort].flatMap { [UInt8($0 >> 8), UInt8($0 & 0xff)] }
         switch packet.transport {
         case .tcp:
-            // Data offset 5, SYN or SYN and ACK, a window.
+            // Data offset 5; SYN, or SYN and ACK; a window.
             transport =
                 ports + [0, 0, 0, 1, 0, 0, 0, isAnswer ? 2 : 0, 0x50, isAnswer ? 0x12 : 0x02, 0xff, 0xff, 0, 0, 0, 0]
         case .udp: transport = ports + [0, 8, 0, 0]
@@ -111,7 +111,7 @@ struct PacketHeaders {
         if packet.hopLimit == nil { unknownInNetwork.insert(family == .v4 ? 8 : 7) }
         let unknownInTransport: Set<Int> =
             switch packet.transport {
-            // Of what begins a connection, the acknowledgement is 0. Options make the data offset.
+            // The first packet of a connection has acknowledgement number 0. Options affect the data offset.
             case .tcp: Set(isAnswer ? Array(4...12) : Array(4...7) + [12]).union(14...17)
             case .udp: Set(4...7)
             case .icmp: Set(2...7)

@@ -2,7 +2,7 @@ public import Kernel
 public import NetlinkCodec
 public import Posix
 
-/// The nf_tables rules of one network namespace, anybody's.
+/// The nf_tables rules of one network namespace, whichever program made them.
 public struct Ruleset: Sendable {
     struct Place: Hashable, Sendable {
         let table: NftTable
@@ -14,7 +14,7 @@ public struct Ruleset: Sendable {
         let handle: UInt64
         let comment: String
         let expressions: [NftListedExpression]
-        /// Whether it may change what becomes of a packet, beyond counting it or writing a log.
+        /// Whether it may affect what becomes of a packet, beyond counting or logging it.
         let matters: Bool
 
         init(_ listed: NftListedRule) {
@@ -27,18 +27,18 @@ public struct Ruleset: Sendable {
     }
 
     public private(set) var chains: [NftListedChain] = []
-    /// Of each chain.
+    /// The rules of each chain.
     private(set) var rules: [Place: [Rule]] = [:]
     private(set) var sets: [Place: ElementSet] = [:]
-    /// What else has rules, which nobody here looks at: iptables-legacy, tables of the netdev family.
+    /// Other rules that exist but are not read: iptables-legacy, tables of the netdev family.
     public var unread: [String] = []
     /// Tables that decide about ARP.
     public var tablesOfARP: [String] = []
 
-    /// None.
+    /// An empty ruleset.
     public init() {}
 
-    /// Reads those of the network namespace that the socket belongs to.
+    /// Reads the rules of the socket's network namespace.
     public init(_ socket: inout NetlinkSocket) throws(Failure) {
         for family in [NftFamily.ip, .ip6, .inet, .bridge] {
             try read(try socket.chains(family).filter { $0.table.family == family }, &socket)
@@ -47,7 +47,7 @@ public struct Ruleset: Sendable {
         unread = Ruleset.tables(.netdev, &socket).map { "table netdev \($0)" }
     }
 
-    /// Reads the rules of these chains, which are all chains of their tables, and the sets that they look into.
+    /// Reads the rules of these chains, and the sets that they use. The chains must include all chains of their tables.
     public init(of chains: [NftListedChain], _ socket: inout NetlinkSocket) throws(Failure) {
         try read(chains, &socket)
     }
@@ -72,7 +72,7 @@ public struct Ruleset: Sendable {
         rules[Place(table: chain.table, name: chain.chain.name), default: []] += []
     }
 
-    /// Appends a rule to its chain; one whose chain is not there is left out.
+    /// Appends a rule to its chain; ignores it if the chain does not exist.
     public mutating func add(_ rule: NftListedRule, of table: NftTable) {
         rules[Place(table: table, name: rule.chain)]?.append(Rule(rule))
     }
@@ -81,28 +81,28 @@ public struct Ruleset: Sendable {
         sets[Place(table: table, name: set.name)] = ElementSet(elements, isInterval: set.isInterval)
     }
 
-    /// The tables of a family that have base chains, where the kernel has that family.
+    /// The tables of a family that have base chains; empty if the kernel lacks the family.
     private static func tables(_ family: NftOtherFamily, _ socket: inout NetlinkSocket) -> [String] {
         let tables = try? socket.dump("list chains", family.table(ofBaseChain:)) { $0.dumpChains(family) }
         return Set(tables ?? []).sorted()
     }
 
-    /// The base chains that a packet meets at a hook, in their order.
+    /// The base chains that a packet traverses at a hook, in order.
     func baseChains(_ point: NftChain.Point, _ families: [NftFamily]) -> [NftListedChain] {
         chains.filter { families.contains($0.table.family) && $0.chain.hook?.point == point }
             .sorted { ($0.chain.hook?.priority ?? 0) < ($1.chain.hook?.priority ?? 0) }
     }
 }
 
-/// A set or map of anybody's.
+/// A set or map, whichever program made it.
 struct ElementSet: Sendable {
     private var single: [[UInt8]: NftListedElement] = [:]
-    /// Of several fields, each with a first and a last value.
+    /// Elements with several fields, each with a first and a last value.
     private var boxes: [NftListedElement] = []
-    /// Where ranges of one field begin and end, in order.
+    /// The beginnings and ends of ranges of one field, in order.
     private var edges: [NftListedElement] = []
     private var catchall: NftListedElement?
-    /// In octets; nil for an empty one.
+    /// In octets; nil for an empty set.
     let keyLength: Int?
 
     init(_ elements: [NftListedElement], isInterval: Bool) {
@@ -118,11 +118,11 @@ struct ElementSet: Sendable {
                 single[element.key] = element
             }
         }
-        // Where one range ends and the next begins, the beginning counts.
+        // At a key where one range ends and the next begins, the beginning counts.
         edges.sort { $0.key == $1.key ? $0.isRangeEnd && !$1.isRangeEnd : $0.key.lexicographicallyPrecedes($1.key) }
     }
 
-    /// All that a verdict map may give.
+    /// All verdicts that a verdict map may give.
     var verdicts: [NftVerdict] {
         var found: Set<NftVerdict> = []
         for element in Array(single.values) + boxes + edges + (catchall.map { [$0] } ?? []) {
@@ -131,7 +131,7 @@ struct ElementSet: Sendable {
         return Array(found)
     }
 
-    /// What the set has for a key; nil for nothing.
+    /// The set's element for a key; nil if there is none.
     func element(for key: [UInt8]) -> NftListedElement? {
         if let found = single[key] { return found }
         if let found = boxes.first(where: { $0.holds(key) }) { return found }
@@ -141,8 +141,9 @@ struct ElementSet: Sendable {
 }
 
 extension NftListedElement {
-    /// Whether each field of the key is between the ends. Fields fill whole words, of which most have one; two addresses of
-    /// IPv6 are compared as such. In other company these are compared word by word, which is the same for prefixes.
+    /// Whether each field of the key is between the ends. Fields fill whole words, and most have one. A key of two IPv6
+    /// addresses is compared address by address. In other combinations IPv6 addresses are compared word by word, which is the
+    /// same for prefixes.
     fileprivate func holds(_ key: [UInt8]) -> Bool {
         guard let keyEnd, self.key.count == key.count, keyEnd.count == key.count, key.count % 4 == 0 else {
             return false

@@ -1,8 +1,8 @@
-/// How connection tracking has marked a packet (enum ip_conntrack_info, linux/netfilter/nf_conntrack_common.h).
+/// How connection tracking has classified a packet (enum ip_conntrack_info, linux/netfilter/nf_conntrack_common.h).
 public enum Tracking: Sendable, Hashable {
-    /// It has not looked at the packet yet, or it belongs to nothing that it knows.
+    /// The packet has not been classified yet, or it belongs to no known connection.
     case invalid
-    /// By `notrack`: it does not look.
+    /// Because of `notrack`.
     case untracked
     case new
     case established
@@ -29,24 +29,24 @@ public struct TrackedConnection: Sendable {
     /// IPS_SEEN_REPLY and IPS_CONFIRMED.
     static let answered: UInt32 = 0x02 | 0x08
 
-    /// As its first packet came.
+    /// Its first packet, as it arrived.
     public let original: Packet
-    /// As it left.
+    /// Its first packet, as it left.
     public var final: Packet
     /// What has been rewritten: ``sourceRewritten``, ``destinationRewritten``.
     var rewritten: UInt32 = 0
-    /// Whether that is known, and how it left.
+    /// Whether ``rewritten`` and ``final`` are known.
     public var isRewritingKnown = true
-    /// What has been decided, if only that nothing is to be rewritten, in the same bits.
+    /// For which of the same bits the decision is made, even if it is not to rewrite.
     var settled: UInt32 = 0
-    /// What rules have written on it.
+    /// The connection mark that rules have set.
     var mark: UInt32 = 0
     public var isMarkKnown = true
     /// Sets to which rules have added something because of it.
     var updated: Set<Ruleset.Place> = []
-    /// Of the packet that is passing.
+    /// The classification of the packet that is passing.
     public var tracking = Tracking.invalid
-    /// What connection tracking will find when it looks at that packet.
+    /// The classification that connection tracking will give that packet.
     public var finding = Tracking.new
 
     public init(_ original: Packet) {

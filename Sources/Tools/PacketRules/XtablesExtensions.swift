@@ -1,14 +1,14 @@
 internal import Addresses
 internal import NetlinkCodec
 
-/// Matches and targets of xtables, which iptables-nft still writes for some options (linux/netfilter/xt_*.h).
+/// Matches and targets of xtables that iptables-nft still uses for some options (linux/netfilter/xt_*.h).
 extension NftMachine {
     func match(_ name: String, _ info: ArraySlice<UInt8>) -> Step {
         func result(_ isSo: Bool) -> Step { isSo ? .matched : .noMatch }
         if let transport = NftMachine.transports[name], transport != packet.transport { return .noMatch }
         switch name {
         case "comment": return .matched
-        // struct xt_conntrack_mtinfo3: match_flags, invert_flags and state_mask, of which only the state is looked at.
+        // struct xt_conntrack_mtinfo3: match_flags, invert_flags and state_mask; others than the state are not supported.
         case "conntrack" where info.count >= 152:
             let flags = info.load(UInt16.self, at: 146)
             let inverted = info.load(UInt16.self, at: 148)
@@ -35,7 +35,7 @@ extension NftMachine {
                 guard (wanted >> UInt16(type) & 1 != 0) != (flags & inverting != 0) else { return .noMatch }
             }
             return .matched
-        // struct xt_tcp and struct xt_udp begin with the same two ranges of ports.
+        // struct xt_tcp and struct xt_udp begin with the same two port ranges.
         case "tcp" where info.count >= 12, "udp" where info.count >= 9:
             let flags = name == "tcp" ? info.load(UInt8.self, at: 11) : info.load(UInt8.self, at: 8)
             let ranges = (0..<4).map { info.load(UInt16.self, at: $0 * 2) }
@@ -45,7 +45,7 @@ extension NftMachine {
             guard name == "tcp", info.load(UInt8.self, at: 9) != 0 else { return result(isPort) }
             let isFlag = headers.transport[13] & info.load(UInt8.self, at: 9) == info.load(UInt8.self, at: 10)
             return result(isPort && isFlag != (flags & 4 != 0))
-        // struct xt_multiport_v1: which end, how many ports, the ports, whether each begins a range, whether all is inverted.
+        // struct xt_multiport_v1: which end, number of ports, the ports, whether each begins a range, whether all is inverted.
         case "multiport" where info.count >= 48:
             guard packet.transport != .icmp else { return .noMatch }
             let ends = [[packet.sourcePort], [packet.destinationPort], [packet.sourcePort, packet.destinationPort]]
@@ -68,12 +68,12 @@ extension NftMachine {
         return .unknown("it uses the match `\(name)` of iptables")
     }
 
-    /// Matches for packets of one kind only; nil for a kind that no packet here has.
+    /// Matches for packets of one kind only; nil for a kind that is not modelled.
     private static let transports: [String: Packet.Transport?] = [
         "tcp": .tcp, "udp": .udp, "icmp": .icmp, "icmp6": .icmp, "sctp": nil, "dccp": nil,
     ]
 
-    /// Whether a port is among those of a struct xt_multiport_v1.
+    /// Whether a port is listed in a struct xt_multiport_v1.
     private static func isListed(_ port: UInt16, _ info: ArraySlice<UInt8>, _ count: Int) -> Bool {
         var position = 0
         while position < count {
@@ -93,9 +93,9 @@ extension NftMachine {
         switch name {
         case "LOG", "NFLOG", "TRACE", "CHECKSUM", "TCPMSS", "CLASSIFY", "TOS", "DSCP": return .matched
         case "NOTRACK": return untracked()
-        // struct xt_ct_target_info begins with its flags, of which the first is XT_CT_NOTRACK.
+        // struct xt_ct_target_info begins with its flags, the first of which is XT_CT_NOTRACK.
         case "CT": return info.count >= 2 && info.load(UInt16.self, at: 0) & 1 != 0 ? untracked() : .matched
-        // struct xt_connmark_tginfo1, and of revision 2 with a direction and a number of bits to shift by before the mode.
+        // struct xt_connmark_tginfo1; revision 2 has a direction and a number of bits to shift by before the mode.
         case "CONNMARK" where info.count >= 15:
             let isShifting = revision >= 2
             guard !isShifting || info.load(UInt8.self, at: 13) == 0 else { break }

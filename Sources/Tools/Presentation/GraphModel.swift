@@ -2,13 +2,13 @@ internal import Addresses
 internal import Attachments
 internal import Inventory
 
-/// What all pictures of a node show: pods in groups, each group at what joins its pods to the node.
+/// What every picture of a node shows: pods in groups, each at whatever connects its pods to the node.
 struct GraphModel {
     var groups: [Group]
 
     struct Group {
         var network: Network
-        /// What the pods hang on.
+        /// What connects the pods to the node.
         var hub: Hub
         var pods: [Inventory.Attachment]
         var orphans: [Orphan]
@@ -16,11 +16,11 @@ struct GraphModel {
 
     enum Hub: Hashable {
         case bridge(String)
-        /// One of the node's interfaces, of which pods have links of the kind.
+        /// An interface of the node; the pods' links of this kind are on top of it.
         case parent(String, kind: String)
-        /// Each pod has a cable of its own to the node.
+        /// Each pod has its own veth to the node.
         case routed
-        /// It is not known, or there is nothing.
+        /// Unknown, or there is no connection.
         case nothing
 
         var text: String {
@@ -65,16 +65,16 @@ extension GraphModel.Hub {
 }
 
 extension Snapshot {
-    /// Those that are not shown as a pod already.
+    /// Orphans that are not already shown as a pod.
     fileprivate func orphansOnTheirOwn(in network: String) -> [Orphan] {
         let pods = Set(attachments.map(\.id))
         return orphans.filter { orphan in orphan.id.map { $0.network == network && !pods.contains($0) } ?? false }
     }
 
-    /// What is wrong with a pod that is there; nil for nothing.
+    /// What is wrong with a pod that exists; nil if nothing is.
     func trouble(_ id: AttachmentName) -> String? { orphans.first { $0.id == id }?.reason.text }
 
-    /// One line about everything.
+    /// The totals, on one line.
     var summary: String {
         var parts = [Words.count(networks.count, "network"), Words.count(attachments.count, "pod")]
         let ports = attachments.reduce(0) { $0 + $1.ports.reduce(0) { $0 + Int($1.count) } }
@@ -83,7 +83,7 @@ extension Snapshot {
         return parts.joined(separator: ", ")
     }
 
-    /// By which address the default route leaves by an interface; nil for none.
+    /// The gateway of the default route through an interface; nil if there is none.
     func nextHop(by interface: String) -> IPAddress? {
         routes.first { $0.isDefault && $0.interface == interface }?.gateway
     }

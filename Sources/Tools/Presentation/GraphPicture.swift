@@ -1,7 +1,7 @@
 internal import Addresses
 public import Inventory
 
-/// The node as a picture: what leads out of it on top, below that its networks, each with its pods.
+/// The node as a picture: its uplinks at the top, its networks below, each with its pods.
 struct GraphPicture {
     private let snapshot: Snapshot
     private let model: GraphModel
@@ -11,14 +11,14 @@ struct GraphPicture {
     private var picture = SVG()
 
     private static let margin = 32
-    /// Between the node's border and its groups: room for the line that joins them.
+    /// The space between the node's border and its groups, for the line that connects them.
     private static let gutter = 44
     private static let padding = 16
     private static let ink = "#0f172a"
     private static let grey = "#64748b"
     private static let wire = "#94a3b8"
 
-    /// Of networks, one after the other.
+    /// Assigned to networks in order.
     private static let palette = [
         "#2563eb", "#059669", "#7c3aed", "#d97706", "#0891b2", "#db2777", "#4d7c0f", "#9333ea",
     ]
@@ -38,7 +38,7 @@ struct GraphPicture {
             )
         }
         let widest = cards.map(\.cards.count).max() ?? 0
-        // About as wide as high, but not so narrow that a bridge's name and addresses have no room.
+        // Roughly square, but wide enough for a bridge's name and addresses.
         let most = size == .large ? 5 : size == .medium ? 6 : 10
         columns = max(min(widest, most), size == .large ? 3 : size == .medium ? 4 : 6)
     }
@@ -51,7 +51,7 @@ struct GraphPicture {
     /// The whole document.
     mutating func svg() -> String {
         let left = GraphPicture.margin
-        // What is below is drawn last, so its height is worked out first.
+        // The frame is drawn before its contents, so their height is computed first.
         let top = 148
         let heights = cards.map { groupHeight($0.group, $0.cards) }
         let inside = 46 + heights.reduce(0) { $0 + $1 + 20 } + (heights.isEmpty ? 30 : 0)
@@ -121,7 +121,7 @@ struct GraphPicture {
             last = center
             x += width + 24
         }
-        // The node forwards between its pods and the rest.
+        // The node forwards between its pods and the outside.
         picture.line([(trunk, top + 32), (last, top + 32)], stroke: GraphPicture.wire)
     }
 
@@ -191,7 +191,7 @@ struct GraphPicture {
         }
     }
 
-    /// The first row hangs on the bar itself, the others on lines of their own that come from it.
+    /// The first row hangs from the bar itself, each further row from a line that branches off it.
     private mutating func drawRows(
         _ group: GraphModel.Group, _ cards: [PodCard], _ left: Int, _ bar: Int, _ color: String
     ) {
@@ -223,7 +223,7 @@ struct GraphPicture {
 
     // MARK: Legend
 
-    /// Says of what is in the picture what it is, in as many lines as that takes.
+    /// Explains the symbols that occur in the picture, on as many lines as that takes.
     private mutating func drawLegend(_ left: Int, _ top: Int) {
         let font = SVG.Font(size: 11, color: "#475569")
         let pods = model.groups.flatMap(\.pods)
@@ -264,7 +264,7 @@ struct GraphPicture {
 }
 
 extension Snapshot {
-    /// The node as an SVG picture that needs nothing else.
+    /// The node as a self-contained SVG picture.
     public var svg: String {
         var picture = GraphPicture(self)
         return picture.svg()

@@ -1,7 +1,7 @@
 public import Inventory
 
 extension Snapshot {
-    /// The node in the language of Graphviz (graphviz.org/doc/info/lang.html).
+    /// The node in Graphviz's DOT language (graphviz.org/doc/info/lang.html).
     public var dot: String {
         var lines = [
             "digraph swiftlet {",
@@ -54,7 +54,7 @@ extension Snapshot {
         return "\"\(escaped)\""
     }
 
-    /// The node as a flowchart of Mermaid (mermaid.js.org/syntax/flowchart.html), which hosts of source code draw.
+    /// The node as a Mermaid flowchart (mermaid.js.org/syntax/flowchart.html), which code hosting sites render.
     public var mermaid: String {
         var lines = ["flowchart LR", "    host[\"\(inMermaid([node]))\"]"]
         let model = GraphModel(self)
@@ -95,7 +95,7 @@ extension Snapshot {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// Whatever means something in labels goes as its number: `#38;` is an ampersand.
+    /// Characters with a special meaning in labels are written as their number: `#38;` is an ampersand.
     private func inMermaid(_ lines: [String]) -> String {
         lines.map { line in
             var escaped = ""

@@ -1,11 +1,11 @@
 internal import Inventory
 
-/// A pod, or what is left of one, as a box in the picture; smaller the more there are.
+/// A pod, or what is left of one, as a box in the picture. The more boxes there are, the smaller they are.
 struct PodCard {
     enum Size {
         case large, medium, small
 
-        /// For so many in the whole picture.
+        /// - Parameter count: of cards in the whole picture.
         init(count: Int) { self = count <= 12 ? .large : count <= 60 ? .medium : .small }
 
         var width: Int {
@@ -95,7 +95,7 @@ struct PodCard {
     private var innerWidth: Int { size.width - 2 * size.padding }
     private var lineHeight: Int { size == .small ? 13 : 16 }
 
-    /// Chips line by line, as they fit.
+    /// Chips in lines, as many on each as fit.
     private var chipLines: [[(text: String, fill: String, color: String)]] {
         var lines: [[(text: String, fill: String, color: String)]] = []
         var used = Int.max
@@ -118,7 +118,7 @@ struct PodCard {
         return 2 * size.padding + text - 2 + (size == .small || chips.isEmpty ? 0 : 2 + chipLines.count * 19)
     }
 
-    /// - Parameter height: of the row that it stands in.
+    /// - Parameter height: of the row that contains the card.
     func draw(on picture: inout SVG, _ x: Int, _ y: Int, height: Int, color: String) {
         picture.group(title: tooltip) { picture in
             switch state {
@@ -156,7 +156,7 @@ struct PodCard {
         }
     }
 
-    /// Where there is no room for words.
+    /// Used when there is no room for words.
     private func drawDots(on picture: inout SVG, _ x: Int, _ y: Int) {
         var right = x + size.width - 8
         for color in Set(chips.map(\.color)).sorted() {

@@ -1,7 +1,7 @@
 public import Inventory
 
 extension PodCheck {
-    /// Lines for people.
+    /// The result as lines for people.
     public func text(_ style: TextStyle = TextStyle(isColored: false)) -> String {
         let width = items.map(\.subject.count).max() ?? 0
         let lines = items.map { item in

@@ -1,4 +1,4 @@
-/// A picture that is written down shape by shape, in whole pixels (SVG 1.1).
+/// A picture written shape by shape, in whole pixels (SVG 1.1).
 struct SVG {
     private var shapes: [String] = []
 
@@ -6,14 +6,14 @@ struct SVG {
     struct Font {
         var size = 12
         var isBold = false
-        /// All characters have the same width.
+        /// Whether all characters have the same width.
         var isFixed = false
         var color = "#0f172a"
 
-        /// How wide a text will be, about: fonts differ.
+        /// The approximate width of a text: fonts differ.
         func width(_ text: String) -> Int { (text.count * size * (isFixed ? 61 : isBold ? 60 : 54) + 99) / 100 }
 
-        /// A text in lines, cut between words.
+        /// Breaks a text into lines between words.
         func wrapped(_ text: String, into width: Int) -> [String] {
             var lines: [String] = []
             for word in text.split(separator: " ") {
@@ -58,7 +58,7 @@ struct SVG {
         shapes.append(#"<circle cx="\#(x)" cy="\#(y)" r="\#(radius)" fill="\#(fill)"/>"#)
     }
 
-    /// - Parameter y: of the line that letters stand on.
+    /// - Parameter y: of the baseline.
     mutating func text(_ text: String, _ x: Int, _ y: Int, _ font: Font = Font(), anchor: Anchor = .start) {
         guard !text.isEmpty else { return }
         var shape = #"<text x="\#(x)" y="\#(y)" font-size="\#(font.size)" fill="\#(font.color)""#
@@ -75,7 +75,7 @@ struct SVG {
         shapes.append("</g>")
     }
 
-    /// The whole document, of which others need nothing but this text.
+    /// The whole document, self-contained.
     func document(width: Int, height: Int, title: String) -> String {
         """
         <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" viewBox="0 0 \(width) \(height)" \
@@ -89,7 +89,7 @@ struct SVG {
         """
     }
 
-    /// Characters that mean something in XML, and those that it does not allow.
+    /// Escapes characters that mean something in XML, and replaces those that XML does not allow.
     static func escaped(_ text: String) -> String {
         var escaped = ""
         for scalar in text.unicodeScalars {

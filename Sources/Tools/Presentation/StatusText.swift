@@ -1,7 +1,7 @@
 public import Inventory
 
 extension Snapshot {
-    /// What `swiftletctl status` shows: networks, their pods in a table, what is orphaned, and totals.
+    /// The output of `swiftletctl status`: networks with a table of their pods, orphans, and totals.
     public func statusText(_ style: TextStyle = TextStyle(isColored: false)) -> String {
         var lines: [String] = []
         for network in networks { lines += section(network, style) + [""] }
@@ -98,13 +98,13 @@ extension Snapshot {
 }
 
 extension Attachment {
-    /// - Parameter limit: the others are counted only.
+    /// - Parameter limit: how many ports are shown; the rest are only counted.
     func portsText(atMost limit: Int) -> String {
         let more = ports.count > limit ? " +\(ports.count - limit)" : ""
         return ports.prefix(limit).map(\.description).joined(separator: " ") + more
     }
 
-    /// Down is towards the pod, up is from it; bits per second.
+    /// ↓ is towards the pod, ↑ is from it; in bits per second.
     var limitsText: String {
         [ingressLimit.map { "↓\(Words.rate($0.rate))" }, egressLimit.map { "↑\(Words.rate($0.rate))" }]
             .compactMap { $0 }.joined(separator: " ")
@@ -117,13 +117,13 @@ extension Attachment {
 }
 
 extension Orphan {
-    /// Whose it was, or where it is.
+    /// The pod that it belonged to, or where it is stored.
     public var title: String {
         guard let id, !id.containerID.isEmpty else { return store ?? id?.network ?? "" }
         return "\(id)"
     }
 
-    /// What there is of it, in words.
+    /// What is left, in words.
     public var leftovers: String {
         var parts = reserved.map { $0.hostBits == 0 ? $0.address.description : $0.description } + interfaces
         if !recordedBy.isEmpty { parts.append("rules of \(recordedBy.joined(separator: ", "))") }

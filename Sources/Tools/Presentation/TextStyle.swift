@@ -1,4 +1,4 @@
-/// Colours and weights of a terminal (ECMA-48); none where they are not wanted.
+/// Terminal colours and weights (ECMA-48); plain text if they are not wanted.
 public struct TextStyle: Sendable {
     let isColored: Bool
 
@@ -18,6 +18,6 @@ public struct TextStyle: Sendable {
 }
 
 extension TextStyle {
-    /// All that it puts around texts.
+    /// Every parameter that the styles use.
     static let marks = ["0", "1", "2", "31", "32", "33", "36"].map { Array("\u{1b}[\($0)m".unicodeScalars) }
 }

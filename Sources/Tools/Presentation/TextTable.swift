@@ -1,17 +1,17 @@
-/// Rows of text in columns that are as wide as they need be; empty columns are left out.
+/// Rows of text in columns as wide as their content; empty columns are left out.
 struct TextTable {
     private let headings: [String]
     private var rows: [[String]] = []
 
     init(_ headings: [String]) { self.headings = headings }
 
-    /// - Precondition: as many cells as headings.
+    /// - Precondition: there are as many cells as headings.
     mutating func add(_ cells: [String]) {
         precondition(cells.count == headings.count, "a row has as many cells as the table has columns")
         rows.append(cells)
     }
 
-    /// A line for the headings and one for each row; nothing at the end of a line.
+    /// A line for the headings and one for each row, without trailing blanks.
     var lines: [String] {
         let shown = headings.indices.filter { column in rows.contains { !$0[column].isEmpty } }
         let widths = headings.indices.map { column in

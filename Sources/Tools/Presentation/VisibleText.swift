@@ -1,8 +1,8 @@
 extension String {
-    /// The text as a terminal may get it: what a terminal would obey, or show in another order, is spelled out.
+    /// The text made safe for a terminal: characters that a terminal would obey or that reorder text are escaped.
     ///
-    /// Names and aliases of interfaces in pods are their root's to choose. Lines, tabs and the colours of ``TextStyle`` stay.
-    /// - Parameter isColored: whether those colours are meant.
+    /// A pod's root chooses its interfaces' names and aliases. Line feeds, tabs and the colours of ``TextStyle`` are kept.
+    /// - Parameter isColored: whether those colours are intended.
     public func visible(isColored: Bool = false) -> String {
         guard unicodeScalars.contains(where: \.isObeyed) else { return self }
         var shown = String.UnicodeScalarView()
@@ -23,7 +23,7 @@ extension String {
         return String(shown)
     }
 
-    /// JSON with what a terminal would obey escaped: a program reads the same from it.
+    /// JSON in which characters that a terminal would obey are escaped. Programs read the same values from it.
     public var visibleJSON: String {
         guard unicodeScalars.contains(where: \.isObeyed) else { return self }
         var shown = String.UnicodeScalarView()
@@ -39,7 +39,8 @@ extension String {
 }
 
 extension Unicode.Scalar {
-    /// Control characters (ECMA-48) but for line feeds and tabs, separators of lines, and marks of direction (Unicode Standard Annex #9).
+    /// Control characters (ECMA-48) except line feeds and tabs, line separators, and direction marks
+    /// (Unicode Standard Annex #9).
     fileprivate var isObeyed: Bool {
         switch value {
         case 0...0x8, 0xb...0x1f, 0x7f...0x9f, 0x61c, 0x200e...0x200f, 0x2028...0x202e, 0x2066...0x2069: true
@@ -47,7 +48,7 @@ extension Unicode.Scalar {
         }
     }
 
-    /// Such as `\x1b` or `\u202e`; in JSON the latter only.
+    /// Such as `\x1b` or `\u202e`; in JSON only the latter form.
     fileprivate func escape(inJSON: Bool) -> String {
         let (mark, width) = value < 0x100 && !inJSON ? ("\\x", 2) : ("\\u", 4)
         let digits = String(value, radix: 16)

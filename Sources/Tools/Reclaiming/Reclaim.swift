@@ -8,19 +8,19 @@ internal import Plugins
 internal import Posix
 internal import Synchronization
 
-/// Frees what pods that are gone have left, by the plugins' own code.
+/// Frees what vanished pods have left behind, using the plugins' own code.
 ///
-/// Each orphan gets the DEL that its runtime never sent. GC with a list of what lives would do the same, but a pod that is
-/// attached after the list was made is not on it.
+/// Each orphan gets the DEL that its runtime never sent. GC with a list of live attachments would do the same, but that list
+/// would miss a pod attached after it was made.
 public struct Reclaim: Sendable {
-    /// Those that are gone for certain, and have been left alone for long enough that no ADD can be at work on them.
+    /// Orphans that are certainly gone, and old enough that no ADD can still be working on them.
     public let chosen: [Orphan]
-    /// Those that are gone, but were made so recently that their ADD may still be under way.
+    /// Orphans that are gone, but so recent that their ADD may still be running.
     public let recent: [Orphan]
-    /// Networks that somebody is attached to.
+    /// Networks with at least one attachment.
     private let living: Set<String>
 
-    /// - Parameter grace: how old the latest of what is left must be, in seconds.
+    /// - Parameter grace: the minimum age of the most recent leftover, in seconds.
     public init(_ snapshot: Snapshot, grace: Int) {
         let gone = snapshot.orphans.filter { $0.isGone && $0.id != nil }
         let isOld = { (orphan: Orphan) in orphan.since.map { snapshot.time - $0 >= grace } ?? true }
@@ -29,16 +29,16 @@ public struct Reclaim: Sendable {
         living = Set(snapshot.attachments.map(\.id.network) + recent.compactMap { $0.id?.network })
     }
 
-    /// What came of one orphan.
+    /// The result for one orphan.
     public struct Outcome: Sendable, Encodable {
         public var orphan: Orphan
-        /// Nil when everything was freed.
+        /// Nil if everything was freed.
         public var error: String?
     }
 
-    /// Frees everything that was chosen; goes on past errors.
+    /// Frees everything in ``chosen``; continues after errors.
     ///
-    /// - Parameter progress: is told after each, from 1 on.
+    /// - Parameter progress: called after each orphan with its number, from 1.
     public func run(progress: (Int) -> Void = { _ in }) -> [Outcome] {
         var outcomes = chosen.map { Outcome(orphan: $0, error: nil) }
         for network in Set(chosen.compactMap { $0.id?.network }).sorted() {
@@ -56,14 +56,14 @@ public struct Reclaim: Sendable {
         return outcomes
     }
 
-    /// Whatever plugin has made them, with a record or without one.
+    /// Removes the rules of every plugin, whether or not there is a record of them.
     private func freeRules(of gone: Set<AttachmentName>, in network: String) throws(Failure) {
         try NodeRules.collectGarbage(network: network, isOver: !living.contains(network)) {
             !gone.contains(AttachmentName(network: network, $0))
         }
     }
 
-    /// - Returns: what went wrong; nil for nothing.
+    /// - Returns: what went wrong; nil if nothing did.
     private static func detach(_ orphan: Orphan) -> String? {
         guard let id = orphan.id else { return nil }
         guard orphan.reason != .namesNobody else { return tidy(orphan, network: id.network) }
@@ -75,7 +75,7 @@ public struct Reclaim: Sendable {
             configuration["dataDir"] = .string(String(store[..<slash]))
         }
         let document = JSON.object(configuration).serialized(pretty: false)
-        // Old releases of the reference plugin wrote no interface down; then any finds the container's.
+        // Old releases of the reference plugin did not store the interface; in that case any name matches the container.
         let environment = Environment([
             "CNI_COMMAND=DEL", "CNI_CONTAINERID=\(id.containerID)",
             "CNI_IFNAME=\(id.ifname.isEmpty ? "eth0" : id.ifname)",
@@ -89,7 +89,7 @@ public struct Reclaim: Sendable {
         return answer.text
     }
 
-    /// Whoever opens a store that somebody was killed in puts it in order, so it is enough to free what nobody has.
+    /// Opening a store recovers it after a crash, so freeing what nobody owns is enough.
     private static func tidy(_ orphan: Orphan, network: String) -> String? {
         guard let store = orphan.store, let slash = store.lastIndex(of: "/") else { return nil }
         do throws(Failure) {
@@ -101,7 +101,7 @@ public struct Reclaim: Sendable {
         } catch { return "\(error)" }
     }
 
-    /// What a plugin has written.
+    /// What a plugin has written to standard output.
     private final class Answer: Sendable {
         let octets = Mutex<[UInt8]>([])
 

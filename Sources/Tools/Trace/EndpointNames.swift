@@ -3,7 +3,7 @@ public import Inventory
 public import PacketRules
 public import Posix
 
-/// Finds what people call an end of a way.
+/// Resolves the name of one end of a connection.
 public struct EndpointNames {
     private let snapshot: Snapshot
     private let world: KernelWorld
@@ -13,7 +13,7 @@ public struct EndpointNames {
         self.world = world
     }
 
-    /// What stands for the world outside.
+    /// The address that stands for the internet.
     public static func internet(_ family: IPFamily) -> IPAddress {
         // 1.1.1.1 and 2606:4700:4700::1111.
         family == .v4
@@ -21,12 +21,12 @@ public struct EndpointNames {
     }
 
     /// - Parameters:
-    ///   - text: `node`, `internet`, an address, or a pod: its container ID, the beginning of one, its namespace's
-    ///     name or path, or NETWORK/CONTAINERID/IFNAME; each may have `:PORT` behind it.
-    ///   - sender: who asks it, whose own 127.0.0.0/8 and ::1 are; nil for the sender itself.
-    /// - Throws: code 7 for what is none of these, or several.
+    ///   - text: `node`, `internet`, an address, or a pod: its container ID, the beginning of one, its namespace's name or
+    ///     path, or NETWORK/CONTAINERID/IFNAME; each may be followed by `:PORT`.
+    ///   - sender: the endpoint that 127.0.0.0/8 and ::1 belong to; nil for the sender itself.
+    /// - Throws: code 7 if the text matches none of these, or several.
     public func endpoint(_ text: String, askedBy sender: Endpoint? = nil) throws(Failure) -> Endpoint {
-        // Container IDs and names have no colons, but addresses have.
+        // Container IDs and names have no colons, but addresses do.
         if let address = IPAddress(text) { return try endpoint(address, 0, sender) }
         let (name, port) = try EndpointNames.split(text)
         if let address = IPAddress(name) { return try endpoint(address, port, sender) }
@@ -51,7 +51,7 @@ public struct EndpointNames {
         return (name.hasPrefix("[") && name.hasSuffix("]") ? String(name.dropFirst().dropLast()) : String(name), port)
     }
 
-    /// Those of uplinks first, as others know the node by them.
+    /// Addresses of uplinks come first, because other hosts know the node by them.
     private var nodeAddresses: [IPAddress] {
         let all = world.interfaces(in: 0).filter { $0.name != "lo" && $0.isUp }
         let (up, others) = (
@@ -69,12 +69,12 @@ public struct EndpointNames {
                     .invalidConfiguration, "\(address) is the sender's own, who is not on this machine",
                     details: "ask an address of the node")
             }
-            // connect(2) takes no address for the loopback one.
+            // connect(2) takes the unspecified address for the loopback address.
             let loopback =
                 address.isLoopback ? address : IPAddress(address.family, address.family == .v4 ? 0x7f00_0001 : 1)
             return Endpoint(sender.kind, name: sender.name, place: place, addresses: [loopback], port: port)
         }
-        // Others on this machine, which no link joins to the node, may have the same addresses.
+        // Namespaces without a link to the node may have the same addresses.
         for place in 0..<world.count
         where world.isJoined(place)
             && world.interfaces(in: place).contains(where: { $0.addresses.contains { $0.address == address } })
@@ -124,13 +124,13 @@ public struct EndpointNames {
     }
 }
 
-/// A question about a way: who speaks to whom, and how.
+/// What to trace: the two ends and the protocol.
 public struct Question: Sendable {
     public var from: Endpoint
     public var to: Endpoint
-    /// Nil for the one that both have, IPv4 first.
+    /// Nil for a family that both ends have, IPv4 preferred.
     public var family: IPFamily?
-    /// Nil for ICMP, or TCP where there is a port.
+    /// Nil for TCP if there is a port, otherwise ICMP.
     public var transport: Packet.Transport?
 
     public init(from: Endpoint, to: Endpoint, family: IPFamily? = nil, transport: Packet.Transport? = nil) {
@@ -140,9 +140,9 @@ public struct Question: Sendable {
         self.transport = transport
     }
 
-    /// The packet that sets out; its source is unspecified where the sender's kernel chooses it.
+    /// The packet as sent; its source is unspecified if the sender's kernel chooses it.
     ///
-    /// - Throws: code 7 where the two have no family in common.
+    /// - Throws: code 7 if the ends have no address family in common.
     public func packet() throws(Failure) -> Packet {
         let families = IPFamily.allCases.filter { family in
             (self.family ?? family) == family
@@ -157,7 +157,7 @@ public struct Question: Sendable {
         let transport = transport ?? (to.port == 0 ? .icmp : .tcp)
         var port = to.port
         if transport != .icmp, port == 0 { port = transport == .tcp ? 80 : 53 }
-        // A pod's own choice, unless the question names the address.
+        // The pod's kernel chooses the source, unless the question names an address.
         let isChosen = from.place == nil || from.addresses.count == 1
         let source = from.addresses.first { $0.family == family }
         var packet = Packet(

@@ -6,22 +6,22 @@ public import NetlinkCodec
 public import PacketRules
 public import Posix
 
-/// The node as it is: every answer is the kernel's.
+/// The real node: the kernel gives every answer.
 ///
-/// - Precondition: the process has one thread, as it enters the pods' namespaces.
+/// - Precondition: the process has one thread, because it enters the pods' namespaces.
 public struct KernelWorld: World {
-    /// Beside the node, which is the caller's namespace.
+    /// All namespaces except the node's, which is the caller's.
     private let namespaces: [SeenNamespace]
     private let nodeInterfaces: [Interface]
     private let names: [String]
     private let paths: [String]
     public let uplinks: [String]
     private let numbers: [Int32: Int]
-    /// What pods may send, by the node's ends of their veths.
+    /// Limits on traffic from pods, by the host side of their veths.
     private let podLimits: [String: Limit]
     private var known: [Int: Known] = [:]
 
-    /// What has been asked of a namespace.
+    /// The answers of a namespace so far.
     private struct Known {
         var ruleset: Ruleset?
         var neighbours: [Neighbour]?
@@ -55,27 +55,27 @@ public struct KernelWorld: World {
     public func interfaces(in place: Int) -> [Interface] {
         place == 0 ? nodeInterfaces : namespaces[place - 1].interfaces
     }
-    /// Leads to the namespace.
+    /// The path of the namespace.
     public func path(of place: Int) -> String { paths[place] }
 
-    /// What the interface of that name has counted, in the namespace that people call so; nil where there is no such one.
+    /// The counters of an interface in the namespace of that name; nil if there is no such interface.
     func counters(of interface: String, in name: String) -> LinkCounters? {
         names.firstIndex(of: name).flatMap { place in
             interfaces(in: place).first { $0.name == interface }?.counters
         }
     }
 
-    /// Whether a link joins the namespace to the node.
+    /// Whether a link connects the namespace to the node.
     func isJoined(_ place: Int) -> Bool {
         place == 0 || namespaces[place - 1].namespace.id != nil || namespaces[place - 1].nodeID != nil
     }
 
-    /// The namespace of that name or path.
+    /// The namespace with that name or path.
     func place(named name: String) -> Int? {
         namespaces.firstIndex { $0.namespace.name == name || $0.namespace.path == name }.map { $0 + 1 }
     }
 
-    /// The namespace of that inode number.
+    /// The namespace with that inode number.
     public func place(inode: UInt64) -> Int? {
         namespaces.firstIndex { $0.namespace.inode == inode }.map { $0 + 1 }
     }
@@ -85,7 +85,7 @@ public struct KernelWorld: World {
         guard place != 0 else { return numbers[id] }
         if namespaces[place - 1].nodeID == id { return 0 }
         if let found = known[place]?.others[id] { return found }
-        // One that has ended since it was listed leads nowhere.
+        // The namespace may have ended since it was listed.
         guard var socket = try? socket(.route, place) else { return nil }
         for other in 1..<paths.count where other != place {
             guard let namespace = try? NetworkNamespace(paths[other]), try socket.id(of: namespace) == id else {
@@ -158,7 +158,7 @@ public struct KernelWorld: World {
         if known[place]?.limits == nil {
             var limits: [UInt32: Limit] = [:]
             var socket = try socket(.route, place)
-            // A kernel without traffic control has none.
+            // Without traffic control in the kernel there are no limits.
             for qdisc in (try? socket.qdiscs()) ?? [] {
                 if let bucket = qdisc.tokenBucket {
                     limits[qdisc.interface] = Limit(rate: bucket.rate * 8, burst: UInt64(bucket.burst) * 8)
@@ -175,7 +175,7 @@ public struct KernelWorld: World {
 
     public mutating func settings(of interface: Interface, in place: Int) throws(Failure) -> LinkSettings {
         var socket = try socket(.route, place)
-        // One that has gone meanwhile has none.
+        // A link that has vanished has no settings.
         guard let link = try socket.link(.index(interface.index)) else { return LinkSettings() }
         var settings = LinkSettings()
         if case .macvlan(let mode, _) = link.details { settings.macvlanMode = mode }

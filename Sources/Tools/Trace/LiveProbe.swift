@@ -4,18 +4,18 @@ internal import NetlinkCodec
 public import PacketRules
 public import Posix
 
-/// Sends one real packet and hears what the node's rules do with it.
+/// Sends one real packet and records what the node's rules do with it.
 ///
-/// The rules that single it out are in tables of their own, which the kernel takes away with the socket that has made them,
-/// however this process ends.
+/// The rules that select the packet are in tables of their own, which the kernel deletes together with their socket, however
+/// this process ends.
 public struct LiveProbe {
-    /// How long an answer may take, in milliseconds: twice what a lost SYN takes to be sent again.
+    /// How long to wait for an answer, in milliseconds: twice the time until a lost SYN is resent.
     private static let patience = 2000
 
     /// - Parameters:
-    ///   - place: where the packet is sent.
-    ///   - packet: as it sets out; its source port is the kernel's choice.
-    /// - Throws: what keeps it from being sent.
+    ///   - place: the namespace that sends the packet.
+    ///   - packet: the packet as sent; the kernel chooses its source port.
+    /// - Throws: when the packet cannot be sent.
     public static func send(_ packet: Packet, from place: Int, in world: KernelWorld) throws(Failure) -> LiveReport {
         let number = packet.transport.number(packet.family)
         let attempt = "send \(packet.transport.rawValue) from \(world.name(of: place)) to \(packet.destinationText)"
@@ -32,7 +32,7 @@ public struct LiveProbe {
                 try socket.execute(rules(table, packet, probe.port))
                 made.append(table)
             } catch {
-                // A kernel may lack the rules of bridges.
+                // A kernel may not support rules of the bridge family.
                 guard table.family == .bridge else { throw error }
             }
         }
@@ -56,7 +56,7 @@ public struct LiveProbe {
             seen: LiveProbe.lines(events))
     }
 
-    /// At the very beginning of each way in: whatever has these ends is traced.
+    /// Rules that trace all packets with these ends, at the very beginning of both ways in.
     private static func rules(_ table: NftTable, _ packet: Packet, _ port: UInt16) -> Changes {
         func octets(_ number: UInt16) -> [UInt8] { [UInt8(number >> 8), UInt8(number & 0xff)] }
         let isEcho = packet.transport == .icmp
@@ -77,7 +77,7 @@ public struct LiveProbe {
         var changes = Changes.batch()
         changes.append("make table \(table)") { $0.addOwnedTable(table) }
         for (name, point) in [("prerouting", NftChain.Point.prerouting), ("output", .output)] {
-            // Before everybody else's, connection tracking's included.
+            // This runs before all other chains, and before connection tracking.
             let chain = NftChain(name, NftChain.Hook("filter", point, priority: -500))
             changes.append("make chain \(name) of table \(table)") { $0.addChain(chain, to: table) }
             changes.append("make the rule of table \(table)") { $0.addRule(rule, to: name, of: table) }
@@ -100,7 +100,7 @@ public struct LiveProbe {
             guard event.rule != nil || event.verdict != .goesOn else { continue }
             let by = event.rule.map { "rule \($0)" } ?? "policy"
             let line = "table \(event.table), chain \(event.chain), \(by): \(what)"
-            // A packet that is sent again takes the same way.
+            // A packet that is resent takes the same way.
             if !lines.contains(line) { lines.append(line) }
         }
         return lines

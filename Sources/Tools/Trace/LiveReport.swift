@@ -1,20 +1,20 @@
 internal import NetlinkCodec
 internal import Presentation
 
-/// What became of a packet that was really sent.
+/// What became of a real packet.
 public struct LiveReport: Sendable, Encodable {
-    /// Whether an answer came, a refusal included.
+    /// Whether an answer came; a refusal counts.
     public let isAnswered: Bool
-    /// Whether silence says nothing: a service need not answer an empty datagram.
+    /// Whether silence proves nothing: a service need not answer an empty datagram.
     public let mayBeSilent: Bool
-    /// What came, or that nothing did.
+    /// The answer, or that there was none.
     public let outcome: String
-    /// What rules saw of it on the node, in order.
+    /// What the node's rules did with it, in order.
     public let seen: [String]
-    /// What the interfaces on its way and on that of the answer have counted meanwhile.
+    /// What the interfaces on the way there and back counted in the meantime.
     public private(set) var counted: [Counted] = []
 
-    /// Packets of an interface, other people's included.
+    /// Packets counted by an interface, including those of other connections.
     public struct Counted: Sendable, Encodable {
         public let namespace: String
         public let interface: String
@@ -29,16 +29,16 @@ public struct LiveReport: Sendable, Encodable {
     }
 
     /// - Parameters:
-    ///   - hops: whose interfaces are compared.
-    ///   - before: as they were just before it was sent.
-    ///   - after: as they were when its answer had come, or none.
+    ///   - hops: the interfaces to compare.
+    ///   - before: the state just before the packet was sent.
+    ///   - after: the state after its answer or the timeout.
     public mutating func compare(_ hops: [Hop], _ before: KernelWorld, _ after: KernelWorld) {
         for hop in hops
         where !counted.contains(where: { $0.namespace == hop.namespace && $0.interface == hop.interface }) {
             guard let old = before.counters(of: hop.interface, in: hop.namespace),
                 let new = after.counters(of: hop.interface, in: hop.namespace)
             else { continue }
-            // One that was made anew begins at zero.
+            // The counters of a recreated interface begin at zero.
             func more(_ count: (LinkCounters) -> UInt64) -> UInt64 { count(new) - min(count(old), count(new)) }
             counted.append(
                 Counted(
@@ -47,7 +47,7 @@ public struct LiveReport: Sendable, Encodable {
         }
     }
 
-    /// Whether it does not contradict what the walk says.
+    /// Whether it is consistent with the walk's result.
     public func agrees(with expected: Bool) -> Bool { isAnswered == expected || (expected && mayBeSilent) }
 
     func lines(expected: Bool, _ style: TextStyle) -> [String] {

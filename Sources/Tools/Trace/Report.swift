@@ -2,32 +2,32 @@ public import PacketRules
 public import Posix
 public import Presentation
 
-/// All that a walk has found out.
+/// The complete result of a walk.
 public struct Report: Sendable, Encodable {
     public let from: Endpoint
     public let to: Endpoint
-    /// As it set out.
+    /// The packet as sent.
     public let packet: Packet
     public let hops: [Hop]
-    /// Those of the answer; empty where the question does not arrive.
+    /// The hops of the answer; empty if the question does not arrive.
     public let answer: [Hop]
-    /// Whether the question arrives, and its answer.
+    /// Whether both the question and its answer arrive.
     public let arrives: Bool
     /// Where it ends, or why it stops.
     public let verdict: String
     /// What a person can do about it.
     public let advice: String
-    /// Octets.
+    /// In octets.
     public let smallestMTU: UInt32?
     public let limits: [String]
-    /// What a probe has shown; nil without one.
+    /// The result of a live probe; nil without one.
     public var live: LiveReport?
     /// Where the smallest MTU is.
     let smallestMTUPlace: String
 
-    /// Walks.
+    /// Performs the walk.
     ///
-    /// - Throws: when the kernel gives no answer, or the two ends have no family in common.
+    /// - Throws: when the kernel gives no answer, or the two ends have no address family in common.
     public init(_ question: Question, in world: some World) throws(Failure) {
         let packet = try question.packet()
         var walk = Walk(packet, in: world)
@@ -50,7 +50,7 @@ public struct Report: Sendable, Encodable {
         }
     }
 
-    /// For people.
+    /// The report for people.
     public func text(_ style: TextStyle) -> String {
         var lines = ["\(packet.transport.rawValue) from \(from.name) to \(to.name), \(packet.destinationText)", ""]
         lines += Report.table(hops, style)

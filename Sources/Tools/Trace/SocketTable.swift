@@ -5,23 +5,23 @@ internal import NetlinkCodec
 internal import PacketRules
 internal import Posix
 
-/// The sockets of a namespace that wait for TCP, or for UDP.
+/// A namespace's sockets that accept TCP connections, or UDP datagrams.
 struct SocketTable {
     struct Listener {
-        /// Of the socket's family.
+        /// In the socket's family.
         let address: IPAddress
         let port: UInt16
-        /// Index of the only interface that it hears; 0 for all.
+        /// Index of the interface that the socket is bound to; 0 for all.
         var device: UInt32 = 0
-        /// Whether IPv4 is not for it as well; nil where that is not known.
+        /// Whether the socket does not accept IPv4; nil if unknown.
         var isIPv6Only: Bool?
     }
 
     let listeners: [Listener]
 
-    /// Whether one of them hears a packet; nil where that is not known.
+    /// Whether one of the sockets accepts a packet; nil if unknown.
     ///
-    /// - Parameter devices: the interface that it comes in by, and what that is a port of.
+    /// - Parameter devices: the interface on which it arrives, and that interface's master.
     func isHeard(_ packet: Packet, by devices: [UInt32]) -> Bool? {
         let answers = listeners.filter {
             $0.port == packet.destinationPort && ($0.device == 0 || devices.contains($0.device))
@@ -49,14 +49,14 @@ extension SocketTable {
     /// AF_INET and AF_INET6.
     private static func code(_ family: IPFamily) -> UInt8 { family == .v4 ? 2 : 10 }
 
-    /// Asks the kernel's socket diagnosis (linux/inet_diag.h), which alone knows all of it.
+    /// Asks the kernel's socket diagnosis (linux/inet_diag.h), the only complete source.
     ///
-    /// - Throws: also where the kernel has none.
+    /// - Throws: also if the kernel lacks it.
     init(_ transport: Packet.Transport, _ socket: inout NetlinkSocket) throws(Failure) {
         var found: [Listener] = []
         for family in IPFamily.allCases {
             found += try socket.dump("list sockets of \(transport.rawValue)", SocketTable.listener) {
-                // SOCK_DIAG_BY_FAMILY with struct inet_diag_req_v2, whose last part names a socket, here none.
+                // SOCK_DIAG_BY_FAMILY with struct inet_diag_req_v2, whose last part selects a socket; here it is empty.
                 $0.message(20, flags: MessageFlag.request | MessageFlag.dump) {
                     for octet in [SocketTable.code(family), transport.number(family), 0, 0] { $0.append(octet) }
                     $0.append(UInt32(1) << SocketTable.state(transport))
@@ -81,10 +81,10 @@ extension SocketTable {
             isIPv6Only: Attributes(payload.dropFirst(72))[11]?.uint8.map { $0 != 0 })
     }
 
-    /// More than this is an error, not a reason to take the memory.
+    /// A larger file is an error: it would take too much memory.
     private static let maximumSize = 64 << 20
 
-    /// Reads /proc/net of the caller's namespace (proc_pid_net(5)), which says less.
+    /// Reads /proc/net of the caller's namespace (proc_pid_net(5)), which has less information.
     init(listed transport: Packet.Transport) {
         listeners = [(IPFamily.v4, transport.rawValue), (.v6, "\(transport.rawValue)6")].flatMap { family, file in
             guard let content = try? File.content("/proc/thread-self/net/\(file)", limit: SocketTable.maximumSize)
@@ -102,7 +102,7 @@ extension SocketTable {
         guard ends.count == 2, let port = UInt16(ends[1], radix: 16), ends[0].count == family.byteWidth * 2 else {
             return nil
         }
-        // As the kernel writes it: words of four octets in the machine's order, each as a number.
+        // The kernel writes words of four octets in the machine's byte order, each as a number.
         let octets = stride(from: 0, to: ends[0].count, by: 8).flatMap { start -> [UInt8] in
             let word = UInt32(ends[0].dropFirst(start).prefix(8), radix: 16) ?? 0
             return (0..<4).map { UInt8(truncatingIfNeeded: word.littleEndian >> ($0 * 8)) }

@@ -6,24 +6,24 @@ public import Posix
 
 /// Walks a packet through the namespaces of a node, hop by hop, as their kernel would send it.
 ///
-/// It changes nothing and sends nothing: each step is a question that the world answers.
+/// It changes and sends nothing: each step is a question to the ``World``.
 public struct Walk<TheWorld: World> {
     public internal(set) var hops: [Hop] = []
-    /// What the packet passed without being stopped by it: limits of its rate.
+    /// The rate limits on the way; they do not stop the packet.
     public internal(set) var limits: [String] = []
-    /// The smallest MTU on the way, in octets, and where.
+    /// The smallest MTU on the way, in octets, and where it is.
     public internal(set) var smallestMTU: (octets: UInt32, place: String)?
     public var world: TheWorld
-    /// As it is now.
+    /// The packet in its current state.
     public internal(set) var packet: Packet
     var isAnswer = false
-    /// Whether the way ends at an interface of the node towards the world.
+    /// Whether the way ends beyond the node's uplinks.
     var endsOutside = false
-    /// What connection tracking remembers of namespaces that the first packet has passed.
+    /// The connections that namespaces track after the first packet has passed them.
     var connections: [(place: Int, connection: TrackedConnection)] = []
-    /// That of the namespace which the packet is passing.
+    /// The connection in the namespace that the packet is passing.
     var current: (place: Int, connection: TrackedConnection)?
-    /// Whether rules have changed what the route depends on.
+    /// Whether rules have changed something that the route depends on.
     var isRerouted = false
     private var isStarted = false
 
@@ -36,7 +36,7 @@ public struct Walk<TheWorld: World> {
         case bridging(Int, bridge: Interface, from: Interface?, Frame)
         case ended(Ending)
 
-        /// The namespace that has the packet.
+        /// The namespace that the packet is in.
         var place: Int? {
             switch self {
             case .sending(let place), .arriving(let place, _), .leaving(let place, _, _): place
@@ -46,11 +46,11 @@ public struct Walk<TheWorld: World> {
         }
     }
 
-    /// A packet on a link: from whom and for whom.
+    /// A frame on a link, with its source and destination.
     struct Frame {
         let source: MACAddress?
         let destination: MACAddress?
-        /// Who has that address, where that is known.
+        /// The owner of the destination address, if known.
         var target: Member?
     }
 
@@ -65,12 +65,12 @@ public struct Walk<TheWorld: World> {
         self.world = world
     }
 
-    /// A packet that goes in a circle is stopped.
+    /// Stops a packet that goes in circles.
     private static var maximumSteps: Int { 100 }
 
-    /// Sends the packet from one end to the other, and what answers it back.
+    /// Sends the packet from one end to the other, and the answer back.
     ///
-    /// - Returns: how both ways end; nil for an answer that nothing asks for.
+    /// - Returns: how both ways end; nil if no answer is expected.
     /// - Throws: when the world gives no answer.
     public mutating func run(
         from start: Endpoint, to end: Endpoint
@@ -102,12 +102,12 @@ public struct Walk<TheWorld: World> {
 
     /// The first hop of the answer.
     public private(set) var answersFrom: Int?
-    /// The interface by which the packet has left what is seen from here.
+    /// The interface by which the packet left this machine.
     var leftBy: Member?
 
     private func isBack(_ asked: Packet) -> Bool {
         let ends = packet.reversed
-        // A source that the kernel has chosen was none to begin with.
+        // A source that the kernel chose was unspecified at first.
         return ends.destination == asked.destination && ends.destinationPort == asked.destinationPort
             && (asked.source.isUnspecified || ends.source == asked.source)
     }
@@ -117,7 +117,7 @@ public struct Walk<TheWorld: World> {
         if let place = start.place { position = .sending(place) } else { position = try enter(start) }
         var place = position.place
         for _ in 0..<Walk.maximumSteps {
-            // The kernel takes off its mark where a packet crosses into another namespace.
+            // The kernel clears the mark of a packet that enters another namespace.
             if position.place != place { packet.mark = 0 }
             place = position.place
             switch position {
@@ -134,7 +134,7 @@ public struct Walk<TheWorld: World> {
         return stopped(0, "the packet goes in a circle", "look at the routes of the hops above")
     }
 
-    /// A packet that comes in from outside.
+    /// A packet that arrives from outside.
     private mutating func enter(_ start: Endpoint) throws(Failure) -> Position {
         guard let entry = leftBy ?? uplink().map({ Member(place: 0, interface: $0) }) else {
             return .ended(
@@ -154,7 +154,7 @@ public struct Walk<TheWorld: World> {
             }
             remark("whether \(packet.source) has a route to \(packet.destination), a private address, is not known")
         }
-        // Pods on the cable itself are asked by their own MAC.
+        // Pods directly on the outside link have their own MAC.
         let children = try children(of: entry)
         guard let pod = children.first(where: { $0.interface.has(packet.destination) }) else {
             return .arriving(entry.place, entry.interface)
@@ -170,7 +170,7 @@ public struct Walk<TheWorld: World> {
             ?? world.uplinks.first.flatMap { name in all.first { $0.name == name } }
     }
 
-    // What is told.
+    // Reporting.
 
     mutating func hop(_ place: Int, _ interface: Interface?, _ text: String, remarks: [String] = []) {
         var hop = Hop(
@@ -185,13 +185,13 @@ public struct Walk<TheWorld: World> {
         hops[hops.count - 1].remarks.append(text)
     }
 
-    /// Rules that nobody here looks at, said once.
+    /// Remarks once on rules that are not read.
     mutating func unread(_ rules: String, _ place: Int) {
         let text = "rules of \(rules) in \(world.name(of: place)) are not looked at"
         if !hops.contains(where: { $0.remarks.contains(text) }) { remark(text) }
     }
 
-    /// The hop at which it stops.
+    /// Adds the hop at which the packet stops.
     mutating func stop(_ place: Int, _ interface: Interface?, _ why: String, _ advice: String) -> Position {
         hop(place, interface, why)
         hops[hops.count - 1].isPassed = false
@@ -202,7 +202,7 @@ public struct Walk<TheWorld: World> {
         Ending(arrives: false, namespace: world.name(of: place), text: why, advice: advice, place: place)
     }
 
-    /// The packet is on an interface of that MTU.
+    /// Takes an interface's MTU into account.
     mutating func measure(_ place: Int, _ interface: Interface) {
         guard interface.mtu > 0, interface.mtu < smallestMTU?.octets ?? .max else { return }
         smallestMTU = (interface.mtu, "\(interface.name) in \(world.name(of: place))")

@@ -4,11 +4,11 @@ internal import NetlinkCodec
 internal import PacketRules
 internal import Posix
 
-/// Bridges, and who is on a link.
+/// Bridges, and the members of a link.
 extension Walk {
     /// A frame on a bridge.
     ///
-    /// - Parameter port: the one that it has come in by; nil from the node itself.
+    /// - Parameter port: the ingress port; nil if the node itself sends the frame.
     mutating func cross(
         _ place: Int, _ bridge: Interface, from port: Interface?, _ frame: Frame
     ) throws(Failure) -> Position {
@@ -59,7 +59,7 @@ extension Walk {
         return try blocked(place, bridge, out) ?? .crossing(place, out, frame)
     }
 
-    /// Where a port with a signal does not forward, as the spanning tree protocol or a person has set it.
+    /// The end of the way if a port with a carrier does not forward, because of the spanning tree protocol or by configuration.
     private mutating func blocked(_ place: Int, _ bridge: Interface, _ port: Interface) throws(Failure) -> Position? {
         // BR_STATE_FORWARDING, linux/if_bridge.h.
         guard port.isUp, port.hasCarrier, let state = try world.settings(of: port, in: place).portState, state != 3
@@ -71,7 +71,7 @@ extension Walk {
             advice(place, "bridge link show dev \(port.name); bridge link set dev \(port.name) state 3"))
     }
 
-    /// The port that a frame leaves by, and how the bridge knows.
+    /// The egress port, and how the bridge knows it.
     private mutating func way(
         _ place: Int, _ bridge: Interface, _ entry: ForwardingEntry?, _ frame: Frame
     ) throws(Failure) -> (Interface, String)? {
@@ -91,7 +91,7 @@ extension Walk {
         return nil
     }
 
-    /// br_netfilter shows bridged packets to the rules of the network layer as well.
+    /// br_netfilter passes bridged packets through the rules of the network layer as well.
     private mutating func seenByIP(_ place: Int, _ bridge: Interface) throws(Failure) -> Position? {
         let name = "bridge/bridge-nf-call-\(packet.family == .v4 ? "iptables" : "ip6tables")"
         guard try world.sysctl(name, in: place) == "1" else { return nil }
@@ -109,7 +109,7 @@ extension Walk {
         return nil
     }
 
-    /// Who is on the link of an interface, itself left out; open where something leads to what is not known here.
+    /// The other members of an interface's link. The link is open if it leads to something unknown.
     func segment(_ place: Int, _ interface: Interface) throws(Failure) -> (members: [Member], isOpen: Bool) {
         var copy = self
         switch interface.kind {
@@ -128,7 +128,7 @@ extension Walk {
 
     private static var maximumDepth: Int { 4 }
 
-    /// Who is reached by an interface.
+    /// The members reached through an interface.
     private mutating func across(
         _ place: Int, _ interface: Interface, _ depth: Int
     ) throws(Failure) -> (members: [Member], isOpen: Bool) {
@@ -156,7 +156,7 @@ extension Walk {
         return result
     }
 
-    /// Macvlans and ipvlans that sit on an interface.
+    /// Macvlans and ipvlans on top of an interface.
     mutating func children(of parent: Member) throws(Failure) -> [Member] {
         var found: [Member] = []
         for place in 0..<world.count {

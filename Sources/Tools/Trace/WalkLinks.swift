@@ -6,7 +6,7 @@ internal import Posix
 
 /// The link layer: neighbours, veths and bridges.
 extension Walk {
-    /// A packet that has its route: whom the frame is for, and the way out.
+    /// Sends a routed packet: determines the frame's destination and the link.
     mutating func leave(_ place: Int, _ interface: Interface, _ nextHop: IPAddress) throws(Failure) -> Position {
         measure(place, interface)
         try pass(place, interface)
@@ -24,7 +24,7 @@ extension Walk {
             ? .bridging(place, bridge: interface, from: nil, frame) : .crossing(place, interface, frame)
     }
 
-    /// What a limit of the interface lets through.
+    /// Notes the interface's rate limit.
     private mutating func pass(_ place: Int, _ interface: Interface) throws(Failure) {
         guard let limit = try world.limit(of: interface.index, in: place) else { return }
         add(limit, interface, place)
@@ -34,7 +34,7 @@ extension Walk {
         limits.append("\(interface.name) in \(world.name(of: place)): \(limit.rate) bit/s")
     }
 
-    /// Out of sight.
+    /// The packet leaves this machine.
     mutating func left(_ place: Int, _ interface: Interface) -> Position {
         let name = place == 0 ? "the node" : world.name(of: place)
         let text = "leaves \(name) by \(interface.name): \(packet)"
@@ -61,15 +61,15 @@ extension Walk {
         return .ended(Ending(arrives: true, namespace: world.name(of: place), text: text, advice: "", place: place))
     }
 
-    /// Addresses of private networks mean nothing to those who have public ones.
+    /// Hosts with public addresses cannot reach private ones.
     private func isUnknownOutside(_ address: IPAddress, _ place: Int) -> Bool {
         let own = world.interfaces(in: place).flatMap { $0.addresses }
         guard !own.contains(where: { $0.address == address }), !packet.destination.isPrivate else { return false }
         return address.isPrivate
     }
 
-    /// Whether those outside may know a way to an address: to all but private ones, of which those on the uplink's own
-    /// network stand for what a router in front of it lets in.
+    /// Whether hosts outside may have a route to an address: to all but private ones. Private addresses of the uplink's own
+    /// network count as reachable, because a router in front of it may let packets in.
     func isKnownOutside(_ address: IPAddress, by uplink: Interface) -> Bool {
         !address.isPrivate || uplink.addresses.contains { $0.contains(address) }
     }
@@ -79,7 +79,7 @@ extension Walk {
         case nobody(String, String)
     }
 
-    /// Who answers for an address on the link: as the kernel knows it, or would learn it.
+    /// Which host answers for an address on the link: known from the neighbour table, or as the kernel would learn it.
     private mutating func resolve(
         _ place: Int, _ interface: Interface, _ address: IPAddress
     ) throws(Failure) -> Resolution {
@@ -126,7 +126,7 @@ extension Walk {
                 "nobody answers \(what) for \(address): \(owner.interface.name) in \(theirs) is down",
                 advice(owner.place, "ip link set \(owner.interface.name) up"))
         }
-        // An ipvlan of layer 3 is silent too, and found without being asked.
+        // An ipvlan in layer 3 mode is silent too, but is found without asking.
         let isSilent = try world.settings(of: owner.interface, in: owner.place).isSilent
         guard !isSilent || owner.interface.kind == "ipvlan" else {
             let theirs = world.name(of: owner.place)
@@ -137,11 +137,11 @@ extension Walk {
         return .found(Frame(source: own, destination: owner.interface.mac, target: owner))
     }
 
-    /// Who on a link has an address, or answers for it.
+    /// The member of a link that has an address, or answers for it.
     private mutating func owner(of address: IPAddress, in members: [Member]) throws(Failure) -> Member? {
         if let owner = members.first(where: { $0.interface.has(address) }) { return owner }
         guard address.family == .v4 else { return nil }
-        // Linux answers for each of its addresses by all interfaces, and with proxy_arp for those of others.
+        // Linux answers for each of its addresses on all interfaces, and with proxy_arp also for others' addresses.
         if let owner = members.first(where: { world.interfaces(in: $0.place).contains { $0.isUp && $0.has(address) } })
         {
             return owner
@@ -153,7 +153,7 @@ extension Walk {
         return nil
     }
 
-    /// A frame on its way out of an interface.
+    /// A frame that leaves through an interface.
     mutating func cross(_ place: Int, _ interface: Interface, _ frame: Frame) throws(Failure) -> Position {
         switch interface.kind {
         case "veth": break
@@ -179,7 +179,7 @@ extension Walk {
             return .bridging(other.place, bridge: master, from: peer, frame)
         }
         if let target = frame.target, target.place != other.place || target.interface.index != peer.index {
-            // Such as a macvlan on the other end.
+            // For example, a macvlan on the peer.
             hop(target.place, target.interface, "by \(peer.name) in \(theirs) to \(target.interface.name)")
             return .arriving(target.place, target.interface)
         }
@@ -194,7 +194,7 @@ extension Walk {
         return .arriving(other.place, peer)
     }
 
-    /// By the interface that a macvlan or ipvlan sits on.
+    /// Leaves through the interface below a macvlan or ipvlan.
     private mutating func crossParent(_ place: Int, _ interface: Interface, _ frame: Frame) throws(Failure) -> Position
     {
         guard let parent = try otherEnd(place, interface) else { return left(place, interface) }
@@ -222,7 +222,7 @@ extension Walk {
             let modes = try [
                 world.settings(of: interface, in: place), world.settings(of: target.interface, in: target.place),
             ].map { $0.macvlanMode ?? .bridge }
-            // The kernel hands over between two of mode bridge; all else goes out by the cable.
+            // The kernel passes frames directly between two macvlans in bridge mode; everything else goes out to the wire.
             if let mode = modes.first(where: { $0 != .bridge }) {
                 return stop(
                     parent.place, parent.interface,
@@ -239,7 +239,7 @@ extension Walk {
         return .crossing(parent.place, parent.interface, frame)
     }
 
-    /// The other end of a veth, or what a macvlan or ipvlan sits on; nil where it is out of sight.
+    /// The peer of a veth, or the interface below a macvlan or ipvlan; nil if it is not visible from here.
     func otherEndIfKnown(_ place: Int, _ interface: Interface, _ other: Int?) -> Member? {
         guard interface.peer != 0, let other, let peer = self.interface(interface.peer, in: other) else { return nil }
         return Member(place: other, interface: peer)
@@ -251,12 +251,12 @@ extension Walk {
 }
 
 extension Neighbour {
-    /// NUD_INCOMPLETE, NUD_FAILED: asked for, and no answer.
+    /// NUD_INCOMPLETE, NUD_FAILED: asked, but without an answer.
     static let unusable: UInt16 = 0x01 | 0x20
 }
 
 extension Interface {
-    /// Whether it has the address; link-local ones of IPv6 are known by the MAC (RFC 4291, appendix A).
+    /// Whether it has the address; link-local IPv6 addresses are derived from the MAC (RFC 4291, appendix A).
     func has(_ address: IPAddress) -> Bool {
         if address.family == .v6, address.isLinkLocal, let b = mac?.bytes {
             let identifier: [UInt8] = [b[0] ^ 0x02, b[1], b[2], 0xff, 0xfe, b[3], b[4], b[5]]
@@ -267,7 +267,7 @@ extension Interface {
 }
 
 extension IPAddress {
-    /// RFC 1918, RFC 6598 and RFC 4193: of no use outside.
+    /// RFC 1918, RFC 6598 and RFC 4193: not routed on the internet.
     var isPrivate: Bool {
         switch family {
         case .v4: value >> 24 == 10 || value >> 20 == 0xac1 || value >> 16 == 0xc0a8 || value >> 22 == 0x191

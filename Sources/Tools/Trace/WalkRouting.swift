@@ -4,9 +4,9 @@ internal import NetlinkCodec
 internal import PacketRules
 internal import Posix
 
-/// The network layer: routes and what decides about a packet there.
+/// The network layer: routes, and the other decisions about a packet there.
 extension Walk {
-    /// A packet that a program in the namespace sends.
+    /// A program in the namespace sends the packet.
     mutating func send(_ place: Int) throws(Failure) -> Position {
         var answer: RouteAnswer
         do throws(Failure) { answer = try world.route(question(), in: place) } catch {
@@ -31,7 +31,7 @@ extension Walk {
                 return stop(
                     place, output, "\(output.name) is down", advice(place, "ip link set \(output.name) up"))
             }
-            // What a namespace sends to itself goes out and comes in by lo.
+            // Packets to the namespace itself leave and arrive through lo.
             if let end = try hooks(.postrouting, place, output: output) { return end }
             if let end = try hooks(.prerouting, place, input: output) { return end }
             return try deliver(place, output)
@@ -39,7 +39,7 @@ extension Walk {
         return try depart(place, nil, output, answer)
     }
 
-    /// A packet that has come in by an interface.
+    /// The packet arrives on an interface.
     mutating func arrive(_ place: Int, _ input: Interface) throws(Failure) -> Position {
         begin(place)
         if let end = try hooks(.prerouting, place, input: input) { return end }
@@ -74,9 +74,9 @@ extension Walk {
         return try depart(place, input, output, answer)
     }
 
-    /// A packet that leaves the network layer.
+    /// The packet leaves the network layer.
     ///
-    /// - Parameter input: the interface that it has come in by; nil for one that is sent from here.
+    /// - Parameter input: the interface on which it arrived; nil if it was sent locally.
     private mutating func depart(
         _ place: Int, _ input: Interface?, _ output: Interface?, _ answer: RouteAnswer
     ) throws(Failure) -> Position {
@@ -88,7 +88,7 @@ extension Walk {
         return .leaving(place, output, nextHop: answer.gateway ?? packet.destination)
     }
 
-    /// A packet for the namespace itself.
+    /// The packet is for the namespace itself.
     private mutating func deliver(_ place: Int, _ input: Interface?) throws(Failure) -> Position {
         if let end = try hooks(.input, place, input: input) { return end }
         finish()
@@ -104,7 +104,7 @@ extension Walk {
                 place: place))
     }
 
-    /// What is delivered, and nobody there answers.
+    /// Where the way ends if nothing answers the delivered packet.
     private mutating func unanswered(_ place: Int, _ input: Interface?) throws(Failure) -> Position? {
         guard packet.transport == .icmp else {
             guard try world.isHeard(packet, by: input, in: place) == false else { return nil }
@@ -143,7 +143,7 @@ extension Walk {
         return "\(packet.sourceText) → \(packet.destinationText) \(way) by \(output?.name ?? "?")\(table)"
     }
 
-    // What connection tracking remembers.
+    // Connection tracking.
 
     /// The packet enters the namespace's network layer.
     mutating func begin(_ place: Int) {
@@ -152,13 +152,13 @@ extension Walk {
             ? connections.last { $0.place == place && $0.connection.final.reversed.hasSameEnds(as: packet) } : nil
         var connection = known?.connection ?? TrackedConnection(packet)
         connection.tracking = .invalid
-        // An answer to what has not come by here begins a connection only where the protocol does not forbid it.
+        // The question did not come through here, so the answer starts a connection only if the protocol allows that.
         let isBeginning = !isAnswer || packet.transport == .udp
         connection.finding = known != nil ? .established : isBeginning ? .new : .invalid
         current = (place, connection)
     }
 
-    /// It leaves it.
+    /// The packet leaves it.
     mutating func finish() {
         guard !isAnswer, let place = current?.place, var connection = current?.connection else { return }
         connection.final = packet
@@ -166,7 +166,7 @@ extension Walk {
         current = nil
     }
 
-    // Why the kernel refuses a packet.
+    // Reasons why the kernel refuses a packet.
 
     private mutating func refused(_ failure: Failure, _ place: Int, _ input: Interface?) throws(Failure) -> Position {
         guard let errno = failure.errno else { throw failure }
@@ -206,7 +206,7 @@ extension Walk {
         }
     }
 
-    /// The kernel trusts neither a source of its own, nor with `rp_filter` one that it would answer elsewhere.
+    /// The kernel rejects its own address as source and, with `rp_filter`, one that it would answer by another interface.
     private mutating func martian(_ place: Int, _ input: Interface) throws(Failure) -> Position {
         let source = packet.source
         let types = try addressType(source, place)
@@ -235,12 +235,12 @@ extension Walk {
 
     private func isLoopback(_ interface: Interface) -> Bool { interface.name == "lo" }
 
-    /// A command that has to be run in that namespace.
+    /// A command to run in that namespace.
     func advice(_ place: Int, _ command: String) -> String {
         place == 0 ? command : "\(command)  (in \(world.name(of: place)))"
     }
 
-    /// RTN_* of an address, as the namespace has it.
+    /// The RTN_* type of an address in the namespace.
     mutating func addressType(_ address: IPAddress, _ place: Int) throws(Failure) -> UInt8 {
         do throws(Failure) { return try world.route(RouteQuestion(to: address), in: place).type } catch {
             // RTN_UNREACHABLE.

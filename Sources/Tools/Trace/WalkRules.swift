@@ -4,12 +4,12 @@ internal import NetlinkCodec
 internal import PacketRules
 internal import Posix
 
-/// What rules do with the packet.
+/// The effect of rules on the packet.
 extension Walk {
-    /// Runs the packet through the rules of a hook of the network layer, connection tracking among them.
+    /// Runs the packet through a hook of the network layer, with its rules and connection tracking.
     ///
-    /// - Parameter gateway: nil where the destination is on the link.
-    /// - Returns: where it stops; nil if it goes on.
+    /// - Parameter gateway: nil if the destination is on the link.
+    /// - Returns: where the packet stops; nil if it continues.
     mutating func hooks(
         _ point: NftChain.Point, _ place: Int, input: Interface? = nil, output: Interface? = nil,
         _ gateway: IPAddress? = nil
@@ -45,8 +45,8 @@ extension Walk {
         return machine.drop.map { dropped($0, place, shown) }
     }
 
-    /// What `masquerade` puts for the source: of IPv4 the address of the way out that fits the next hop, or its first one,
-    /// whatever the route prefers (inet_select_addr, net/ipv4/devinet.c).
+    /// The source address that `masquerade` sets. For IPv4, it is the outgoing interface's address in the next hop's subnet, or
+    /// else its first one, whatever the route prefers (inet_select_addr, net/ipv4/devinet.c).
     private mutating func masqueradeSource(_ place: Int, _ output: Interface, _ nextHop: IPAddress) -> IPAddress? {
         func usable(_ interface: Interface) -> [CIDR] {
             interface.addresses.filter {
@@ -60,7 +60,7 @@ extension Walk {
         guard packet.family == .v4 else {
             return own.contains { $0.address == preferred } ? preferred : own.first?.address ?? preferred
         }
-        // One that has none, such as lo, takes another's.
+        // An interface without an address, such as lo, uses another interface's.
         let others = world.interfaces(in: place).sorted { $0.index < $1.index }.compactMap { usable($0).first }
         return (own.first { $0.contains(nextHop) } ?? own.first ?? others.first)?.address ?? preferred
     }
@@ -70,7 +70,7 @@ extension Walk {
         _ point: NftChain.Point, _ place: Int, _ bridge: Interface, input: Interface?, output: Interface?,
         _ frame: Frame
     ) throws(Failure) -> Position? {
-        // Bridges track connections on their own, where rules want it.
+        // Bridges track connections separately, if rules ask for it.
         var connection = TrackedConnection(packet)
         connection.finding = isAnswer ? .established : .new
         connection.tracking = point == .prerouting ? .invalid : connection.finding

@@ -4,18 +4,18 @@ public import NetlinkCodec
 public import PacketRules
 public import Posix
 
-/// Everything that a walk asks: the kernel's answers, or a test's.
+/// Everything that a walk asks; the kernel or a test answers.
 ///
-/// Namespaces go by number, of which 0 is the node.
+/// Namespaces are numbered; 0 is the node.
 public protocol World {
-    /// How many namespaces are known.
+    /// The number of known namespaces.
     var count: Int { get }
-    /// What people call a namespace.
+    /// The name of a namespace for people.
     func name(of place: Int) -> String
     func interfaces(in place: Int) -> [Interface]
-    /// The namespace that one knows by a number (IFLA_LINK_NETNSID); nil is itself.
+    /// The namespace with a given number in another (IFLA_LINK_NETNSID); nil means the other one itself.
     mutating func place(numbered id: Int32?, from place: Int) throws(Failure) -> Int?
-    /// - Throws: with the number by which the kernel refuses the packet.
+    /// - Throws: with the error number with which the kernel refuses the packet.
     mutating func route(_ question: RouteQuestion, in place: Int) throws(Failure) -> RouteAnswer
     mutating func neighbour(
         _ address: IPAddress, on interface: UInt32, in place: Int
@@ -23,24 +23,24 @@ public protocol World {
     mutating func forwardingEntry(
         _ mac: MACAddress, ofBridge index: UInt32, in place: Int
     ) throws(Failure) -> ForwardingEntry?
-    /// - Returns: nil where the kernel has no such parameter.
+    /// - Returns: nil if the kernel has no such parameter.
     mutating func sysctl(_ name: String, in place: Int) throws(Failure) -> String?
     mutating func ruleset(in place: Int) throws(Failure) -> Ruleset
-    /// Whether a socket waits for what the packet brings; nil where that is not known.
+    /// Whether a socket accepts the packet; nil if unknown.
     mutating func isHeard(_ packet: Packet, by input: Interface?, in place: Int) throws(Failure) -> Bool?
-    /// What a link is set to.
+    /// The settings of a link.
     mutating func settings(of interface: Interface, in place: Int) throws(Failure) -> LinkSettings
-    /// What a token bucket on the way out of an interface lets through.
+    /// The token bucket on an interface's egress.
     mutating func limit(of interface: UInt32, in place: Int) throws(Failure) -> Limit?
-    /// What one lets through of what comes in by an interface.
+    /// The token bucket on an interface's ingress.
     func limitComingIn(by interface: Interface, in place: Int) -> Limit?
-    /// Interfaces by which the node reaches the world.
+    /// The interfaces through which the node reaches the outside.
     var uplinks: [String] { get }
 }
 
-/// What is asked of a link beside what ``Interface`` has.
+/// What a walk asks about a link in addition to ``Interface``.
 public struct LinkSettings: Sendable, Hashable {
-    /// Nil for other links, and for mode source.
+    /// Nil for other kinds of link, and for mode source.
     public var macvlanMode: MacvlanMode?
     /// BR_STATE_* of a bridge's port, linux/if_bridge.h: 3 for one that forwards.
     public var portState: UInt8?
@@ -60,41 +60,41 @@ public struct Hop: Sendable, Hashable, Encodable {
     public let interface: String
     /// What happens there.
     public var text: String
-    /// Whether the packet goes on.
+    /// Whether the packet continues.
     public var isPassed = true
-    /// Address and port as they are after it.
+    /// Address and port after this step.
     public let source: String
     public let destination: String
-    /// What cannot be told for certain, or is worth knowing.
+    /// What is uncertain or worth knowing.
     public var remarks: [String] = []
 }
 
-/// How a way ends.
+/// How a packet's way ends.
 public struct Ending: Sendable, Hashable, Encodable {
     public let arrives: Bool
     public let namespace: String
     /// Where it arrives, or why it stops.
     public let text: String
-    /// What a person can do about it; empty where nothing need be done.
+    /// What a person can do about it; empty if nothing is needed.
     public let advice: String
     let place: Int
 
     enum CodingKeys: String, CodingKey { case arrives, namespace, text, advice }
 }
 
-/// Where a packet sets out, or is to go.
+/// One end of the way.
 public struct Endpoint: Sendable, Hashable, Encodable {
     public enum Kind: String, Sendable, Hashable, Encodable {
         case pod, node, address, internet
     }
 
     public let kind: Kind
-    /// What people call it.
+    /// The name for people.
     public let name: String
-    /// The namespace; nil for what is outside of this machine.
+    /// The namespace; nil if it is not on this machine.
     public let place: Int?
     public let addresses: [IPAddress]
-    /// 0 for none.
+    /// 0 if there is none.
     public let port: UInt16
 
     enum CodingKeys: String, CodingKey { case kind, name, addresses, port }

@@ -13,6 +13,6 @@ struct Conf: ParsableCommand {
             """,
         subcommands: [ConfValidate.self, ConfNew.self, ConfReference.self])
 
-    /// Where runtimes look.
+    /// Where runtimes look for configurations.
     static let directory = "/etc/cni/net.d"
 }

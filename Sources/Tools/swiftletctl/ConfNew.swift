@@ -105,7 +105,7 @@ struct ConfNew: ParsableCommand {
         guard let file else { return try StandardStream.output.writeAll(text) }
         try NewFile(path: file).write(text, replacing: force)
         try say("wrote \(file): network \(network.name), \(network.subnets.map { "\($0)" }.joined(separator: " and "))")
-        // Another file may come before it.
+        // Another file may take precedence over it.
         let directory = file.lastIndex(of: "/").map { String(file[..<$0]) } ?? "."
         let report = try? validator.check(directory: directory.isEmpty ? "/" : directory)
         for finding in report?.findings ?? [] where finding.file.hasSuffix(file.split(separator: "/").last ?? "") {
@@ -126,7 +126,7 @@ struct ConfNew: ParsableCommand {
         return destination
     }
 
-    /// - Returns: nil where the plugin's usual bridge will do.
+    /// - Returns: nil if the plugin's usual bridge will do.
     private func freeBridge(for network: NewNetwork, in file: String?) throws -> String? {
         let report = try? Validator(binDirectory: nil).check(directory: Conf.directory)
         let others = report?.networks.filter { $0.name != network.name && $0.file != file } ?? []
@@ -135,7 +135,7 @@ struct ConfNew: ParsableCommand {
         return bridge == network.defaultBridge ? nil : bridge
     }
 
-    /// Links that cannot be the network's bridge: they are no bridges, or gateways of other subnets.
+    /// Links that cannot be the network's bridge: they are not bridges, or they are gateways of other subnets.
     private static func unsuitableLinks(for network: NewNetwork) throws -> [String] {
         var socket = try NetlinkSocket()
         return try socket.links().filter { link in
@@ -161,7 +161,7 @@ struct ConfNew: ParsableCommand {
         return isolation
     }
 
-    /// Whether there is somebody to ask who has not said anything yet.
+    /// Whether a person can be asked and has not given any options.
     private var asksQuestions: Bool {
         name == nil && subnet.isEmpty && plugin == nil && masquerade == nil && ports == nil && bandwidth == nil
             && isolation == nil && nonMasquerade.isEmpty && bridge == nil && !antiSpoof && hairpin == nil
@@ -208,7 +208,7 @@ struct ConfNew: ParsableCommand {
         }
     }
 
-    /// What the node has routes into, apart from its default routes and what every link has.
+    /// The destinations that the node has routes to, except default routes and those that every link has.
     private static func routes() throws -> [(subnet: CIDR, interface: String)] {
         var socket = try NetlinkSocket()
         let links = try socket.links()

@@ -43,7 +43,7 @@ struct ConfReference: ParsableCommand {
             }
         }
 
-        /// Names to the left, meanings to the right.
+        /// Names on the left, meanings on the right.
         func text(width: Int) -> String {
             let indent = (keys.map { $0.name.count }.max() ?? 0) + 4
             let rows = keys.map { key in
@@ -66,21 +66,21 @@ struct ConfReference: ParsableCommand {
 
     func run() throws {
         let plugins = plugin.flatMap(PluginDescription.of).map { [$0] } ?? PluginDescription.all
-        // Whoever asks for one wants to see all that it takes.
+        // A question about one plugin asks for all its keys.
         let sections = plugins.map { Section($0, all: plugin != nil) }
         try output.print(sections, text: sections.map { $0.text(width: 100) }.joined(separator: "\n\n"))
     }
 }
 
 extension String {
-    /// Markdown without its marks.
+    /// Markdown without its markup.
     fileprivate var plain: String {
         var text = ""
         var rest = Substring(self)
         while let character = rest.first {
             rest = rest.dropFirst()
             if character == "`" { continue }
-            // A link: its text is enough.
+            // Of a link only the text is kept.
             if character == "[", let middle = rest.firstRange(of: "]("),
                 let end = rest[middle.upperBound...].firstIndex(of: ")")
             {

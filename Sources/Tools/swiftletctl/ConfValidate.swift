@@ -32,7 +32,7 @@ struct ConfValidate: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        // Where nobody has said that plugins are, there may be none yet.
+        // Unless --bin-dir is given, the plugins may not be installed yet.
         let hasPlugins = (try? FileStatus.of(Conf.binDirectory))?.kind == .directory
         let validator = Validator(binDirectory: binDir ?? (hasPlugins ? Conf.binDirectory : nil))
         var report = Validator.Report()
@@ -67,6 +67,6 @@ struct ConfValidate: ParsableCommand {
 }
 
 extension Conf {
-    /// Where runtimes look for plugins unless they are told otherwise.
+    /// Where runtimes look for plugins by default.
     static let binDirectory = "/opt/cni/bin"
 }

@@ -85,7 +85,7 @@ struct DoctorCommand: ParsableCommand {
         Doctor.Check.all.filter { (only.isEmpty || only.contains($0.name)) && !skip.contains($0.name) }
     }
 
-    /// Looks twice where something is found: what an ADD or DEL under way has not finished is none of it.
+    /// Looks again if something is found, so that an ADD or DEL in progress is not reported.
     private func look() throws -> (Examination, [Finding]) {
         let first = try examine()
         let doubts = findings(first)

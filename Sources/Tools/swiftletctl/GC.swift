@@ -66,7 +66,7 @@ struct GC: ParsableCommand {
         return withoutOwner == 0 ? pods : withoutOwner == freed.count ? "nobody" : "\(pods) and nobody"
     }
 
-    /// Says what will be removed before it is.
+    /// Says what will be removed before removing it.
     private func announce(_ reclaim: Reclaim) throws {
         let lines =
             reclaim.chosen.map { "\(dryRun ? "would free" : "freeing") \($0.title): \($0.leftovers)" }

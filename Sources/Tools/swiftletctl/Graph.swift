@@ -31,7 +31,7 @@ struct Graph: ParsableCommand {
             case .dot: snapshot.dot
             case .mermaid: snapshot.mermaid
             }
-        // Nor does XML have control characters.
+        // XML does not allow control characters either.
         let text = picture.visible()
         guard let output, output != "-" else { return try StandardStream.output.writeAll(text.utf8) }
         try attempting("write \(output)") { () throws(Errno) in

@@ -1,11 +1,11 @@
 import Files
 import Posix
 
-/// A file that comes to be all at once, and for good.
+/// A file that appears atomically and durably.
 struct NewFile {
     let path: String
 
-    /// - Throws: when it is there already and is not to be replaced.
+    /// - Throws: when the file exists and is not to be replaced.
     func write(_ content: [UInt8], replacing: Bool) throws(Failure) {
         let name = path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
         let directory = path.contains("/") ? Directory.parent(of: path) ?? "/" : "."

@@ -3,10 +3,10 @@ import Inventory
 import Posix
 
 extension Snapshot {
-    /// The attachments of the pod that somebody names: by its container's ID or how that begins, NETWORK/ID/IFNAME, an address, or
-    /// its namespace's name.
+    /// The attachments of a pod, given by its container ID or the beginning of one, NETWORK/ID/IFNAME, an address, or its
+    /// namespace's name.
     ///
-    /// - Throws: when it is not there, or could be one of several; says what is left of it where it is gone.
+    /// - Throws: when there is no such pod, or more than one; if the pod is gone, the error says what is left of it.
     func pod(_ name: String) throws(Failure) -> [Attachment] {
         let attempt = "find pod \(name)"
         guard let found = attachments(named: name) else {

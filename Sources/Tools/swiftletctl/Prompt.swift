@@ -2,13 +2,13 @@ import ArgumentParser
 import Posix
 import Presentation
 
-/// Something to ask a person on the terminal.
+/// A question to a person on the terminal.
 struct Prompt {
     let text: String
 
     init(_ text: String) { self.text = text }
 
-    /// Asks until there is an answer that makes sense; none at all stands for the proposal.
+    /// Asks until the answer is valid; an empty answer accepts the proposal.
     func ask<Answer>(_ proposal: String, _ read: (String) throws -> Answer?) throws -> Answer {
         while true {
             try StandardStream.error.writeAll("\(text) [\(proposal)]: ".visible().utf8)
@@ -22,5 +22,5 @@ struct Prompt {
     }
 }
 
-/// What a person is to know while the answer proper goes to standard output.
+/// Messages for a person go to standard error, since the actual answer goes to standard output.
 func say(_ text: String) throws { try StandardStream.error.writeAll("\(text.visible())\n".utf8) }

@@ -47,7 +47,7 @@ struct Rules: ParsableCommand {
         guard differences.isEmpty else { throw ExitCode.failure }
     }
 
-    /// - Returns: nil for a table that is not there; any other reason not to have it is an error.
+    /// - Returns: nil if the table does not exist; any other failure is thrown.
     private func text(of table: String, _ nft: borrowing Nft) throws -> String? {
         guard ProcessEnvironment.effectiveUser == 0 else {
             throw ValidationError("reading rules needs root: run it with sudo")
@@ -59,7 +59,7 @@ struct Rules: ParsableCommand {
         }
     }
 
-    /// Without the chains of conditions.
+    /// The text without the chains of conditions.
     private func fixedPart(_ text: String) -> [String] {
         var isSkipping = false
         return text.lines.filter { line in
@@ -80,7 +80,7 @@ struct Rules: ParsableCommand {
 }
 
 extension String {
-    /// Lines with something on them.
+    /// The lines that are not empty.
     fileprivate var lines: [String] { split(separator: "\n").map(String.init) }
 
 }

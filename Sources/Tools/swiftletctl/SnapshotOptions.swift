@@ -3,7 +3,7 @@ import Inventory
 import Plugins
 import Posix
 
-/// Where a command looks for networks beside the kernel.
+/// Where a command looks for networks besides the kernel.
 struct SnapshotOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Where configurations are.", valueName: "directory"))
     var confDir = "/etc/cni/net.d"
@@ -16,9 +16,9 @@ struct SnapshotOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Only this network.", valueName: "name"))
     var network: String?
 
-    /// Looks at the node.
+    /// Takes a snapshot of the node.
     ///
-    /// - Throws: when there is no network of the name that was asked for.
+    /// - Throws: when the network asked for does not exist.
     func snapshot() throws -> Snapshot {
         guard ProcessEnvironment.effectiveUser == 0 else {
             throw ValidationError("looking into pods needs root: run it with sudo")

@@ -37,7 +37,7 @@ struct Status: ParsableCommand {
         }
     }
 
-    /// With --watch a number is the period.
+    /// With --watch, a number is the period.
     private var period: Double? { watch ? arguments.lazy.compactMap { Double($0) }.first : nil }
 
     private var pods: [String] { arguments.filter { !watch || Double($0) == nil } }

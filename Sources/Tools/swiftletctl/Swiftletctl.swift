@@ -4,7 +4,7 @@ import FoundationEssentials
 import Posix
 import Presentation
 
-/// What a node's operator types. Each command is a file of its own.
+/// The command that a node's operator types. Each subcommand has its own file.
 @main
 struct Swiftletctl: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,7 +18,7 @@ struct Swiftletctl: ParsableCommand {
         ])
 
     static func main() {
-        // The language has no arguments, and says nothing, where it cannot read them.
+        // If the arguments cannot be read, Swift's own list is empty, without an error.
         let arguments = ProcessEnvironment.arguments
         guard !arguments.isEmpty else {
             end(Failure(.kernel, "read the command line: there is no /proc/self/cmdline", details: "mount /proc"))
@@ -29,9 +29,9 @@ struct Swiftletctl: ParsableCommand {
         } catch { end(error) }
     }
 
-    /// Says what went wrong; but not to nobody.
+    /// Reports the error, unless nobody reads the output any more.
     private static func end(_ error: any Error) -> Never {
-        // As a shell has it of a program that SIGPIPE ends: head(1) has seen enough.
+        // The exit code that a shell reports for a program ended by SIGPIPE: head(1) has seen enough.
         if error as? Errno == .brokenPipe || (error as? Failure)?.errno == .brokenPipe { ProcessEnvironment.exit(141) }
         let error = (error as? Failure)?.advised ?? error
         let code = exitCode(for: error)
@@ -42,7 +42,7 @@ struct Swiftletctl: ParsableCommand {
     }
 }
 
-/// The release; CHANGELOG.md says what is in it.
+/// The release; CHANGELOG.md describes its contents.
 let swiftletVersion = "0.1.0"
 
 struct Version: ParsableCommand {
@@ -55,12 +55,12 @@ struct Version: ParsableCommand {
     }
 }
 
-/// How every command answers.
+/// The output format, the same options for all commands.
 struct OutputOptions: ParsableArguments {
     @Flag(help: "Print JSON.")
     var json = false
 
-    /// - Parameter text: the same for people.
+    /// - Parameter text: the same content for people.
     func print(_ value: some Encodable, text: @autoclosure () -> String) throws {
         guard json else {
             let text = text()
@@ -77,7 +77,7 @@ struct OutputOptions: ParsableArguments {
         return String(decoding: try encoder.encode(value), as: UTF8.self).visibleJSON
     }
 
-    /// Not `print`, which hides that nothing could be written.
+    /// `print` would ignore write errors.
     private func write(_ text: String) throws {
         try StandardStream.output.writeAll(text.utf8)
     }

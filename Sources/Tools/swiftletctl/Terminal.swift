@@ -1,22 +1,22 @@
 import Posix
 import Presentation
 
-/// What standard output is written to.
+/// The terminal behind standard output, if there is one.
 enum Terminal {
-    /// Whether somebody looks at it who sees colours (https://no-color.org).
+    /// Whether the output goes to a person who wants colours (https://no-color.org).
     static var isColored: Bool {
         StandardStream.output.isTerminal && !ProcessEnvironment.hasVariable("NO_COLOR")
     }
 
     static var style: TextStyle { TextStyle(isColored: isColored) }
 
-    /// Shows one text after the other in the same place, until Ctrl-C; where there is no terminal, one below the other.
+    /// Shows one text after the other in the same place, until Ctrl-C; without a terminal, one below the other.
     ///
-    /// - Parameter seconds: between two.
+    /// - Parameter seconds: the time between two texts.
     static func redraw(every seconds: Double, _ text: () throws -> String) throws {
         let isTerminal = StandardStream.output.isTerminal
         let ending = try ProcessEnvironment.termination(isOfTerminal: true)
-        // The other screen, without a cursor.
+        // The alternate screen, without a cursor.
         if isTerminal { try write("\u{1b}[?1049h\u{1b}[?25l") }
         defer { if isTerminal { try? write("\u{1b}[?25h\u{1b}[?1049l") } }
         while true {

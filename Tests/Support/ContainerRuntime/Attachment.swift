@@ -6,7 +6,7 @@ public struct Attachment: Sendable {
     public var ifname: String
     /// Generic arguments: CNI_ARGS, in this order.
     public var args: [(String, String)]
-    /// Given to those plugins whose configuration declares the capability.
+    /// Passed to the plugins whose configuration declares the capability.
     public var capabilityArgs: [String: JSONValue]
 
     public init(
@@ -28,7 +28,7 @@ public struct Attachment: Sendable {
     }
 }
 
-/// What GC is told of an attachment that is still in use.
+/// How GC identifies an attachment that is still in use.
 public struct ValidAttachment: Sendable, Hashable {
     public var containerID: String
     public var ifname: String

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a plugin can be asked to do.
+/// The commands of a plugin.
 public enum Command: String, Sendable, CaseIterable {
     case add = "ADD"
     case del = "DEL"
@@ -10,7 +10,7 @@ public enum Command: String, Sendable, CaseIterable {
     case version = "VERSION"
 }
 
-/// One execution of one plugin: everything that went in and came out.
+/// One execution of one plugin, with all its input and output.
 public struct PluginRun: Sendable {
     public var plugin: String
     public var command: Command
@@ -28,7 +28,7 @@ public struct AddResult: Sendable {
     public var runs: [PluginRun]
 }
 
-/// What one plugin says to VERSION.
+/// A plugin's answer to VERSION.
 public struct PluginVersions: Sendable {
     public var plugin: String
     public var cniVersion: String?
@@ -36,16 +36,16 @@ public struct PluginVersions: Sendable {
     public var run: PluginRun
 }
 
-/// Executes network configurations as CNI spec 1.1.0, section 3 has it.
+/// Executes network configurations according to CNI spec 1.1.0, section 3.
 public struct CNIRuntime: Sendable {
-    /// Where plugins are looked for, in order; also their CNI_PATH.
+    /// Where plugins are searched for, in order; also their CNI_PATH.
     public var path: [String]
-    /// Where results of ADD are kept for CHECK and DEL. Nil keeps none.
+    /// Where results of ADD are stored for CHECK and DEL; nil to store none.
     public var cacheDirectory: String?
     public var launcher: Launcher
-    /// Given to plugins besides CNI_* and PATH.
+    /// Variables for plugins in addition to CNI_* and PATH.
     public var environment: [String: String] = [:]
-    /// Whether what plugins write to stderr appears on ours.
+    /// Whether plugins' stderr is copied to ours.
     public var relaysStandardError = true
     /// Called after each plugin, whether it succeeded or not.
     public var onRun: (@Sendable (PluginRun) -> Void)?
@@ -56,7 +56,7 @@ public struct CNIRuntime: Sendable {
         self.launcher = launcher
     }
 
-    /// Runs the plugins in order, each with the result of the one before; keeps the last result.
+    /// Runs the plugins in order, each with the previous one's result, and stores the last result.
     ///
     /// Stops at the first error and undoes nothing: the spec leaves DEL to the caller. `addOrUndo` does both.
     public func add(_ list: NetworkList, _ attachment: Attachment) throws -> AddResult {
@@ -75,7 +75,7 @@ public struct CNIRuntime: Sendable {
         return AddResult(result: result, raw: last.outcome.stdout, runs: runs)
     }
 
-    /// ADD, and where that fails DEL of the whole list before the error is thrown.
+    /// ADD; if it fails, runs DEL of the whole list before throwing the error.
     public func addOrUndo(_ list: NetworkList, _ attachment: Attachment) throws -> AddResult {
         do { return try add(list, attachment) } catch let failure {
             do { try del(list, attachment) } catch { throw RuntimeError.undoFailed(add: failure, del: error) }
@@ -83,7 +83,7 @@ public struct CNIRuntime: Sendable {
         }
     }
 
-    /// Runs the plugins in reverse order, each with the final result of the ADD if it is known. Stops at the first error.
+    /// Runs the plugins in reverse order, each with the final result of the ADD, if known. Stops at the first error.
     /// `prevResult` overrides the cache.
     @discardableResult
     public func del(_ list: NetworkList, _ attachment: Attachment, prevResult: JSONValue? = nil) throws -> [PluginRun] {
@@ -98,8 +98,8 @@ public struct CNIRuntime: Sendable {
         return runs
     }
 
-    /// Runs the plugins in order, each with the final result of the ADD. Stops at the first error.
-    /// Nothing is run where the list says `disableCheck`. `prevResult` overrides the cache.
+    /// Runs the plugins in order, each with the final result of the ADD. Stops at the first error. Runs nothing if the list
+    /// sets `disableCheck`. `prevResult` overrides the cache.
     @discardableResult
     public func check(_ list: NetworkList, _ attachment: Attachment, prevResult: JSONValue? = nil) throws -> [PluginRun]
     {
@@ -111,8 +111,8 @@ public struct CNIRuntime: Sendable {
         return try list.plugins.map { try run(.check, $0, in: list, attachment, prevResult: previous) }
     }
 
-    /// Tells every plugin which attachments are still valid. Goes on past errors and throws them all.
-    /// Nothing is run where the list says `disableGC` or is older than GC.
+    /// Tells every plugin which attachments are still valid. Continues after errors and throws all of them. Runs nothing if the
+    /// list sets `disableGC` or its version lacks GC.
     @discardableResult
     public func gc(_ list: NetworkList, valid: [ValidAttachment]) throws -> [PluginRun] {
         if list.disableGC || !list.isAtLeast("1.1.0") { return [] }
@@ -129,14 +129,14 @@ public struct CNIRuntime: Sendable {
         return runs
     }
 
-    /// Asks every plugin whether it is ready. Stops at the first that is not. Nothing is run where the list is older than STATUS.
+    /// Asks every plugin whether it is ready. Stops at the first that is not. Runs nothing if the list's version lacks STATUS.
     @discardableResult
     public func status(_ list: NetworkList) throws -> [PluginRun] {
         guard list.isAtLeast("1.1.0") else { return [] }
         return try list.plugins.map { try run(.status, $0, in: list) }
     }
 
-    /// Asks every plugin which versions it knows.
+    /// Asks every plugin which versions it supports.
     public func version(_ list: NetworkList) throws -> [PluginVersions] {
         try list.plugins.map { plugin in
             let run = try execute(.version, plugin, stdin: ["cniVersion": .string(list.version)])
@@ -150,7 +150,7 @@ public struct CNIRuntime: Sendable {
         }
     }
 
-    /// The list with the highest version that all its plugins know too, by their VERSION.
+    /// The list with the highest version that all its plugins also support, according to VERSION.
     public func negotiate(_ list: NetworkList) throws -> NetworkList {
         var list = list
         let answers = try version(list)
@@ -161,7 +161,7 @@ public struct CNIRuntime: Sendable {
         return list
     }
 
-    /// One command to one plugin of a list; the step that all of the above are made of.
+    /// Runs one command of one plugin in a list; all functions above consist of such steps.
     public func run(
         _ command: Command, _ plugin: JSONValue, in list: NetworkList, _ attachment: Attachment? = nil,
         prevResult: JSONValue? = nil, inserting extra: [String: JSONValue] = [:]

@@ -35,20 +35,20 @@ public struct PluginError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// What goes wrong on the runtime's side.
+/// Errors of the runtime itself.
 public enum RuntimeError: Error, Sendable, CustomStringConvertible {
     case configuration(file: String, problem: String)
     case noSupportedVersion(network: String, versions: [String])
     case pluginNotFound(type: String, path: [String])
-    /// The plugin exited with 0 but what it printed is not what its command owes.
+    /// The plugin exited with 0, but its output is not what the command requires.
     case undecodableOutput(PluginRun)
     /// CHECK needs the result of the ADD (CNI spec 1.1.0, section 3), and the cache has none.
     case noCachedResult(network: String, containerID: String, ifname: String)
     case timedOut(executable: String, after: Duration)
     case system(String, Int32)
-    /// GC goes on past errors; these are all of them.
+    /// All errors of a GC, which continues after errors.
     case several([any Error])
-    /// The ADD failed, and so did the DEL that was to undo it.
+    /// The ADD failed, and so did the DEL that should have undone it.
     case undoFailed(add: any Error, del: any Error)
 
     public var description: String {

@@ -35,7 +35,7 @@ public indirect enum JSONValue: Sendable, Equatable {
 
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
     public var integer: Int64? { if case .integer(let value) = self { value } else { nil } }
-    /// Any number: one that happens to be whole is often written without a fraction.
+    /// Any number: whole numbers are often written without a fraction.
     public var real: Double? { if case .number(let value) = self { value } else { integer.map(Double.init) } }
     public var string: String? { if case .string(let value) = self { value } else { nil } }
     public var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }

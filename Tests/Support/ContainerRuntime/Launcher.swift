@@ -16,27 +16,27 @@ public enum ExitStatus: Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// One finished process: what it printed, how it ended, what it cost.
+/// One finished process: its output, exit status and cost.
 public struct ProcessOutcome: Sendable {
     public var exit: ExitStatus
     public var stdout: [UInt8]
     public var stderr: [UInt8]
-    /// From before posix_spawn until the process was reaped and its output read to the end.
+    /// From before posix_spawn until the process was reaped and all its output was read.
     public var wall: Duration
-    /// Processor time of the process and of the children that it waited for. The sum is exact; the kernel divides it by
-    /// sampling at its timer, so that below some ten milliseconds all of it may be called user time.
+    /// Processor time of the process and of the children that it waited for. The sum is exact; the kernel splits it by sampling
+    /// at its timer, so below some ten milliseconds all of it may count as user time.
     public var user: Duration
     public var system: Duration
-    /// Peak resident set, the largest of the process and its waited-for children. Never below the peak of
-    /// the process that started it: the kernel counts the memory that exec replaces.
+    /// Peak resident set: the largest among the process and its waited-for children. Never below the peak of the process that
+    /// started it, because the kernel counts the memory that exec replaces.
     public var maxResidentKiB: Int
 }
 
-/// Starts processes and measures them. posix_spawn and pipes, nothing in between.
+/// Starts processes and measures them, using only posix_spawn and pipes.
 public struct Launcher: Sendable {
-    /// Put before every command line, for example `["nsenter", "--net=/run/netns/node"]`; its first word is looked up in PATH.
+    /// Prepended to every command, for example `["nsenter", "--net=/run/netns/node"]`; its first word is looked up in PATH.
     public var prefix: [String]
-    /// A process that has not closed its output by then is killed; nil waits for ever.
+    /// A process that has not closed its output by then is killed; nil for no limit.
     public var timeout: Duration?
 
     public init(prefix: [String] = [], timeout: Duration? = .seconds(120)) {
@@ -44,7 +44,7 @@ public struct Launcher: Sendable {
         self.timeout = timeout
     }
 
-    /// Runs `executable` to its end, with exactly this environment and with `stdin` to read, up to 1 MiB of it.
+    /// Runs `executable` to completion, with exactly this environment and up to 1 MiB of `stdin`.
     public func run(
         _ executable: String, arguments: [String] = [], environment: [String: String], stdin: [UInt8] = []
     ) throws -> ProcessOutcome {
@@ -52,8 +52,8 @@ public struct Launcher: Sendable {
         let input = try Pipe()
         let output = try Pipe()
         let errors = try Pipe()
-        // Written before the process exists: the pipe is made large enough, so this cannot block,
-        // and as we still hold the reading end it cannot raise SIGPIPE either.
+        // Written before the process exists. The pipe is large enough, so this cannot block, and we still hold the reading end,
+        // so it cannot raise SIGPIPE.
         try input.fill(with: stdin)
 
         let (child, start) = try spawn(command, environment, input: input, output: output, errors: errors)
@@ -123,7 +123,7 @@ private func spawn(
     defer { for text in arguments + variables { free(text) } }
 
     var child: pid_t = 0
-    // A file that was written a moment ago may still be open for writing in a child that another thread is just starting.
+    // A file that was just written may still be open for writing in a child that another thread is starting.
     var attempt = 0
     while true {
         attempt += 1
@@ -135,7 +135,7 @@ private func spawn(
     }
 }
 
-/// Reads all descriptors to their end; false when the deadline came first.
+/// Reads all descriptors to their end; false if the deadline passed first.
 private func drain(_ descriptors: [Int32], until deadline: ContinuousClock.Instant?) -> ([[UInt8]], complete: Bool) {
     var texts = descriptors.map { _ in [UInt8]() }
     var polled = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
@@ -153,7 +153,7 @@ private func drain(_ descriptors: [Int32], until deadline: ContinuousClock.Insta
             if count > 0 {
                 texts[index] += buffer[..<count]
             } else if count == 0 || errno != EINTR {
-                polled[index].fd = -1  // poll passes over negative descriptors
+                polled[index].fd = -1  // poll ignores negative descriptors
             }
         }
     }

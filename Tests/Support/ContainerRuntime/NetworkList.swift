@@ -3,19 +3,19 @@ import Foundation
 /// A network configuration (CNI spec 1.1.0, section 1): a name, a version, and the plugins to run in order.
 public struct NetworkList: Sendable {
     public var name: String
-    /// The version that requests are made in; the highest that both the file and this runtime know. Tests may set any.
+    /// The version of requests: the highest that both the file and this runtime know. Tests may set any.
     public var version: String
     /// All versions that the file allows (`cniVersion` and `cniVersions`).
     public var versions: [String]
     public var disableCheck: Bool
     public var disableGC: Bool
-    /// The plugin configuration objects as they stand in the file.
+    /// The plugins' configuration objects as written in the file.
     public var plugins: [JSONValue]
 
-    /// What this runtime can speak, oldest first.
+    /// The versions that this runtime supports, oldest first.
     public static let supportedVersions = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]
 
-    /// A list, or a single plugin's configuration (`.conf`), told apart by the `plugins` key.
+    /// Loads a list or a single plugin's configuration (`.conf`); the `plugins` key tells them apart.
     public static func load(file: String) throws -> NetworkList {
         guard let data = FileManager.default.contents(atPath: file) else {
             throw RuntimeError.configuration(file: file, problem: "cannot be read")
@@ -40,7 +40,7 @@ public struct NetworkList: Sendable {
             switch document[key] {
             case nil: return false
             case .bool(let value): return value
-            case .string("true"): return true  // old files have strings here, and libcni takes them
+            case .string("true"): return true  // old files have strings here, and libcni accepts them
             case .string("false"): return false
             default: throw bad("\(key) is neither true nor false")
             }
@@ -48,7 +48,7 @@ public struct NetworkList: Sendable {
         disableCheck = try flag("disableCheck")
         disableGC = try flag("disableGC")
 
-        // A configuration without version is of the first one.
+        // A configuration without a version has the first one.
         let listed = (document["cniVersions"]?.array ?? []).compactMap(\.string)
         let single = document["cniVersion"]?.string ?? (listed.isEmpty ? "0.1.0" : nil)
         versions = listed + (single.map { listed.contains($0) ? [] : [$0] } ?? [])
@@ -65,18 +65,18 @@ public struct NetworkList: Sendable {
         version = highest
     }
 
-    /// Whether the chosen version is at least `other`; an unknown one counts as newer than all.
+    /// Whether the chosen version is at least `other`; an unknown version counts as the newest.
     func isAtLeast(_ other: String) -> Bool {
         let order = Self.supportedVersions
         return (order.firstIndex(of: version) ?? order.count) >= (order.firstIndex(of: other) ?? order.count)
     }
 
-    /// What a plugin gets on stdin ("Deriving request configuration from plugin configuration").
+    /// What a plugin reads from stdin ("Deriving request configuration from plugin configuration").
     func request(
         for plugin: JSONValue, runtimeConfig: [String: JSONValue] = [:], prevResult: JSONValue? = nil,
         inserting extra: [String: JSONValue] = [:]
     ) -> JSONValue {
-        // Keys under cni.dev/ are the runtime's to set, never the file's.
+        // Only the runtime may set keys under cni.dev/, never the file.
         var request = (plugin.object ?? [:]).filter { !$0.key.hasPrefix("cni.dev/") }
         let capabilities = request.removeValue(forKey: "capabilities")
         let wanted = runtimeConfig.filter { capabilities?[$0.key]?.bool == true }

@@ -1,13 +1,13 @@
 import Foundation
 
-/// Final results of ADDs, one file each: CHECK and DEL must be given them (CNI spec 1.1.0, section 3).
+/// Final results of ADDs, one file each: CHECK and DEL need them (CNI spec 1.1.0, section 3).
 struct ResultCache: Sendable {
     var directory: String
 
     func store(_ result: JSONValue, network: String, _ attachment: Attachment) throws {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         let file = path(network, attachment)
-        // Atomic: a runtime that is killed must find the old result or the new one.
+        // Atomic: after a crash of the runtime, the file has either the old result or the new one.
         try Data(result.bytes).write(to: URL(fileURLWithPath: file), options: .atomic)
     }
 
@@ -20,7 +20,7 @@ struct ResultCache: Sendable {
         unlink(path(network, attachment))
     }
 
-    /// The parts are escaped, because tests use names that are no file names, and joined by what no part then contains.
+    /// The parts are escaped, because tests use names that are not valid file names, and so never contain the separator.
     private func path(_ network: String, _ attachment: Attachment) -> String {
         let plain = CharacterSet(charactersIn: "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
         let parts = [network, attachment.containerID, attachment.ifname].map {

@@ -1,18 +1,18 @@
-// Runs a program and lets one of its system calls go wrong.
+// Runs a program and makes one of its system calls fail.
 //
 //     fault-injector LOG SECONDS FAULT PROCESS CALL PROGRAM [ARGUMENT...]
 //
-// FAULT is what becomes of the call of that number of that process: `none`; `kill`, before the kernel does it;
-// `error=N`, it is not done and fails with that error number; `truncate`, a message that was received is said to have
-// been longer; `halve`, the second half of what was received is missing; `hold`, it waits until somebody has opened the
-// named pipe LOG.held for writing, which tells that the call is about to happen, and closed it again.
-// PROCESS 0 is the program, the others are its descendants in the order of their birth. Calls are counted from 1, the
-// program's from execve on. Each is a line of the log, `PROCESS CALL NUMBER-IN-MAIN NAME`, the faulty one with `!` in
-// front; those that come before main are libc's and the language's. CALL can also be NAME:N, the N-th of that name. strace(1) can do nearly all of this, but it counts
-// each kind of call apart, and cannot tell a child from its parent.
+// FAULT is what happens at that call of that process: `none`; `kill` before the kernel executes the call; `error=N`: the call
+// is not executed and fails with that error number; `truncate`: a received message is reported as longer than it was; `halve`:
+// the second half of the received data is missing; `hold`: the call waits until somebody has opened the named pipe LOG.held for
+// writing, which shows that the call is about to happen, and closed it again.
+// PROCESS 0 is the program; the others are its descendants in order of creation. CALL counts from 1, for the program from
+// execve on; it can also be NAME:N, the N-th call of that name. Each call is a line of the log, `PROCESS CALL NUMBER-IN-MAIN
+// NAME`, with `!` in front of the faulty one. Calls before main come from libc and the language's runtime. strace(1) can do
+// nearly all of this, but it counts each kind of call separately, and cannot tell a child from its parent.
 //
-// Ends as the program does: when the program does, but for `none` and faults of descendants, where it waits for all.
-// With 124 when that takes longer than SECONDS: all have been killed then.
+// Exits with the program's status: when the program ends or, for `none` and for faults of descendants, when all processes have
+// ended. Exits with 124 after SECONDS; all processes have then been killed.
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -50,7 +50,7 @@ static volatile sig_atomic_t is_late;
 static struct {
     enum { none, kill_it, fail, truncate_it, halve, hold } kind;
     long error, process, call;
-    /// Only calls of that name are counted, in `seen`, if it is not NULL.
+    /// If not NULL, only calls of that name are counted, in `seen`.
     const char *name;
     long seen;
     char pipe[PATH_MAX];
@@ -76,7 +76,7 @@ static struct process *find(pid_t pid) {
         if (processes[i].pid == pid) return &processes[i];
     if (process_count == most_processes) exit(125);
     processes[process_count].pid = pid;
-    // Whoever is born later is born in main.
+    // Descendants are created in main.
     processes[process_count].is_in_main = process_count > 0;
     return &processes[process_count++];
 }
@@ -88,7 +88,7 @@ static void copy(pid_t pid, void *here, uint64_t there, size_t size, int writes)
     if (done != (ssize_t)size) die("reach the program's memory");
 }
 
-// main looks at the pod's namespace first, or reads the configuration where there is no namespace.
+// In main, the first call examines the pod's namespace, or reads the configuration if there is no namespace.
 static int begins_main(pid_t pid, const struct __ptrace_syscall_info *info) {
     uint64_t number = info->entry.nr;
     if (number == SYS_read) return info->entry.args[0] == 0;
@@ -119,7 +119,7 @@ static void set_first_argument(pid_t pid, uint64_t value) {
     registers.rdi = value;
     if (ptrace(PTRACE_SETREGS, pid, 0, &registers) < 0) die("write registers");
 }
-// Callers rely on it: no call of the kernel changes it.
+// Programs rely on this register, because no system call changes it.
 static void restore_first_argument(pid_t pid, uint64_t value) { set_first_argument(pid, value); }
 static void set_call(pid_t pid, uint64_t number) { change(pid, 0, number); }
 static void set_result(pid_t pid, uint64_t value) { change(pid, 1, value); }
@@ -132,7 +132,7 @@ static void set_register(pid_t pid, int which, uint64_t value) {
     if (ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &vector) < 0) die("write registers");
 }
 static void set_first_argument(pid_t pid, uint64_t value) { set_register(pid, 0, value); }
-// The result is there.
+// The result is in the same register.
 static void restore_first_argument(pid_t pid, uint64_t value) { (void)pid, (void)value; }
 static void set_call(pid_t pid, uint64_t number) {
     int value = (int)number;
@@ -153,7 +153,7 @@ static int is_meant(const struct process *process) {
 static void wait_for_release(void) {
     int gate = open(fault.pipe, O_RDONLY | O_CLOEXEC);
     char octet;
-    // Out of time is looked at by the caller.
+    // The caller handles the timeout.
     if (gate < 0 && errno == EINTR) return;
     if (gate < 0) die(fault.pipe);
     while (read(gate, &octet, 1) > 0) continue;
@@ -162,7 +162,7 @@ static void wait_for_release(void) {
 
 static void on_entry(struct process *process, FILE *log) {
     struct __ptrace_syscall_info *info = &process->entry;
-    // What comes before execve is this program's own.
+    // Calls before execve belong to the injector itself.
     if (process == processes && process->calls == 0 && info->entry.nr != SYS_execve) return;
     process->calls++;
     if (!process->is_in_main) process->is_in_main = begins_main(process->pid, info);
@@ -176,7 +176,7 @@ static void on_entry(struct process *process, FILE *log) {
     if (fault.kind == kill_it) kill(process->pid, SIGKILL);
     if (fault.kind == hold) wait_for_release();
     if (fault.kind != fail) return;
-    // The kernel's way to say that there is no more is to leave the break where it is.
+    // The kernel's brk reports failure by leaving the break where it is.
     if (info->entry.nr == SYS_brk) set_first_argument(process->pid, 0);
     else set_call(process->pid, (uint64_t)-1);
 }
@@ -289,7 +289,7 @@ int main(int count, char **arguments) {
     if (ptrace(PTRACE_SEIZE, program, 0, options) < 0) die("trace");
     struct sigaction action = {.sa_handler = on_time_over};
     sigaction(SIGALRM, &action, NULL);
-    // Whoever started this may have left it blocked.
+    // The parent may have left it blocked.
     sigset_t alarm_only;
     sigemptyset(&alarm_only);
     sigaddset(&alarm_only, SIGALRM);

@@ -1,4 +1,4 @@
-// The system calls that plugins make. One that is missing here is shown by its number.
+// The system calls that plugins make. A call that is missing here is shown by its number.
 #define CALLS(X) \
     X(accept4) X(access) X(arch_prctl) X(bind) X(brk) X(chmod) X(clock_gettime) X(clock_nanosleep) X(clone) X(clone3) \
     X(close) X(close_range) X(connect) X(dup) X(dup2) X(dup3) X(execve) X(exit) X(exit_group) X(faccessat) \

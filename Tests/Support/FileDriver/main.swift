@@ -1,4 +1,4 @@
-// Writes standard input to one file as a process of its own, so that tests can kill it and let its system calls fail.
+// Writes standard input to a file in a separate process, so that tests can kill it and make its system calls fail.
 //
 //   file-driver DIRECTORY NAME TEMPORARY [new] [durably]
 import Files

@@ -7,7 +7,7 @@ import NetlinkCodec
 import Plugins
 import Posix
 
-/// A node that is made up: one network on `cbr0`, pods joined to it by veths.
+/// A made-up node: one network on `cbr0`, with pods connected by veths.
 package struct MadeUpNode {
     package var seen = Observations()
     package static let now = 1_795_000_000
@@ -35,7 +35,7 @@ package struct MadeUpNode {
 
     package static func address(_ number: Int) -> IPAddress { IPAddress(.v4, 0x0a2c_0001 + UInt128(number)) }
 
-    /// What an ADD leaves of the pod of this number, from 1 on.
+    /// Adds what an ADD leaves of the pod with this number, from 1.
     package mutating func attach(_ number: Int, record: PodRules? = nil) {
         var veth = Interface(index: 100 + UInt32(number), name: "veth\(number)", kind: "veth")
         veth.alias = "swiftlet \(Self.id(number))"
@@ -78,7 +78,7 @@ package struct MadeUpNode {
                 time: Timestamp(seconds: Self.now - 60, nanoseconds: 0)))
     }
 
-    /// The pod's namespace goes, and with it both ends of its veth.
+    /// Removes the pod's namespace, and with it both ends of its veth.
     package mutating func end(_ number: Int) {
         seen.namespaces.removeAll { $0.namespace.id == Int32(number) }
         seen.interfaces.removeAll { $0.name == "veth\(number)" }

@@ -1,7 +1,7 @@
 import NetlinkCodec
 import PacketRules
 
-/// Rules of one table, as the kernel lists them. Numbers of attributes are those of linux/netfilter/nf_tables.h.
+/// Rules of one table, in the form in which the kernel lists them. Attribute numbers are from linux/netfilter/nf_tables.h.
 public struct ListedRules {
     public typealias Expression = NftListedExpression
 
@@ -42,7 +42,7 @@ public struct ListedRules {
         return copy
     }
 
-    /// Appends a chain that others jump to.
+    /// Appends a chain that is reached by jumps.
     public func chain(_ name: String, rules: [[Expression]]) -> ListedRules {
         var copy = self
         copy.ruleset.add(
@@ -65,7 +65,7 @@ public struct ListedRules {
             }, to: chain)
     }
 
-    /// Appends a rule of expressions as the kernel has listed them, without the header of each element of the list.
+    /// Appends a rule made of captured expressions, without the header of each list element.
     public mutating func add(_ captured: [[UInt8]], to chain: String) {
         rules += 1
         let listed = NftListedRule(
@@ -77,12 +77,12 @@ public struct ListedRules {
         ruleset.add(listed, of: table)
     }
 
-    /// Adds a set, or a map, of single keys.
+    /// Adds a set or map with single keys.
     public func set(_ name: String, _ elements: [NftElement] = []) -> ListedRules {
         set(name, NftListedElement.list(sent { $0.addElements(elements[...], to: name, of: table) }))
     }
 
-    /// Adds a set of ranges: the first key of each, and the first one behind it.
+    /// Adds a set of ranges: the first key of each, and the first key after it.
     public func set(_ name: String, ranges: [(first: [UInt8], end: [UInt8])]) -> ListedRules {
         let set = NftAnonymousSet(
             number: 1, key: .integer, isHostOrder: false, isInterval: true,
@@ -150,14 +150,14 @@ extension NftListedExpression {
     public static func limit(over: Bool) -> Self { .limit(rate: 5, unit: 1, burst: 5, type: 0, inverted: over) }
     public static func connections(over count: UInt32) -> Self { .connectionLimit(count, inverted: true) }
     public static func quota(over octets: UInt64, used: UInt64) -> Self { .quota(octets, consumed: used, flags: 1) }
-    /// Adds an element to a set, with an expression of its own.
+    /// Adds an element with its own expression to a set.
     public static func update(_ set: String, _ expression: Self) -> Self {
         .dynamicSet(set, operation: 1, key: .first, data: nil, timeout: nil, inverted: false, [expression])
     }
     /// Rewrites the destination to the address of the first register.
     public static let destinationNAT = Self.nat(NftListedTranslation(isDestination: true, .ip, address: .first))
     public static let masquerade = Self.masquerade(flags: 0, port: nil, lastPort: nil)
-    /// Gives a verdict by a map.
+    /// Looks up a verdict in a map.
     public static func map(_ name: String) -> Self { .lookup(name, inverted: false, .first, into: .verdict) }
     public static func isIn(_ set: String) -> Self { .lookup(set, inverted: false, .first, into: nil) }
 }

@@ -1,8 +1,8 @@
-// Waits for a file's lock in the kernel's queue, in a process of one thread, as a plugin does, and exits with the errno.
+// Waits for a file's lock in the kernel's queue, in a single-threaded process as a plugin does, and exits with the errno.
 //
 //   lock-driver FILE MILLISECONDS
 //
-// 255 where SIGALRM or the timer is not afterwards as it was before, or where it gave up too early.
+// Exits with 255 if SIGALRM or the timer is not restored afterwards, or if it gave up too early.
 import Glibc
 import Posix
 

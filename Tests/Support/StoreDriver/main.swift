@@ -1,4 +1,4 @@
-// One operation of the store as a process of its own, so that tests can kill it, trace it and run many at once.
+// Runs one store operation in a separate process, so that tests can kill it, trace it and run many at once.
 //
 //   ipam-driver DATADIR NETWORK BOOTID LOCKMILLISECONDS COMMAND ARGUMENT...
 //
@@ -25,7 +25,7 @@ func owners(_ text: String) -> Set<Attachment> {
         })
 }
 
-/// How long each of many runs took, in microseconds: median and worst.
+/// The duration of many runs, in microseconds: median and maximum.
 func measure(_ runs: Int, _ body: (Int) throws -> Void) rethrows -> String {
     let clock = ContinuousClock()
     var times: [Double] = []

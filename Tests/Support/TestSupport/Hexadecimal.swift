@@ -1,6 +1,6 @@
 /// Octets written as pairs of hexadecimal digits.
 ///
-/// Blanks and line ends between them, and what follows `//` on a line, are for the reader.
+/// Blanks and line breaks between them, and everything after `//` on a line, are ignored.
 public func hex(_ text: String) -> [UInt8] {
     let lines = text.split(separator: "\n").map { line in
         line.split(separator: "//", omittingEmptySubsequences: false)[0]

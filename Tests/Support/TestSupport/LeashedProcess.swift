@@ -10,11 +10,11 @@ public final class LeashedProcess: Sendable {
     public let process: pid_t
     private let name: String
     private let input: Int32
-    /// Open here too, so that a program that has ended makes no SIGPIPE of what is written to it.
+    /// Kept open here too, so that writing to a program that has ended raises no SIGPIPE.
     private let inputReader: Int32
     private let output: Int32
 
-    /// - Parameter words: a program that is looked up in PATH, and its arguments.
+    /// - Parameter words: a program, which is looked up in PATH, and its arguments.
     public init(_ words: [String]) throws {
         name = words[0]
         var ends: [Int32] = [-1, -1, -1, -1]
@@ -26,7 +26,7 @@ public final class LeashedProcess: Sendable {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO)
         posix_spawn_file_actions_adddup2(&actions, ends[3], STDOUT_FILENO)
-        // Threads of tests have signals blocked, and the program would be deaf to its end.
+        // Test threads have signals blocked, and the program would inherit that and not react to its end.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -63,7 +63,7 @@ public final class LeashedProcess: Sendable {
         }
     }
 
-    /// What it says next, up to the end of the line or its own.
+    /// The next line of its output, or the rest if the output ends.
     public func readLine() -> String {
         var line: [UInt8] = []
         var octet: UInt8 = 0

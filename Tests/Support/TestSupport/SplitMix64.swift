@@ -1,4 +1,4 @@
-/// A generator whose whole course follows from its seed, so that a failure can be had again.
+/// A generator fully determined by its seed, so that failures can be reproduced.
 public struct SplitMix64: RandomNumberGenerator {
     private var state: UInt64
 

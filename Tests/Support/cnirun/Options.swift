@@ -2,7 +2,7 @@ import ArgumentParser
 import ContainerRuntime
 import Foundation
 
-/// What every command needs: the network, the plugins, and how to look on.
+/// Options of every command: the network, the plugins, and the trace.
 struct NetworkOptions: ParsableArguments {
     @Option(help: "The network configuration (.conflist or .conf).")
     var conf: String
@@ -34,7 +34,7 @@ struct NetworkOptions: ParsableArguments {
     }
 }
 
-/// Plugins find others by CNI_PATH, from wherever they are.
+/// Plugins look up other plugins in CNI_PATH, whatever their working directory is.
 func absolute(_ path: String) -> String { URL(fileURLWithPath: path).path }
 
 struct AttachmentOptions: ParsableArguments {

@@ -1,7 +1,7 @@
 import ContainerRuntime
 import Foundation
 
-/// One plugin run as a demonstration shows it: what went in, what came out, what it cost.
+/// One plugin run for a demonstration: input, output and cost.
 func describe(_ run: PluginRun) -> String {
     var lines = ["── \(run.command.rawValue) \(run.plugin)  \(run.executable)"]
     lines += run.environment.sorted { $0.key < $1.key }.filter { $0.key != "PATH" }.map { "   \($0.key)=\($0.value)" }

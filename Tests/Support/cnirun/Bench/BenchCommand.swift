@@ -34,7 +34,7 @@ struct Bench: ParsableCommand {
     @Option(help: "The configuration for growth and concurrency.") var growing = "Benchmarks/conf/ports"
     @Option(help: "Growth: ADD and DEL beside what that many pods leave on a node, as N[,N]; none: leave it out.")
     var pods = "10,100,1000,5000"
-    // OtherPods.veths says why no more.
+    // OtherPods.veths explains the limit.
     @Option(help: "Growth once more with the pods' veths on the bridge, at most so many; 0: not.") var veths = 800
     @Option(help: "Rounds of growth.") var growthRounds = 25
     @Option(help: "Rules of a foreign table on the node with most pods of the growth run.") var foreignRules = 10000
@@ -77,7 +77,7 @@ struct Bench: ParsableCommand {
                 try table.run(rounds: starts)
                 report.add(table)
             }
-            // Last: the kernel needs a while to take down thousands of veths.
+            // Done last, because the kernel needs a while to remove thousands of veths.
             for veths in Set([0, veths]).sorted() { try measureGrowth(machine, veths, &report) }
         }
         report.reference = referenceVersion
@@ -101,7 +101,7 @@ struct Bench: ParsableCommand {
 
     private func measureGrowth(_ machine: Machine, _ veths: Int, _ report: inout Report) throws {
         if pods == "none" { return }
-        // A node has no more ports, at two for each.
+        // With two ports per pod, a node has no more ports than that.
         let sizes = try counts(pods, "pods", 10000)
         var contenders = Contenders(self, machine)
         for size in sizes {

@@ -1,7 +1,7 @@
 import ContainerRuntime
 import Foundation
 
-/// Many pods attached, then detached, with so many commands in flight at a time.
+/// Many pods attached, then detached, with a fixed number of commands in flight.
 struct Burst {
     var repetition: Int
     var system: String
@@ -14,12 +14,12 @@ struct Burst {
     var podsPerSecond: Double { Double(pods) / (Double(max(wall.microseconds, 1)) / 1_000_000) }
 }
 
-/// The systems by turns, each on a node of its own.
+/// Runs the systems in turn, each on its own node.
 struct Bursts {
     struct Plan {
-        /// How many are in flight.
+        /// Numbers of commands in flight.
         var levels: [Int]
-        /// Pods of a burst.
+        /// Pods per burst.
         var pods: Int
         var repetitions: Int
     }
@@ -29,13 +29,13 @@ struct Bursts {
     private(set) var failures: [(system: String, reason: String)] = []
 
     private static let firstPort: UInt16 = 20000
-    /// In seconds, after a burst: the kernel frees so many links and namespaces.
+    /// Pause after a burst, in seconds, while the kernel frees links and namespaces.
     private static let rest: UInt32 = 1
 
     init(_ plan: Plan) { self.plan = plan }
 
     mutating func run(_ entries: [Contenders.Entry], on machine: Machine) throws {
-        // The floor runs no plugins, and so no chain of them from several threads.
+        // The floor runs no plugins, so it has no chain to run from several threads.
         let systems = entries.compactMap { $0.system as? PluginSystem }
         var nodes: [String: Node] = [:]
         defer { for node in nodes.values { node.dispose() } }
@@ -97,7 +97,7 @@ struct Bursts {
         if let pod = pods.randomElement() { try Verify.portsClosed(system, pod, node, machine) }
     }
 
-    /// Runs `command` for each pod from `inFlight` threads, all in the node's namespace before the time begins.
+    /// Runs `command` for each pod from `inFlight` threads, which are all in the node's namespace before the timing starts.
     private static func run(
         _ pods: [Pod], _ inFlight: Int, in node: Node, _ machine: Machine,
         _ command: @escaping @Sendable (Pod) throws -> JSONValue
@@ -130,7 +130,7 @@ struct Bursts {
     }
 }
 
-/// The pods that wait for their turn, and what came of the others.
+/// The waiting pods, and the results of the finished ones.
 private final class Queue: @unchecked Sendable {
     private let lock = NSLock()
     private let pods: [Pod]
@@ -159,7 +159,7 @@ private final class Queue: @unchecked Sendable {
 
     func fail(_ error: any Error) { lock.withLock { errors.append(error) } }
 
-    /// In the order of the pods; throws where one has failed.
+    /// The results in the order of the pods; throws if any failed.
     func results() throws -> [JSONValue] {
         if let first = errors.first {
             throw VerificationError("\(errors.count) of \(pods.count) failed, the first with: \(first)")

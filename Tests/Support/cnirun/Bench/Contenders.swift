@@ -1,18 +1,18 @@
 import ContainerRuntime
 import Foundation
 
-/// One system with one configuration on a node with so many other pods: what a row of the tables is about.
+/// One system with one configuration on a node with a number of other pods: the subject of a table row.
 struct Subject: Hashable {
     var system: String
     /// The name of the configuration.
     var conf: String
-    /// Reservations of other pods, and in the growth run what else they leave.
+    /// Reservations of other pods and, in the growth run, the rest of what they leave.
     var pods = 0
-    /// Their interfaces on the node's bridge.
+    /// The other pods' interfaces on the node's bridge.
     var veths = 0
 }
 
-/// All that have a turn in each round of a session, each with its own data directory, and what is missing of them.
+/// All that take a turn in each round of a session, each with its own data directory, and which programs are missing.
 struct Contenders {
     static let swiftlet = "swiftlet"
     static let chain = "swiftlet as separate plugins"
@@ -34,13 +34,13 @@ struct Contenders {
         self.machine = machine
     }
 
-    /// The configuration that has nothing but lo.
+    /// The configuration with only lo.
     static let loopback = "loopback"
-    /// What stands beside it for `swiftlet`, which sees to lo itself: a network in which it finds lo up, as behind a
-    /// runtime that has called `loopback`. No table of its own, but what it spares.
+    /// Its counterpart for `swiftlet`, which brings up lo itself: a network where lo is already up, as after a runtime has
+    /// called `loopback`. It has no table of its own; the difference shows what that saves.
     static let loopbackUp = "lo-up"
 
-    /// All systems with one configuration.
+    /// Adds all systems with one configuration.
     mutating func add(conf directory: String, pods: Int = 0, otherPods: OtherPods? = nil) {
         let conf = URL(fileURLWithPath: directory).lastPathComponent
         let veths = otherPods?.veths ?? 0
@@ -58,7 +58,7 @@ struct Contenders {
                     name: system, bin: absolute(bin ?? ""), conf: "\(directory)/\(file).conflist", data: data)
             }
         }
-        // There is one floor, whatever the plugins have to do above it.
+        // There is only one floor, whatever the plugins have to do on top of it.
         let hasFloor = entries.contains {
             $0.subject.system == Contenders.floor && $0.subject.pods == pods && $0.subject.veths == veths
         }

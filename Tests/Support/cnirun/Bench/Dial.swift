@@ -1,11 +1,11 @@
 import ContainerRuntime
 import Foundation
 
-/// TCP connections from one namespace into another.
+/// TCP connections between namespaces.
 enum Dial {
     private static let patience: Int32 = 3000
 
-    /// Connects from `client` to `address` and `port`, where a listener in `server` on `listeningPort` is to be found.
+    /// Connects from `client` to `address` and `port`, which must lead to a listener in `server` on `listeningPort`.
     ///
     /// - Returns: the source address that the listener sees.
     static func connect(
@@ -39,7 +39,7 @@ enum Dial {
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// Throws unless the port is closed: nobody listens, and nothing leads on.
+    /// Throws unless the port is closed: nothing listens on it or is mapped to it.
     static func isRefused(_ machine: Machine, from client: String, by address: String, _ port: UInt16) throws {
         let connection = try machine.inside(client) { try TCPSocket() }
         defer { close(connection.descriptor) }
@@ -71,7 +71,7 @@ enum Dial {
         }
     }
 
-    /// In the namespace of the thread that makes it, wherever it is used.
+    /// Belongs to the network namespace of the thread that creates it, wherever it is used.
     private struct TCPSocket {
         let descriptor: Int32
 

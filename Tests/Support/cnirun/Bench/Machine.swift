@@ -4,10 +4,10 @@ import Foundation
 
 /// The network namespaces of a run: nodes and pods.
 ///
-/// They are bind mounts in a mount namespace of this process, so nothing of them can outlive it, not even after SIGKILL.
-/// The plugins see paths like any other runtime's.
+/// They are bind mounts in this process's mount namespace, so they cannot outlive the process, not even after SIGKILL. The
+/// plugins see paths as with any other runtime.
 final class Machine: Sendable {
-    /// Where swiftlet writes down what attachments want of nf_tables.
+    /// Where swiftlet records the nf_tables rules of attachments.
     static let records = "/run/swiftlet"
 
     let directory: String
@@ -22,18 +22,18 @@ final class Machine: Sendable {
         try require(cbench_unshare_mounts() == 0, "get a mount namespace of our own")
         try FileManager.default.createDirectory(atPath: namespaces, withIntermediateDirectories: true)
         try require(mount("tmpfs", namespaces, "tmpfs", 0, nil) == 0, "mount \(namespaces)")
-        // In memory, as it is where systemd is, and gone with this process. All of /run, which nobody removes: a mount
-        // on /run/swiftlet would go with that directory when somebody outside of this mount namespace removes it.
+        // In memory, as systemd has it, and gone with this process. It covers all of /run, because a mount on /run/swiftlet
+        // would vanish if somebody outside this mount namespace removed that directory.
         try require(mount("tmpfs", "/run", "tmpfs", 0, nil) == 0, "mount /run")
     }
 
-    /// To be called last: afterwards the directory can be removed.
+    /// Call this last; afterwards the directory can be removed.
     func dispose() {
         _ = umount2(namespaces, Int32(MNT_DETACH))
         _ = umount2("/run", Int32(MNT_DETACH))
     }
 
-    /// A new, empty network namespace; returns its path.
+    /// Creates an empty network namespace and returns its path.
     func create(_ name: String) throws -> String {
         let path = namespaces + "/" + name
         let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -51,8 +51,8 @@ final class Machine: Sendable {
         unlink(path)
     }
 
-    /// Runs `body` with this thread, and so what it starts, in a namespace.
-    /// This is what keeps the way into the node out of the measured time.
+    /// Runs `body` with this thread, and any process that it starts, in a namespace.
+    /// So entering the node is not part of the measured time.
     func inside<T>(_ path: String, _ body: () throws -> T) throws -> T {
         let namespace = open(path, O_RDONLY | O_CLOEXEC)
         try require(namespace >= 0, "open \(path)")

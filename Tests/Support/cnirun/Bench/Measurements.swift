@@ -1,6 +1,6 @@
 import Foundation
 
-/// All samples of a run, and what can be asked of them.
+/// All samples of a run, and statistics over them.
 struct Measurements {
     private(set) var samples: [Sample] = []
     private(set) var footprints: [Footprint] = []
@@ -26,22 +26,21 @@ struct Measurements {
         return walls.isEmpty ? nil : quantile(walls, 0.5)
     }
 
-    /// How many times the other's median the median is.
+    /// The ratio of the two medians.
     func ratio(_ subject: Subject, to other: Subject, _ verb: Verb) -> Double? {
         guard let mine = median(subject, verb), let theirs = median(other, verb) else { return nil }
         return Double(mine.microseconds) / Double(max(theirs.microseconds, 1))
     }
 
-    /// The median of what the one took more than the other in the same round: what disturbs a round disturbs both.
+    /// The median of the differences within each round: a disturbance affects both in the same round.
     func difference(_ subject: Subject, minus other: Subject, _ verb: Verb) -> Duration? {
         let others = Dictionary(of(other, verb).map { ($0.round, $0.wall) }) { first, _ in first }
         let differences = of(subject, verb).compactMap { sample in others[sample.round].map { sample.wall - $0 } }
         return differences.isEmpty ? nil : quantile(differences, 0.5)
     }
 
-    /// Means of processor time. The sum is exact. How it is divided the kernel finds out by looking at each tick of its
-    /// timer; a process that no tick meets is called all user time. So each that was met in the kernel stands for a
-    /// tick's worth.
+    /// Mean processor times. Their sum is exact, but the kernel determines the split by sampling at each timer tick, and a
+    /// process that no tick hits counts as all user time. So each sample with kernel time counts as at least one tick.
     func processor(_ subject: Subject, _ verb: Verb) -> (user: Duration, kernel: Duration)? {
         let mine = of(subject, verb)
         if mine.isEmpty { return nil }
@@ -57,13 +56,13 @@ struct Measurements {
         return .seconds(resolution.tv_sec) + .nanoseconds(resolution.tv_nsec)
     }()
 
-    /// In MB (1,000,000 bytes), the largest that was seen; of any verb without one named.
+    /// The largest peak in MB (1,000,000 bytes); of all verbs if none is given.
     func peak(_ subject: Subject, _ verb: Verb? = nil) -> Double? {
         footprints.filter { $0.subject == subject && (verb == nil || $0.verb == verb) }.compactMap(\.peakKiB).max()
             .map { Double($0) * 1024 / 1_000_000 }
     }
 
-    /// The median of something that was counted.
+    /// The median of a count.
     func count(_ part: KeyPath<Footprint, Int?>, _ subject: Subject, _ verb: Verb) -> Int? {
         let counts = footprints.filter { $0.subject == subject && $0.verb == verb }.compactMap { $0[keyPath: part] }
         return counts.isEmpty ? nil : counts.sorted()[counts.count / 2]
@@ -76,17 +75,17 @@ struct Measurements {
         return walls.isEmpty ? nil : walls[walls.count / 2]
     }
 
-    /// Those of the tables, in order.
+    /// The configurations of the tables, in order.
     var configurations: [String] { unique(\.conf) { $0.pods == 0 && $0.conf != Contenders.loopbackUp } }
 
-    /// Something of those subjects that have samples, each once, in order.
+    /// The distinct values of a property of all subjects with samples, in order.
     func unique<T: Hashable>(_ part: (Subject) -> T, where isMeant: (Subject) -> Bool = { _ in true }) -> [T] {
         var seen: Set<T> = []
         return subjects.lazy.filter(isMeant).map(part).filter { seen.insert($0).inserted }
     }
 }
 
-/// Nearest rank: always a value that was measured.
+/// By nearest rank: always a measured value.
 func quantile(_ values: [Duration], _ share: Double) -> Duration {
     precondition(!values.isEmpty, "a quantile of nothing")
     let rank = Int((share * Double(values.count)).rounded(.up))

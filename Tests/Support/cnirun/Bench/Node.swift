@@ -1,16 +1,16 @@
 import ContainerRuntime
 import Foundation
 
-/// A node of its own for one system: a network namespace, and by an uplink another host that its pods can talk to.
+/// A node for one system: a network namespace, with an uplink to an outside host that its pods can talk to.
 struct Node {
     static let address = "192.0.2.1"
     static let outsideAddress = "192.0.2.2"
     private static let uplink = "uplink0"
 
     let netns: String
-    /// The namespace of the host outside. It has no route to the pods.
+    /// The namespace of the outside host. It has no route to the pods.
     let outside: String
-    /// The namespace of pods that are only there to be many.
+    /// The namespace of the additional pods.
     let otherPods: String
     private let machine: Machine
 
@@ -40,11 +40,11 @@ struct Node {
         machine.remove(otherPods)
         machine.remove(outside)
         machine.remove(netns)
-        // Records are kept for each node by the inode of its namespace; another node may get the number.
+        // Records are stored per node by the inode of its namespace, and another node may get the same number.
         if let records = try? recordDirectory() { try? FileManager.default.removeItem(atPath: records) }
     }
 
-    /// Where swiftlet writes down what attachments want of the node's rules.
+    /// Where swiftlet records the attachments' rules on this node.
     func recordDirectory() throws -> String {
         var status = stat()
         try require(stat(netns, &status) == 0, "look at \(netns)")
@@ -58,7 +58,7 @@ extension Machine {
         try run("ip", "-batch", reading: lines.joined(separator: "\n") + "\n", in: netns)
     }
 
-    /// Runs a program of the system, which is not measured, in a namespace, with a file to read.
+    /// Runs a system program, which is not measured, in a namespace, with a file as its last argument.
     func run(_ program: String, _ options: String..., reading content: String, in netns: String) throws {
         let file = directory + "/input"
         try content.write(toFile: file, atomically: false, encoding: .utf8)

@@ -1,20 +1,20 @@
 import ContainerRuntime
 import Foundation
 
-/// What many other pods and programs have left on a node. Attaching thousands is out of the question, so this is what
-/// they leave, put there directly: modelled on a pod that has been attached.
+/// What many other pods and programs have left on a node. Attaching thousands would take too long, so this creates their traces
+/// directly, modelled on a pod that was attached.
 struct OtherPods {
-    /// Pods beside the measured one.
+    /// Pods in addition to the measured one.
     let pods: Int
-    /// Veth pairs on the bridge. It takes 1024 ports at most (BR_MAX_PORTS), and with some 1000 of them a broadcast of
-    /// one pod overflows the queue between interfaces (net.core.netdev_max_backlog): its first ARP request fails.
+    /// Veth pairs on the bridge. A bridge has at most 1024 ports (BR_MAX_PORTS), and with some 1000 of them a pod's broadcast
+    /// overflows the queue between interfaces (net.core.netdev_max_backlog): its first ARP request fails.
     let veths: Int
-    /// Rules in a table of somebody else's, in a chain that forwarded packets go through.
+    /// Rules in another program's table, in a chain that forwarded packets traverse.
     let foreignRules: Int
 
     private static let firstPort = 10000
 
-    /// Fills the node; the reservations are there already.
+    /// Fills the node; the reservations exist already.
     ///
     /// - Parameter model: a pod that the system has attached, and its address.
     func settle(on node: Node, _ machine: Machine, _ system: any System, model: Pod, _ address: String) throws {
@@ -30,8 +30,8 @@ struct OtherPods {
         try machine.run("nft", "-f", reading: foreignTable, in: node.netns)
     }
 
-    /// In chains of a hundred that a map leads to, as programs with so many rules do it. In a single chain every packet
-    /// that the bridge floods would run through all of them, once for each port (br_netfilter): some 50 ms.
+    /// A map leads to chains of a hundred rules, as in programs with so many. In a single chain, every packet that the bridge
+    /// floods would traverse all rules, once per port (br_netfilter): some 50 ms.
     private var foreignTable: String {
         let size = 100
         let chains = stride(from: 0, to: foreignRules, by: size).map { first in
@@ -51,8 +51,8 @@ struct OtherPods {
             """
     }
 
-    /// Veth pairs on the bridge; their other ends are all in one namespace. They have no IPv6: the kernel looks for the
-    /// route of each multicast packet along all interfaces of a namespace, which would be the square of their number.
+    /// Veth pairs on the bridge; their peers are all in one namespace. IPv6 is off, because the kernel would look up the route
+    /// of each multicast packet on all interfaces of a namespace, with quadratic cost.
     private func plugIn(_ node: Node, _ machine: Machine) throws {
         guard veths > 0 else { return }
         try machine.inside(node.otherPods) {
@@ -84,7 +84,7 @@ struct OtherPods {
             in: node.netns)
     }
 
-    /// What the model's ADD has written down, under other names, with other addresses and ports.
+    /// Copies of the model's records with other names, addresses and ports.
     private func writeRecords(
         _ node: Node, _ machine: Machine, _ system: any System, _ model: Pod, _ address: String
     ) throws {

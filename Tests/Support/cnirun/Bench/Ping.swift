@@ -1,10 +1,10 @@
 import ContainerRuntime
 import Foundation
 
-/// One ICMP echo at a time, from this thread's namespace.
+/// Single ICMP echo requests from this thread's namespace.
 enum Ping {
-    /// Throws unless an answer comes within five seconds. Asks several times: a port may be forwarding only after a
-    /// moment, and an IPv6 gateway answers only when duplicate address detection is over, where it is not off.
+    /// Throws unless an answer comes within five seconds. Asks several times: a port may take a moment to start forwarding, and
+    /// an IPv6 gateway answers only after duplicate address detection, unless that is off.
     static func reach(_ address: String) throws {
         let isIPv6 = address.contains(":")
         let number = isIPv6 ? Int32(IPPROTO_ICMPV6) : Int32(IPPROTO_ICMP)
@@ -41,7 +41,7 @@ enum Ping {
         UInt8(truncatingIfNeeded: getpid() >> 8), UInt8(truncatingIfNeeded: getpid()),
     ]
 
-    /// Of ICMPv6 the kernel computes the checksum.
+    /// The kernel computes the checksum of ICMPv6.
     private static func echoRequest(_ type: UInt8, sequence: UInt8) -> [UInt8] {
         var packet: [UInt8] = [type, 0, 0, 0] + identifier + [0, sequence]
         var sum = stride(from: 0, to: packet.count, by: 2).reduce(UInt32(0)) {
@@ -60,8 +60,7 @@ enum Ping {
         while poll(&polled, 1, milliseconds) > 0 {
             let count = recv(socket, &buffer, buffer.count, 0)
             guard count > 0 else { return false }
-            // A raw socket of IPv4 delivers the IP header too; its length, in words, is in the low half of the first
-            // byte.
+            // A raw IPv4 socket also delivers the IP header; the low half of the first byte is its length in words.
             let start = isIPv6 ? 0 : Int(buffer[0] & 15) * 4
             let answer: UInt8 = isIPv6 ? 129 : 0
             if count >= start + 8, buffer[start] == answer, Array(buffer[start + 4..<start + 6]) == identifier {

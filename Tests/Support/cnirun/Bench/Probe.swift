@@ -1,18 +1,18 @@
 import ContainerRuntime
 import Foundation
 
-/// What was counted of one command in a turn of its own, not timed. Of a chain: the largest peak, and the sums.
+/// Counts for one command, from an untimed turn. For a chain: the largest peak, and the sums.
 struct Footprint {
     var subject: Subject
     var verb: Verb
     var peakKiB: Int?
-    /// System calls, with those of threads, children and programs that it started.
+    /// System calls, including those of threads, child processes and programs that it started.
     var calls: Int?
-    /// Executed programs.
+    /// Programs executed.
     var programs: Int?
 }
 
-/// A small program (Benchmarks/*.c) that plugins are started through, and that adds a line about each to a file.
+/// A small program (Benchmarks/*.c) that starts a plugin and appends a line about it to a file.
 enum Probe {
     case peak(program: String)
     case calls(program: String)
@@ -25,7 +25,7 @@ enum Probe {
 
     var isThere: Bool { FileManager.default.isExecutableFile(atPath: program) }
 
-    /// Runs `command`, which has `prefix` put before its programs.
+    /// Runs `command`, which must prepend `prefix` to its programs.
     func measure(
         _ subject: Subject, _ verb: Verb, directory: String, _ command: (_ prefix: [String]) throws -> Void
     ) throws -> Footprint {

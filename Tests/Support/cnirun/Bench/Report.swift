@@ -3,12 +3,12 @@ import Foundation
 /// The samples as tables for people, as plots, and as CSV for machines.
 struct Report {
     let rounds: Int
-    /// What the names of its files begin with.
+    /// The prefix of its files' names.
     let kind: String
     /// In bytes.
     let executable: Int?
     var missing: Set<String> = []
-    /// Which version of the reference was measured, where that is known.
+    /// The version of the reference that was measured, if known.
     var reference: String?
     private(set) var failures: [String] = []
     private var unable: [String] = []
@@ -85,7 +85,7 @@ struct Report {
         for (name, svg) in drawn { try save([svg], "\(plots)/\(name).svg") }
     }
 
-    /// A line for each command, then one for each that was counted in a turn of its own.
+    /// A line for each timed command, then one for each untimed count.
     private var samples: [String] {
         func key(_ subject: Subject, _ verb: Verb) -> String {
             "\"\(subject.conf)\",\(subject.pods),\(subject.veths),\"\(subject.system)\",\"\(verb.rawValue)\""

@@ -1,19 +1,19 @@
 import ContainerRuntime
 import Foundation
 
-/// A host-local data directory that other pods have filled already.
+/// A host-local data directory already filled by other pods.
 enum Reservations {
     static let gateway = "10.88.0.1"
     static let gateway6 = "fd00:88::1"
 
-    /// The n-th address of 10.88.0.0/16 behind the gateway.
+    /// The n-th address of 10.88.0.0/16 after the gateway.
     static func address(_ n: Int) -> String {
         let number = n + 2
         precondition(number < 65535, "beyond 10.88.0.0/16")
         return "10.88.\(number >> 8).\(number & 255)"
     }
 
-    /// One file for each address, named by it, and the mark that says where the next search starts: behind them.
+    /// One file per address, named after it, and the marker for the start of the next search, after them.
     static func fill(_ directory: String, count: Int) throws {
         guard count > 0 else { return }
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)

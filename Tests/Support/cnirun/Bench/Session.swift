@@ -11,7 +11,7 @@ struct Sample {
     var kernel: Duration
 }
 
-/// All contenders on one machine: rounds in which each has its turn.
+/// All contenders on one machine, in rounds where each has its turn.
 struct Session {
     /// What a session measures.
     struct Plan {
@@ -27,14 +27,14 @@ struct Session {
 
     private(set) var samples: [Sample] = []
     private(set) var footprints: [Footprint] = []
-    /// Verbs that the reference cannot do; it stays in the table with the others.
+    /// Verbs that a system does not support; it stays in the table for the others.
     private(set) var unable: [(subject: Subject, verb: Verb, reason: String)] = []
     private(set) var failures: [(subject: Subject, reason: String)] = []
-    /// In the order in which they were given.
+    /// In the order given.
     let subjects: [Subject]
     private var contenders: [Contender] = []
 
-    /// A turn that takes longer, in seconds, makes its system sit out so many rounds more: a run is to end.
+    /// Limit for a turn, in seconds. To end the run in time, a system that takes N times as long has only every N-th round.
     private static let patience = 0.5
 
     private struct Contender {
@@ -42,7 +42,7 @@ struct Session {
         var node: Node
         var resident: Pod?
         var residentAddresses: [String] = []
-        /// It has a turn in the first of so many rounds.
+        /// It has a turn in every N-th round, from the first on.
         var every = 1
 
         var system: any System { entry.system }
@@ -62,13 +62,13 @@ struct Session {
         attempt { session, contender in
             try session.settleResident(&contender)
         }
-        // The kernel is still busy with what filling has left.
+        // The kernel is still busy after the node was filled.
         if contenders.contains(where: { $0.entry.otherPods != nil }) { sleep(3) }
         for round in 1...max(plan.rounds, 1) {
             attempt(round) { session, contender in
                 let took = try ContinuousClock().measure { try session.turn(round, contender) }
                 guard round == 1 else { return }
-                // At least some three turns for the slowest.
+                // Even the slowest gets at least some three turns.
                 let fair = (took / .seconds(Session.patience)).rounded(.up)
                 contender.every = max(1, min(Int(fair), session.plan.rounds / 3))
             }
@@ -79,10 +79,10 @@ struct Session {
         }
     }
 
-    /// Gives each contender its turn; one that throws is out, with all that it had measured.
+    /// Gives each contender its turn; one that throws is removed with all its measurements.
     private mutating func attempt(_ round: Int = 1, _ body: (inout Session, inout Contender) throws -> Void) {
         var remaining: [Contender?] = contenders
-        // Drawn anew each time, so that nobody always follows the same neighbour.
+        // A new random order each time, so that no contender always follows the same one.
         for index in remaining.indices.shuffled() {
             guard var contender = remaining[index], (round - 1) % contender.every == 0 else { continue }
             let subject = contender.subject
@@ -100,8 +100,8 @@ struct Session {
         contenders = remaining.compactMap(\.self)
     }
 
-    /// The pod that stays, so that the bridge always has a port, as on a node in use.
-    /// Its ADD creates the bridge and is a row of its own.
+    /// Attaches the pod that stays, so that the bridge always has a port, as on a node in use. Its ADD creates the bridge and
+    /// has its own row.
     private mutating func settleResident(_ contender: inout Contender) throws {
         guard contender.features.attaches else { return }
         var pod = try newPod(contender)
@@ -128,14 +128,14 @@ struct Session {
     private mutating func leave(_ contender: Contender) throws {
         defer { contender.node.dispose() }
         guard let pod = contender.resident else { return }
-        // The last pod still has its network after all that its neighbours went through.
+        // The last pod must still have its network after everything that happened to its neighbours.
         try machine.inside(pod.netns) { try Ping.reach(Reservations.gateway) }
         try Verify.rules(of: contender.system, pod, contender.residentAddresses[0], contender.node, machine)
         _ = try machine.inside(contender.node.netns) { try contender.system.run(.del, pod) }
         machine.remove(pod.netns)
     }
 
-    /// A few more turns, not timed, through a small program that sees what this process cannot.
+    /// A few more untimed turns through a small program that sees what this process cannot.
     private mutating func measure(_ probe: Probe, _ contender: Contender) throws {
         var system = contender.system
         defer { system.prefix = [] }
@@ -154,7 +154,7 @@ struct Session {
 
     private mutating func attach(_ pod: Pod, _ contender: Contender, round: Int, as verb: Verb) throws -> [String] {
         let (result, outcomes) = try machine.inside(contender.node.netns) { try contender.system.add(pod) }
-        // Verified before it is counted.
+        // Verified before it counts.
         let addresses = try machine.inside(pod.netns) { try Verify.attached(pod, result, contender.features) }
         if round <= 1, contender.features.attaches {
             try machine.inside(pod.netns) {

@@ -1,17 +1,17 @@
 import ContainerRuntime
 import Foundation
 
-/// What every plugin takes to start and to answer: VERSION, and an ADD that has nothing to do. Ours and the reference's by
-/// turns.
+/// The time that every plugin takes to start and answer: VERSION, and an ADD with nothing to do. Our plugins and the
+/// reference's run alternately.
 struct Starts {
-    /// Both of every plugin.
+    /// The plugins that exist in both.
     static let types = [
         "bandwidth", "bridge", "dhcp", "dummy", "firewall", "host-device", "host-local", "ipvlan", "loopback",
         "macvlan",
         "portmap", "ptp", "sbr", "static", "tap", "tuning", "vlan", "vrf",
     ]
 
-    /// An ADD changes nothing with these keys, behind a plugin that has attached the pod.
+    /// With these keys, after a plugin that has attached the pod, an ADD changes nothing.
     static let idle: [String: JSONValue] = [
         "bandwidth": [:], "loopback": [:], "portmap": ["capabilities": ["portMappings": true]], "tuning": [:],
         "static": ["ipam": ["type": "static", "addresses": [["address": "10.1.0.5/16"]]]],
@@ -35,7 +35,7 @@ struct Starts {
                 where FileManager.default.isExecutableFile(atPath: "\(bin)/\(type)") {
                     for verb in [Verb.version, .add] {
                         guard let outcome = try start("\(bin)/\(type)", type, verb, netns), round > 0 else { continue }
-                        // The first round brings the executables into memory.
+                        // The first round loads the executables into memory.
                         measurements.add(
                             Sample(
                                 round: round, subject: Subject(system: system, conf: type, pods: 0), verb: verb,
@@ -46,7 +46,7 @@ struct Starts {
         }
     }
 
-    /// - Returns: nil for an ADD that has something to do.
+    /// - Returns: nil if the plugin's ADD would have something to do.
     private func start(_ path: String, _ type: String, _ verb: Verb, _ netns: String) throws -> ProcessOutcome? {
         var input: JSONValue = ["cniVersion": "1.0.0"]
         if verb == .add {
@@ -75,7 +75,7 @@ struct Starts {
 
     var samples: [Sample] { measurements.samples }
 
-    /// At most so many times as long as the reference.
+    /// The aim: at most this multiple of the reference's time.
     private static let wanted = 0.8
 
     var markdown: [String] {

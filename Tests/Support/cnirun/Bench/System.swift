@@ -10,17 +10,17 @@ enum Verb: String, CaseIterable {
     case del = "DEL"
 }
 
-/// A pod to be attached.
+/// A pod to attach.
 struct Pod {
     var id: String
     var netns: String
     var ifname = "eth0"
-    /// Ports of the node that lead to `containerPorts`, where the configuration has host ports.
+    /// The node's ports that are mapped to `containerPorts`, if the configuration has host ports.
     var hostPorts: [UInt16] = [31080, 31443]
 
     static let containerPorts: [UInt16] = [8080, 8443]
 
-    /// With a new namespace.
+    /// Creates a new namespace for the pod.
     init(on machine: Machine) throws {
         id = UUID().uuidString.lowercased()
         netns = try machine.create("cni-\(id)")
@@ -37,13 +37,13 @@ struct Pod {
 
 /// What a configuration asks for, and so what is verified.
 struct Features: Sendable {
-    /// An interface with an address and a default route, on a bridge; else nothing but lo.
+    /// An interface with an address and a default route, on a bridge; otherwise only lo.
     var attaches = true
-    /// Addresses that a pod gets, of one family each.
+    /// The number of a pod's addresses, each of a different family.
     var families = 1
     var masquerades = false
     var publishesPorts = false
-    /// Token buckets towards the pod and from it.
+    /// Token buckets for traffic to and from the pod.
     var limits = false
 }
 
@@ -60,20 +60,20 @@ extension Features {
 /// Something that attaches pods to a node's network.
 protocol System {
     var name: String { get }
-    /// Those that can be measured besides ADD and DEL.
+    /// The verbs that can be measured besides ADD and DEL.
     var verbs: [Verb] { get }
     /// The directory with one file for each reserved address.
     var store: String { get }
-    /// Where peak memory is measured, the program is started through this.
+    /// When peak memory is measured, the program is started through this.
     var prefix: [String] { get set }
     var features: Features { get }
 
-    /// Attaches, and returns the result beside the processes that it took.
+    /// Attaches the pod; returns the result and the processes that ran.
     func add(_ pod: Pod) throws -> (JSONValue, [ProcessOutcome])
     func run(_ verb: Verb, _ pod: Pod) throws -> [ProcessOutcome]
 }
 
-/// A chain of CNI plugins, run as a runtime does.
+/// A chain of CNI plugins, run like a runtime does.
 struct PluginSystem: System, Sendable {
     let name: String
     let store: String
@@ -114,7 +114,7 @@ struct PluginSystem: System, Sendable {
     }
 }
 
-/// The C program that does only what must be done. It is told the address that a plugin has to find.
+/// The C program that does only what is necessary. It is given the address that a plugin has to find.
 final class FloorSystem: System {
     let name = "floor (C, raw netlink)"
     let store: String

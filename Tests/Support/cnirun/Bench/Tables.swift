@@ -6,14 +6,14 @@ struct Tables {
 
     init(_ measurements: Measurements) { self.measurements = measurements }
 
-    /// Every command of every system with one configuration.
+    /// All commands of all systems with one configuration.
     func commands(_ conf: String) -> [String] {
         var lines = [
             "| verb | system | n | least ms | median ms | p95 ms | × floor | × reference "
                 + "| user ms | system ms | system calls | programs | peak MB |",
             "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
         ]
-        // The floor stays the plain one, whatever is measured beside it; it does nothing with lo.
+        // The floor is always the plain one, whatever is measured besides it; it does nothing with lo.
         let floor = measurements.unique(\.self) {
             $0.system == Contenders.floor && $0.pods == 0 && conf != Contenders.loopback
         }.first
@@ -42,7 +42,7 @@ struct Tables {
         return lines
     }
 
-    /// What the other configurations cost more than the first.
+    /// The additional cost of the other configurations over the first.
     var differences: [String] {
         let confs = measurements.configurations
         guard let base = confs.first, confs.count > 1 else { return [] }
@@ -71,7 +71,7 @@ struct Tables {
         return lines
     }
 
-    /// Medians by the number of pods that a node has.
+    /// Medians by the number of other pods on the node.
     func growth(_ title: String, veths: Bool) -> [String] {
         let subjects = measurements.unique(\.self) { $0.pods > 0 && ($0.veths > 0) == veths }
         let sizes = Set(subjects.map(\.pods)).sorted()

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What is wanted, judged by the samples of one run.
+/// The aims, judged by the samples of one run.
 struct Targets {
     let measurements: Measurements
     /// In bytes.
@@ -25,7 +25,7 @@ struct Targets {
         }
     }
 
-    /// A table, or nothing where the run had nothing to do with them.
+    /// A table; empty if the run does not concern the aims.
     var markdown: [String] {
         let rows = plain + rules + dual + growth + concurrency + memory + size
         if rows.isEmpty { return [] }
@@ -40,7 +40,7 @@ struct Targets {
         self.executable = executable
     }
 
-    /// Nothing where it has not been measured.
+    /// Empty if it was not measured.
     private func row(_ aim: String, _ bound: Bound, _ measured: Double?, applies: Bool = true) -> [String] {
         guard let measured else { return [] }
         let verdict = bound.isMet(by: measured) ? "met" : "**not met**"

@@ -6,10 +6,10 @@ struct VerificationError: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
-/// Looks for itself whether the network is as a command has said.
+/// Checks independently that the network is as a command reported.
 enum Verify {
-    /// What the configuration asks of rules is there, by connections: from the node through each of its ports to the
-    /// pod, and from the pod to a host outside, which is to see the node's address.
+    /// Tests with connections that the configuration's rules work: from the node through each of its ports to the pod, and from
+    /// the pod to an outside host, which must see the node's address.
     static func rules(of system: any System, _ pod: Pod, _ address: String, _ node: Node, _ machine: Machine) throws {
         if system.features.publishesPorts {
             for (hostPort, containerPort) in zip(pod.hostPorts, Pod.containerPorts) {
@@ -29,14 +29,14 @@ enum Verify {
 
     private static let outsidePort: UInt16 = 8000
 
-    /// Nothing leads on from the ports that the pod had.
+    /// The ports that the pod had lead nowhere any more.
     static func portsClosed(_ system: any System, _ pod: Pod, _ node: Node, _ machine: Machine) throws {
         guard system.features.publishesPorts else { return }
         for port in pod.hostPorts { try Dial.isRefused(machine, from: node.netns, by: Node.address, port) }
     }
 
-    /// Runs in the pod's namespace. The result has an address of each family, the interface bears them, and there is a
-    /// default route for each.
+    /// Runs in the pod's namespace. The result must have an address of each family, the interface must have these, and there
+    /// must be a default route for each family.
     ///
     /// - Returns: the addresses.
     static func attached(_ pod: Pod, _ result: JSONValue, _ features: Features) throws -> [String] {
@@ -60,7 +60,7 @@ enum Verify {
         return reported
     }
 
-    // /proc/net shows the main thread's namespace, and it is this thread's that counts.
+    // /proc/net shows the main thread's namespace, but this thread's is needed.
     private static func routes(_ file: String) throws -> [[Substring]] {
         try String(contentsOfFile: "/proc/thread-self/net/\(file)", encoding: .utf8).split(separator: "\n")
             .map { $0.split(whereSeparator: \.isWhitespace) }
@@ -78,7 +78,7 @@ enum Verify {
         try routes("ipv6_route").contains { $0.count > 9 && $0[9] == interface && $0[1] == "00" }
     }
 
-    /// Runs in the pod's namespace. The interface is gone, or lo down, and the addresses are free.
+    /// Runs in the pod's namespace. The interface must be gone, or lo down, and the addresses free.
     static func detached(_ pod: Pod, _ system: any System, _ addresses: [String]) throws {
         guard system.features.attaches else {
             let lo = try interfaces().first { $0.name == pod.ifname }
@@ -93,7 +93,7 @@ enum Verify {
         }
     }
 
-    /// Each of so many pods is held to a rate in both directions.
+    /// The rate of each pod must be limited in both directions.
     static func limits(of pods: Int, _ node: Node, _ machine: Machine) throws {
         let buckets = try machine.output(of: "tc", ["qdisc", "show"], in: node.netns).split(separator: "\n")
             .count { $0.hasPrefix("qdisc tbf") }
@@ -102,7 +102,7 @@ enum Verify {
         }
     }
 
-    /// How many links a node has: as many after DEL as before ADD. Runs in the node's namespace.
+    /// The number of a node's links, which must be the same after DEL as before ADD. Runs in the node's namespace.
     static func linkCount() throws -> Int {
         let names = if_nameindex()
         try require(names != nil, "list links")
@@ -114,7 +114,7 @@ enum Verify {
         try interfaces().filter { $0.name == interface }.compactMap(\.address)
     }
 
-    /// What getifaddrs(3) knows: an entry for each interface and each address.
+    /// The result of getifaddrs(3): an entry for each interface and each address.
     private static func interfaces() throws -> [(name: String, flags: UInt32, address: String?)] {
         var list: UnsafeMutablePointer<ifaddrs>?
         try require(getifaddrs(&list) == 0, "list addresses")

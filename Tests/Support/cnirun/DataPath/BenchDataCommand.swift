@@ -38,7 +38,7 @@ struct BenchData: ParsableCommand {
         var remarks: [String] = []
         for plan in try plans() {
             do { sites.append(try site(plan, machine)) } catch  where plan.variant != nil {
-                // A kernel may lack what is tried.
+                // The kernel may lack the feature.
                 let reason = "\(error)".split(separator: "\n").prefix(2).joined(separator: " ")
                 remarks.append("Not tried, \(plan.name): \(reason)")
             }
@@ -61,7 +61,7 @@ struct BenchData: ParsableCommand {
         var variant: Variant?
     }
 
-    /// What is compared with, one more that is alike, and the others.
+    /// The baseline, an identical one as control, and the others.
     private func plans() throws -> [Plan] {
         func ours(_ name: String, _ variant: Variant? = nil) -> Plan {
             Plan(name: name, bin: swiftlet, file: "swiftlet", variant: variant)
@@ -84,7 +84,7 @@ struct BenchData: ParsableCommand {
 
     private func site(_ plan: Plan, _ machine: Machine) throws -> Site {
         let file = "\(conf)/\(plan.file).conflist"
-        // One data directory for each: they hand out the same addresses.
+        // Each has its own data directory, because they assign the same addresses.
         let text = try String(contentsOfFile: file, encoding: .utf8)
             .replacingOccurrences(of: "@DATA@", with: "\(machine.directory)/data-\(UUID().uuidString.lowercased())")
         var list = try NetworkList(parsing: Array(text.utf8), file: file)
@@ -109,7 +109,7 @@ struct BenchData: ParsableCommand {
     private func read(_ sites: [Site], _ destinations: [DataProbe.Destination]) throws -> [Reading] {
         let probes = DataProbe.all(to: destinations)
         var readings: [Reading] = []
-        // Round 0 fills caches, and is not counted.
+        // Round 0 fills caches and does not count.
         for round in 0...max(rounds, 1) {
             for probe in round == 0 ? probes : probes.shuffled() {
                 for site in sites.shuffled() {
@@ -121,7 +121,7 @@ struct BenchData: ParsableCommand {
             }
             FileHandle.standardError.write(Data("round \(round) of \(rounds)\n".utf8))
         }
-        // In the order in which they are listed.
+        // In the order in which the probes are listed.
         return readings.sorted { left, right in
             (probes.firstIndex(of: left.probe)!, left.round) < (probes.firstIndex(of: right.probe)!, right.round)
         }

@@ -1,11 +1,11 @@
 import Foundation
 
-/// A quantity of one site against the same of the site that it is compared with, round by round.
+/// A quantity of one site compared with the same quantity of another site, round by round.
 struct Comparison {
-    /// How many times better it was in each round, ascending: above 1 is better, of latencies too.
+    /// How many times better it was in each round, ascending: above 1 is better, for latencies too.
     private let ratios: [Double]
 
-    /// Only rounds that both have: their turns in a round follow on one another, so what disturbs one disturbs both.
+    /// Only rounds that both have: their turns in a round are close together, so a disturbance affects both.
     init(_ quantity: Quantity, _ mine: [Int: Double], against theirs: [Int: Double]) {
         ratios =
             mine.compactMap { round, value in
@@ -20,8 +20,8 @@ struct Comparison {
         return ratios.count.isMultiple(of: 2) ? (ratios[middle - 1] + ratios[middle]) / 2 : ratios[middle]
     }
 
-    /// Where the median lies with a confidence of 95 %: that of the sign test, which assumes nothing of how the ratios are
-    /// spread. Nil with fewer than six rounds, which cannot show anything.
+    /// The 95 % confidence interval of the median, by the sign test, which assumes nothing about the distribution of the
+    /// ratios. Nil with fewer than six rounds, which cannot show anything.
     var interval: ClosedRange<Double>? {
         var rank = 0
         var tail = pow(0.5, Double(ratios.count))
@@ -39,7 +39,7 @@ struct Comparison {
         case worse = "**worse**"
     }
 
-    /// - Parameter control: two sites that are alike, compared in the same way. What separates them is noise.
+    /// - Parameter control: two identical sites, compared in the same way. Their difference is noise.
     func verdict(_ control: Comparison) -> Verdict? {
         guard let interval, let noise = control.noise else { return nil }
         if interval.upperBound < 1 - noise { return .worse }
@@ -47,8 +47,8 @@ struct Comparison {
         return interval.lowerBound >= 1 - noise ? .met : .undecided
     }
 
-    /// How far from 1 the median of what is alike may be, at least 2 %. More than 10 % excuses nobody: there the machine was
-    /// too busy to tell.
+    /// How far from 1 the median of identical sites may be, at least 2 %. It is capped at 10 %: beyond that the machine was too
+    /// busy to tell.
     private var noise: Double? {
         interval.map { min(max(abs(1 - $0.lowerBound), abs($0.upperBound - 1), 0.02), 0.1) }
     }

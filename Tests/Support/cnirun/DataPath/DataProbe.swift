@@ -1,7 +1,7 @@
 import ContainerRuntime
 import Foundation
 
-/// One thing that is measured between a pod and its counterpart.
+/// One measurement between a pod and its counterpart.
 struct DataProbe: Hashable {
     enum Destination: String, CaseIterable {
         /// Another pod on the same bridge.
@@ -13,9 +13,9 @@ struct DataProbe: Hashable {
     }
     enum Family: String, CaseIterable { case v4 = "IPv4", v6 = "IPv6" }
     enum Load: Hashable {
-        /// iperf3 with so many connections.
+        /// iperf3 with that many connections.
         case streams(Int)
-        /// One octet there and one back, again and again.
+        /// One octet there and one back, repeatedly.
         case requests
     }
 
@@ -43,21 +43,21 @@ struct DataProbe: Hashable {
     }
 }
 
-/// What a probe has to say. Of rates more is better, of the others less.
+/// The results of a probe. For rates more is better, for the others less.
 enum Quantity: String, CaseIterable {
     case throughput = "Gbit/s"
-    /// Of both ends' iperf3, without what the kernel does on behalf of nobody.
+    /// Of iperf3 at both ends, without kernel work that is not charged to a process.
     case processor = "processor s/GB"
     case requests = "requests/s"
     case median = "p50 µs"
     case tail = "p99 µs"
 
     var moreIsBetter: Bool { self == .throughput || self == .requests }
-    /// Whether it is held to the aim; the others are there to explain.
+    /// Whether it counts for the aim; the others are there to explain.
     var isJudged: Bool { self != .processor }
 }
 
-/// The programs that produce the load, and what they print.
+/// The programs that produce the load, and the parsing of their output.
 struct Loaders {
     static let streamPort = 5201
     static let requestPort = 5202
@@ -66,7 +66,7 @@ struct Loaders {
     var rr: String
     var seconds: Int
 
-    /// What has to be running where it is sent to.
+    /// What has to run at the destination.
     var servers: [[String]] {
         [["iperf3", "-s", "-p", "\(Loaders.streamPort)"], [rr, "serve", "\(Loaders.requestPort)"]]
     }
@@ -74,7 +74,7 @@ struct Loaders {
     func command(_ load: DataProbe.Load, to address: String) -> [String] {
         switch load {
         case .streams(let count):
-            // Sender and receiver on a processor each: where the scheduler puts them is worth a factor of two.
+            // Sender and receiver each get a processor: their placement by the scheduler can make a factor of two.
             ["iperf3", "-c", address, "-p", "\(Loaders.streamPort)", "-t", "\(seconds)", "-P", "\(count)", "-J"]
                 + ["-A", "0,1"]
         case .requests: [rr, "ask", address, "\(Loaders.requestPort)", "\(seconds * 500)"]

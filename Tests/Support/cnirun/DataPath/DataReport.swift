@@ -1,6 +1,6 @@
 import Foundation
 
-/// What one site said to one probe in one round.
+/// The result of one probe on one site in one round.
 struct Reading {
     var round: Int
     var site: String
@@ -12,12 +12,12 @@ struct Reading {
 struct DataReport {
     let rounds: Int
     let seconds: Int
-    /// What the others are compared with, and one that is like it.
+    /// The baseline of the comparison, and an identical site.
     let base: String
     let control: String
     /// The others.
     let others: [String]
-    /// Where it is the aim that none is worse.
+    /// Whether the aim is that no other is worse.
     let isJudged: Bool
     var readings: [Reading] = []
     var remarks: [String] = []

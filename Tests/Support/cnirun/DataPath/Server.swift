@@ -5,7 +5,7 @@ import Foundation
 final class Server {
     private var process: pid_t = 0
 
-    /// Returns when it listens on `port`.
+    /// Returns once it listens on `port`.
     init(_ words: [String], port: Int, in netns: String, _ machine: Machine) throws {
         let command = ["setpriv", "--pdeathsig", "KILL"] + words
         var actions = posix_spawn_file_actions_t()
@@ -34,7 +34,7 @@ final class Server {
         waitpid(process, nil, 0)
     }
 
-    /// Asks the kernel, not the program: a connection would be its first customer.
+    /// Asks the kernel, because the program would take a test connection for its first client.
     private func isListening(_ port: Int) throws -> Bool {
         let sockets = try String(contentsOfFile: "/proc/\(process)/net/tcp6", encoding: .utf8)
         let wanted = String(format: ":%04X", port)

@@ -1,9 +1,9 @@
 import ContainerRuntime
 import Foundation
 
-/// A node with two pods and a host outside, each a network namespace, with everything listening that is sent to.
+/// A node with two pods and an outside host, each a network namespace, with servers at all destinations.
 final class Site {
-    /// What of it has to be known to change something in the path.
+    /// What a variant needs to know to change something in the path.
     struct Path {
         var node: String
         var outside: String
@@ -24,7 +24,7 @@ final class Site {
     private let addresses: [DataProbe.Destination: [DataProbe.Family: String]]
     private var servers: [Server] = []
 
-    /// Attaches two pods by the plugins of a directory, and applies the variant.
+    /// Attaches two pods with the plugins of a directory, and applies the variant.
     init(
         _ name: String, bin: String, _ list: NetworkList, variant: Variant?, tools: String, seconds: Int,
         _ machine: Machine
@@ -45,7 +45,7 @@ final class Site {
             try machine.inside(node) { try runtime.addOrUndo(list, attachment).result }
         }
         (self.runtime, self.list) = (runtime, list)
-        // Bridge, host's end, pod's end, by all plugins alike.
+        // Bridge, host side, pod side: the order is the same for all plugins.
         let hostEnds = results.compactMap { $0["interfaces"]?[1]?["name"]?.string }
         guard hostEnds.count == 2 else { throw VerificationError("\(name): a result of ADD lacks the host's end") }
         path = Path(node: node, outside: outside, pods: pods, hostEnds: hostEnds)
@@ -77,7 +77,7 @@ final class Site {
         return try loaders.read(probe.load, output)
     }
 
-    /// The uplink, and the way back to the pods.
+    /// Sets up the uplink, and the route back to the pods.
     private static func join(_ node: String, _ outside: String, _ machine: Machine) throws {
         func addresses(_ last: Int) -> [String] {
             [
@@ -102,7 +102,7 @@ final class Site {
 }
 
 extension Machine {
-    /// What a program of the system prints in a namespace.
+    /// The output of a system program in a namespace.
     func output(_ words: [String], in netns: String) throws -> String {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
         let outcome = try inside(netns) {

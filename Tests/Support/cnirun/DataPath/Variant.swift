@@ -1,16 +1,16 @@
 import ContainerRuntime
 import Foundation
 
-/// A change to the data path that the kernel offers and that its defaults leave out.
+/// A change to the data path that the kernel offers, but that is not its default.
 struct Variant: Sendable {
     let name: String
     let summary: String
-    /// Keys of the configuration's first plugin, where it is swiftlet that makes the change.
+    /// Keys of the configuration's first plugin, if swiftlet itself makes the change.
     var keys: [String: JSONValue] = [:]
     /// Makes the change by hand, after the pods are attached.
     var change: @Sendable (Tools, Site.Path, Machine) throws -> Void = { _, _, _ in }
 
-    /// Our own program for properties of links: `make -C Benchmarks`.
+    /// Our own program for link properties: `make -C Benchmarks`.
     struct Tools {
         var linkset: String
 

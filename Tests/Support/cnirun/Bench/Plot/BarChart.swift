@@ -3,7 +3,7 @@ struct BarChart {
     struct Bar {
         var series: Series
         var value: Double
-        /// Behind the bar.
+        /// Shown to the right of the bar.
         var label: String
     }
     struct Group {
@@ -17,7 +17,7 @@ struct BarChart {
 
     private static let width = 860.0
     private static let left = 130.0
-    /// Room for the label of the longest bar.
+    /// Space for the label of the longest bar.
     private static let right = 150.0
     private static let top = 104.0
     private static let thickness = 17.0

@@ -1,7 +1,6 @@
 import Foundation
 
-/// An SVG being drawn, on a white card of its own, so that it can be read in light and in dark surroundings.
-/// Lengths in pixels.
+/// An SVG drawing on a white card, so that it is readable on light and dark pages. Lengths are in pixels.
 struct Canvas {
     enum Anchor: String { case start, middle, end }
 
@@ -39,7 +38,7 @@ struct Canvas {
             "<line x1=\"\(n(x1))\" y1=\"\(n(y1))\" x2=\"\(n(x2))\" y2=\"\(n(y2))\" stroke=\"\(color)\"/>")
     }
 
-    /// Joined points.
+    /// A line through points.
     mutating func path(_ points: [(x: Double, y: Double)], _ color: String) {
         let joined = points.map { "\(n($0.x)),\(n($0.y))" }.joined(separator: " ")
         elements.append("<polyline points=\"\(joined)\" fill=\"none\" stroke=\"\(color)\" stroke-width=\"2.5\"/>")
@@ -49,7 +48,7 @@ struct Canvas {
         }
     }
 
-    /// Which colour is which, in a row.
+    /// Explains the colours, in a row.
     mutating func legend(_ y: Double, _ series: [Series]) {
         var x = 24.0
         for one in series {
@@ -76,7 +75,7 @@ struct Canvas {
     }
 }
 
-/// What has a colour of its own.
+/// A data series with its own colour.
 struct Series: Hashable {
     var name: String
     var color: String

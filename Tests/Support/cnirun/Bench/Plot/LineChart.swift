@@ -1,4 +1,4 @@
-/// Panels of lines side by side, with the same vertical axis; both axes are logarithmic.
+/// Panels of line plots side by side, with a common vertical axis; both axes are logarithmic.
 struct LineChart {
     struct Line {
         var series: Series
@@ -11,7 +11,7 @@ struct LineChart {
 
     var title: String
     var subtitle: String
-    /// Below each panel.
+    /// The title of the horizontal axis, below each panel.
     var axis: String
     var panels: [Panel]
 
@@ -20,9 +20,9 @@ struct LineChart {
     private static let top = 128.0
     private static let bottom = 60.0
     private static let left = 60.0
-    /// Right of each panel, for the values at the ends of lines.
+    /// To the right of each panel, for the values at the ends of lines.
     private static let margin = 76.0
-    /// Between the values at the ends of lines that end close to each other.
+    /// Minimum distance between the values of lines that end close to each other.
     private static let leading = 14.0
 
     var svg: String {

@@ -1,7 +1,7 @@
 import Foundation
 
-/// From values to pixels, by their logarithm: from a round number well below all of them, so that the least has a bar
-/// too, to one above.
+/// Maps values to pixels by their logarithm. The range is from a round number well below all values, so that even the smallest
+/// has a bar, to one above.
 struct LogScale {
     let ticks: [Double]
     private let low: Double
@@ -9,7 +9,7 @@ struct LogScale {
     private let from: Double
     private let to: Double
 
-    /// - Parameter values: all above 0.
+    /// - Parameter values: all must be above 0.
     init(_ values: [Double], from: Double, to: Double) {
         (self.from, self.to) = (from, to)
         let least = values.min() ?? 1
@@ -19,7 +19,7 @@ struct LogScale {
         low = round.last { $0 <= least * 0.6 } ?? least / 2
         high = round.first { $0 >= most } ?? most
         let fits = round.filter { [low, high] in $0 >= low * 0.999 && $0 <= high * 1.001 }
-        // Where there are many, only powers of ten.
+        // If there are too many, only powers of ten.
         ticks = fits.count <= 8 ? fits : fits.filter { abs(log10($0).rounded() - log10($0)) < 1e-9 }
     }
 
@@ -28,7 +28,7 @@ struct LogScale {
     }
 }
 
-/// As short as it can be said: 0.5, 2.6, 158, 5,000.
+/// The shortest notation: 0.5, 2.6, 158, 5,000.
 func short(_ value: Double) -> String {
     value >= 100 ? value.rounded().formatted() : String(format: value >= 10 ? "%.3g" : "%.2g", value)
 }

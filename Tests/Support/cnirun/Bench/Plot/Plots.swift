@@ -1,6 +1,6 @@
 import Foundation
 
-/// The plots of a run, by the names of their files.
+/// The plots of a run, by file name.
 struct Plots {
     private let measurements: Measurements
 
@@ -24,7 +24,7 @@ struct Plots {
 
     private static let unit = "Median wall time in ms, logarithmic"
 
-    /// A bar for each system that has been measured; with its time, and how many times faster than the reference it is.
+    /// A bar for each measured system, with its time and how many times faster than the reference it is.
     private func bars(_ conf: String, _ verb: Verb) -> [BarChart.Bar] {
         Self.series.compactMap { series in
             let subject = Subject(system: series.name, conf: conf)
