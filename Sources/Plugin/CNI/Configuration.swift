@@ -97,6 +97,18 @@ public struct Configuration: Sendable {
         try decoding { (reader) throws(Failure) in try reader.member("ipam")?.nonEmpty("type") }
     }
 
+    /// The `dns` object of the configuration, which replaces what IPAM returns; nil if the configuration sets nothing of it.
+    ///
+    /// A list that is given, even an empty one, is set, as for the reference plugins.
+    public func dnsOverride() throws(Failure) -> CNIResult.DNS? {
+        try decoding { (reader) throws(Failure) in
+            guard let member = try reader.member("dns") else { return nil }
+            let dns = try CNIResult.DNS(member)
+            for list in ["nameservers", "search", "options"] where try member.member(list) != nil { return dns }
+            return dns.isEmpty ? nil : dns
+        }
+    }
+
     /// The `dns` object of the configuration; empty if absent.
     public func dns() throws(Failure) -> CNIResult.DNS {
         try decoding { (reader) throws(Failure) in

@@ -90,7 +90,7 @@ struct BridgeNetwork {
 
         result.describe(bridge, veth, pod)
         if let ifb { result.interfaces.append(CNIResult.Interface(ofNode: ifb)) }
-        if !settings.dns.isEmpty { result.dns = settings.dns }
+        if let dns = settings.dns { result.dns = dns }
         return result
     }
 

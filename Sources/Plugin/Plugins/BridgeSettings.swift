@@ -26,7 +26,8 @@ struct BridgeSettings {
     var isolatesPort: Bool
     /// The requested MAC; nil for the one derived from address or owner.
     var mac: MACAddress?
-    var dns: CNIResult.DNS
+    /// Replaces what IPAM returns; nil leaves it.
+    var dns: CNIResult.DNS?
     /// Whether traffic that leaves the network gets the node's address.
     var masquerades: Bool
     /// Destinations outside the network that still see pods' own addresses.
@@ -145,7 +146,7 @@ struct BridgeSettings {
         detectsDuplicates = try configuration[Keys.enabledad]
         disablesContainerInterface = try configuration[Keys.disableContainerInterface]
         isolatesPort = try configuration[Keys.portIsolation]
-        dns = try configuration.dns()
+        dns = try configuration.dnsOverride()
         mac = try request.requestedMAC()
         let vlan = try configuration[Keys.vlan]
         guard (0...4094).contains(vlan) else {

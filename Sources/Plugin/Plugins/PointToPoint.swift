@@ -54,7 +54,7 @@ struct PointToPoint: BuiltInPlugin {
             // Masquerade.
             try request.apply(rules(settings, result), as: PointToPoint.type, &undo)
             result.describe(veth, pod)
-            if !settings.dns.isEmpty { result.dns = settings.dns }
+            if let dns = settings.dns { result.dns = dns }
             return result
         }
     }
@@ -122,7 +122,7 @@ struct PointToPointSettings {
     /// Octets; nil leaves it to the kernel.
     let mtu: UInt32?
     let masquerades: Bool
-    let dns: CNIResult.DNS
+    let dns: CNIResult.DNS?
 
     init(_ request: Request) throws(Failure) {
         addressing = try Addressing(ipamOf: request)
@@ -133,7 +133,7 @@ struct PointToPointSettings {
         let mtu = try request.configuration[PointToPoint.Keys.mtu]
         self.mtu = mtu == 0 ? nil : UInt32(mtu)
         masquerades = try request.configuration[BridgeSettings.Keys.ipMasq]
-        dns = try request.configuration.dns()
+        dns = try request.configuration.dnsOverride()
         try Backend.note(BridgeSettings.Keys.ipMasqBackend, request)
     }
 }

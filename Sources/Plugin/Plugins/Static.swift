@@ -34,7 +34,12 @@ struct Static: BuiltInPlugin {
         }
         let present = try inside.addresses(of: link.index).map { $0.address }
         for ip in settings.ips {
-            guard result.ips.contains(where: { $0.address == ip.address && $0.gateway == ip.gateway }) else {
+            // The plugin before it in the chain may have filled in a gateway that the configuration does not name.
+            guard
+                result.ips.contains(where: {
+                    $0.address == ip.address && (ip.gateway == nil || $0.gateway == ip.gateway)
+                })
+            else {
                 let gateway = ip.gateway.map { " with gateway \($0)" } ?? ""
                 throw Failure(
                     .checkFailed, "static: Failed to match addr \(ip.address)\(gateway): prevResult lacks it",

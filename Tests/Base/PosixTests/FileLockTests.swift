@@ -28,8 +28,8 @@ import Testing
         /// Starts a process of one thread that waits for it in the kernel's queue.
         func waiter(milliseconds: Int) throws -> Process {
             let process = Process()
-            process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-                .appending(path: "lock-driver")
+            process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+                .deletingLastPathComponent().appending(path: "lock-driver")
             process.arguments = [path, "\(milliseconds)"]
             try process.run()
             return process

@@ -195,7 +195,7 @@ import Testing
 
     @Test func dnsOverridesWhatIpamSays() throws {
         let node = try Node()
-        let pods = try node.pods(2)
+        let pods = try node.pods(4)
         try node.write("resolv.conf", "nameserver 10.0.0.53\nsearch ipam.example\n")
         let ipam: [String: JSONValue] = [
             "subnet": "10.44.0.0/24", "resolvConf": .string(node.directory + "/resolv.conf"),
@@ -206,6 +206,11 @@ import Testing
             ])
         let dns: JSONValue = ["nameservers": ["192.0.2.53"], "domain": "example", "options": ["ndots:2"]]
         #expect(try add(node, pods[1], node.bridge(["dns": dns], ipam: ipam))["dns"] == dns)
+        // An empty list that is written out clears what IPAM says; an empty object says nothing.
+        let cleared = try add(node, pods[2], node.bridge(["dns": ["nameservers": []]], ipam: ipam))["dns"]
+        #expect(cleared == [:])
+        let kept = try add(node, pods[3], node.bridge(["dns": [:]], ipam: ipam))["dns"]
+        #expect(kept?["nameservers"] == ["10.0.0.53"])
     }
 
     @Test func arpIsAnnouncedAndAddressesOutliveADownInThePod() throws {

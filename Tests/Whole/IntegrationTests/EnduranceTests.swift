@@ -63,11 +63,13 @@ import Testing
 
     @Test func aProcessThatNobodyWaitsForIsSeen() throws {
         let node = try Node()
-        // The shell becomes a program that does not wait for the shell's child.
-        let service = try Service(["sh", "-c", "/bin/true & echo $!; exec sleep 60"], log: node.directory + "/log")
+        // The shell becomes a program that does not wait for the shell's child, which ends once that has happened.
+        let child = #"(while [ "$(cat /proc/$p/comm)" != sleep ]; do :; done; exec /bin/true)"#
+        let service = try Service(
+            ["sh", "-c", "p=$$; \(child) & echo $!; exec sleep 60"], log: node.directory + "/log")
         try eventually("there is a child") { service.log.hasSuffix("\n") }
-        let child = try #require(pid_t(service.log.dropLast()))
-        try eventually("it has ended") { try zombies(named: ["true"]).contains(child) }
+        let process = try #require(pid_t(service.log.dropLast()))
+        try eventually("it has ended") { try zombies(named: ["true"]).contains(process) }
         try service.end(SIGKILL)
     }
 }

@@ -61,6 +61,24 @@ import Testing
         #expect(try node.veths() == [])
     }
 
+    /// The gateway that the configuration leaves out is filled in by the plugin that `static` serves.
+    @Test(arguments: ["isGateway", "isDefaultGateway", "ptp"])
+    func checkPassesRightAfterAddWithoutAGateway(_ arrangement: String) throws {
+        let node = try Node()
+        let pod = try node.pod()
+        let ipam: JSONValue = [
+            "type": "static", "addresses": [["address": "10.44.0.7/24"], ["address": "fd00:44::7/64"]],
+        ]
+        let plugin: JSONValue =
+            arrangement == "ptp"
+            ? ["type": "ptp", "ipam": ipam] : ["type": "bridge", arrangement: true, "ipam": ipam]
+        let list = try node.network(plugin)
+        _ = try node.runtime().add(list, pod.attachment)
+        try node.runtime().check(list, pod.attachment)
+        try node.runtime().del(list, pod.attachment)
+        #expect(try node.veths() == [])
+    }
+
     @Test func theRuntimeAddsToTheListOrTakesItsPlace() throws {
         let node = try Node()
         let pod = try node.pod()
