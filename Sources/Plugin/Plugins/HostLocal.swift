@@ -1,10 +1,4 @@
-internal import Addresses
-internal import Attachments
 internal import CNI
-internal import Files
-internal import IPAM
-internal import JSON
-internal import Logging
 internal import Posix
 
 /// Hands out addresses from a store on this node. Drop-in for the reference's `host-local`.
