@@ -64,7 +64,7 @@ refuses() { # TEXT OPTION... : the container ends with an error that says so
 expect "a node without a subnet is told so" refuses 'no line for node node-1: add'
 expect "and stays as it was" diff "$work/before" <(files)
 sed -i 's/# node-1 .*/node-1 10.44.1.0 fd00:44:0:1::\/64/' "$host/settings/subnets"
-expect "what is no subnet is refused" refuses '"10.44.1.0" is no subnet'
+expect "what is not a subnet is refused" refuses '"10.44.1.0" is not a subnet'
 sed -i 's/^node-1 10.44.1.0 /node-1 10.44.1.0\/24 /' "$host/settings/subnets"
 expect "it installs" once
 expect "the plugin speaks CNI" test -n "$(plugin VERSION | jq '.supportedVersions[] | select(. == "1.1.0")')"

@@ -52,7 +52,7 @@ public enum JSON: Sendable, Hashable {
         case .null: "null"
         case .bool: "a boolean"
         case .integer: "an integer"
-        case .real(let value): value.magnitude < 0x1p63 ? "a fraction" : "a number out of range"
+        case .real(let value): value.magnitude < 0x1p63 ? "a fraction" : "a number that is out of range"
         case .string: "a string"
         case .array: "an array"
         case .object: "an object"

@@ -16,7 +16,7 @@ extension JSON {
     public init(parsing text: [UInt8]) throws(Failure) {
         guard !text.isEmpty else { throw Failure(.decodingFailure, "the text is empty") }
         // Jansson overlooks a NUL after a number.
-        guard !text.contains(0) else { throw Failure(.decodingFailure, "there is a NUL character in it") }
+        guard !text.contains(0) else { throw Failure(.decodingFailure, "it contains a NUL character") }
         // Without this jansson reads /dev/urandom. Only the first call counts, and 0 means no seed.
         json_object_seed(.random(in: 1...Int.max))
         var problem = json_error_t()
@@ -82,7 +82,7 @@ extension JSON {
         let root = unsafe node()
         defer { unsafe json_decref(root) }
         let flags = Int(JSON_ENCODE_ANY) | (pretty ? 4 : Int(JSON_COMPACT))
-        guard let text = unsafe json_dumps(root, flags) else { preconditionFailure("jansson refused its own value") }
+        guard let text = unsafe json_dumps(root, flags) else { preconditionFailure("jansson rejected its own value") }
         defer { unsafe free(text) }
         return unsafe Array(String(cString: text).utf8)
     }

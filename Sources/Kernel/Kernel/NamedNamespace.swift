@@ -58,7 +58,7 @@ public struct NamedNamespaces: Sendable {
 
     private func requireFileName(_ name: String, _ attempt: String) throws(Failure) {
         guard !name.isEmpty, name != ".", name != "..", !name.utf8.contains(UInt8(ascii: "/")), name.utf8.count <= 255
-        else { throw Failure(attempt, .invalidArgument, kernelText: "\"\(name)\" is no file name") }
+        else { throw Failure(attempt, .invalidArgument, kernelText: "\"\(name)\" is not a file name") }
     }
 
     /// Makes the directory a shared mount, so that every mount namespace sees names come and go. Under a lock: two processes

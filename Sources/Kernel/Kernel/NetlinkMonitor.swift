@@ -64,7 +64,7 @@ public struct NetlinkMonitor: ~Copyable {
                 case .tryAgain: return events
                 // Reported before the events still queued at that time, so that no event older than the loss follows unnoticed.
                 case .noBufferSpace: events.append(.lost)
-                default: throw Failure("hear of changes", error)
+                default: throw Failure("listen for changes", error)
                 }
             }
         }

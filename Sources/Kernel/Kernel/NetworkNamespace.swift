@@ -24,7 +24,7 @@ public struct NetworkNamespace: ~Copyable {
         guard isNamespace == 1, standIn != nil || ck_namespace_type(file.rawValue) == ck_clone_newnet else {
             throw Failure(
                 "open network namespace \(path)", .invalidArgument,
-                kernelText: isNamespace == 1 ? "it is a namespace of another kind" : "it is no namespace file")
+                kernelText: isNamespace == 1 ? "it is a namespace of another type" : "it is not a namespace file")
         }
         self.path = path
         self.file = file

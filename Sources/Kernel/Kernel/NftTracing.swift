@@ -13,7 +13,7 @@ extension NetlinkSocket {
             do throws(Errno) { events += try receive().compactMap { NftTraceEvent($0) } } catch {
                 guard error != .tryAgain else { return events }
                 // Some were lost: return the rest.
-                guard error == .noBufferSpace else { throw Failure("hear what rules do with a packet", error) }
+                guard error == .noBufferSpace else { throw Failure("listen to what rules do with a packet", error) }
             }
         }
     }

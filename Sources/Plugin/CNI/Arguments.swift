@@ -57,7 +57,7 @@ public struct Arguments: Sendable, Hashable {
         guard unknown.isEmpty else {
             throw Failure(
                 .invalidEnvironment, "CNI_ARGS: ARGS: unknown args [\(unknown.joined(separator: " "))]",
-                details: "known are \(known.joined(separator: ", ")); IgnoreUnknown=1 lets others pass")
+                details: "known are \(known.joined(separator: ", ")); IgnoreUnknown=1 ignores others")
         }
     }
 }

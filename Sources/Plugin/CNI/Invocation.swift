@@ -71,7 +71,7 @@ public struct Invocation: Sendable {
         guard id.utf8.count <= Attachment.maximumContainerIDLength else {
             throw Failure(
                 .invalidEnvironment, "CNI_CONTAINERID has \(id.utf8.count) octets",
-                details: "at most \(Attachment.maximumContainerIDLength) fit into the alias of the pod's link")
+                details: "at most \(Attachment.maximumContainerIDLength) fit in the alias of the pod's link")
         }
         guard Attachment.isIdentifier(id) else {
             throw Failure(
@@ -83,7 +83,7 @@ public struct Invocation: Sendable {
             throw Failure(
                 .invalidEnvironment, "invalid interface name in CNI_IFNAME \"\(name)\"",
                 details:
-                    "it must be at most \(Attachment.maximumInterfaceNameLength) octets, not . or .., without / : % and blanks"
+                    "it must be at most \(Attachment.maximumInterfaceNameLength) octets, not . or .., without /, :, % and blanks"
             )
         }
     }

@@ -14,7 +14,7 @@ public struct LogSettings: Sendable, Hashable {
     public enum Keys {
         static let log = ConfigurationKey<LogDestination?>(
             "log", default: nil,
-            "Where events are told of, a line each: `stderr`, `journal`, or an absolute path; nowhere by default."
+            "Where events are logged, one line each: `stderr`, `journal`, or the absolute path of a file; by default nowhere."
         ) { reader throws(Failure) in
             let text = try reader.string()
             if text.isEmpty { return nil }
@@ -24,10 +24,11 @@ public struct LogSettings: Sendable, Hashable {
             return destination
         }
         static let logLevel = ConfigurationKey<LogLevel>(
-            "logLevel", default: .info, "The least that is told: `error`, `warning`, `info` or `debug`."
+            "logLevel", default: .info, "Lowest level that is logged: `error`, `warning`, `info` or `debug`."
         ) { reader throws(Failure) in try reader.choice(LogLevel.allCases, or: .info, "unknown log level") }
         static let debug = ConfigurationKey<Bool>.flag(
-            "debug", "`logLevel` `debug`, to `stderr` where there is no `log`: every message to and from the kernel.")
+            "debug",
+            "Sets `logLevel` to `debug`, which logs every message to and from the kernel; without `log`, to `stderr`.")
 
         /// The keys, which every plugin has.
         @KeyList public static var everything: [KeyDescription] {

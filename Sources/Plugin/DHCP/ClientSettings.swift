@@ -15,20 +15,20 @@ public struct ClientSettings: Sendable {
 
     public enum Keys {
         static let socket = ConfigurationKey<String>.text(
-            "daemonSocketPath", default: DaemonClient.defaultSocket, "Where the daemon listens.")
+            "daemonSocketPath", default: DaemonClient.defaultSocket, "Socket on which the daemon listens.")
         static let provide = ConfigurationKey<[JSONReader]>(
             "provide", default: [],
             "Options to send: `{\"option\", \"value\", \"fromArg\"}`; `fromArg` names a key of `CNI_ARGS` whose value is sent instead, if there is one."
         ) { reader throws(Failure) in try limited(reader) }
         static let request = ConfigurationKey<[JSONReader]>(
             "request", default: [],
-            "Options to ask for: `{\"option\", \"skipDefault\"}`; `skipDefault` leaves out those that are asked for anyway (1, 121, 3, 33, 6, 15)."
+            "Options to request: `{\"option\", \"skipDefault\"}`; `skipDefault` leaves out those requested by default (1, 121, 3, 33, 6, 15)."
         ) { reader throws(Failure) in try limited(reader) }
         static let priority = ConfigurationKey<UInt32?>(
             "priority", default: nil, "Metric of the routes that the server gives."
         ) { reader throws(Failure) in try reader.uint32() }
         static let suppress = ConfigurationKey<[String]>(
-            "suppress", default: [], "What to leave out of the result: `gateway`, which is the default route, too."
+            "suppress", default: [], "What to leave out of the result; `gateway` leaves out the default route as well."
         ) { reader throws(Failure) in
             try reader.elements().map { element throws(Failure) in
                 guard try element.string() == "gateway" else { throw element.wrong("gateway") }
@@ -87,7 +87,7 @@ public struct ClientSettings: Sendable {
         for entry in try Keys.provide.read(ipam) {
             let code = try ClientSettings.code(entry.required("option"))
             guard !ClientSettings.reserved.contains(code) else {
-                throw try entry.required("option").wrong("an option that the protocol does not need for itself")
+                throw try entry.required("option").wrong("an option that DHCP itself does not use")
             }
             let argument = try entry.nonEmpty("fromArg").flatMap { arguments[$0] }
             let given = try entry.nonEmpty("value")

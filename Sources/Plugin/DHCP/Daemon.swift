@@ -73,7 +73,7 @@ public final class Daemon {
         let listening = sessions.values.filter { $0.link.descriptor != nil }
         interests += listening.map { .init($0.link.descriptor ?? -1, .reading) }
 
-        let ready = try attempting("wait for something to come") { () throws(Errno) in
+        let ready = try attempting("wait for events") { () throws(Errno) in
             try Polling.wait(for: interests, milliseconds: patience())
         }
         guard !ready[0] else { return false }
@@ -120,7 +120,7 @@ public final class Daemon {
     private func close(_ number: Int) {
         connections[number] = nil
         for (owner, waiter) in waiting where waiter.connection == number {
-            Daemon.log("\(owner): the plugin has gone away before there was a lease")
+            Daemon.log("\(owner): the plugin left before there was a lease")
             waiting[owner] = nil
             sessions.removeValue(forKey: owner)?.release()
         }
@@ -174,7 +174,7 @@ extension Daemon {
             switch method {
             case .release:
                 sessions.removeValue(forKey: owner)?.release()
-                refuseWaiter(owner, "released while it was acquired")
+                refuseWaiter(owner, "released while it was being acquired")
                 connection.answer(call)
             case .check: connection.answer(call, try check(owner, configuration))
             default: try allocate(owner, configuration, call, number, connection, at: now)
@@ -191,7 +191,7 @@ extension Daemon {
         let link = PodLink(netns: netns, ifname: owner.ifname)
         switch try link.open(settingUp: true) {
         case .present: break
-        case .namespaceGone: throw Failure(.inputOutput, "failed to Statfs \"\(netns)\": no network namespace is there")
+        case .namespaceGone: throw Failure(.inputOutput, "failed to Statfs \"\(netns)\": there is no network namespace")
         case .interfaceMissing:
             throw Failure(.inputOutput, "error looking up \"\(owner.ifname)\": Link not found in \(netns)")
         }
@@ -210,10 +210,10 @@ extension Daemon {
             // An owner has only one lease: the newer call replaces the older.
             sessions[owner] = nil
             present.release()
-            refuseWaiter(owner, "another ADD for the same attachment has come")
+            refuseWaiter(owner, "replaced by another ADD for the same attachment")
         }
         guard sessions.count < Daemon.maximumLeases else {
-            throw Failure(.inputOutput, "this daemon has \(Daemon.maximumLeases) leases already")
+            throw Failure(.inputOutput, "this daemon already has \(Daemon.maximumLeases) leases")
         }
         Daemon.log("\(owner): acquiring lease")
         let session = LeaseSession(owner, link, identity, directory, options, at: now)

@@ -41,7 +41,7 @@ public struct DaemonOptions: Sendable, Hashable {
         while let word = rest.popFirst() {
             let hyphens = word.prefix { $0 == "-" }.count
             guard (1...2).contains(hyphens), word.count > hyphens else {
-                throw Failure(.invalidConfiguration, "\(word.debugDescription) is no flag")
+                throw Failure(.invalidConfiguration, "\(word.debugDescription) is not a flag")
             }
             let parts = word.dropFirst(hyphens).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = String(parts[0])
@@ -95,7 +95,7 @@ public struct DaemonOptions: Sendable, Hashable {
             let factor = ["ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000][String(unit)]
             guard let number = Int(digits), let factor, number <= longest / factor, total <= longest else {
                 throw Failure(
-                    .invalidConfiguration, "\(text.debugDescription) is no duration of at most 24 h",
+                    .invalidConfiguration, "\(text.debugDescription) is not a duration of at most 24 h",
                     details: "write it like 10s, 1m30s or 500ms")
             }
             total += number * factor

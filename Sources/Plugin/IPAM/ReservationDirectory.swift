@@ -29,7 +29,7 @@ struct ReservationDirectory: ~Copyable {
             throw Failure.storage(error.errno, "make directory \(error.path): \(error.errno)")
         }
         guard let directory = try open(path) else {
-            throw Failure.storage(.noSuchFile, "open directory \(path): it was removed after it had been made")
+            throw Failure.storage(.noSuchFile, "open directory \(path): it was removed right after it was made")
         }
         return directory
     }

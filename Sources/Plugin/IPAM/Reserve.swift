@@ -105,7 +105,7 @@ extension Session {
                 if try take(unit, for: owner, slot: slot) { return unit }
                 throw Failure(
                     .tryAgainLater,
-                    "reserve \(unit) in \(directory.path): somebody who does not hold the lock was faster; try again")
+                    "reserve \(unit) in \(directory.path): another process took it without holding the lock; try again")
             }
             // The last resort, tried once: files without an owner.
             guard owners == nil else { break }

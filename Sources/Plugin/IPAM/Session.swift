@@ -70,7 +70,7 @@ struct Session: ~Copyable {
             try directory.descriptor.makeDirectory(name)
         }
         guard let index = try Index.open(name, in: directory) else {
-            throw Failure.storage(.noSuchFile, "open directory \(directory.path)/\(name): it was removed at once")
+            throw Failure.storage(.noSuchFile, "open directory \(directory.path)/\(name): it was removed right away")
         }
         return index
     }

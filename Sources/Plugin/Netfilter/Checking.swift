@@ -22,7 +22,7 @@ extension NodeRules {
             found += try table.ruleset.deviations(&socket)
         }
         if try records.record(of: owner)?.rules != rules {
-            found.append("the record of \(owner.name) is missing or different, which only DEL and ADD put right")
+            found.append("the record of \(owner.name) is missing or different; only DEL and ADD mend that")
         }
         let own = rules.elements(of: owner).filter { !$0.isShared }
         for (wanted, listed) in zip(own, try lookUp(own)) {

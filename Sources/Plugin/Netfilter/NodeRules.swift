@@ -74,7 +74,8 @@ public struct NodeRules: ~Copyable {
 
     static func crowdedOut(_ owner: RulesOwner) -> Failure {
         Failure(
-            .conflict, "set up the rules of \(owner.name): others keep changing the same", details: "try again later")
+            .conflict, "set up the rules of \(owner.name): other programs keep changing the same",
+            details: "try again later")
     }
 
     /// Adds the elements and what they require.
@@ -133,9 +134,9 @@ public struct NodeRules: ~Copyable {
             if let listed, listed.comment != owner.name {
                 if let dead = try deadOwner(of: listed.comment) { return .taken(by: dead) }
                 throw Failure(
-                    .conflict, "\(wanted.subject) belongs to \(listed.comment), so \(owner.name) cannot have it",
+                    .conflict, "\(wanted.subject) belongs to \(listed.comment), so \(owner.name) cannot use it",
                     details:
-                        "use another one, or DEL \(listed.comment) first; swiftletctl gc frees what pods that are gone have left"
+                        "choose another one, or DEL \(listed.comment) first; swiftletctl gc frees what pods that are gone have left"
                 )
             }
             guard listed == nil || listed?.data != wanted.element.data else { continue }
@@ -221,7 +222,7 @@ public struct NodeRules: ~Copyable {
         }
         guard isOurs(present) || !exists else {
             throw Failure(
-                .invalidConfiguration, "table \(table.table) is there, but not made by swiftlet",
+                .invalidConfiguration, "table \(table.table) exists, but was not made by swiftlet",
                 details: "rename or delete it: nft delete table \(table.table)")
         }
         var changes = Changes.batch()

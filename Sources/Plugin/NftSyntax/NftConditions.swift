@@ -34,7 +34,7 @@ public struct NftConditions: Sendable, Hashable {
             let match = try parser.match()
             let subject = match.subject
             if subject.kind == .networkProtocol, table != .inet {
-                throw NftSyntaxError(parser.beginning, "is for tables of the family inet only")
+                throw NftSyntaxError(parser.beginning, "works only in tables of the family inet")
             }
             if subject.isInNetworkHeader, !isFamilyKnown {
                 expressions += [.meta(.networkProtocol), .compare(.equal, [family == .v4 ? 2 : 10])]
@@ -42,7 +42,7 @@ public struct NftConditions: Sendable, Hashable {
             }
             if let wanted = subject.transport {
                 guard !isOneOfSeveral else {
-                    throw NftSyntaxError(parser.beginning, "does not go with the list of protocols before it: use th")
+                    throw NftSyntaxError(parser.beginning, "does not fit the list of protocols before it: use th")
                 }
                 guard transport == nil || transport == UInt128(wanted.number) else {
                     throw NftSyntaxError(parser.beginning, "can never match: another protocol was asked for before")

@@ -8,11 +8,11 @@ public struct NftSyntaxError: Error, Sendable, Hashable, CustomStringConvertible
     init(_ token: Token, _ text: String) { description = "\(token) \(text)" }
 
     static func unknown(_ token: Token, wanted: String) -> NftSyntaxError {
-        token.isForIptables ? .iptables(token) : NftSyntaxError("unknown word \(token): \(wanted) is wanted here")
+        token.isForIptables ? .iptables(token) : NftSyntaxError("unknown word \(token): expected \(wanted)")
     }
 
     static func iptables(_ token: Token) -> NftSyntaxError {
         NftSyntaxError(
-            "\(token) is of iptables; conditions are in the syntax of nft, such as: ip saddr != 10.0.0.0/8")
+            "\(token) is iptables syntax; conditions are written in the syntax of nft, such as: ip saddr != 10.0.0.0/8")
     }
 }

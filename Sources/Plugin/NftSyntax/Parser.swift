@@ -24,7 +24,7 @@ struct Parser {
     private mutating func next(_ wanted: String) throws(NftSyntaxError) -> Token {
         guard let token = peek() else {
             let place = tokens.last.map { "the condition ends at word \($0.word)" } ?? "the condition is empty"
-            throw NftSyntaxError("\(place), where \(wanted) is wanted")
+            throw NftSyntaxError("\(place), where \(wanted) is expected")
         }
         position += 1
         return token
@@ -57,10 +57,10 @@ struct Parser {
         let (values, isSet) = try values(of: subject, comparator)
         if case .ordered = comparator, let begin {
             guard !isSet, values.count == 1, case .single = values[0] else {
-                throw NftSyntaxError(begin, "cannot be less or more than something: a single value is wanted")
+                throw NftSyntaxError(begin, "cannot be compared by < or >: give a single value")
             }
             guard subject.isOrdered else {
-                throw NftSyntaxError(begin, "cannot be less or more than something: use == or !=")
+                throw NftSyntaxError(begin, "cannot be compared by < or >: use == or !=")
             }
         }
         if subject.kind == .networkProtocol, let begin, values != [.single(family == .v4 ? 2 : 10)] {
@@ -147,7 +147,7 @@ struct Parser {
             }
             return ([.single(states)], false)
         }
-        guard subject.setKey != nil else { throw NftSyntaxError(brace, "begins a list, which has no sense here") }
+        guard subject.setKey != nil else { throw NftSyntaxError(brace, "begins a list, which makes no sense here") }
         var values: [Value] = []
         repeat {
             // nft also accepts a trailing comma.
@@ -187,7 +187,7 @@ struct Parser {
         _ subject: Subject, _ token: Token, _ first: Token, _ last: Token
     ) throws(NftSyntaxError) -> Value {
         guard case .single(let low) = try subject.value(first), case .single(let high) = try subject.value(last) else {
-            throw NftSyntaxError(token, "is no range: \(subject.wantedValue) is wanted")
+            throw NftSyntaxError(token, "is not a range: expected \(subject.wantedValue)")
         }
         return try subject.range(low, high, token)
     }

@@ -75,12 +75,12 @@ extension Subject {
 
     private func require(_ family: IPFamily, _ wanted: IPFamily, _ token: Token) throws(NftSyntaxError) {
         guard family == wanted else {
-            throw NftSyntaxError(token, "is of the wrong family: \(wantedValue) is wanted here")
+            throw NftSyntaxError(token, "is of the wrong family: expected \(wantedValue)")
         }
     }
 
     func range(_ first: UInt128, _ last: UInt128, _ token: Token) throws(NftSyntaxError) -> Value {
-        guard first <= last else { throw NftSyntaxError(token, "is a range that goes downwards") }
+        guard first <= last else { throw NftSyntaxError(token, "is a range whose end is below its start") }
         return .range(first, last)
     }
 
@@ -91,12 +91,12 @@ extension Subject {
         let isPrefix = token.text.hasSuffix("*")
         let name = Array((isPrefix ? String(token.text.dropLast()) : token.text).utf8)
         guard name.count + (isPrefix ? 1 : 0) <= Subject.longestName else {
-            throw NftSyntaxError(token, "is too long for the name of an interface, which has at most 15 characters")
+            throw NftSyntaxError(token, "is too long for an interface name (at most 15 characters)")
         }
         // Characters that the kernel refuses (dev_valid_name), and those that would need special treatment.
         let refused: Set<UInt8> = Set("/:\\*".utf8)
         guard !name.isEmpty, !name.contains(where: { refused.contains($0) || $0 <= 0x20 }) else {
-            throw NftSyntaxError(token, "is no name of an interface")
+            throw NftSyntaxError(token, "is not an interface name")
         }
         let value = name.reduce(0) { $0 << 8 | UInt128($1) } << UInt128(128 - name.count * 8)
         return isPrefix ? .prefix(value, bits: name.count * 8) : .single(value)
@@ -113,7 +113,7 @@ extension Subject {
         else {
             throw .unknown(token, wanted: wantedValue)
         }
-        guard number <= maximum else { throw NftSyntaxError(token, "is more than \(maximum), the highest one") }
+        guard number <= maximum else { throw NftSyntaxError(token, "is more than \(maximum), the highest value") }
         return number
     }
 

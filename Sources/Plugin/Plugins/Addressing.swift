@@ -36,8 +36,8 @@ enum Addressing {
             }
         guard !handsOutBlocks else {
             throw Failure(
-                .invalidConfiguration, "blockLength: a block is a subnet, not a pod's address",
-                details: "use a range with blockLength with host-local alone")
+                .invalidConfiguration, "blockLength: a block is a subnet, not the address of a pod",
+                details: "call host-local directly for a range with blockLength")
         }
     }
 

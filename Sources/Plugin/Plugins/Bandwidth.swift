@@ -12,7 +12,7 @@ struct Bandwidth: BuiltInPlugin {
     static var description: PluginDescription {
         PluginDescription(
             traits,
-            "For the capability `bandwidth` too, unless the block itself has one of them; `swiftlet` takes these keys too.",
+            "Also serves the capability `bandwidth`, unless one of these keys is configured; `swiftlet` takes these keys too.",
             BandwidthSettings.Keys.everything, capabilities: ["bandwidth"]
         ) { request throws(Failure) in _ = try BandwidthSettings(request) }
     }
@@ -86,7 +86,7 @@ struct Bandwidth: BuiltInPlugin {
         else {
             throw error(
                 "no veth peer of container interface found in host ns",
-                "interface \(link.peer), the peer of \(ifname), is none of prevResult's here")
+                "interface \(link.peer), the peer of \(ifname), is not in prevResult")
         }
         return port
     }

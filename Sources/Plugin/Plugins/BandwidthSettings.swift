@@ -19,12 +19,12 @@ struct BandwidthSettings {
     }
 
     enum Keys {
-        static let ingressRate = bits("ingressRate", "Bits per second towards the pod, from 8 on; 0 for no limit.")
+        static let ingressRate = bits("ingressRate", "Bits per second to the pod, at least 8; 0 for no limit.")
         static let ingressBurst = bits(
-            "ingressBurst", "Bits towards the pod that may go through at once after a rest; goes with `ingressRate`.")
-        static let egressRate = bits("egressRate", "Bits per second from the pod, from 8 on; 0 for no limit.")
+            "ingressBurst", "Largest burst to the pod in bits; given together with `ingressRate`.")
+        static let egressRate = bits("egressRate", "Bits per second from the pod, at least 8; 0 for no limit.")
         static let egressBurst = bits(
-            "egressBurst", "Bits from the pod that may go through at once after a rest; goes with `egressRate`.")
+            "egressBurst", "Largest burst from the pod in bits; given together with `egressRate`.")
 
         static var everything: [KeyDescription] { limits.map { $0.described } }
         fileprivate static let limits = [ingressRate, ingressBurst, egressRate, egressBurst]
@@ -77,7 +77,7 @@ struct BandwidthSettings {
             for list in lists.compactMap({ $0 }) where list.value != [] {
                 throw Failure(
                     .unsupportedField, "\(list.path): limits hold for all destinations",
-                    details: "a pod that is to reach some of them without a limit needs a second network for that")
+                    details: "to reach some of them without a limit, give the pod a second network")
             }
         }
     }
@@ -96,7 +96,7 @@ struct BandwidthSettings {
             throw wrong(burstKey.name, 0, "above 0 beside \(rateKey.name) (if rate is set, burst must also be set)")
         case (0, _):
             throw wrong(rateKey.name, 0, "above 0 beside \(burstKey.name) (if burst is set, rate must also be set)")
-        case (..<8, _): throw wrong(rateKey.name, rate, "at least 8 bits a second, one octet")
+        case (..<8, _): throw wrong(rateKey.name, rate, "at least 8 bit/s (one octet)")
         default: break
         }
         guard burst / 8 < maximumBurst else {

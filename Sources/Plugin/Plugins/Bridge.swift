@@ -14,7 +14,7 @@ struct Bridge: BuiltInPlugin {
     static let traits = PluginTraits("bridge", .interface, addresses: .delegated, nodeEnd: .bridgePort(defaults))
     static var description: PluginDescription {
         PluginDescription(
-            traits, "Attaches pods to a bridge; addresses come from the plugin that `ipam.type` names.",
+            traits, "Attaches pods to a bridge, with addresses from the plugin named by `ipam.type`.",
             BridgeSettings.Keys.all(defaults) + BridgeSettings.Keys.lists, parts: [.trunk], capabilities: ["mac"]
         ) { request throws(Failure) in
             let network = try Bridge().network(request)

@@ -67,7 +67,7 @@ extension BridgeNetwork {
         }
         guard port.isUp else { throw Failure(deviation: "host interface \(port.name) is down") }
         guard port.master == bridge.index else {
-            throw Failure(deviation: "\(port.name) is no port of bridge \(bridge.name)")
+            throw Failure(deviation: "\(port.name) is not a port of bridge \(bridge.name)")
         }
         guard port.isActivePort || settings.disablesContainerInterface else {
             throw Failure(deviation: "bridge port \(port.name) has no carrier")

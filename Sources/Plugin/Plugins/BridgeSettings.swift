@@ -57,7 +57,7 @@ struct BridgeSettings {
             .flag("isDefaultGateway", default: flag, "Also give pods a default route; implies `isGateway`.")
         }
         static let forceAddress = ConfigurationKey<Bool>.flag(
-            "forceAddress", "Replace an address of the bridge that is in the gateway's way.")
+            "forceAddress", "Replace another address that the bridge has in the gateway's subnet.")
         static let mtu = ConfigurationKey.mtu(
             "MTU of bridge and veth in octets, 68 to 65535; 0 leaves it to the kernel.")
         static let hairpinMode = ConfigurationKey<Bool>.flag(
@@ -68,22 +68,22 @@ struct BridgeSettings {
         static let preserveDefaultVlan = ConfigurationKey<Bool>.flag(
             "preserveDefaultVlan", "Keep VLAN 1 on the pod's bridge port.")
         static let macspoofchk = ConfigurationKey<Bool>.flag(
-            "macspoofchk", "Hold pods to their MAC: what they send under another one is dropped.")
+            "macspoofchk", "Hold pods to their MAC: frames sent with another one are dropped.")
         static let ipMasq = ConfigurationKey<Bool>.flag(
-            "ipMasq", "Let what leaves the network go out under the node's address.")
+            "ipMasq", "Masquerade: packets that leave the network carry the node's address.")
         static let ipMasqBackend = Backend.key(
             "ipMasqBackend", ["nftables", "iptables"], unknown: "unknown ipmasq backend")
         static let enabledad = ConfigurationKey<Bool>.flag("enabledad", "Detect duplicate IPv6 addresses in the pod.")
         static let disableContainerInterface = ConfigurationKey<Bool>.flag(
             "disableContainerInterface", "Leave the pod's interface down; without IPAM only.")
         static let portIsolation = ConfigurationKey<Bool>.flag(
-            "portIsolation", "Keep pods of the bridge from each other; they reach the gateway only.")
+            "portIsolation", "Keep the bridge's pods from each other; they reach only the gateway.")
 
         static let antiSpoof = ConfigurationKey<Bool>.flag(
             "antiSpoof", "Hold pods to their MAC and their addresses: IPv4, ARP, IPv6 and neighbour discovery.")
         static let nonMasqueradeCIDRs = ConfigurationKey<[CIDR]>(
             "nonMasqueradeCIDRs", default: [],
-            "Destinations that `ipMasq` leaves alone, such as the cluster's pod network."
+            "Destinations that `ipMasq` does not masquerade, such as the cluster's pod network."
         ) { reader throws(Failure) in
             let list = try reader.elements()
             guard list.count <= 1024 else { throw reader.tooLong(limit: 1024) }
@@ -177,13 +177,13 @@ struct BridgeSettings {
         }
         guard Attachment.isInterfaceName(bridge) else {
             throw Failure(
-                .invalidConfiguration, "bridge \"\(bridge)\" is no interface name",
-                details: "at most 15 octets, without / : % and blanks")
+                .invalidConfiguration, "bridge \"\(bridge)\" is not an interface name",
+                details: "at most 15 octets, without /, :, % and blanks")
         }
         guard !guardsAddresses || trunk.isEmpty else {
             throw Failure(
                 .invalidConfiguration, "antiSpoof and vlanTrunk are both set",
-                details: "what pods send tagged cannot be held to addresses")
+                details: "tagged frames cannot be checked for their addresses")
         }
     }
 }

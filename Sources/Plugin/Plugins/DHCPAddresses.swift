@@ -9,7 +9,7 @@ struct DHCPAddresses: BuiltInPlugin {
     static let traits = PluginTraits("dhcp", .addresses, addresses: .leases)
     static var description: PluginDescription {
         PluginDescription(
-            traits, "The keys of the `ipam` object; see [dhcp.md](dhcp.md).", ClientSettings.Keys.everything,
+            traits, "Keys of the `ipam` object; see [dhcp.md](dhcp.md).", ClientSettings.Keys.everything,
             parts: [
                 .init("provide[]", ["option", "value", "fromArg"]), .init("request[]", ["option", "skipDefault"]),
             ]
@@ -119,7 +119,7 @@ extension Failure {
                 details: "start it: `dhcp daemon`, or systemctl enable --now swiftlet-dhcp.socket (docs/dhcp.md)")
         case .refused(let reason):
             self.init(
-                .tryAgainLater, "error calling \(what): \(reason)", details: "said by the DHCP daemon at \(socket)")
+                .tryAgainLater, "error calling \(what): \(reason)", details: "reported by the DHCP daemon at \(socket)")
         case .unknownMethod:
             self.init(.inputOutput, "error calling \(what): the DHCP daemon at \(socket) does not know it")
         case .broken(let reason):

@@ -59,7 +59,7 @@ enum DeviceSelector: CustomStringConvertible {
 
     private static func component(_ text: String, _ key: String) throws(Failure) -> String {
         guard !text.utf8.contains(UInt8(ascii: "/")), !text.hasPrefix("."), !text.utf8.contains(0) else {
-            throw Failure(.invalidConfiguration, "\(key) \"\(text)\" is no address of a device")
+            throw Failure(.invalidConfiguration, "\(key) \"\(text)\" is not the address of a device")
         }
         return text
     }

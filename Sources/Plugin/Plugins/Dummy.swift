@@ -9,7 +9,7 @@ struct Dummy: InterfacePlugin {
     static let traits = PluginTraits("dummy", .interface, addresses: .delegated)
     static let kind: String? = "dummy"
     static var description: PluginDescription {
-        PluginDescription(Dummy(), "An address on a link that leads nowhere; it has no keys of its own.", [])
+        PluginDescription(Dummy(), "Puts the addresses on a dummy link; it has no keys of its own.", [])
     }
 
     let requiresAddresses = true

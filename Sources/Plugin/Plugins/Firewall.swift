@@ -13,7 +13,7 @@ struct Firewall: BuiltInPlugin {
     static var description: PluginDescription {
         PluginDescription(
             traits,
-            "`swiftlet` takes `ingressPolicy` and `firewalldZone` too; without the first it does nothing of this.",
+            "`swiftlet` takes `ingressPolicy` and `firewalldZone` too, and does this only with `ingressPolicy`.",
             FirewallSettings.Keys.everything
         ) { request throws(Failure) in _ = try FirewallSettings(request) }
     }
@@ -54,7 +54,7 @@ struct Firewall: BuiltInPlugin {
         guard let bridge = links.first(where: { $0.kind == "bridge" }) else {
             throw Failure(
                 .invalidConfiguration, "ingressPolicy: \(settings.policy) needs a bridge, but prevResult has none",
-                details: "firewall stands behind bridge in \"plugins\"")
+                details: "put firewall after bridge in \"plugins\"")
         }
         let port = links.first { $0.kind == "veth" && $0.master == bridge.index }
         // With a VLAN, traffic for other bridges uses another interface: BRIDGE.VLAN.

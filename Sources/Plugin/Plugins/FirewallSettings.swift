@@ -24,7 +24,7 @@ struct FirewallSettings {
     enum Keys {
         static let ingressPolicy = ConfigurationKey<FirewallSettings.Policy>(
             "ingressPolicy", default: .open,
-            "Whom pods accept connections from: `open`, `same-bridge` (no other bridge with a policy) or `isolated` (no pod)."
+            "Who may connect to the pods: `open` everybody, `same-bridge` no pod of another bridge that has a policy, `isolated` no pod."
         ) { reader throws(Failure) in
             let text = try reader.string()
             guard let policy = text.isEmpty ? .open : FirewallSettings.Policy(rawValue: text) else {
@@ -44,7 +44,7 @@ struct FirewallSettings {
         }
         static let firewalldZone = ConfigurationKey<String>.text(
             "firewalldZone", default: "trusted",
-            "The zone of firewalld, where it runs, that pods' addresses are put into.")
+            "Zone of firewalld, if it runs, to which pods' addresses are added.")
     }
 
     init(_ request: Request) throws(Failure) {

@@ -14,7 +14,7 @@ struct HostDevice: InterfacePlugin {
     static let kind: String? = nil
     static var description: PluginDescription {
         PluginDescription(
-            HostDevice(), "Moves a device of the node into the pod; one of these says which.", Keys.everything,
+            HostDevice(), "Moves a device of the node into the pod; give one of these keys.", Keys.everything,
             capabilities: ["deviceID"])
     }
 
@@ -22,10 +22,10 @@ struct HostDevice: InterfacePlugin {
         static let device = ConfigurationKey<String>.text("device", default: "", "The device's name, such as `eth1`.")
         static let hwaddr = ConfigurationKey<String>.text("hwaddr", default: "", "The device's MAC.")
         static let kernelpath = ConfigurationKey<String>.text(
-            "kernelpath", default: "", "The device's place below `/sys/devices/`.")
+            "kernelpath", default: "", "The device's path below `/sys/devices/`.")
         static let pciBusID = ConfigurationKey<String>.text(
             "pciBusID", default: "",
-            "The device's PCI address, such as `0000:00:1f.6`; the capability `deviceID` comes before it.")
+            "The device's PCI address, such as `0000:00:1f.6`; the capability `deviceID` takes precedence.")
         @KeyList static var everything: [KeyDescription] {
             device
             hwaddr

@@ -6,7 +6,7 @@ struct HostLocal: BuiltInPlugin {
     static let traits = PluginTraits("host-local", .addresses, addresses: .store)
     static var description: PluginDescription {
         PluginDescription(
-            traits, "The keys of the `ipam` object; `swiftlet` takes them in its own block.",
+            traits, "Keys of the `ipam` object; `swiftlet` takes them beside `type`.",
             HostLocalSettings.Keys.everything, parts: [.ranges, .routes], capabilities: ["ips", "ipRanges"]
         ) { request throws(Failure) in _ = try AddressStore(ipamOf: request) }
     }

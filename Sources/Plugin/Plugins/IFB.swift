@@ -59,7 +59,7 @@ extension AttachmentName {
 
     private func conflict(_ name: String) -> Failure {
         Failure(
-            .conflict, "interface \(name) exists already: \(ifname) of \(containerID) is limited",
+            .conflict, "interface \(name) already exists: \(ifname) of \(containerID) is limited",
             details: "DEL it first")
     }
 

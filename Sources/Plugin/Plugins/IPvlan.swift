@@ -9,7 +9,7 @@ struct IPvlan: InterfacePlugin {
     static let traits = PluginTraits("ipvlan", .furtherInterface, addresses: .delegated)
     static let kind: String? = "ipvlan"
     static var description: PluginDescription {
-        PluginDescription(IPvlan(), "The same with the MAC of `master`.", Keys.everything)
+        PluginDescription(IPvlan(), "Like macvlan, but with the MAC of `master`.", Keys.everything)
     }
 
     enum Keys {
@@ -43,7 +43,7 @@ struct IPvlan: InterfacePlugin {
         guard previous.interfaces.count == 1, !previous.interfaces[0].name.isEmpty else {
             throw Failure(
                 .invalidConfiguration, "chained master failure. PrevResult lacks a single named interface",
-                details: "name the link in master")
+                details: "give the link as master")
         }
         return previous.interfaces[0].name
     }

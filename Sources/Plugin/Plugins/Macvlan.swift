@@ -9,21 +9,21 @@ struct Macvlan: InterfacePlugin {
     static let kind: String? = "macvlan"
     static var description: PluginDescription {
         PluginDescription(
-            Macvlan(), "A link of the pod's own on one of the node's.", Keys.everything, capabilities: ["mac"])
+            Macvlan(), "Gives the pod a link of its own on a link of the node.", Keys.everything, capabilities: ["mac"])
     }
 
     enum Keys {
         static let mode = ConfigurationKey<MacvlanMode>(
             "mode", default: .bridge,
-            "Who hears whom on the same `master`: `bridge` all each other, `private` nobody, `vepa` by way of the switch, `passthru` the only one."
+            "Who reaches whom on the same `master`: `bridge` all of them, `private` none, `vepa` through the switch, `passthru` for a single one."
         ) { reader throws(Failure) in
             try reader.choice(MacvlanMode.allCases, or: .bridge, "unknown macvlan mode")
         }
         static let mac = ConfigurationKey<String>.text(
-            "mac", default: "", "MAC; `CNI_ARGS`, `args.cni` and the capability `mac` come before it.")
+            "mac", default: "", "MAC; `CNI_ARGS`, `args.cni` and the capability `mac` take precedence.")
         static let bcqueuelen = ConfigurationKey<Int>.number(
             "bcqueuelen", default: 0, in: 0...Int(UInt32.max),
-            "Broadcasts that `master` queues for its pods, frames; 0 leaves it to the kernel.")
+            "Broadcast frames that `master` queues for its pods; 0 leaves it to the kernel.")
         @KeyList static var everything: [KeyDescription] {
             ParentLink.Keys.master
             mode

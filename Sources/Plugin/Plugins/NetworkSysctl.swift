@@ -33,7 +33,7 @@ struct NetworkSysctl {
         else {
             throw Failure(
                 .invalidConfiguration, "invalid net sysctl key: \"\(key.prefix(200))\"",
-                details: "it must name something below /proc/sys/net, like net.core.somaxconn")
+                details: "it must name a file below /proc/sys/net, like net.core.somaxconn")
         }
         self.key = key
         name = parts.dropFirst().joined(separator: "/")

@@ -10,9 +10,9 @@ internal import Posix
 struct ParentLink {
     enum Keys {
         static let master = ConfigurationKey<String>.text(
-            "master", default: "", "The link that the pod's interface sits on; by default that of the default route.")
+            "master", default: "", "Parent link of the pod's interface; by default the one with the default route.")
         static let requiredMaster = ConfigurationKey<String>.text(
-            "master", default: "", "The link that the pod's interface sits on; required.")
+            "master", default: "", "Parent link of the pod's interface; required.")
         static let mtu = ConfigurationKey<Int>.number(
             "mtu", default: 0, in: -1 << 31...1 << 31, "MTU in octets, at most that of `master`; 0 for the same.")
         static let linkInContainer = ConfigurationKey<Bool>.flag(
@@ -36,8 +36,8 @@ struct ParentLink {
         self.mtu = octets == 0 ? nil : octets
         if let name, !Attachment.isInterfaceName(name) {
             throw Failure(
-                .invalidConfiguration, "master \"\(name)\" is no interface name",
-                details: "at most 15 octets, without / : % and blanks")
+                .invalidConfiguration, "master \"\(name)\" is not an interface name",
+                details: "at most 15 octets, without /, :, % and blanks")
         }
     }
 
@@ -91,7 +91,7 @@ struct ParentLink {
         if name != nil {
             let parent = try find(&host, &inside)
             guard link.peer == parent.index else {
-                throw Failure(deviation: "\(link.name) does not sit on \(parent.name)")
+                throw Failure(deviation: "\(link.name) has another parent than \(parent.name)")
             }
         }
         try link.check(kind)
@@ -162,13 +162,14 @@ extension NetlinkSocket {
         if link.parent != nil, error.errno == .busy || error.errno == .invalidArgument {
             return Failure(
                 .kernel, error.message,
-                details: "a link that is a port of a bridge, or has pods of another kind or passthru, is no master")
+                details:
+                    "a link that is a bridge port, or carries links of another kind or mode passthru, cannot be master")
         }
         guard error.errno == .fileExists else { return error }
         if try self.link(.name(link.name)) != nil {
             return PodInterface.taken(link.name, kind: link.kind.name, in: path)
         }
-        return Failure(.conflict, error.message, details: "another link has what was asked for: \(link.kind)")
+        return Failure(.conflict, error.message, details: "another link already has that: \(link.kind)")
     }
 
     /// - Throws: if the link cannot be seen; it is then removed again.

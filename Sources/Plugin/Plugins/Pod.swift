@@ -58,7 +58,7 @@ extension NetlinkSocket {
         guard let link = try link(.name(name)) else {
             throw Failure(
                 .invalidConfiguration, "failed to get \"\(name)\": Link not found in \(path)",
-                details: "this plugin stands behind the one that makes the interface")
+                details: "put this plugin after the one that makes the interface")
         }
         return link
     }
@@ -69,7 +69,7 @@ extension NetworkNamespace {
     func lockForRequest() throws(Failure) {
         do throws(Failure) { try lock(milliseconds: 10_000, waiting: .queued) } catch {
             guard error.errno == .tryAgain else { throw error }
-            throw Failure(.tryAgainLater, error.message, details: "another call is still at work in it")
+            throw Failure(.tryAgainLater, error.message, details: "another call is still working in it")
         }
     }
 }

@@ -37,7 +37,7 @@ extension PodInterface {
             throw Failure(deviation: "interface \(name) is missing in \(path)")
         }
         if let kind, link.kind != kind {
-            throw Failure(deviation: "interface \(name) in \(path) is no \(kind)")
+            throw Failure(deviation: "interface \(name) in \(path) is not a \(kind)")
         }
         if let mac = described.mac, mac.lowercased() != link.mac?.description {
             throw Failure(

@@ -11,7 +11,7 @@ struct PointToPoint: BuiltInPlugin {
     static let traits = PluginTraits("ptp", .interface, addresses: .delegated, nodeEnd: .routedVeth)
     static var description: PluginDescription {
         PluginDescription(
-            traits, "Joins pod and node by a veth; addresses come from the plugin that `ipam.type` names.",
+            traits, "Joins pod and node by a veth, with addresses from the plugin named by `ipam.type`.",
             Keys.everything
         ) { request throws(Failure) in try PointToPointSettings(request).addressing.refuseBlocks(request) }
     }

@@ -17,15 +17,15 @@ struct PortMappingSettings {
     enum Keys {
         static let snat = ConfigurationKey<Bool>.flag(
             "snat", default: true,
-            "Make host ports work from the pod itself, from its neighbours on the subnet, and from the node by 127.0.0.1."
+            "Make host ports work from the pod itself, from pods of its subnet, and from the node at 127.0.0.1."
         )
         static let masqAll = ConfigurationKey<Bool>.flag(
-            "masqAll", "Show pods the node's address instead of any client's.")
+            "masqAll", "Masquerade all clients: pods see the node's address.")
         static let conditionsV4 = conditions("conditionsV4", "IPv4")
         static let conditionsV6 = conditions("conditionsV6", "IPv6")
         static let markMasqBit = ConfigurationKey<Int?>(
             "markMasqBit", default: nil,
-            "Bit 0 to 31; accepted, but the mark used here is always bit 12."
+            "Bit 0 to 31; accepted, but swiftlet always uses bit 12."
         ) { reader throws(Failure) in
             let bit = try reader.integer()
             guard (0...31).contains(bit) else {
@@ -35,7 +35,7 @@ struct PortMappingSettings {
         }
         static let externalSetMarkChain = ConfigurationKey<String>.text(
             "externalSetMarkChain", default: "",
-            "Accepted, but nobody else has to mark or masquerade; not with `markMasqBit`.")
+            "Accepted without effect, since swiftlet masquerades by itself; not together with `markMasqBit`.")
         static let backend = Backend.key("backend", ["nftables", "iptables"], unknown: "unrecognized backend")
 
         @KeyList static var everything: [KeyDescription] {
@@ -51,7 +51,7 @@ struct PortMappingSettings {
         private static func conditions(_ name: String, _ family: String) -> ConfigurationKey<String> {
             ConfigurationKey(
                 name, default: "",
-                "Who may use the ports by \(family): words of an nft match, such as `ip saddr != 10.0.0.0/8`."
+                "Who may use the ports over \(family): a match in nft's syntax, such as `ip saddr != 10.0.0.0/8`."
             ) { reader throws(Failure) in
                 try reader.elements().map { word throws(Failure) in try word.string() }.joined(separator: " ")
             }
@@ -222,7 +222,7 @@ extension PortMapping {
 enum Backend {
     static func key(_ name: String, _ known: [String], unknown: String) -> ConfigurationKey<String> {
         ConfigurationKey(
-            name, default: "", "`\(known.joined(separator: "` or `"))`; either way it is nftables that is used."
+            name, default: "", "`\(known.joined(separator: "` or `"))`; swiftlet uses nftables in either case."
         ) { reader throws(Failure) in
             let value = try reader.string()
             guard value.isEmpty || known.contains(value) else {
@@ -235,6 +235,6 @@ enum Backend {
     /// Logs that nftables is used instead if iptables is configured.
     static func note(_ key: ConfigurationKey<String>, _ request: Request) throws(Failure) {
         guard try request.configuration[key] == "iptables" else { return }
-        request.log("\(key.name): iptables is asked for; table inet swiftlet of nftables does the same")
+        request.log("\(key.name): iptables was requested; nftables table inet swiftlet does the same")
     }
 }

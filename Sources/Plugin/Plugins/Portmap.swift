@@ -11,7 +11,7 @@ struct Portmap: BuiltInPlugin {
     static let traits = PluginTraits("portmap", .chained, services: .ports)
     static var description: PluginDescription {
         PluginDescription(
-            traits, "For the capability `portMappings`; `swiftlet` takes these keys too.",
+            traits, "Serves the capability `portMappings`; `swiftlet` takes these keys too.",
             PortMappingSettings.Keys.everything, capabilities: ["portMappings"]
         ) { request throws(Failure) in _ = try PortMappingSettings(request) }
     }
@@ -44,7 +44,7 @@ struct Portmap: BuiltInPlugin {
         guard let first = addresses.first else {
             throw Failure(
                 .invalidConfiguration, "prevResult has no address for \(request.attachment.ifname)",
-                details: "portMappings lead to the pod's first address of each family")
+                details: "host ports lead to the pod's first address of each family")
         }
         var host = try NetlinkSocket()
         let target = addresses.first { $0.family == .v4 } ?? first

@@ -22,7 +22,7 @@ extension Request {
             throw Failure(
                 .invalidConfiguration, complaint,
                 details:
-                    "\(configuration.type) works on what an earlier plugin in \"plugins\" has attached; prevResult is missing"
+                    "\(configuration.type) changes what an earlier plugin in \"plugins\" has attached; prevResult is missing"
             )
         }
         return result

@@ -27,9 +27,9 @@ extension MACAddress {
     init(requested text: String) throws(Failure) {
         guard let mac = MACAddress(text), !mac.isMulticast, !mac.isZero else {
             throw Failure(
-                .invalidConfiguration, "mac \"\(text)\" is no unicast Ethernet address",
+                .invalidConfiguration, "mac \"\(text)\" is not a unicast Ethernet address",
                 details: "like 02:42:ac:11:00:02"
-            ).showingLogs(only: "mac is no unicast Ethernet address")
+            ).showingLogs(only: "mac is not a unicast Ethernet address")
         }
         self = mac
     }

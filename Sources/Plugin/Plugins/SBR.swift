@@ -11,7 +11,7 @@ struct SBR: BuiltInPlugin {
     static let traits = PluginTraits("sbr", .chained, services: .routingTables)
     static var description: PluginDescription {
         PluginDescription(
-            traits, "Chained, behind the plugin that makes the interface.", SBRSettings.Keys.everything
+            traits, "Chained after the plugin that makes the interface.", SBRSettings.Keys.everything
         ) { request throws(Failure) in _ = try SBRSettings(request.configuration) }
     }
 

@@ -14,7 +14,7 @@ struct SBRSettings {
     enum Keys {
         static let table = ConfigurationKey<UInt32?>(
             "table", default: nil,
-            "Routing table for all addresses, which somebody else fills; by default one is made for each address."
+            "Routing table for all addresses, filled by somebody else; by default each address gets a table."
         ) { reader throws(Failure) in try reader.routingTable() }
         static let gateways = ConfigurationKey<[IPAddress]>(
             "gateways", default: [],

@@ -52,7 +52,7 @@ struct Shaper {
         for place in places {
             guard let other = try host.qdisc(place, of: port) else { continue }
             throw Failure(
-                .conflict, "\(port.name) has a queueing discipline already: \(place) \(other.kind)",
+                .conflict, "\(port.name) already has a queueing discipline: \(place) \(other.kind)",
                 details: "limits for \(owner.linkAlias) need its place; tc qdisc show dev \(port.name)")
         }
     }
@@ -60,12 +60,12 @@ struct Shaper {
     private func changes(_ port: Link, _ ifb: Link?) -> Changes {
         var changes = Changes()
         if let limit = settings.ingress {
-            changes.append("limit what goes out by \(port.name)") {
+            changes.append("limit what leaves through \(port.name)") {
                 $0.addTokenBucket(limit.bucket(mtu: port.mtu), on: port.index)
             }
         }
         guard let limit = settings.egress, let ifb else { return changes }
-        changes.append("limit what goes out by \(ifb.name)") {
+        changes.append("limit what leaves through \(ifb.name)") {
             $0.addTokenBucket(limit.bucket(mtu: port.mtu), on: ifb.index)
         }
         // Only now: the kernel changes the qdisc of a link that is up only after waiting for RCU.
@@ -73,8 +73,8 @@ struct Shaper {
         ready.alias = owner.linkAlias
         ready.isUp = true
         changes.append("set \(ifb.name) up") { $0.changeLink(.index(ifb.index), ready) }
-        changes.append("take filters for what comes in by \(port.name)") { $0.addIngress(on: port.index) }
-        changes.append("lead what comes in by \(port.name) out by \(ifb.name)") {
+        changes.append("prepare \(port.name) for filters of what enters it") { $0.addIngress(on: port.index) }
+        changes.append("redirect what enters through \(port.name) to \(ifb.name)") {
             $0.redirectIngress(of: port.index, to: ifb.index)
         }
         return changes
@@ -99,7 +99,7 @@ struct Shaper {
         else {
             throw Failure(
                 deviation:
-                    "no filter of \(port.name) leads all that comes in out by \(ifb.name): egressRate is not kept")
+                    "no filter of \(port.name) redirects all that enters to \(ifb.name): egressRate is not kept")
         }
     }
 

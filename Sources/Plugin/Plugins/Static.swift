@@ -10,7 +10,7 @@ struct Static: BuiltInPlugin {
     static let traits = PluginTraits("static", .addresses, addresses: .configuration)
     static var description: PluginDescription {
         PluginDescription(
-            traits, "The keys of the `ipam` object; it hands out just these addresses.", StaticSettings.Keys.everything,
+            traits, "Keys of the `ipam` object; pods get exactly these addresses.", StaticSettings.Keys.everything,
             parts: [.init("addresses[]", ["address", "gateway"]), .routes, .dns], capabilities: ["ips"]
         ) { request throws(Failure) in _ = try StaticSettings(request) }
     }

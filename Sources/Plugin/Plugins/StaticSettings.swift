@@ -96,7 +96,7 @@ struct StaticSettings {
                 )
             }
             guard !ips[..<index].contains(where: { $0.address.address == ip.address.address }) else {
-                throw Failure(.invalidConfiguration, "address \(ip.address.address) is there twice")
+                throw Failure(.invalidConfiguration, "address \(ip.address.address) is listed twice")
             }
         }
         try version.requireOneAddressPerFamily(ips.map { $0.address.family })

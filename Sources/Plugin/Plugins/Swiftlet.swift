@@ -61,7 +61,7 @@ struct Swiftlet: BuiltInPlugin {
         try configuration.decoding { (reader) throws(Failure) in
             for key in HostLocalSettings.Keys.everything where try reader.member(key.name) != nil {
                 throw Failure(
-                    .value, path: key.name, expected: "inside of ipam, where ipam.type says who hands out addresses",
+                    .value, path: key.name, expected: "inside ipam, where ipam.type names the IPAM plugin",
                     found: "beside it")
             }
         }
@@ -109,7 +109,7 @@ struct Swiftlet: BuiltInPlugin {
         if let ipam, try configuration.ipamType() == nil, ipam.value != .object(JSON.Object()) {
             throw Failure(
                 .invalidConfiguration, "ipam.type is missing",
-                details: "without another IPAM plugin, subnet or ranges stand beside type, not in ipam")
+                details: "without another IPAM plugin, put subnet or ranges beside type, not in ipam")
         }
     }
 

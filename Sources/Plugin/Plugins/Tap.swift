@@ -11,7 +11,8 @@ struct Tap: InterfacePlugin {
     // The driver's name in the kernel, for both tun and tap.
     static let kind: String? = "tun"
     static var description: PluginDescription {
-        PluginDescription(Tap(), "For a virtual machine in the pod.", Keys.everything, capabilities: ["mac"])
+        PluginDescription(
+            Tap(), "Makes a tap device in the pod, for a virtual machine.", Keys.everything, capabilities: ["mac"])
     }
 
     struct Settings {
@@ -27,12 +28,12 @@ struct Tap: InterfacePlugin {
 
     enum Keys {
         static let multiQueue = ConfigurationKey<Bool>.flag(
-            "multiQueue", "Let a program open it several times, for a queue each.")
+            "multiQueue", "Let a program open it several times, one queue each.")
         static let mtu = ConfigurationKey.mtu("MTU in octets, 68 to 65535; 0 leaves it to the kernel.")
-        static let owner = id("owner", "User ID that may open it without privileges; anybody's by default.")
-        static let group = id("group", "Group ID that may open it without privileges; any by default.")
+        static let owner = id("owner", "User ID that may open it without privileges; by default any.")
+        static let group = id("group", "Group ID that may open it without privileges; by default any.")
         static let bridge = ConfigurationKey<String>.text(
-            "bridge", default: "", "A bridge in the pod that it becomes a port of.")
+            "bridge", default: "", "Bridge in the pod that it becomes a port of.")
         static let selinuxContext = ConfigurationKey<String>.text(
             "selinuxContext", default: "", "Not supported: refused with code 2.")
         @KeyList static var everything: [KeyDescription] {
@@ -106,7 +107,7 @@ struct Tap: InterfacePlugin {
         }
         guard let bridge = settings.bridge else { return }
         guard let master = try inside.link(.name(bridge)), master.index == link.master else {
-            throw Failure(deviation: "\(link.name) is no port of \(bridge)")
+            throw Failure(deviation: "\(link.name) is not a port of \(bridge)")
         }
     }
 

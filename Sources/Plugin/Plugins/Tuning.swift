@@ -11,7 +11,7 @@ struct Tuning: BuiltInPlugin {
     static let traits = PluginTraits("tuning", .chained)
     static var description: PluginDescription {
         PluginDescription(
-            traits, "Chained, behind the plugin that makes the interface; `args.cni` takes all but `dataDir` too.",
+            traits, "Chained after the plugin that makes the interface; `args.cni` may hold all keys but `dataDir`.",
             TuningSettings.Keys.everything, capabilities: ["mac"]
         ) { request throws(Failure) in _ = try TuningSettings(request) }
     }

@@ -35,7 +35,7 @@ struct TuningSettings {
         static let mtu = ConfigurationKey<Int>.number(
             "mtu", default: 0, in: 0...Int(Int32.max), "MTU of the interface in octets; 0 leaves it as it is.")
         static let allmulti = ConfigurationKey<Bool?>(
-            "allmulti", default: nil, "Whether the interface takes all multicast; left as it is where nothing is said."
+            "allmulti", default: nil, "Whether the interface receives all multicast; by default left as it is."
         ) { reader throws(Failure) in try reader.bool() }
         static let txQLen = ConfigurationKey<Int?>(
             "txQLen", default: nil, "Length of the interface's transmit queue in packets."

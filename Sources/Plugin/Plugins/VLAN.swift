@@ -7,12 +7,13 @@ struct VLAN: InterfacePlugin {
     static let traits = PluginTraits("vlan", .interface, addresses: .delegated)
     static let kind: String? = "vlan"
     static var description: PluginDescription {
-        PluginDescription(VLAN(), "A VLAN of one of the node's links.", Keys.everything)
+        PluginDescription(VLAN(), "Makes a VLAN of one of the node's links.", Keys.everything)
     }
 
     enum Keys {
         static let vlanId = ConfigurationKey<Int>.number(
-            "vlanId", default: 0, in: -1 << 31...1 << 31, "VLAN of the 802.1Q tag, 0 to 4094; a `master` has each once."
+            "vlanId", default: 0, in: -1 << 31...1 << 31,
+            "VLAN ID of the 802.1Q tag, 0 to 4094; only one pod per `master` can have it."
         )
         @KeyList static var everything: [KeyDescription] {
             ParentLink.Keys.requiredMaster

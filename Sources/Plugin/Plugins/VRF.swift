@@ -12,7 +12,7 @@ struct VRF: BuiltInPlugin {
     static let traits = PluginTraits("vrf", .chained, services: .routingTables)
     static var description: PluginDescription {
         PluginDescription(
-            traits, "Chained, behind the plugin that makes the interface.", VRFSettings.Keys.everything
+            traits, "Chained after the plugin that makes the interface.", VRFSettings.Keys.everything
         ) { request throws(Failure) in _ = try VRFSettings(request) }
     }
 
@@ -28,7 +28,7 @@ struct VRF: BuiltInPlugin {
         guard link.master == 0 else {
             let master = try inside.link(.index(link.master))?.name ?? "number \(link.master)"
             throw Failure(
-                .conflict, "interface \(link.name) has already a master set: \(master)",
+                .conflict, "interface \(link.name) already has a master set: \(master)",
                 details: "DEL it first, or choose another CNI_IFNAME")
         }
         let present = try vrf(settings, &inside)

@@ -11,13 +11,13 @@ struct VRFSettings {
 
     enum Keys {
         static let vrfname = ConfigurationKey<String>.text(
-            "vrfname", default: "", "Name of the VRF in the pod; made when it is missing. Required.")
+            "vrfname", default: "", "Name of the VRF in the pod, which is made if it is missing. Required.")
         static let table = ConfigurationKey<UInt32?>(
-            "table", default: nil, "Its routing table; 0 or nothing for the one it has, or the first that is free."
+            "table", default: nil, "Its routing table; 0 or absent: the one it has, or the first free one."
         ) { reader throws(Failure) in
             let number = try reader.uint32()
             guard !RoutingTables.reserved.contains(number) else {
-                throw reader.wrong("none of the kernel's own tables")
+                throw reader.wrong("none of the kernel's own tables (253 to 255)")
             }
             return number == 0 ? nil : number
         }
@@ -39,8 +39,8 @@ struct VRFSettings {
         }
         guard Attachment.isInterfaceName(name), name != request.attachment.ifname else {
             throw Failure(
-                .invalidConfiguration, "vrfname \"\(name)\" is no name for a VRF",
-                details: "at most 15 octets, without / : % and blanks, and not the pod's interface")
+                .invalidConfiguration, "vrfname \"\(name)\" is not a name for a VRF",
+                details: "at most 15 octets, without /, :, % and blanks, and not the pod's interface")
         }
     }
 }

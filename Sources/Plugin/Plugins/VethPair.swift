@@ -120,7 +120,7 @@ extension AttachmentName {
         guard try host.link(.name(hostName)) != nil else { return }
         throw Failure(
             .conflict,
-            "container \(attachment.containerID) is attached to network \(network) as \(attachment.ifname) already",
+            "container \(attachment.containerID) is already attached to network \(network) as \(attachment.ifname)",
             details: "its host interface is \(hostName); DEL it first")
     }
 }

@@ -44,7 +44,7 @@ struct FileCheck {
         }
         for key in findings.map.repeated {
             findings.add(
-                .warning, at: key.path, "the key is there more than once", "the last one counts; remove the others")
+                .warning, at: key.path, "the key occurs more than once", "the last one counts: remove the others")
         }
         let reader = JSONReader(document)
         readName(reader)
@@ -71,8 +71,8 @@ struct FileCheck {
             if single == nil, listed.isEmpty {
                 findings.add(
                     .warning, at: "cniVersion",
-                    "cniVersion is missing, which means 0.1.0: no CHECK, one address a family",
-                    "say 1.0.0, and with \"cniVersions\": [\"1.0.0\", \"1.1.0\"] runtimes choose")
+                    "cniVersion is missing, which means 0.1.0: no CHECK, one address per family",
+                    "set it to 1.0.0, and with \"cniVersions\": [\"1.0.0\", \"1.1.0\"] runtimes choose")
             }
             let versions = listed + [single ?? (listed.isEmpty ? "0.1.0" : nil)].compactMap { $0 }
             version = SpecVersion.allCases.last { versions.contains($0.rawValue) }

@@ -26,9 +26,9 @@ enum Hints {
     ///   - ipam: the plugin that its `ipam` names.
     static func key(_ unknown: UnknownKey, of plugin: PluginDescription, ipam: PluginDescription?) -> String {
         if let nearest = Spelling.nearest(to: unknown.key, among: unknown.known) { return "did you mean \(nearest)?" }
-        if let ipam, has(ipam, unknown.key) { return "\(ipam.type) takes it: it belongs into ipam" }
+        if let ipam, has(ipam, unknown.key) { return "\(ipam.type) takes it: it belongs in ipam" }
         if plugin.role == .addresses, Spelling.nearest(to: unknown.key, among: PluginDescription.commonKeys) != nil {
-            return "it belongs beside type of the plugin, not into ipam"
+            return "it belongs beside type of the plugin, not in ipam"
         }
         let owners = self.owners(of: unknown.key, besides: plugin.type)
         return owners.isEmpty ? "" : "it is a key of \(owners)"

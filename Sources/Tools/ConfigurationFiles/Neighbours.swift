@@ -14,7 +14,7 @@ struct Neighbours {
             if let first = networks[..<position].first(where: { $0.name == network.name }) {
                 add(
                     .warning, network, "name",
-                    "network \(network.name ?? "") is in \(first.file) already, which comes first by name",
+                    "network \(network.name ?? "") is already in \(first.file), which sorts first",
                     "runtimes use one of the two: rename the network, or remove a file")
             } else if let first = networks.first, position > 0 {
                 add(
@@ -36,7 +36,7 @@ struct Neighbours {
                     guard let taken = other.subnets.first(where: { $0.overlaps(subnet) }) else { continue }
                     add(
                         .warning, network, "", "subnet \(subnet) overlaps \(taken) of network \(other.name ?? "")",
-                        "the node could not tell their pods apart: choose another one")
+                        "the node could not tell their pods apart: choose another subnet")
                 }
             }
         }

@@ -67,7 +67,7 @@ public struct NewNetwork: Sendable {
         if kind != .swiftlet, !unmasqueraded.isEmpty { return "only the plugin swiftlet has nonMasqueradeCIDRs" }
         if kind != .swiftlet, guardsAddresses { return "only the plugin swiftlet has antiSpoof" }
         if kind == .ptp, bridge != nil || hairpin != nil { return "ptp has no bridge" }
-        if !masquerades, !unmasqueraded.isEmpty { return "nothing is masqueraded, so nothing can be left out of it" }
+        if !masquerades, !unmasqueraded.isEmpty { return "nothing is masqueraded, so there is nothing to exclude" }
         return nil
     }
 

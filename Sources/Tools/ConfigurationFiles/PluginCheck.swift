@@ -40,12 +40,12 @@ struct PluginCheck {
                     .error, at: place, "failed to find plugin \"\(type)\" in path [\(validator.binDirectory ?? "")]",
                     meant ?? "install it, or name its directory by --bin-dir")
             } else if validator.binDirectory == nil, let meant {
-                findings.add(.warning, at: place, "\(type) is no plugin that is known here", meant)
+                findings.add(.warning, at: place, "\(type) is not a plugin known here", meant)
             }
         }
         checkCapabilities(behind: earlier, &findings)
         for key in ["runtimeConfig", "prevResult"] where has(key) {
-            findings.add(.warning, at: member(key), "the runtime fills this in: in a file it is of no use")
+            findings.add(.warning, at: member(key), "the runtime fills this in: in a file it has no effect")
         }
         guard let plugin else { return }
         let unknown = checkKnown(plugin, &findings)
@@ -156,29 +156,29 @@ struct PluginCheck {
         if let ipam, ipam.role != .addresses {
             findings.add(
                 .error, at: member("ipam.type"), "\(ipam.type) hands out no addresses",
-                "one of host-local, static, dhcp does")
+                "use host-local, static or dhcp")
         }
         switch plugin.role {
         case .chained where earlier.isEmpty:
             findings.add(
                 .error, at: block.path, "\(type) is the first plugin: missing prevResult from earlier plugin",
-                "it works on what another one has made: put it behind that one")
+                "it changes what another plugin has made: put it after that one")
         case .interface:
             guard let first = earlier.first(where: { $0.plugin?.role.makesInterface == true }) else { break }
             findings.add(
                 .warning, at: block.path,
-                "\(type) makes the pod's interface, which \(first.type) has made already: the name is taken then",
-                "a pod gets a second interface by a second network")
+                "\(type) makes the pod's interface, which \(first.type) has already made, so the name is taken",
+                "for a second interface, use a second network")
         case .addresses:
             findings.add(
-                .warning, at: block.path, "\(type) hands out addresses, and makes no interface",
-                "it belongs into ipam of a plugin that does")
+                .warning, at: block.path, "\(type) hands out addresses, but makes no interface",
+                "it belongs in ipam of a plugin that does")
         default: break
         }
         if plugin.traits.usesBridge, plugin.traits.addresses == .delegated, ipamType == nil {
             findings.add(
                 .note, at: block.path, "without ipam the pods get no addresses",
-                "kubelet, containerd and CRI-O insist on one")
+                "kubelet, containerd and CRI-O require one")
         }
         let chained = plugin.role == .chained ? plugin.traits.services : []
         if chained.contains(.ports), !declares("portMappings") {
@@ -195,7 +195,7 @@ struct PluginCheck {
         {
             findings.add(
                 .error, at: member("ingressPolicy"), "it needs a bridge, but prevResult has none",
-                "\(type) stands behind bridge in \"plugins\"")
+                "\(type) must come after bridge in \"plugins\"")
         }
     }
 
@@ -224,7 +224,7 @@ struct PluginCheck {
                 let other = earlier.first(where: { $0.plugin != nil && $0.declares(member.key) })
             {
                 findings.add(
-                    .warning, at: path, "\(other.type) serves this capability already", "declare it for one of the two")
+                    .warning, at: path, "\(other.type) already serves this capability", "declare it for one of the two")
             }
         }
     }

@@ -3,8 +3,8 @@ internal import Inventory
 
 extension Check {
     static let addresses = [
-        Check("subnet-overlap", .problem, "pods' subnets are not in use elsewhere") { $0.overlaps },
-        Check("duplicate-address", .problem, "no address is there twice") { $0.duplicates },
+        Check("subnet-overlap", .problem, "pods' subnets are used by nothing else") { $0.overlaps },
+        Check("duplicate-address", .problem, "no address is used twice") { $0.duplicates },
         Check("pool-full", .warning, "each pool has addresses left") { $0.fullPools },
     ]
 }
@@ -121,7 +121,7 @@ extension Examination {
             if !rivals.isEmpty {
                 found.append(
                     Symptom(
-                        "\(address)", "several pods have it: \(list(([pods[0]] + rivals).map { "\($0.id)" }))",
+                        "\(address)", "several pods use it: \(list(([pods[0]] + rivals).map { "\($0.id)" }))",
                         advice:
                             "delete one of these pods, so that it gets another address; two stores, or a store that "
                             + "was emptied by hand, are the usual cause"))
@@ -130,7 +130,7 @@ extension Examination {
             if let holder, pods.contains(where: { $0.hostInterface != nil }) {
                 found.append(
                     Symptom(
-                        "\(address)", "pod \(pods[0].id) has it, and \(holder.name) of this node as well",
+                        "\(address)", "pod \(pods[0].id) has it, and so does \(holder.name) of this node",
                         advice: "ip addr del it from \(holder.name), or give the network a range without it"))
             }
         }

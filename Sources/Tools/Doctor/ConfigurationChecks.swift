@@ -2,15 +2,14 @@ internal import Inventory
 
 extension Check {
     static let configuration = [
-        Check("configuration-invalid", .problem, "runtimes and plugins take every file of the configuration directory")
-        {
+        Check("configuration-invalid", .problem, "every file of the configuration directory is valid") {
             $0.invalid
         },
-        Check("configuration-shadowed", .warning, "no file hides another") { $0.shadowed },
-        Check("plugin-missing", .problem, "the plugins that configurations name are there and can be run") {
+        Check("configuration-shadowed", .warning, "no file is hidden by another") { $0.shadowed },
+        Check("plugin-missing", .problem, "the plugins that configurations name are installed and executable") {
             $0.missingPlugins
         },
-        Check("plugin-not-ready", .problem, "each plugin can serve, as its STATUS says") { $0.unready },
+        Check("plugin-not-ready", .problem, "each plugin's STATUS says that it is ready") { $0.unready },
     ]
 }
 
@@ -18,10 +17,10 @@ extension Examination {
     fileprivate var invalid: [Symptom] {
         facts.files.flatMap { file in
             file.problem.map {
-                [Symptom(file.path, "it is no network configuration: \($0)", advice: "mend it, or move it away")]
+                [Symptom(file.path, "it is not a network configuration: \($0)", advice: "correct it, or move it away")]
             }
                 ?? file.mistakes.map {
-                    Symptom(file.path, $0, advice: "mend it; swiftletctl conf validate \(file.path) says more")
+                    Symptom(file.path, $0, advice: "correct it; swiftletctl conf validate \(file.path) says more")
                 }
         }
     }
@@ -34,7 +33,7 @@ extension Examination {
                 found.append(
                     Symptom(
                         file.path,
-                        "network \(file.network ?? "") is configured by \(first.name) already, which is taken",
+                        "network \(file.network ?? "") is already configured by \(first.name), which runtimes use",
                         advice: "keep one of the two"))
             } else if position == 1 {
                 let others = list(usable[1...].map { $0.name })
@@ -58,13 +57,13 @@ extension Examination {
                     Symptom(
                         file.path,
                         "it names \(list(missing)), which \(facts.binaries) does not have: no pod can be attached",
-                        advice: "install what is missing, or say with --bin-dir where the runtime looks for plugins"))
+                        advice: "install what is missing, or give the runtime's plugin directory by --bin-dir"))
             }
             for type in file.types where facts.programs[type] == .notExecutable {
                 found.append(
                     Symptom(
                         file.path, "\(facts.binaries)/\(type), which it names, cannot be executed",
-                        advice: "chmod 755 \(facts.binaries)/\(type), or install it anew"))
+                        advice: "chmod 755 \(facts.binaries)/\(type), or install it again"))
             }
         }
         return found
@@ -79,7 +78,7 @@ extension Examination {
         }.map { answer in
             Symptom(
                 answer.file, "its plugin \(answer.type) is not ready: \(answer.text)",
-                advice: "mend that; until then ADD fails")
+                advice: "correct that; until then ADD fails")
         }
     }
 }

@@ -80,7 +80,7 @@ extension ConfigurationFile {
         guard path.hasSuffix(".conflist") == (members != nil) else {
             throw members == nil
                 ? reader.missing("plugins")
-                : Failure(.invalidConfiguration, "it has plugins, so that its name has to end in .conflist")
+                : Failure(.invalidConfiguration, "it has a list of plugins, so its name must end in .conflist")
         }
         guard members?.isEmpty != true else {
             throw Failure(.invalidConfiguration, "plugins is empty: no plugins are configured")

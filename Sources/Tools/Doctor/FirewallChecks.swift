@@ -4,7 +4,7 @@ internal import PacketRules
 
 extension Check {
     static let firewalls = [
-        Check("foreign-firewall", .problem, "no other program's rules drop what pods send and get") { seen in
+        Check("foreign-firewall", .problem, "no other program's rules drop pods' packets") { seen in
             seen.routed.flatMap { network in
                 IPFamily.allCases.flatMap { seen.dropped(network, $0) + seen.droppedByLegacy(network, $0) }
             }

@@ -5,7 +5,7 @@ internal import Presentation
 extension Check {
     static let forwarding = [
         Check(
-            "forwarding", .problem, "the kernel forwards packets of pods' families, by all interfaces that they take"
+            "forwarding", .problem, "forwarding is on for pods' families and interfaces"
         ) { seen in IPFamily.allCases.flatMap { seen.forwardingOff($0) } },
         Check(
             "router-advertisements", .warning,
@@ -15,7 +15,7 @@ extension Check {
         Check("bridge-nf-call", .warning, "Kubernetes' Services work between pods of one bridge") {
             $0.bridgesPastServices
         },
-        Check("ipv6-disabled", .problem, "IPv6 is on where pods have it") { $0.bridgesWithoutIPv6 },
+        Check("ipv6-disabled", .problem, "IPv6 is enabled on interfaces of pods with IPv6") { $0.bridgesWithoutIPv6 },
     ]
 }
 
@@ -28,7 +28,7 @@ extension Examination {
         func symptom(_ parameter: String, _ text: String) -> Symptom {
             Symptom(
                 sysctlName(parameter), text,
-                advice: "sysctl -w \(sysctlName(parameter))=1, and look which program of the node switches it off",
+                advice: "sysctl -w \(sysctlName(parameter))=1, and find out which program switches it off",
                 fix: .set(parameter: parameter, value: "1"))
         }
         let all = family == .v4 ? "ipv4/ip_forward" : "ipv6/conf/all/forwarding"
@@ -57,7 +57,7 @@ extension Examination {
             guard parameter(own) == "1" else { return nil }
             return Symptom(
                 interface,
-                "its IPv6 default route comes from router advertisements, which the kernel no longer heeds since it "
+                "its IPv6 default route comes from router advertisements, which the kernel ignores since it "
                     + "forwards: the route vanishes when its lifetime ends",
                 advice: "sysctl -w \(sysctlName(own))=2", fix: .set(parameter: own, value: "2"))
         }

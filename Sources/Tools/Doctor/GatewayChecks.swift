@@ -92,11 +92,12 @@ extension Examination {
         if let configured, let holder {
             return Symptom(
                 what.link, "\(text); \(holder.name) has it",
-                advice: "ip addr del \(configured) dev \(holder.name); the next ADD of a pod gives it to \(what.link)")
+                advice: "ip addr del \(configured) dev \(holder.name); the next ADD of a pod adds it to \(what.link)")
         }
         let isBridge = what.link == network.network.bridge && network.subnets.contains(what.subnet)
         guard let configured, isBridge else {
-            var advice = "no ADD puts it back: delete \(pods == 1 ? "the pod" : "these pods"), to be attached anew"
+            var advice =
+                "no ADD puts it back: delete \(pods == 1 ? "the pod" : "these pods"), so that it is attached again"
             if let gateway = what.gateway {
                 // A bridge reaches its pods by the subnet, a veth reaches its only pod by a host route.
                 let isVeth = snapshot.interface(what.link)?.kind == "veth"

@@ -2,10 +2,10 @@ internal import Addresses
 
 extension Check {
     static let kernel = [
-        Check("neighbour-table", .warning, "the kernel's table of neighbours has room") { seen in
+        Check("neighbour-table", .warning, "the neighbour table has room") { seen in
             IPFamily.allCases.compactMap { seen.neighbours($0) }
         },
-        Check("conntrack-table", .warning, "the kernel's table of connections has room") { $0.connections },
+        Check("conntrack-table", .warning, "the connection tracking table has room") { $0.connections },
     ]
 }
 

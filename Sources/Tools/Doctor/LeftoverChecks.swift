@@ -3,7 +3,7 @@ internal import Presentation
 
 extension Check {
     static let leftovers = [
-        Check("leftovers", .warning, "nothing is left of pods that are gone") { seen in
+        Check("leftovers", .warning, "pods that are gone have left nothing") { seen in
             seen.reclaim.chosen.map { orphan in
                 let isOld = orphan.reason == .earlierBoot
                 return Symptom(
@@ -14,11 +14,11 @@ extension Check {
                 + seen.reclaim.recent.map { orphan in
                     Symptom(
                         "\(orphan.id!)",
-                        "\(orphan.reason.text), or is being made just now; there are \(orphan.remains)",
+                        "\(orphan.reason.text), or is being made right now; there are \(orphan.remains)",
                         advice: "look again in a minute", severity: .note)
                 }
         },
-        Check("cut-off", .warning, "every pod has all that belongs to it") { seen in
+        Check("cut-off", .warning, "every pod has everything that ADD gave it") { seen in
             seen.snapshot.orphans.filter { !$0.isGone }.map { orphan in
                 Symptom(
                     orphan.title,
@@ -27,7 +27,7 @@ extension Check {
                     severity: orphan.reason == .namespaceHasNoName ? .note : nil)
             }
         },
-        Check("rules-damaged", .problem, "the packet rules of every pod are whole") { seen in
+        Check("rules-damaged", .problem, "the packet rules of every pod are complete") { seen in
             seen.facts.damagedRules.map { owner, text in
                 Symptom(owner, text, advice: "swiftletctl repair", fix: .repairRules)
             }
@@ -35,10 +35,10 @@ extension Check {
                     Symptom(
                         owner,
                         "its record in /run/swiftlet cannot be read: when its rules are lost, nothing can put them back",
-                        advice: "delete the pod, so that it is attached anew: its DEL takes the record away")
+                        advice: "delete the pod, so that it is attached again: its DEL removes the record")
                 }
         },
-        Check("two-runtimes", .warning, "one container runtime only uses a network") { $0.rivals },
+        Check("two-runtimes", .warning, "each network is used by one container runtime only") { $0.rivals },
     ]
 }
 
@@ -48,8 +48,8 @@ extension Orphan {
         switch reason {
         case .namespaceHasNoName: "see which program holds it: lsns -t net"
         case .isNoFile:
-            "see what it is, and remove it: ls -ld \(reserved.map { "\(store ?? "")/\($0.address)" }.joined(separator: " "))"
-        default: "delete the pod, so that it is attached anew"
+            "look at it, and remove it: ls -ld \(reserved.map { "\(store ?? "")/\($0.address)" }.joined(separator: " "))"
+        default: "delete the pod, so that it is attached again"
         }
     }
 

@@ -5,15 +5,15 @@ internal import Presentation
 extension Check {
     static let links = [
         Check("bridge-down", .problem, "bridges with pods are up") { $0.downBridges },
-        Check("gateway-missing", .problem, "the node has the addresses that pods' routes lead to, at their link") {
+        Check("gateway-missing", .problem, "the node has the gateway addresses of pods, on the right link") {
             $0.missingGateways
         },
-        Check("port-down", .problem, "pods' ends on the node are up, and ports of their bridge") { $0.badPorts },
-        Check("mtu", .warning, "what pods send fits through the links that it takes") { $0.badMTUs },
-        Check("link-manager", .warning, "no program of the node configures pods' links") { seen in
+        Check("port-down", .problem, "pods' host interfaces are up and on their bridge") { $0.badPorts },
+        Check("mtu", .warning, "MTUs fit along pods' ways") { $0.badMTUs },
+        Check("link-manager", .warning, "no network manager configures pods' links") { seen in
             seen.facts.managedLinks.sorted { $0.key < $1.key }.map { link, manager in
                 Symptom(
-                    link, "\(manager) manages it: it may take it down, or its addresses away",
+                    link, "\(manager) manages it: it may set it down, or remove its addresses",
                     advice: manager == "NetworkManager"
                         ? "unmanaged-devices=interface-name:\(link) in /etc/NetworkManager/conf.d"
                         : "a .network file that matches it with Unmanaged=yes, before the one that does now")
@@ -38,7 +38,7 @@ extension Examination {
         snapshot.attachments.compactMap { pod -> Symptom? in
             guard let name = pod.hostInterface, let end = snapshot.interface(name) else { return nil }
             if let home = snapshot.home(of: pod), pod.bridge != home {
-                let place = pod.bridge.map { "a port of \($0)" } ?? "no port of any bridge"
+                let place = pod.bridge.map { "a port of \($0)" } ?? "not a port of any bridge"
                 return Symptom(
                     "\(pod.id)", "\(name), its end on the node, is \(place), and not of \(home)",
                     advice: "ip link set \(name) master \(home)")
@@ -66,7 +66,7 @@ extension Examination {
                 Symptom(
                     "\(pod.id)",
                     "\(name) has an MTU of \(end.mtu), \(pod.id.ifname) in the pod one of \(mtu): what is larger than "
-                        + "\(small) takes is dropped without a word",
+                        + "\(small) takes is dropped silently",
                     advice: "give both the same: ip link set \(large) mtu \(min(mtu, end.mtu))", severity: .problem))
         }
         let uplinks = snapshot.uplinks.compactMap { snapshot.interface($0) }

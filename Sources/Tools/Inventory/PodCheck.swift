@@ -42,7 +42,7 @@ public struct PodCheck: Sendable, Encodable {
 
     public var isRight: Bool { items.allSatisfy(\.isRight) }
 
-    private static let anew = "end the pod, so that its runtime attaches it anew"
+    private static let anew = "delete the pod, so that its runtime attaches it again"
 
     /// Compares the actual state with what an ADD leaves.
     public init(_ attachment: Attachment, in snapshot: Snapshot, _ facts: PodFacts) {
@@ -67,7 +67,7 @@ public struct PodCheck: Sendable, Encodable {
                 forwards
                     ? .right("forwarding of IP\(family)", "on")
                     : .wrong(
-                        "forwarding of IP\(family)", "off: the pod reaches nothing beyond the node",
+                        "forwarding of IP\(family)", "off: the pod reaches nothing beyond this node",
                         "sysctl -w \(name)=1"))
         }
         for plugin in attachment.recordedBy {
@@ -105,7 +105,7 @@ public struct PodCheck: Sendable, Encodable {
         guard let name = attachment.hostInterface, let end = snapshot.interface(name) else { return }
         if !end.isUp { items.append(.wrong("node's end \(name)", "down", "ip link set \(name) up")) }
         if let home = snapshot.home(of: attachment), home != attachment.bridge {
-            let place = attachment.bridge.map { "a port of \($0), not of \(home)" } ?? "no port of \(home)"
+            let place = attachment.bridge.map { "a port of \($0), not of \(home)" } ?? "not a port of \(home)"
             items.append(.wrong("bridge port \(name)", place, "ip link set \(name) master \(home)"))
         } else if let bridge = attachment.bridge {
             let isUp = snapshot.interface(bridge)?.isUp ?? false
@@ -166,7 +166,8 @@ public struct PodCheck: Sendable, Encodable {
                 items.append(
                     .wrong(
                         subject, "nobody answers for it, and this node does not have it",
-                        "if it is a router on the link, look there; if \(place) is to have it, swiftletctl doctor"))
+                        "if it is a router on the link, look there; if \(place) should have it, run swiftletctl doctor")
+                )
             } else if facts.answers[gateway] == false {
                 items.append(.wrong(subject, "does not answer", "look at both ends of the link: ip -s link"))
             } else {

@@ -266,7 +266,7 @@ public struct Orphan: Sendable, Hashable, Encodable {
             case .limitsNothing: "for the limit of a veth that is gone"
             case .namesNobody: "the reservation names no owner; the next ADD frees it"
             case .isNoFile:
-                "it has a reservation's name, but is no file; no ADD can have the address, and no GC frees it"
+                "it has the name of a reservation, but is not a file: no ADD gets the address, and no GC frees it"
             }
         }
     }

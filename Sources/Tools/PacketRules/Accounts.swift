@@ -9,10 +9,10 @@ extension NftMachine {
         func isWithin(_ isSo: Bool, _ isInverted: Bool) -> Step { isSo != isInverted ? .matched : .noMatch }
         switch expression {
         case .limit(_, _, _, _, let isInverted):
-            supposition = "its limit of the rate is supposed not to be reached"
+            supposition = "its rate limit is assumed not to be reached"
             return isWithin(true, isInverted)
         case .connectionLimit(let count, let isInverted):
-            supposition = "supposed that there is no other connection that it counts"
+            supposition = "assumed that it counts no other connection"
             return isWithin(count >= 1, isInverted)
         case .quota(let limit, let used, let flags):
             // NFT_QUOTA_F_INV.
@@ -28,7 +28,7 @@ extension NftMachine {
         // Other objects count, or help connection tracking.
         case .object(let type, _):
             return [.quota, .limit, .connectionLimit].contains(type)
-                ? .unknown("it uses an object with a name") : .matched
+                ? .unknown("it uses a named object") : .matched
         default: return .anything("it uses `\(expression.name)`")
         }
     }
@@ -36,7 +36,7 @@ extension NftMachine {
     mutating func setConnection(_ key: NftExpression.Connection, _ octets: [UInt8]?) -> Step {
         guard key == .mark, context.connection.tracking.isTracked else { return .matched }
         context.connection.isMarkKnown = octets != nil
-        guard let octets else { return .unknown("it sets a mark that is not known") }
+        guard let octets else { return .unknown("it sets an unknown mark") }
         context.connection.mark = octets[...].load(UInt32.self, at: 0)
         return .matched
     }

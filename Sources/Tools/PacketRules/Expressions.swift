@@ -14,7 +14,7 @@ extension NftMachine {
             guard key == .mark else { break }
             let mark = registers.load(source, 4)
             context.isMarkKnown = mark != nil
-            guard let mark else { return .unknown("it sets a mark that is not known") }
+            guard let mark else { return .unknown("it sets an unknown mark") }
             packet.mark = mark[...].load(UInt32.self, at: 0)
         case .payload(let base, let offset, let length, let destination):
             guard let octets = payload(base, Int(offset), Int(length)) else { return .noMatch }
@@ -146,7 +146,7 @@ extension NftMachine {
     func octets(_ number: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) } }
 
     private func compare(_ octets: [UInt8]?, _ comparison: NftExpression.Comparison, _ wanted: [UInt8]) -> Step {
-        guard let octets else { return .unknown("it looks at something that is not known from here") }
+        guard let octets else { return .unknown("it looks at something that is not known here") }
         let isLess = octets.lexicographicallyPrecedes(wanted)
         let isSame = octets == wanted
         let isSo =
@@ -169,7 +169,7 @@ extension NftMachine {
         guard let set = ruleset.sets[place] else { return .unknown("it looks into \(name), which is not listed") }
         // The key does not matter if the set is empty, or has the same value for all keys.
         let key = set.keyLength.map { registers.load(source, $0) } ?? []
-        guard let key else { return .unknown("it looks something up in \(name) that is not known from here") }
+        guard let key else { return .unknown("it looks up something in \(name) that is not known here") }
         guard let found = set.element(for: key) else {
             guard !context.connection.updated.contains(place) else {
                 return .unknown("it looks into \(name), to which an earlier rule has added something")
@@ -182,7 +182,7 @@ extension NftMachine {
         case .value(let value):
             if let destination { registers.store(value, destination) }
             return .matched
-        case nil: return destination == .verdict ? .anything("it has a verdict that is not understood") : .matched
+        case nil: return destination == .verdict ? .anything("its verdict is not understood") : .matched
         }
     }
 }

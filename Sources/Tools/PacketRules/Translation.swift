@@ -8,7 +8,7 @@ extension NftMachine {
     ) -> Step {
         let address = translation.address.flatMap { registers.load($0, packet.family.byteWidth) }
         guard let octets = address ?? (translation.address == nil ? [] : nil) else {
-            return .anything("it rewrites to something that is not known from here")
+            return .anything("it rewrites to something that is not known here")
         }
         let own = translation.isDestination ? packet.destination : packet.source
         let new = IPAddress(bytes: octets) ?? own

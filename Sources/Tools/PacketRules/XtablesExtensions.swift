@@ -31,7 +31,9 @@ extension NftMachine {
             for (offset, address, inverting) in [(0, packet.source, UInt32(1)), (2, packet.destination, 2)] {
                 let wanted = info.load(UInt16.self, at: offset)
                 guard wanted != 0 else { continue }
-                guard let type = context.addressTypes[address] else { return .unknown("it looks at a type of address") }
+                guard let type = context.addressTypes[address] else {
+                    return .unknown("it looks at the type of an address")
+                }
                 guard (wanted >> UInt16(type) & 1 != 0) != (flags & inverting != 0) else { return .noMatch }
             }
             return .matched

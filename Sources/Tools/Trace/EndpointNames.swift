@@ -44,7 +44,7 @@ public struct EndpointNames {
         guard let colon = text.lastIndex(of: ":") else { return (text, 0) }
         guard let port = UInt16(text[text.index(after: colon)...]), port > 0 else {
             throw Failure(
-                .invalidConfiguration, "\(text): what follows the last colon is no port",
+                .invalidConfiguration, "\(text): what follows the last colon is not a port",
                 details: "such as node:8080, 192.0.2.1:80 or [fd00::5]:80")
         }
         let name = text[..<colon]
@@ -66,7 +66,8 @@ public struct EndpointNames {
         if let sender, address.isLoopback || address.isUnspecified {
             guard let place = sender.place else {
                 throw Failure(
-                    .invalidConfiguration, "\(address) is the sender's own, who is not on this machine",
+                    .invalidConfiguration,
+                    "\(address) is the sender's own address, and the sender is not on this machine",
                     details: "ask an address of the node")
             }
             // connect(2) takes the unspecified address for the loopback address.
@@ -110,12 +111,12 @@ public struct EndpointNames {
         guard owners.count == 1 else {
             throw Failure(
                 .invalidConfiguration, "\(name) may be \(owners.sorted().joined(separator: " or "))",
-                details: "write more of it")
+                details: "give more characters")
         }
         guard let inode = first.namespace?.inode, let place = world.place(inode: inode) else {
             throw Failure(
                 .invalidConfiguration, "\(first.id): its network namespace has not been found",
-                details: "the pod is gone, or nothing leads to its namespace: swiftletctl status")
+                details: "the pod is gone, or its namespace cannot be reached: swiftletctl status")
         }
         return Endpoint(
             .pod, name: first.id.containerID, place: place,
@@ -151,8 +152,8 @@ public struct Question: Sendable {
         guard let family = families.first, let destination = to.addresses.first(where: { $0.family == family }) else {
             throw Failure(
                 .invalidConfiguration,
-                "\(from.name) and \(to.name) have no \(self.family.map { "IP\($0) " } ?? "")addresses that fit each other",
-                details: "swiftletctl status shows what addresses they have")
+                "\(from.name) and \(to.name) have no \(self.family.map { "IP\($0) " } ?? "")addresses of the same family",
+                details: "swiftletctl status shows their addresses")
         }
         let transport = transport ?? (to.port == 0 ? .icmp : .tcp)
         var port = to.port

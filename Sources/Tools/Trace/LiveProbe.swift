@@ -43,7 +43,7 @@ public struct LiveProbe {
             let isAnswered = try probe.waitForAnswer(milliseconds: patience)
             let silence =
                 "no answer within \(patience / 1000) s"
-                + (packet.transport == .udp ? "; a service need not answer an empty datagram" : "")
+                + (packet.transport == .udp ? "; a service may not answer an empty datagram" : "")
             outcome = (isAnswered, isAnswered ? "an answer came" : silence)
             isSilent = !isAnswered && packet.transport == .udp
         } catch {

@@ -35,7 +35,7 @@ extension Walk {
         if let port {
             if out.index == port.index, !port.isHairpin {
                 return stop(
-                    place, port, "it would have to go back by the port that it came in by, and hairpin is off there",
+                    place, port, "it would have to leave by the port it came in by, and hairpin is off there",
                     advice(place, "bridge link set dev \(port.name) hairpin on"))
             }
             if port.isIsolated, out.isIsolated {

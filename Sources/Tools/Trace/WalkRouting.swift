@@ -65,7 +65,7 @@ extension Walk {
         if let limit = packet.hopLimit {
             guard limit > 1 else {
                 return stop(
-                    place, input, "it has passed too many routers: its TTL is used up",
+                    place, input, "it has passed too many routers: its TTL has run out",
                     advice(place, "sysctl net.ipv4.ip_default_ttl"))
             }
             packet.hopLimit = limit - 1

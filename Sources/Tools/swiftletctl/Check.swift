@@ -4,7 +4,7 @@ import Presentation
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Hold a pod against what an ADD leaves: links, addresses, gateway, rules.",
+        abstract: "Check that a pod has what ADD set up: links, addresses, gateway, rules.",
         discussion: """
             All attachments of the pod are looked at as they are now; its runtime and its configuration are not asked, so \
             that it works for pods of other plugins too. Exit code 1 when something is not right.
@@ -26,7 +26,7 @@ struct Check: ParsableCommand {
         let snapshot = try node.snapshot()
         let checks = try snapshot.pod(pod).map { PodCheck($0, in: snapshot, try PodFacts.read($0, in: snapshot)) }
         let wrong = checks.reduce(0) { $0 + $1.items.filter { !$0.isRight }.count }
-        let verdict = wrong == 0 ? "all is right" : "\(wrong) of it not right"
+        let verdict = wrong == 0 ? "all is right" : "\(wrong) of these are wrong"
         try output.print(
             checks, text: (checks.map { $0.text(Terminal.style) } + [verdict]).joined(separator: "\n\n"))
         guard wrong == 0 else { throw ExitCode.failure }

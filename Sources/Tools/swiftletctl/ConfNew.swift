@@ -27,7 +27,7 @@ struct ConfNew: ParsableCommand {
     @Option(help: "The network's name. (default: pods)")
     var name: String?
 
-    @Option(help: "Subnet of the pods; once more for a second family. By default a free one.", transform: Self.subnet)
+    @Option(help: "Subnet of the pods; give it twice for two families. By default a free one.", transform: Self.subnet)
     var subnet: [CIDR] = []
 
     @Option(
@@ -36,12 +36,12 @@ struct ConfNew: ParsableCommand {
         completion: .list(["swiftlet", "chain", "ptp"]), transform: Self.kind)
     var plugin: NewNetwork.Kind?
 
-    @Flag(inversion: .prefixedNo, help: "Let pods out under the node's address. (default: yes)")
+    @Flag(inversion: .prefixedNo, help: "Masquerade what pods send out of the node. (default: yes)")
     var masquerade: Bool?
 
     @Option(
         help: ArgumentHelp(
-            "A destination that sees pods' own addresses, such as the pods of all nodes; may be given several times.",
+            "Destination that is not masqueraded, such as the pods of all nodes; repeatable.",
             valueName: "cidr"), transform: Self.destination)
     var nonMasquerade: [CIDR] = []
 
@@ -61,14 +61,14 @@ struct ConfNew: ParsableCommand {
     var bandwidth: Bool?
 
     @Option(
-        help: "From whom pods accept connections: open, same-bridge, isolated. (default: open)",
+        help: "Who may connect to the pods: open, same-bridge, isolated. (default: open)",
         completion: .list(NewNetwork.Isolation.allCases.map { $0.rawValue }), transform: Self.isolation)
     var isolation: NewNetwork.Isolation?
 
-    @Option(help: "Where to write it; on standard output without.", completion: .file(extensions: ["conflist"]))
+    @Option(help: "File to write; standard output by default.", completion: .file(extensions: ["conflist"]))
     var output: String?
 
-    @Flag(help: "Replace a file that is there, and take a subnet that overlaps with a route.")
+    @Flag(help: "Replace an existing file, and accept a subnet that overlaps a route.")
     var force = false
 
     func run() throws {
@@ -114,14 +114,14 @@ struct ConfNew: ParsableCommand {
     }
 
     private static func subnet(_ text: String) throws -> CIDR {
-        guard let subnet = CIDR(text) else { throw ValidationError("\(text) is no subnet like 10.44.0.0/24.") }
+        guard let subnet = CIDR(text) else { throw ValidationError("\(text) is not a subnet like 10.44.0.0/24.") }
         if let objection = NewNetwork.objection(to: subnet) { throw ValidationError("\(objection).") }
         return subnet
     }
 
     private static func destination(_ text: String) throws -> CIDR {
         guard let destination = CIDR(text), destination.isNetwork else {
-            throw ValidationError("\(text) is no network like 10.44.0.0/16.")
+            throw ValidationError("\(text) is not a network like 10.44.0.0/16.")
         }
         return destination
     }
@@ -188,17 +188,17 @@ struct ConfNew: ParsableCommand {
         let yesOrNo = { (answer: String) -> Bool? in
             ["yes": true, "y": true, "no": false, "n": false][answer.lowercased()]
         }
-        network.masquerades = try Prompt("Let pods out under the node's address").ask("yes", yesOrNo)
+        network.masquerades = try Prompt("Masquerade what pods send out of the node").ask("yes", yesOrNo)
         network.hasPorts = try Prompt("Let pods have ports of the node").ask("yes", yesOrNo)
         network.hasBandwidth = try Prompt("Let runtimes limit pods' bandwidth").ask("no", yesOrNo)
         guard network.kind != .ptp else { return }
-        network.isolation = try Prompt("From whom pods accept connections: open, same-bridge, isolated")
+        network.isolation = try Prompt("Who may connect to the pods: open, same-bridge, isolated")
             .ask(network.isolation.rawValue) { NewNetwork.Isolation(rawValue: $0) }
     }
 
     private func requireFree(_ subnets: [CIDR], besides taken: [(subnet: CIDR, interface: String)]) throws {
         guard !subnets.isEmpty else {
-            throw Failure(.conflict, "none of the customary subnets is free", details: "choose one by --subnet")
+            throw Failure(.conflict, "none of the usual subnets is free", details: "choose one by --subnet")
         }
         for subnet in subnets {
             guard let route = taken.first(where: { $0.subnet.overlaps(subnet) }) else { continue }

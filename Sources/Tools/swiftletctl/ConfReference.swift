@@ -16,7 +16,7 @@ struct ConfReference: ParsableCommand {
             """)
 
     @Argument(
-        help: "The plugin; all of them without.",
+        help: "Plugin to explain; by default all.",
         completion: .list(PluginDescription.all.map { $0.type }))
     var plugin: String?
 

@@ -6,7 +6,7 @@ import Presentation
 struct ConfValidate: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "validate",
-        abstract: "Hold network configurations against what runtimes and plugins take.",
+        abstract: "Check network configurations against what runtimes and plugins accept.",
         discussion: """
             Each block is read by the plugin's own code: what the plugin would refuse is an error, in the plugin's words. Keys \
             that it would ignore are warnings, with what may have been meant. Of a directory all files that runtimes read are \
@@ -20,13 +20,13 @@ struct ConfValidate: ParsableCommand {
               swiftletctl conf validate --strict --json /etc/cni/net.d
             """)
 
-    @Argument(help: "Files, or directories of them.", completion: .file())
+    @Argument(help: "Files or directories.", completion: .file())
     var files = [Conf.directory]
 
-    @Option(help: "Where the runtime looks for plugins.", completion: .directory)
+    @Option(help: "Directory of plugins.", completion: .directory)
     var binDir: String?
 
-    @Flag(help: "Take warnings for errors.")
+    @Flag(help: "Treat warnings as errors.")
     var strict = false
 
     @OptionGroup var output: OutputOptions

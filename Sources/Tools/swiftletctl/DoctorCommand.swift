@@ -8,7 +8,7 @@ import Presentation
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Look for what is wrong with container networking on this node, and say what to do.",
+        abstract: "Find what is wrong with container networking on this node, and say how to mend it.",
         discussion: """
             Looks at kernel parameters, links, addresses, firewalls, configurations, and at what pods that are gone have \
             left. Nothing is changed without --fix, which makes only the changes that cannot hurt, and says which before. \
@@ -24,24 +24,24 @@ struct DoctorCommand: ParsableCommand {
               swiftletctl doctor --list
             """)
 
-    @Flag(help: "Mend what can be mended without a decision; asks before.") var fix = false
+    @Flag(help: "Mend what needs no decision, after asking.") var fix = false
     @Flag(help: "With --fix: do not ask.") var yes = false
-    @Flag(help: "Name the checks, and look at nothing.") var list = false
-    @Option(help: ArgumentHelp("Make this check only; can be given several times.", valueName: "name"))
+    @Flag(help: "List the checks, and run none.") var list = false
+    @Option(help: ArgumentHelp("Run only this check; repeatable.", valueName: "name"))
     var only: [String] = []
-    @Option(help: ArgumentHelp("Leave this check out; can be given several times.", valueName: "name"))
+    @Option(help: ArgumentHelp("Skip this check; repeatable.", valueName: "name"))
     var skip: [String] = []
-    @Option(help: ArgumentHelp("Where configurations are.", valueName: "directory"))
+    @Option(help: ArgumentHelp("Directory of network configurations.", valueName: "directory"))
     var confDir = "/etc/cni/net.d"
-    @Option(help: ArgumentHelp("Where runtimes look for plugins.", valueName: "directory"))
+    @Option(help: ArgumentHelp("Directory of plugins.", valueName: "directory"))
     var binDir = "/opt/cni/bin"
     @Option(
         help: ArgumentHelp(
-            "Where reservations are, beside the directories that configurations name.", valueName: "directory"))
+            "Directory of reservations, besides those that configurations name.", valueName: "directory"))
     var dataDir: [String] = []
     @Option(
         help: ArgumentHelp(
-            "What is left of pods counts when it is older than that; before, an ADD may be under way.",
+            "Report leftovers of pods only when they are older; younger ones may belong to an ADD in progress.",
             valueName: "seconds"))
     var olderThan = 60
     @OptionGroup var output: OutputOptions

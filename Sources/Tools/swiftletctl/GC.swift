@@ -7,7 +7,7 @@ import Reclaiming
 struct GC: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gc",
-        abstract: "Free what pods that are gone have left: addresses, interfaces, rules.",
+        abstract: "Free the addresses, interfaces and rules left by pods that are gone.",
         discussion: """
             Only what belongs to a pod whose network namespace is gone for certain, as `swiftletctl status` shows it; by the \
             same code as the plugin's DEL. Pods whose namespace lives are left alone, also where a part of them is missing, \
@@ -21,8 +21,9 @@ struct GC: ParsableCommand {
               swiftletctl gc --json
             """)
 
-    @Flag(help: "Show what would be freed, and change nothing.") var dryRun = false
-    @Option(help: ArgumentHelp("Leave alone what is younger than that.", valueName: "seconds")) var olderThan = 60
+    @Flag(help: "Show what would be freed without changing anything.") var dryRun = false
+    @Option(help: ArgumentHelp("Keep what is younger; it may belong to an ADD in progress.", valueName: "seconds"))
+    var olderThan = 60
     @OptionGroup var node: SnapshotOptions
     @OptionGroup var output: OutputOptions
 

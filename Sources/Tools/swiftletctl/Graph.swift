@@ -18,8 +18,8 @@ struct Graph: ParsableCommand {
 
     enum Format: String, ExpressibleByArgument, CaseIterable { case svg, dot, mermaid }
 
-    @Option(help: "What to write: svg, dot or mermaid.") var format = Format.svg
-    @Option(name: .shortAndLong, help: ArgumentHelp("Where to; by default standard output.", valueName: "file"))
+    @Option(help: "Format: svg, dot or mermaid.") var format = Format.svg
+    @Option(name: .shortAndLong, help: ArgumentHelp("File to write; standard output by default.", valueName: "file"))
     var output: String?
     @OptionGroup var node: SnapshotOptions
 

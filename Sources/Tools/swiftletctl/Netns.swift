@@ -3,7 +3,7 @@ import Kernel
 
 struct Netns: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make, delete, list and enter network namespaces.",
+        abstract: "Create, delete, list and enter network namespaces.",
         discussion: """
             Names are files in /run/netns, so that ip-netns(8) and this command see the same ones.
 
@@ -16,7 +16,7 @@ struct Netns: ParsableCommand {
         subcommands: [Add.self, Delete.self, List.self, Exec.self])
 
     struct Add: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Make a network namespace.")
+        static let configuration = CommandConfiguration(abstract: "Create a network namespace.")
 
         @Argument(help: "Its name.") var name: String
 
@@ -46,16 +46,16 @@ struct Netns: ParsableCommand {
     struct Exec: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Run a program in a network namespace.",
-            discussion: "This process becomes the program, so its exit code and its signals are the program's.")
+            discussion: "The program replaces this process: its exit code and signals are the program's.")
 
-        @Argument(help: "The namespace's name, or the path of its file.") var name: String
+        @Argument(help: "Name of the namespace, or path of its file.") var name: String
 
-        @Argument(parsing: .captureForPassthrough, help: "The program and what it is given, after `--`.")
+        @Argument(parsing: .captureForPassthrough, help: "Program and its arguments, after `--`.")
         var command: [String]
 
         func run() throws {
             let command = command.first == "--" ? Array(command.dropFirst()) : command
-            guard !command.isEmpty else { throw ValidationError("which program is to be run?") }
+            guard !command.isEmpty else { throw ValidationError("no program is given") }
             let path = name.contains("/") ? name : NamedNamespaces().path(of: name)
             try NetworkNamespace(path).execute(command)
         }

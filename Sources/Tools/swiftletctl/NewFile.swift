@@ -14,7 +14,7 @@ struct NewFile {
                 content, to: name, by: "\(name).new.\(ProcessEnvironment.processID)", mode: 0o644,
                 replacing: replacing, durably: true)
         } catch .fileExists {
-            throw Failure(.conflict, "write \(path): it is there already", details: "--force replaces it")
+            throw Failure(.conflict, "write \(path): it already exists", details: "--force replaces it")
         } catch { throw Failure("write \(path)", error) }
     }
 }

@@ -12,7 +12,7 @@ extension Snapshot {
         guard let found = attachments(named: name) else {
             throw Failure(
                 .invalidConfiguration, "\(attempt): the IDs of several containers begin like that",
-                details: "give more of it; swiftletctl status lists them")
+                details: "give more characters; swiftletctl status lists them")
         }
         guard found.isEmpty else { return found }
         let left = orphans.first { orphan in
@@ -21,7 +21,7 @@ extension Snapshot {
         }
         guard let left else {
             throw Failure(
-                .unknownContainer, "\(attempt): nothing here is attached under that name or address",
+                .unknownContainer, "\(attempt): no pod has that name or address",
                 details: "swiftletctl status lists all pods")
         }
         throw Failure(

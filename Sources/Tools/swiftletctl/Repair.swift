@@ -4,7 +4,7 @@ import Posix
 
 struct Repair: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Put back the rules of this node's pods after something has removed them.",
+        abstract: "Restore the rules of this node's pods after something has removed them.",
         discussion: """
             Such as nft flush ruleset, or a firewall that was started anew. What pods want is written down in /run/swiftlet \
             when they are attached; pods whose network namespace is gone get nothing back. Whatever is whole stays as \
@@ -19,7 +19,7 @@ struct Repair: ParsableCommand {
               swiftletctl repair --json
             """)
 
-    @Flag(help: "Take away what is left of pods whose network namespace is gone.") var forgetGone = false
+    @Flag(help: "Also remove the records of pods whose network namespace is gone.") var forgetGone = false
     @OptionGroup var output: OutputOptions
 
     func run() throws {

@@ -6,7 +6,7 @@ import Posix
 
 struct Rules: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show this node's nf_tables rules, or hold them against what they should be.",
+        abstract: "Show this node's nf_tables rules, or compare them with what they should be.",
         discussion: """
             The tables are inet swiftlet for masquerade and host ports, ip swiftlet beside host ports, inet \
             swiftlet_isolation where networks are isolated, and bridge swiftlet where pods are held to their addresses. What \

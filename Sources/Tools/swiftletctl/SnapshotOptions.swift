@@ -5,12 +5,12 @@ import Posix
 
 /// Where a command looks for networks besides the kernel.
 struct SnapshotOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Where configurations are.", valueName: "directory"))
+    @Option(help: ArgumentHelp("Directory of network configurations.", valueName: "directory"))
     var confDir = "/etc/cni/net.d"
 
     @Option(
         help: ArgumentHelp(
-            "Where reservations are, beside the directories that configurations name.", valueName: "directory"))
+            "Directory of reservations, besides those that configurations name.", valueName: "directory"))
     var dataDir = [ConfiguredNetwork.usualDataDirectory]
 
     @Option(help: ArgumentHelp("Only this network.", valueName: "name"))

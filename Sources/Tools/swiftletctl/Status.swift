@@ -4,7 +4,7 @@ import Presentation
 
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show networks, pods and what is left of pods that are gone.",
+        abstract: "Show networks, pods, and leftovers of pods that are gone.",
         discussion: """
             Read from the kernel and from the files of reservations and records, so that it is right after a crash too, \
             and for pods that other plugins have attached. Nothing is changed, no runtime is asked. The counters are the \
@@ -19,10 +19,10 @@ struct Status: ParsableCommand {
               swiftletctl status --json | jq '.attachments[].addresses'
             """)
 
-    @Flag(help: "Show it again and again, until Ctrl-C.") var watch = false
+    @Flag(help: "Repeat until Ctrl-C.") var watch = false
     @Argument(
         help: ArgumentHelp(
-            "A pod, by any name that swiftletctl check takes; with --watch also how often, in seconds.",
+            "Pod, by any name that swiftletctl check takes; with --watch also the period in seconds.",
             valueName: "pod or seconds"))
     var arguments: [String] = []
     @OptionGroup var node: SnapshotOptions

@@ -9,8 +9,8 @@ import Presentation
 struct Swiftletctl: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "swiftletctl",
-        abstract: "Look after container networking on this node.",
-        discussion: "Exit codes: 0 success, 1 failure, 64 wrong usage; doctor has another, 2.",
+        abstract: "Inspect and repair container networking on this node.",
+        discussion: "Exit codes: 0 success, 1 failure, 64 wrong usage; doctor also uses 2.",
         version: "swiftlet \(swiftletVersion)",
         subcommands: [
             Status.self, Check.self, DoctorCommand.self, TraceCommand.self, Graph.self, GC.self, Conf.self, Netns.self,

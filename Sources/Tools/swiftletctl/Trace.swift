@@ -26,19 +26,19 @@ struct TraceCommand: ParsableCommand {
               swiftletctl trace web node:8080 --live
             """)
 
-    @Argument(help: "Who sends the packet.") var from: String
-    @Argument(help: "Who is to get it.") var to: String
-    @Option(help: "The port that is asked, as :PORT behind TO.") var port: UInt16?
-    @Option(help: "tcp, udp or icmp. Without it tcp where there is a port, icmp otherwise.")
+    @Argument(help: "Sender of the packet.") var from: String
+    @Argument(help: "Receiver of the packet.") var to: String
+    @Option(help: "Destination port, like :PORT after TO.") var port: UInt16?
+    @Option(help: "tcp, udp or icmp; by default tcp with a port, icmp without.")
     var `protocol`: Packet.Transport?
     @Flag(name: .customShort("4"), help: "IPv4 only.") var isIPv4 = false
     @Flag(name: .customShort("6"), help: "IPv6 only.") var isIPv6 = false
     @Flag(
         help:
-            "Send one packet; show what the node's rules do with it, what interfaces count, and whether an answer comes."
+            "Send one real packet; show what the node's rules do with it, what interfaces count, and whether an answer comes."
     )
     var live = false
-    @Option(help: "Where configurations are.") var confDir = "/etc/cni/net.d"
+    @Option(help: "Directory of network configurations.") var confDir = "/etc/cni/net.d"
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -67,7 +67,7 @@ struct TraceCommand: ParsableCommand {
                 from: start, to: end, family: isIPv4 ? .v4 : isIPv6 ? .v6 : nil,
                 transport: `protocol` ?? (end.port == 0 ? .icmp : .tcp))
             guard question.transport != .icmp || end.port == 0 else {
-                throw Failure(.invalidConfiguration, "icmp has no ports: leave \(end.port) out, or ask by tcp or udp")
+                throw Failure(.invalidConfiguration, "icmp has no ports: leave \(end.port) out, or use tcp or udp")
             }
         } catch {
             guard error.code == .invalidConfiguration else { throw error }

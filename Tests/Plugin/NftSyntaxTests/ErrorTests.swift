@@ -14,31 +14,31 @@ import TestSupport
 
     @Test func theWordAndItsPlaceAreNamed() {
         let matches = "a match (ip, ip6, tcp, udp, sctp, th, iifname, oifname, meta, ct)"
-        #expect(complaint("foo") == "unknown word \"foo\" at word 1: \(matches) is wanted here")
+        #expect(complaint("foo") == "unknown word \"foo\" at word 1: expected \(matches)")
         #expect(
-            complaint("ip saddr 1.2.3.4 foo 5") == "unknown word \"foo\" at word 4: \(matches) is wanted here")
-        #expect(complaint("ip foo") == "unknown word \"foo\" at word 2: daddr, protocol, saddr is wanted here")
-        #expect(complaint("tcp  foo 5") == "unknown word \"foo\" at word 2: dport, sport is wanted here")
+            complaint("ip saddr 1.2.3.4 foo 5") == "unknown word \"foo\" at word 4: expected \(matches)")
+        #expect(complaint("ip foo") == "unknown word \"foo\" at word 2: expected daddr, protocol, saddr")
+        #expect(complaint("tcp  foo 5") == "unknown word \"foo\" at word 2: expected dport, sport")
         #expect(
             complaint("tcp dport http")
-                == "unknown word \"http\" at word 3: a port number or range is wanted here")
+                == "unknown word \"http\" at word 3: expected a port number or range")
         #expect(
             complaint("ip daddr { 1.2.3.4, foo }")
-                == "unknown word \"foo\" at word 5: an IPv4 address, CIDR or range is wanted here")
+                == "unknown word \"foo\" at word 5: expected an IPv4 address, CIDR or range")
         #expect(complaint("ct state new,old")?.hasPrefix("unknown word \"old\" at word 3: a state (new, ") == true)
-        #expect(complaint("tcp dport { 80 443 }") == "unknown word \"443\" at word 5: } or a comma is wanted here")
+        #expect(complaint("tcp dport { 80 443 }") == "unknown word \"443\" at word 5: expected } or a comma")
         #expect(complaint("tcp dport 65536") == "\"65536\" at word 3 is more than 65535, the highest one")
-        #expect(complaint("tcp dport 90-80") == "\"90-80\" at word 3 is a range that goes downwards")
+        #expect(complaint("tcp dport 90-80") == "\"90-80\" at word 3 is a range whose end is below its start")
     }
 
     @Test func whatIsMissingIsSaid() {
         #expect(
             complaint("ip saddr !=")
-                == "the condition ends at word 3, where an IPv4 address, CIDR or range is wanted")
-        #expect(complaint("ip") == "the condition ends at word 1, where daddr, protocol, saddr is wanted")
-        #expect(complaint("tcp dport { 80,") == "the condition ends at word 4, where a port number or range is wanted")
-        #expect(complaint("tcp dport { 80") == "the condition ends at word 4, where } or a comma is wanted")
-        #expect(complaint("meta mark and") == "the condition ends at word 3, where a mask is wanted")
+                == "the condition ends at word 3, where an IPv4 address, CIDR or range is expected")
+        #expect(complaint("ip") == "the condition ends at word 1, where daddr, protocol, saddr is expected")
+        #expect(complaint("tcp dport { 80,") == "the condition ends at word 4, where a port number or range is expected")
+        #expect(complaint("tcp dport { 80") == "the condition ends at word 4, where } or a comma is expected")
+        #expect(complaint("meta mark and") == "the condition ends at word 3, where a mask is expected")
         for empty in ["", "   "] {
             #expect(complaint(empty)?.hasPrefix("the condition is empty, where a match") == true)
         }
@@ -63,7 +63,7 @@ import TestSupport
         #expect(complaint("ip6 saddr fd00::1") == "\"ip6\" at word 1 is of the wrong family: the condition is of IPv4")
         #expect(
             complaint("ip saddr 10.0.0.1", .v6) == "\"ip\" at word 1 is of the wrong family: the condition is of IPv6")
-        let wanted = "is of the wrong family: an IPv4 address, CIDR or range is wanted here"
+        let wanted = "is of the wrong family: expected an IPv4 address, CIDR or range"
         for address in ["fd00::1", "fd00::/8"] {
             #expect(complaint("ip saddr \(address)") == "\"\(address)\" at word 3 \(wanted)")
         }
@@ -73,13 +73,13 @@ import TestSupport
             complaint("meta nfproto ipv6") == "\"ipv6\" at word 3 is of the wrong family: the condition is of IPv4")
         #expect(complaint("meta nfproto != ipv4", .v6)?.contains("wrong family") == true)
         #expect(
-            complaint("meta nfproto ipv4", .v4, .ip) == "\"meta\" at word 1 is for tables of the family inet only")
+            complaint("meta nfproto ipv4", .v4, .ip) == "\"meta\" at word 1 works only in tables of the family inet")
     }
 
     /// What can never match is a mistake; nft says so too.
     @Test func twoProtocolsAtOnceAreRefused() {
         let never = "can never match: another protocol was asked for before"
-        let list = "does not go with the list of protocols before it: use th"
+        let list = "does not fit the list of protocols before it: use th"
         for (text, reason) in [
             ("tcp dport 80 udp dport 80", never), ("ip protocol tcp udp dport 5", never),
             ("meta l4proto icmp tcp dport 5", never), ("ip protocol { tcp, udp } tcp dport 5", list),

@@ -63,7 +63,7 @@ import Testing
         #expect(
             found.contains(
                 "20-b.conflist: warning: subnet 10.1.2.0/24 overlaps 10.1.0.0/16 of network a "
-                    + "(the node could not tell their pods apart: choose another one)"))
+                    + "(the node could not tell their pods apart: choose another subnet)"))
     }
 
     @Test func oneBridgeIsTheGatewayOfOneNetwork() throws {

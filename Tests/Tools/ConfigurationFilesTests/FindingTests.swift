@@ -25,8 +25,8 @@ import Testing
         ),
         (
             "{\"name\": \"net\", \"plugins\": [{\"type\": \"loopback\"}]}",
-            "net.conflist:1: warning: cniVersion is missing, which means 0.1.0: no CHECK, one address a family "
-                + "(say 1.0.0, and with \"cniVersions\": [\"1.0.0\", \"1.1.0\"] runtimes choose)"
+            "net.conflist:1: warning: cniVersion is missing, which means 0.1.0: no CHECK, one address per family "
+                + "(set it to 1.0.0, and with \"cniVersions\": [\"1.0.0\", \"1.1.0\"] runtimes choose)"
         ),
         (
             #"{"name": "net", "cniVersion": "1.0.0", "plugins": []}"#,
@@ -57,11 +57,11 @@ import Testing
         ),
         (
             list(#"{"type": "brigde"}"#),
-            "net.conflist:2: warning: plugins[0].type: brigde is no plugin that is known here (did you mean bridge?)"
+            "net.conflist:2: warning: plugins[0].type: brigde is not a plugin known here (did you mean bridge?)"
         ),
         (
             list(#"{"type": "calico", "ipam": {"type": "host-locl"}}"#),
-            "net.conflist:2: warning: plugins[0].ipam.type: host-locl is no plugin that is known here (did you mean host-local?)"
+            "net.conflist:2: warning: plugins[0].ipam.type: host-locl is not a plugin known here (did you mean host-local?)"
         ),
         (
             list("{\"type\": \"bridge\",\n\"isGatway\": true}"),
@@ -70,7 +70,7 @@ import Testing
         (
             list("{\"type\": \"bridge\",\n\"subnet\": \"10.1.0.0/24\", \"ipam\": {\"type\": \"host-local\"}}"),
             "net.conflist:3: warning: plugins[0].subnet: bridge does not know this key, and ignores it "
-                + "(host-local takes it: it belongs into ipam)"
+                + "(host-local takes it: it belongs in ipam)"
         ),
         (
             list(
@@ -100,7 +100,7 @@ import Testing
         ),
         (
             list(#"{"type": "bridge", "mtu": 5, "mtu": 1400}"#),
-            "net.conflist:2: warning: plugins[0].mtu: the key is there more than once (the last one counts; remove the others)"
+            "net.conflist:2: warning: plugins[0].mtu: the key occurs more than once (the last one counts: remove the others)"
         ),
         (
             list(#"{"type": "bridge", "capabilities": {"ip": true}, "ipam": {"type": "static"}}"#),
@@ -114,7 +114,7 @@ import Testing
         (
             list(#"{"type": "portmap", "capabilities": {"portMappings": true}}"#),
             "net.conflist:2: error: plugins[0]: portmap is the first plugin: missing prevResult from earlier plugin "
-                + "(it works on what another one has made: put it behind that one)"
+                + "(it changes what another plugin has made: put it after that one)"
         ),
         (
             list(#"{"type": "bridge"}"#, #"{"type": "portmap"}"#),
@@ -126,35 +126,35 @@ import Testing
         ),
         (
             list(#"{"type": "bridge", "ipMasqBackend": "iptables"}"#),
-            "net.conflist:2: note: plugins[0]: ipMasqBackend: iptables is asked for; table inet swiftlet of nftables does the same"
+            "net.conflist:2: note: plugins[0]: ipMasqBackend: iptables was requested; nftables table inet swiftlet does the same"
         ),
         (
             list(
                 #"{"type": "swiftlet", "subnet": "10.1.0.0/24", "capabilities": {"portMappings": true}}"#,
                 #"{"type": "portmap", "capabilities": {"portMappings": true}}"#),
-            "net.conflist:3: warning: plugins[1].capabilities.portMappings: swiftlet serves this capability already "
+            "net.conflist:3: warning: plugins[1].capabilities.portMappings: swiftlet already serves this capability "
                 + "(declare it for one of the two)"
         ),
         (
             list(#"{"type": "bridge", "ipam": {"type": "portmap"}}"#),
-            "net.conflist:2: error: plugins[0].ipam.type: portmap hands out no addresses (one of host-local, static, dhcp does)"
+            "net.conflist:2: error: plugins[0].ipam.type: portmap hands out no addresses (use host-local, static or dhcp)"
         ),
         (
             list(
                 #"{"type": "macvlan", "ipam": {"type": "dhcp"}}"#, #"{"type": "vlan", "master": "eth0", "vlanId": 5}"#),
-            "net.conflist:3: warning: plugins[1]: vlan makes the pod's interface, which macvlan has made already: "
-                + "the name is taken then (a pod gets a second interface by a second network)"
+            "net.conflist:3: warning: plugins[1]: vlan makes the pod's interface, which macvlan has already made, "
+                + "so the name is taken (for a second interface, use a second network)"
         ),
         (
             list(
                 #"{"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.1.0.0/24"}}"#,
                 #"{"type": "firewall", "ingressPolicy": "isolated"}"#),
             "net.conflist:3: error: plugins[1].ingressPolicy: it needs a bridge, but prevResult has none "
-                + "(firewall stands behind bridge in \"plugins\")"
+                + "(put firewall after bridge in \"plugins\")"
         ),
         (
             list(#"{"type": "loopback", "prevResult": {}}"#),
-            "net.conflist:2: warning: plugins[0].prevResult: the runtime fills this in: in a file it is of no use"
+            "net.conflist:2: warning: plugins[0].prevResult: the runtime fills this in: in a file it has no effect"
         ),
     ]
 

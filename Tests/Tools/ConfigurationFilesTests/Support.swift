@@ -21,9 +21,12 @@ func list(_ plugins: String...) -> String {
 final class TemporaryDirectory: Sendable {
     let path = NSTemporaryDirectory() + "swt-conf-" + UUID().uuidString
 
-    init(_ files: [String: String] = [:]) throws {
+    init(_ files: [String: String] = [:], mode: Int = 0o644) throws {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        for (name, text) in files { try Data(text.utf8).write(to: URL(fileURLWithPath: "\(path)/\(name)")) }
+        for (name, text) in files {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: "\(path)/\(name)")
+        }
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }

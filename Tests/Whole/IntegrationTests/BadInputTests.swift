@@ -116,7 +116,7 @@ import Testing
         (#"{"cniVersion":"1.1.0","name":"net","subnet":"10.44.0.0/24","mtu":1.5}"#, 6, "mtu"),
         (
             #"{"cniVersion":"1.1.0","name":"net","subnet":"10.44.0.0/24","mtu":99999999999999999999}"#, 6,
-            "a number out of range"
+            "a number that is out of range"
         ),
         (#"{"cniVersion":"1.1.0","name":"net","subnet":"10.44.0.0/29","rangeStart":"10.44.0.9"}"#, 7, "10.44.0.9"),
         (#"{"cniVersion":"1.1.0","name":"net","subnet":"10.44.0.0/31"}"#, 7, "10.44.0.0/31"),

@@ -44,7 +44,7 @@ import Testing
             try node.set("link", "del", node.veths()[0])
         },
         Damage("the host's end is down", "is down") { node, _ in try node.set("link", "set", node.veths()[0], "down") },
-        Damage("the host's end is no bridge port", "is no port of bridge cbr0") { node, _ in
+        Damage("the host's end is no bridge port", "is not a port of bridge cbr0") { node, _ in
             try node.set("link", "set", node.veths()[0], "nomaster")
         },
         Damage("hairpin mode is off", "hairpin mode") { node, _ in

@@ -202,7 +202,7 @@ import Testing
         (#"{"kernelpath":"/sys/class/net"}"#, 7, "must be absolute and begin with /sys/devices/"),
         (#"{"kernelpath":"/sys/devices/../class"}"#, 7, "must be absolute and begin with /sys/devices/"),
         (#"{"kernelpath":"/sys/devices/nosuch"}"#, 7, "failed to find host device: /sys/devices/nosuch"),
-        (#"{"pciBusID":"../../x"}"#, 7, "is no address of a device"),
+        (#"{"pciBusID":"../../x"}"#, 7, "is not the address of a device"),
         (#"{"pciBusID":"ffff:ff:1f.7"}"#, 7, "failed to find host device"),
         (#"{"device":"lo"}"#, 100, "move lo to"),
     ])

@@ -42,7 +42,7 @@ import Testing
         #expect(try result.interface("eth0")?["mac"] == node.link("uplink")?["address"])
         try expectConnected(pods[0], result.hosts[1], outside, Outside.host(.v6))
         try node.runtime().check(list, pods[0].attachment)
-        try expectRefused(list, pods[1], code: 100, "passthru, is no master")
+        try expectRefused(list, pods[1], code: 100, "passthru, cannot be master")
         try node.runtime().del(list, pods[0].attachment)
         _ = try node.runtime().add(list, pods[1].attachment)
         try pods[1].ping(Outside.host(.v4))
@@ -188,7 +188,7 @@ import Testing
 
     static let damages: [CheckTests.Damage] = [
         .init("it is missing", "interface eth0 is missing") { try $1.set("link", "del", "eth0") },
-        .init("it is of another kind", "is no macvlan") { _, pod in
+        .init("it is of another kind", "is not a macvlan") { _, pod in
             let mac = try pod.link("eth0")?["address"]?.string ?? ""
             try pod.set("link", "del", "eth0")
             try pod.set("link", "add", "eth0", "address", mac, "type", "veth", "peer", "name", "other")

@@ -114,7 +114,7 @@ import Testing
         (#"{"addresses":[{"gateway":"10.44.0.1"}]}"#, 7, "ipam.addresses[0].address is missing"),
         (#"{"addresses":[{"address":"10.44.0.7/24","gateway":"x"}]}"#, 7, "ipam.addresses[0].gateway"),
         (#"{"addresses":[{"address":"10.44.0.7/24","gateway":"fd00::1"}]}"#, 7, "invalid gateway address: fd00::1"),
-        (#"{"addresses":[{"address":"10.44.0.7/24"},{"address":"10.44.0.7/16"}]}"#, 7, "10.44.0.7 is there twice"),
+        (#"{"addresses":[{"address":"10.44.0.7/24"},{"address":"10.44.0.7/16"}]}"#, 7, "10.44.0.7 is listed twice"),
         (#"{"addresses":{}}"#, 6, "ipam.addresses must be an array"),
         (#"{"dns":{"nameservers":"10.44.0.53"}}"#, 6, "ipam.dns.nameservers"),
     ]) func whatMakesNoSenseIsNamed(_ ipam: String, _ code: Int, _ text: String) throws {

@@ -142,12 +142,12 @@ import Testing
         .init("it is down", "is down") { try $1.set("link", "set", "eth0", "down") },
         .init("its MAC is another", "has MAC") { try $1.set("link", "set", "eth0", "address", "02:00:00:00:00:99") },
         .init("its MTU is another", "has MTU 1300, not 1400") { try $1.set("link", "set", "eth0", "mtu", "1300") },
-        .init("it is no port of the bridge", "is no port of br0") { try $1.set("link", "set", "eth0", "nomaster") },
-        .init("the bridge is gone", "is no port of br0") { try $1.set("link", "del", "br0") },
+        .init("it is no port of the bridge", "is not a port of br0") { try $1.set("link", "set", "eth0", "nomaster") },
+        .init("the bridge is gone", "is not a port of br0") { try $1.set("link", "del", "br0") },
         .init("its address is missing", "address 10.44.0.10/24 is missing") {
             try $1.set("addr", "del", "10.44.0.10/24", "dev", "eth0")
         },
-        .init("it is of another kind", "is no tun") { _, pod in
+        .init("it is of another kind", "is not a tun") { _, pod in
             try pod.set("link", "del", "eth0")
             try pod.set("link", "add", "eth0", "type", "veth", "peer", "name", "other")
         },

@@ -67,6 +67,11 @@ extension Namespace {
         try exec("sh", "-c", "echo \(value) >/proc/sys/net/\(name)")
     }
 
+    /// New namespaces get net.ipv4 from the machine's first one (net.core.devconf_inherit_init_net), whose owner may need it otherwise.
+    func forgetInheritedSysctls() throws {
+        try exec("sh", "-c", "cd /proc/sys/net/ipv4; echo 0 | tee ip_forward conf/all/rp_filter conf/default/rp_filter")
+    }
+
     func isUp(_ link: String) throws -> Bool {
         try self.link(link)?["flags"]?.array?.contains("UP") ?? false
     }

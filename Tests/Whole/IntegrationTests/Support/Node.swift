@@ -19,6 +19,7 @@ final class Node: Namespace {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try run("ip", "netns", "add", netns)
         try set("link", "set", "lo", "up")
+        try forgetInheritedSysctls()
         // The kernel numbers a new namespace like one that has gone.
         try forgetRecords()
     }
@@ -148,6 +149,7 @@ final class Pod: Namespace {
         netns = Machine.newName()
         self.id = id ?? netns
         try run("ip", "netns", "add", netns)
+        try forgetInheritedSysctls()
     }
 
     deinit { _ = try? run("ip", "netns", "del", netns) }

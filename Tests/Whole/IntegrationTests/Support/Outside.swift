@@ -10,6 +10,7 @@ final class Outside: Namespace {
         netns = Machine.newName()
         try run("ip", "netns", "add", netns)
         try set("link", "set", "lo", "up")
+        try forgetInheritedSysctls()
         try node.set("link", "add", "uplink", "type", "veth", "peer", "name", "eth0", "netns", netns)
         try node.configure("uplink", Family.allCases.flatMap(Outside.nodes))
         try configure("eth0", Family.allCases.flatMap(Outside.hosts))
