@@ -29,6 +29,10 @@ func kernel(_ name: String, _ uses: [Target.Dependency]) -> Target {
 func plugin(_ name: String, _ uses: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: uses, path: "Sources/Plugin/\(name)", swiftSettings: library)
 }
+/// Ordinary Swift, for the agent.
+func cluster(_ name: String, _ uses: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: uses, path: "Sources/Cluster/\(name)", swiftSettings: strict)
+}
 /// Ordinary Swift, for swiftletctl only.
 func tool(_ name: String, _ uses: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: uses, path: "Sources/Tools/\(name)", swiftSettings: strict)
@@ -118,6 +122,10 @@ let package = Package(
             name: "swiftlet", dependencies: ["CNI", "DHCP", "Plugins", "Posix"], path: "Sources/Plugin/swiftlet",
             swiftSettings: main),
 
+        cluster("ClusterState", ["Addresses"]),
+        cluster("NodeRoutes", ["Addresses", "ClusterState", "NetlinkCodec"]),
+        cluster("RouteReconciler", ["Kernel", "NetlinkCodec", "NodeRoutes", "Posix"]),
+
         .systemLibrary(name: "CLibnftables", path: "Sources/Tools/CLibnftables"),
         tool("Libnftables", ["CLibnftables"]),
         tool(
@@ -190,6 +198,15 @@ let package = Package(
             "Plugin", "PluginsTests",
             ["Addresses", "CNI", "JSON", "Kernel", "NetlinkCodec", "Plugins", "Posix", "TestSupport"],
             data: ["Conversations"]),
+        tests("Cluster", "ClusterStateTests", ["Addresses", "ClusterState", "TestSupport"]),
+        tests(
+            "Cluster", "NodeRoutesTests", ["Addresses", "ClusterState", "NetlinkCodec", "NodeRoutes", "TestSupport"]),
+        tests(
+            "Cluster", "RouteReconcilerTests",
+            [
+                "Addresses", "CKernel", "ClusterState", "Kernel", "NetlinkCodec", "NodeRoutes", "Posix",
+                "RouteReconciler",
+            ]),
         tests(
             "Tools", "ConfigurationFilesTests",
             [

@@ -74,7 +74,7 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
     }
 
     @Test func importsPointDown() throws {
-        let floors = ["Base", "Kernel", "Plugin", "Tools"]
+        let floors = ["Base", "Kernel", "Plugin", "Cluster", "Tools"]
         let height = { (module: Module) in floors.firstIndex { module.path.hasPrefix("Sources/\($0)/") }! }
         for (name, module) in Self.modules {
             for used in module.uses.compactMap({ Self.modules[$0] }) where height(used) > height(module) {

@@ -1,0 +1,88 @@
+public import Addresses
+public import NetlinkCodec
+
+/// What the kernel must have so that packets reach the pods of one peer.
+public struct PeerWay: Sendable, Hashable {
+    public var routes: [RouteEntry] = []
+    /// Where the gateways of tunnelled routes are: behind the peer's MAC.
+    public var neighbours: [Neighbour] = []
+    /// At which address that MAC is.
+    public var tunnels: [TunnelEntry] = []
+    /// Why some of the peer's pods are not reached.
+    public var obstacles: [Obstacle] = []
+
+    public enum Obstacle: Sendable, Hashable {
+        /// The peer has no address of a family of this node's underlay.
+        case noCommonFamily
+        /// The peer is behind a router, and only routes are allowed.
+        case notOnLink(IPAddress)
+        /// An address of this node is given as the peer's.
+        case ownAddress(IPAddress)
+    }
+
+    public init() {}
+
+    var isEmpty: Bool { routes.isEmpty && obstacles.isEmpty }
+}
+
+extension PeerWay {
+    /// The way to a peer.
+    ///
+    /// - Parameters:
+    ///   - subnets: those of the peer that are in force.
+    ///   - tunnel: nil if the device is not there (yet).
+    public init(
+        to peer: String, at addresses: [IPAddress], subnets: [CIDR], over underlay: Underlay, _ settings: RouteSettings,
+        tunnel: TunnelDevice?
+    ) {
+        self.init()
+        guard !subnets.isEmpty else { return }
+        if let own = addresses.first(where: underlay.has) {
+            obstacles = [.ownAddress(own)]
+            return
+        }
+        var isReached = false
+        for subnet in subnets {
+            // A gateway of the subnet's own family, unless the peer has none there.
+            let candidates =
+                addresses.filter { $0.family == subnet.family } + addresses.filter { $0.family != subnet.family }
+            if settings.mode != .vxlan, let (gateway, interface) = onLink(candidates, underlay, subnet.family) {
+                routes.append(route(subnet, via: gateway, interface.index, settings))
+                isReached = true
+            } else if settings.mode != .routes, let tunnel,
+                let end = candidates.first(where: { $0.family == tunnel.family })
+            {
+                let mac = TunnelDevice.mac(of: peer)
+                // The subnet's first address is no pod's: it stands for the peer within the tunnel.
+                routes.append(route(subnet, via: subnet.first, tunnel.index, settings, isOnLink: true))
+                neighbours.append(Neighbour(subnet.first, mac: mac, interface: tunnel.index))
+                tunnels = [TunnelEntry(mac, at: end, interface: tunnel.index)]
+                isReached = true
+            } else if settings.mode == .routes, let beyond = candidates.first {
+                obstacles.append(.notOnLink(beyond))
+            }
+        }
+        if !isReached, obstacles.isEmpty, tunnel != nil || addresses.isEmpty { obstacles = [.noCommonFamily] }
+    }
+
+    private func onLink(
+        _ candidates: [IPAddress], _ underlay: Underlay, _ family: IPFamily
+    ) -> (gateway: IPAddress, interface: Underlay.Interface)? {
+        for gateway in candidates {
+            // RTA_VIA is for IPv4 destinations only.
+            guard gateway.family == family || family == .v4 else { continue }
+            if let interface = underlay.interface(onLinkWith: gateway) { return (gateway, interface) }
+        }
+        return nil
+    }
+
+    private func route(
+        _ subnet: CIDR, via gateway: IPAddress, _ interface: UInt32, _ settings: RouteSettings, isOnLink: Bool = false
+    ) -> RouteEntry {
+        var route = Route(
+            to: subnet, via: gateway, interface: interface, priority: RouteTable.priority(subnet.family))
+        route.origin = settings.origin
+        route.isOnLink = isOnLink
+        return RouteEntry(route)
+    }
+}

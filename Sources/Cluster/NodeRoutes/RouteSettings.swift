@@ -1,0 +1,50 @@
+public import Addresses
+
+/// How packets get to other nodes.
+public struct RouteSettings: Sendable, Hashable {
+    /// Which way leads to a peer.
+    public enum Mode: String, Sendable, CaseIterable {
+        /// Routes where the peer is on a link of this node, VXLAN otherwise.
+        case auto
+        /// Only routes; peers beyond a router are not reached.
+        case routes
+        /// Only VXLAN.
+        case vxlan
+    }
+
+    public var mode: Mode
+    /// What pods of all nodes have addresses from: packets to those that nobody has are rejected, instead of leaving by the
+    /// default route.
+    public var clusterRanges: [CIDR]
+    /// RTPROT_* of all routes of ours, which marks them (`ip route show proto`; linux/rtnetlink.h leaves 5 to 255 to programs).
+    public var origin: UInt8 = RouteSettings.usualOrigin
+
+    /// Not in /etc/iproute2/rt_protos, where others' numbers are.
+    public static let usualOrigin: UInt8 = 83
+
+    public init(_ mode: Mode = .auto, clusterRanges: [CIDR] = []) {
+        self.mode = mode
+        self.clusterRanges = clusterRanges
+    }
+}
+
+/// This node's VXLAN device, as far as routes depend on it.
+public struct TunnelDevice: Sendable, Hashable {
+    public var index: UInt32
+    /// The family of outer packets.
+    public var family: IPFamily
+
+    public init(index: UInt32, family: IPFamily) {
+        self.index = index
+        self.family = family
+    }
+
+    /// The MAC of a node's VXLAN device: made from its name, so that every node knows it without asking.
+    ///
+    /// Two of 5,000 nodes get the same with a probability of 2 in 10 million.
+    public static func mac(of node: String) -> MACAddress {
+        // FNV-1a: it must be the same in every version, which Hasher is not.
+        let hash = node.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return MACAddress(locallyAdministered: hash ^ hash >> 48)
+    }
+}

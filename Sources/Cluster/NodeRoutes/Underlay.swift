@@ -1,0 +1,39 @@
+public import Addresses
+
+/// What lies below the ways to other nodes: this node's interfaces to the network that joins the nodes.
+public struct Underlay: Sendable, Hashable {
+    public struct Interface: Sendable, Hashable {
+        public var index: UInt32
+        public var name: String
+        /// Octets.
+        public var mtu: UInt32
+        /// Addresses with the prefix lengths of the subnets on the link.
+        public var addresses: [CIDR]
+
+        public init(index: UInt32, name: String, mtu: UInt32, addresses: [CIDR]) {
+            self.index = index
+            self.name = name
+            self.mtu = mtu
+            self.addresses = addresses
+        }
+    }
+
+    public var interfaces: [Interface]
+
+    public init(_ interfaces: [Interface]) { self.interfaces = interfaces }
+
+    /// The interface on whose link an address is, by the longest prefix.
+    func interface(onLinkWith address: IPAddress) -> Interface? {
+        var best: (interface: Interface, length: Int)?
+        for interface in interfaces {
+            for own in interface.addresses where own.hostBits > 0 && own.network.contains(address) {
+                if own.prefixLength > best?.length ?? -1 { best = (interface, own.prefixLength) }
+            }
+        }
+        return best?.interface
+    }
+
+    func has(_ address: IPAddress) -> Bool {
+        interfaces.contains { $0.addresses.contains { $0.address == address } }
+    }
+}
