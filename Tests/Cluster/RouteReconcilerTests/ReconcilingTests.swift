@@ -190,20 +190,14 @@ func peers(_ count: Int) -> [ClusterNode] {
 /// A network namespace held by a process of this test's.
 final class OtherNamespace {
     let process: Int32
-    private let holder = Process()
 
     init() throws {
-        holder.executableURL = URL(filePath: "/usr/bin/unshare")
-        holder.arguments = ["--net", "sleep", "120"]
-        try holder.run()
-        process = holder.processIdentifier
+        process = Int32(try RouteReconcilerTests.shell("unshare --net sleep 60 >/dev/null 2>&1 & echo $!").trimmingCharacters(in: .newlines))!
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self/ns/net")
-        while try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/ns/net") == own {
-            usleep(1000)
-        }
+        while try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/ns/net") == own { usleep(1000) }
     }
 
-    deinit { holder.terminate() }
+    deinit { kill(process, SIGTERM) }
 
     func run<Value>(_ body: () throws -> Value) throws -> Value {
         let home = try NetworkNamespace.current()

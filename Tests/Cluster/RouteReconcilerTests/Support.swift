@@ -19,17 +19,14 @@ func require(_ condition: Bool, _ text: @autoclosure () throws -> String, line: 
     guard condition else { throw UnexpectedState("line \(line): \(try text())") }
 }
 
-/// Runs a script in the namespace of this process; what it prints.
+/// Runs a script in the namespace of this process; what it prints. By popen(3): Foundation's Process waits for what a process
+/// with threads in other namespaces does not hear.
 @discardableResult
 func shell(_ script: String) throws -> String {
-    let process = Process()
-    process.executableURL = URL(filePath: "/bin/sh")
-    process.arguments = ["-euc", script]
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    try require(process.terminationStatus == 0, "`\(script)` ended with \(process.terminationStatus): \(text)")
-    return text
+    guard let stream = popen("set -eu; \(script)", "r") else { throw Failure("run `\(script)`", .last) }
+    var text: [UInt8] = []
+    while case let octet = getc(stream), octet != EOF { text.append(UInt8(octet)) }
+    let status = pclose(stream)
+    try require(status == 0, "`\(script)` ended with \(status): \(String(decoding: text, as: UTF8.self))")
+    return String(decoding: text, as: UTF8.self)
 }
