@@ -30,7 +30,8 @@ public struct Sysctl: Sendable, CustomStringConvertible {
     }
 
     private func writeFile(_ value: String) throws(Errno) {
-        try FileDescriptor.open(path, [.writeOnly, .noFollow]).writeAll(value.utf8)
+        // Nothing at all would not be a write(2).
+        try FileDescriptor.open(path, [.writeOnly, .noFollow]).writeAll((value.isEmpty ? "\n" : value).utf8)
     }
 
     /// Sets the value.

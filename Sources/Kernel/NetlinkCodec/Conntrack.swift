@@ -98,13 +98,13 @@ public struct Connection: Sendable, Hashable {
 public struct ConnectionFilter: Sendable, Hashable {
     public let family: IPFamily
     public let protocolNumber: UInt8
-    /// Any of these.
-    public let destinationPorts: Set<UInt16>
+    /// Any of these; nil for all.
+    public let destinationPorts: Set<UInt16>?
     /// Only this address, of the same family; nil for all.
     public let destination: IPAddress?
 
     public init(
-        _ family: IPFamily, protocolNumber: UInt8, destinationPorts: Set<UInt16>, destination: IPAddress? = nil
+        _ family: IPFamily, protocolNumber: UInt8, destinationPorts: Set<UInt16>?, destination: IPAddress? = nil
     ) {
         self.family = family
         self.protocolNumber = protocolNumber
@@ -115,7 +115,7 @@ public struct ConnectionFilter: Sendable, Hashable {
     public func matches(_ connection: Connection) -> Bool {
         let tuple = connection.original
         return tuple.family == family && tuple.protocolNumber == protocolNumber
-            && destinationPorts.contains(tuple.destinationPort)
+            && destinationPorts?.contains(tuple.destinationPort) != false
             && (destination == nil || tuple.destination == destination)
     }
 }
@@ -139,7 +139,7 @@ extension MessageBuilder {
     /// ``ConnectionFilter/matches(_:)``. IPv6 addresses are not passed to it: it would leave out those that are equal
     /// (ctnetlink_filter_match_tuple, net/netfilter/nf_conntrack_netlink.c, 6.18 too).
     public mutating func dumpConnections(_ filter: ConnectionFilter) {
-        let port = filter.destinationPorts.count == 1 ? filter.destinationPorts.first : nil
+        let port = filter.destinationPorts?.count == 1 ? filter.destinationPorts?.first : nil
         let destination = filter.destination.flatMap { $0.family == .v4 && filter.family == .v4 ? $0 : nil }
         message(ConntrackMessageType.get, flags: MessageFlag.request | MessageFlag.dump) { builder in
             builder.netfilterHeader(filter.family.code)

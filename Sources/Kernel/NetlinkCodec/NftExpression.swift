@@ -25,6 +25,8 @@ public enum NftExpression: Sendable, Hashable {
     case anonymousLookup(UInt32, inverted: Bool = false, NftRegister = .first)
     /// Looks up the register's value in a map; puts the result into a register, or applies it as a verdict.
     case map(String, NftRegister = .first, into: NftRegister)
+    /// Adds the register's value to a set, unless it is there.
+    case note(in: String, NftRegister = .first)
     case verdict(NftVerdict)
     /// Loads a constant.
     case value([UInt8], NftRegister = .first)
@@ -114,6 +116,7 @@ public enum NftExpression: Sendable, Hashable {
         case .compare: "cmp"
         case .outside: "range"
         case .lookup, .anonymousLookup, .map: "lookup"
+        case .note: "dynset"
         case .verdict, .value: "immediate"
         case .destinationNAT: "nat"
         case .masquerade: "masq"
@@ -193,6 +196,11 @@ public enum NftExpression: Sendable, Hashable {
             builder.attribute(NFTA.lookupSet, text: map)
             builder.attribute(NFTA.lookupSource, bigEndian: register.rawValue)
             builder.attribute(NFTA.lookupDestination, bigEndian: destination.rawValue)
+        case .note(let set, let register):
+            builder.attribute(NFTA.dynsetSet, text: set)
+            // NFT_DYNSET_OP_ADD.
+            builder.attribute(NFTA.dynsetOperation, bigEndian: UInt32(0))
+            builder.attribute(NFTA.dynsetKey, bigEndian: register.rawValue)
         case .verdict(let verdict):
             builder.attribute(NFTA.immediateDestination, bigEndian: NftRegister.verdict.rawValue)
             builder.nested(NFTA.immediateData) { NftData.verdict(verdict).encode(&$0) }

@@ -130,7 +130,7 @@ extension MessageBuilder {
     public mutating func addSet(_ set: NftSet, to table: NftTable, number: UInt32) {
         nft(NftMessageType.newSet, flags: MessageFlag.create, table.family) { builder in
             builder.attribute(NFTA.setTable, text: table.name)
-            builder.set(set, number: number, userData: set.key.userData)
+            builder.set(set, number: number, size: set.dynamicSize, userData: set.key.userData)
         }
     }
 

@@ -68,6 +68,8 @@ public struct NftSet: Sendable, Hashable {
     /// Whether elements are ranges. A range of several fields is one element; a range of one field is two
     /// (``NftSetElement/range(_:through:)``).
     public let isInterval: Bool
+    /// How many elements rules may add to it (NFT_SET_EVAL); nil if only batches change it.
+    public let dynamicSize: UInt32?
 
     public enum Data: Sendable, Hashable {
         case none
@@ -75,17 +77,23 @@ public struct NftSet: Sendable, Hashable {
         case value(NftType)
     }
 
-    public init(_ name: String, _ key: NftType, _ data: Data = .none, isInterval: Bool = false) {
+    public init(
+        _ name: String, _ key: NftType, _ data: Data = .none, isInterval: Bool = false, dynamicSize: UInt32? = nil
+    ) {
         self.name = name
         self.key = key
         self.data = data
         self.isInterval = isInterval
+        self.dynamicSize = dynamicSize
     }
 
     var isRangeOfFields: Bool { isInterval && key.fields.count > 1 }
 
-    /// NFT_SET_INTERVAL, NFT_SET_CONCAT, NFT_SET_MAP.
-    var flags: UInt32 { (isInterval ? 0x4 : 0) | (isRangeOfFields ? 0x80 : 0) | (data == .none ? 0 : 0x8) }
+    /// NFT_SET_INTERVAL, NFT_SET_CONCAT, NFT_SET_MAP, NFT_SET_EVAL.
+    var flags: UInt32 {
+        (isInterval ? 0x4 : 0) | (isRangeOfFields ? 0x80 : 0) | (data == .none ? 0 : 0x8)
+            | (dynamicSize == nil ? 0 : 0x20)
+    }
 }
 
 /// The type of a key or of data: fields, each padded to words of four octets.

@@ -3,6 +3,7 @@ public import Addresses
 /// A route (rtmsg and its attributes, linux/rtnetlink.h).
 public struct Route: Sendable, Hashable {
     public var destination: CIDR
+    /// It may be of the other family for IPv4 destinations only (RTA_VIA, since Linux 5.2).
     public var gateway: IPAddress?
     /// Output interface; 0 derives it from the gateway.
     public var interface: UInt32
@@ -50,7 +51,9 @@ public struct Route: Sendable, Hashable {
         let target = attributes[RTA.destination].flatMap { IPAddress(bytes: $0.bytes) } ?? IPAddress(family, 0)
         guard target.family == family else { return nil }
         destination = CIDR(target, prefixLength)
-        gateway = attributes[RTA.gateway].flatMap { IPAddress(bytes: $0.bytes) }
+        // RTA_VIA has the family in two octets (struct rtvia), followed by the address.
+        gateway = (attributes[RTA.gateway]?.bytes ?? attributes[RTA.via]?.bytes.dropFirst(2))
+            .flatMap { IPAddress(bytes: $0) }
         interface = attributes[RTA.outputInterface]?.uint32 ?? 0
         table = attributes[RTA.table]?.uint32 ?? UInt32(message.payload.load(UInt8.self, at: 4))
         scope = message.payload.load(UInt8.self, at: 6)
@@ -72,9 +75,18 @@ extension Route: CustomStringConvertible {
 }
 
 extension MessageBuilder {
+    /// The kernel reads as many octets as it needs, so that the attribute must say whose they are.
+    private mutating func gateway(_ gateway: IPAddress, to family: IPFamily) {
+        guard gateway.family != family else { return attribute(RTA.gateway, gateway) }
+        var via = MessageBuilder()
+        via.append(UInt16(gateway.family.code))
+        attribute(RTA.via, via.bytes + gateway.bytes)
+    }
+
     /// - Parameter type: RTN_*, 1 unicast.
     mutating func route(_ route: Route, type: UInt8 = 1) {
         let family = route.destination.family
+        precondition(route.source.map { $0.family == family } ?? true, "the source is of the destination's family")
         append(family.code)
         append(UInt8(route.destination.prefixLength))
         append(UInt8(0))  // source prefix
@@ -85,7 +97,7 @@ extension MessageBuilder {
         append(type)
         append(route.isOnLink ? Route.onLinkFlag : 0)
         if route.destination.prefixLength > 0 { attribute(RTA.destination, route.destination.first) }
-        if let gateway = route.gateway { attribute(RTA.gateway, gateway) }
+        if let gateway = route.gateway { self.gateway(gateway, to: family) }
         if route.interface != 0 { attribute(RTA.outputInterface, uint32: route.interface) }
         if let source = route.source { attribute(RTA.preferredSource, source) }
         if route.table >= 256 { attribute(RTA.table, uint32: route.table) }
@@ -98,9 +110,13 @@ extension MessageBuilder {
         }
     }
 
-    public mutating func addRoute(_ route: Route) {
+    /// Adds a route; `EEXIST` if one has the same destination, table and priority.
+    ///
+    /// - Parameter ahead: adds it even so, before those; `EEXIST` only if there is this very one. For IPv4 only.
+    public mutating func addRoute(_ route: Route, ahead: Bool = false) {
         message(
-            RouteMessageType.newRoute, flags: MessageFlag.request | MessageFlag.create | MessageFlag.exclusive
+            RouteMessageType.newRoute,
+            flags: MessageFlag.request | MessageFlag.create | (ahead ? 0 : MessageFlag.exclusive)
         ) { $0.route(route) }
     }
 

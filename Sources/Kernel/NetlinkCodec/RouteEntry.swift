@@ -1,9 +1,8 @@
 public import Addresses
 
 /// A route with everything that an agent writes and compares; ``Route`` has only what a pod needs. It can also reject or
-/// encapsulate packets, or have a gateway of the other family.
+/// encapsulate packets.
 public struct RouteEntry: Sendable, Hashable {
-    /// The gateway may be of a different family than the destination (RTA_VIA; for IPv4 destinations only).
     public var route: Route
     public var type: Kind
     /// The outer packet in which each packet is encapsulated.
@@ -53,8 +52,6 @@ public struct RouteEntry: Sendable, Hashable {
                     payload: message.payload))
         else { return nil }
         let attributes = Attributes(message.payload.dropFirst(12))
-        // The family in two octets (struct rtvia), followed by the address.
-        if let via = attributes[RTA.via] { route.gateway = IPAddress(bytes: via.bytes.dropFirst(2)) }
         type = Kind(rawValue: message.payload.load(UInt8.self, at: 7))
         // IPv6 lists rejecting routes with the loopback interface.
         if type.rawValue >= Kind.blackhole.rawValue { route.interface = 0 }
@@ -130,16 +127,7 @@ public struct TunnelEncapsulation: Sendable, Hashable {
 
 extension MessageBuilder {
     private mutating func entry(_ entry: RouteEntry) {
-        var route = entry.route
-        let gateway = route.gateway
-        let isOther = gateway.map { $0.family != route.destination.family } ?? false
-        if isOther { route.gateway = nil }
-        self.route(route, type: entry.type.rawValue)
-        if isOther, let gateway {
-            var via = MessageBuilder()
-            via.append(UInt16(gateway.family.code))
-            attribute(RTA.via, via.bytes + gateway.bytes)
-        }
+        route(entry.route, type: entry.type.rawValue)
         entry.encapsulation?.encode(&self)
     }
 

@@ -63,11 +63,15 @@ extension CNIResult.DNS {
 }
 
 extension CNIResult.Route {
-    /// Reads a route of a result or of an IPAM configuration.
+    /// Reads a route of a result or of an IPAM configuration. The kernel has no routes of IPv6 by a gateway of IPv4.
     public init(_ reader: JSONReader) throws(Failure) {
+        let (destination, gateway) = (try reader.required("dst").cidr(), try reader.optionalAddress("gw"))
+        if destination.family == .v6, gateway?.family == .v4 {
+            throw try reader.required("gw").wrong("an IPv6 address, as dst is IPv6")
+        }
         self.init(
-            destination: try reader.required("dst").cidr(),
-            gateway: try reader.optionalAddress("gw"),
+            destination: destination,
+            gateway: gateway,
             mtu: try reader.member("mtu")?.uint32(),
             advmss: try reader.member("advmss")?.uint32(),
             priority: try reader.member("priority")?.uint32(),

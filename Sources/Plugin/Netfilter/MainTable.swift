@@ -7,7 +7,7 @@ internal import NetlinkCodec
 /// created only when needed.
 enum MainTable {
     static let table = NftTable(.inet, "swiftlet")
-    static let version = "version_2"
+    static let version = "version_3"
 
     /// The sets and maps whose elements belong to pods and networks. Those of addresses exist once per family.
     enum SetName: String {
@@ -23,9 +23,17 @@ enum MainTable {
         func of(_ family: IPFamily) -> String { family == .v4 ? "\(rawValue)_v4" : "\(rawValue)_v6" }
     }
 
+    /// UDP ports of the node that somebody has sent something to: only these have connections that outlive a change of the port.
+    /// With a protocol before the port, like the other sets.
+    static let usedPorts = "used_udp_ports"
+    /// More than there are ports.
+    private static let usedPortsLimit: UInt32 = 1 << 17
+    private static let portType = NftType(.protocolNumber, .port)
+
     static var ruleset: Ruleset {
         Ruleset(
-            table: table, version: version, sets: IPFamily.allCases.flatMap(sets),
+            table: table, version: version,
+            sets: IPFamily.allCases.flatMap(sets) + [NftSet(usedPorts, portType, dynamicSize: usedPortsLimit)],
             chains: [
                 (
                     NftChain("prerouting", NftChain.Hook("nat", .prerouting, priority: Priority.destinationNAT)),
@@ -44,14 +52,13 @@ enum MainTable {
 
     private static func sets(_ family: IPFamily) -> [NftSet] {
         let address: NftType.Field = family == .v4 ? .ipv4 : .ipv6
-        let port = NftType(.protocolNumber, .port)
         let addressAndPort = NftType(address, .protocolNumber, .port)
         let target = NftType(address, .port)
         let pair = NftType(address, address)
         return [
-            NftSet(SetName.hostPorts.of(family), port, .value(target)),
+            NftSet(SetName.hostPorts.of(family), portType, .value(target)),
             NftSet(SetName.hostIPHostPorts.of(family), addressAndPort, .value(target)),
-            NftSet(SetName.conditions.of(family), port, .verdict),
+            NftSet(SetName.conditions.of(family), portType, .verdict),
             NftSet(SetName.hostIPConditions.of(family), addressAndPort, .verdict),
             NftSet(SetName.masqueradeAll.of(family), NftType(address)),
             NftSet(SetName.siblings.of(family), pair, isInterval: true),
@@ -94,6 +101,11 @@ enum MainTable {
                 .meta(.mark), .bits(keeping: inHostOrder(~hostPortMark), flipping: inHostOrder(hostPortMark)),
                 .setMeta(.mark),
             ]),
+            // `add @used_udp_ports { meta l4proto . udp dport }`
+            NftRule(
+                [.meta(.transportProtocol), .compare(.equal, [PortMapping.Transport.udp.rawValue])] + byPort + [
+                    .note(in: usedPorts)
+                ]),
             NftRule(byAddress + [.map(SetName.hostIPConditions.of(family), into: .verdict)]),
             NftRule(byAddress + [.map(SetName.hostIPHostPorts.of(family), into: .first), nat]),
             NftRule(byPort + [.map(SetName.conditions.of(family), into: .verdict)]),

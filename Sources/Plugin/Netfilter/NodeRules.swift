@@ -130,15 +130,20 @@ public struct NodeRules: ~Copyable {
     /// - Throws: a conflict with an attachment that is alive.
     private mutating func sortOut(_ elements: [OwnedElement], _ owner: RulesOwner) throws(Failure) -> Comparison {
         var (missing, obsolete): ([OwnedElement], [OwnedElement]) = ([], [])
-        for (wanted, listed) in zip(elements, try lookUp(elements)) {
-            if let listed, listed.comment != owner.name {
-                if let dead = try deadOwner(of: listed.comment) { return .taken(by: dead) }
+        let standing = try standing(of: elements, owner)
+        var alive = ""
+        for (wanted, holder) in standing.foreign where holder != alive {
+            if let dead = try deadOwner(of: holder) { return .taken(by: dead) }
+            guard owner.sharesPorts(with: holder) else {
                 throw Failure(
-                    .conflict, "\(wanted.subject) belongs to \(listed.comment), so \(owner.name) cannot use it",
+                    .conflict, "\(wanted.subject) belongs to \(holder), so \(owner.name) cannot use it",
                     details:
-                        "choose another one, or DEL \(listed.comment) first; swiftletctl gc frees what pods that are gone have left"
+                        "choose another one, or DEL \(holder) first; swiftletctl gc frees what pods that are gone have left"
                 )
             }
+            alive = holder
+        }
+        for (wanted, listed) in standing.own {
             guard listed == nil || listed?.data != wanted.element.data else { continue }
             if listed != nil { obsolete.append(wanted) }
             missing.append(wanted)

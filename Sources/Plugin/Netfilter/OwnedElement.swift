@@ -9,18 +9,18 @@ struct OwnedElement: Sendable, Hashable {
     var element: NftElement
     /// Whether it belongs to a network, whose pods all want the same element.
     let isShared: Bool
-    /// Whether the key is exclusive: a port of the node.
-    let isClaim: Bool
+    /// The set whose element of the same key says who has the port of the node that this is about; nil if it is about none.
+    let claimSet: String?
 
     init(
         _ table: OwnTable, _ set: String, key: [UInt8], keyEnd: [UInt8]? = nil, data: NftData? = nil, owner: String,
-        isShared: Bool = false, isClaim: Bool = false
+        isShared: Bool = false, claimedIn claimSet: String? = nil
     ) {
         self.table = table
         self.set = set
         element = NftElement(key: key, keyEnd: keyEnd, data: data, comment: owner)
         self.isShared = isShared
-        self.isClaim = isClaim
+        self.claimSet = claimSet
     }
 
     /// Traffic from one subnet to another.
@@ -38,6 +38,9 @@ struct OwnedElement: Sendable, Hashable {
     }
 
     var owner: String { element.comment }
+
+    /// Whether the key is exclusive: a port of the node.
+    var isClaim: Bool { claimSet == set }
 
     /// What users call it: a port of the node, or an element of a set.
     var subject: String {

@@ -62,24 +62,26 @@ public struct PublishedPorts: Sendable, Hashable {
         let name = owner.name
         elements.reserveCapacity(elements.count + Int(mapping.count))
         func key(_ offset: UInt16) -> [UInt8] {
-            address + [mapping.protocol.rawValue, 0, 0, 0] + octets(mapping.hostPort + offset)
+            address + [mapping.protocol.rawValue, 0, 0, 0] + PublishedPorts.octets(mapping.hostPort + offset)
         }
         for offset in 0..<mapping.count {
             elements.append(
                 OwnedElement(
                     .main, ports, key: key(offset),
-                    data: .value(target.bytes + octets(mapping.containerPort + offset)), owner: name, isClaim: true))
+                    data: .value(target.bytes + PublishedPorts.octets(mapping.containerPort + offset)), owner: name,
+                    claimedIn: ports))
         }
         guard let chain = ConditionChain(conditions(family), family) else { return }
         let conditions = (isSpecific ? MainTable.SetName.hostIPConditions : .conditions).of(family)
         for offset in 0..<mapping.count {
             elements.append(
                 OwnedElement(
-                    .main, conditions, key: key(offset), data: .verdict(.jump(chain.name)), owner: name))
+                    .main, conditions, key: key(offset), data: .verdict(.jump(chain.name)), owner: name,
+                    claimedIn: ports))
         }
     }
 
-    private func octets(_ port: UInt16) -> [UInt8] { [UInt8(port >> 8), UInt8(port & 0xff), 0, 0] }
+    static func octets(_ port: UInt16) -> [UInt8] { [UInt8(port >> 8), UInt8(port & 0xff), 0, 0] }
 
     func sharedElements(of network: String) -> [OwnedElement] {
         guard reachesNeighbours else { return [] }

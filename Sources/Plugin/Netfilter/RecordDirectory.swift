@@ -112,13 +112,16 @@ struct RecordDirectory: Sendable {
 
     /// The owners that have a record.
     ///
-    /// - Parameter network: nil for those of all networks.
-    func owners(network: String? = nil) throws(Failure) -> [RulesOwner] {
+    /// - Parameters:
+    ///   - network: nil for those of all networks.
+    ///   - container: nil for those of all containers.
+    func owners(network: String? = nil, container: String? = nil) throws(Failure) -> [RulesOwner] {
+        let beginning = container.map { "\($0):" } ?? ""
         var owners: [RulesOwner] = []
         let networks = if let network { [network] } else { try RecordDirectory.names(path) }
         for network in networks {
             for plugin in try RecordDirectory.names("\(path)/\(network)") {
-                for name in try RecordDirectory.names(directory(network, plugin)) {
+                for name in try RecordDirectory.names(directory(network, plugin)) where name.hasPrefix(beginning) {
                     guard let attachment = Attachment(fileName: name) else { continue }
                     owners.append(RulesOwner(AttachmentName(network: network, attachment), plugin: plugin))
                 }

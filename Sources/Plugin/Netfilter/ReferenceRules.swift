@@ -29,6 +29,7 @@ extension NodeRules {
         case .hostPorts:
             try socket.remove(.hostPorts, of: [owner.attachment.containerID], owner.network)
             try socket.remove(RuleList.hostPorts(of: owner.attachment.containerID))
+            UsedPorts.forget(&socket)
         case .passage(let addresses): try socket.remove(RuleList.passage(addresses))
         }
     }
@@ -44,7 +45,9 @@ extension NodeRules {
                 let rules = try socket.rules(of: parent, in: table)
                 stale.formUnion(rules.compactMap { detour.containerID($0.comment, network) })
             }
-            try socket.remove(detour, of: stale.subtracting(kept.map { $0.containerID }), network)
+            stale.subtract(kept.map { $0.containerID })
+            try socket.remove(detour, of: stale, network)
+            if !stale.isEmpty { UsedPorts.forget(&socket) }
         }
         let marks = kept.map { RuleList.mark(AttachmentName(network: network, $0)) }
         try socket.remove([

@@ -48,6 +48,7 @@ extension NodeRules {
         guard let rules = try records.record(of: owner)?.rules else {
             // It is unknown what the owner had, so all elements are searched.
             try sweep { $0 == owner.name }
+            try handOverPorts(of: owner, locked.node)
             // It is also unknown which of its elements others rely on.
             try rebuildShared(locked.node, except: owner)
             guard try locked.isLast(owner) else { return }
@@ -62,6 +63,7 @@ extension NodeRules {
         _ rules: PodRules, of owner: RulesOwner, _ locked: borrowing RecordDirectory.LockedRecords
     ) throws(Failure) {
         try delete(rules.elements(of: owner).filter { !$0.isShared }, of: owner)
+        if rules.ports != nil { try handOverPorts(of: owner, locked.node) }
         // Owners that left earlier may have asked for more of the network than this one.
         if try locked.isLast(owner) {
             try rebuildShared(locked.node, except: owner)

@@ -29,6 +29,12 @@ struct Ruleset: Sendable {
                 $0.addSet(set, to: table, number: UInt32(position + 1))
             }
         }
+        // While the rules were not there, nobody noted anything.
+        for set in sets where set.dynamicSize != nil && present.contains(where: { $0.name == set.name }) {
+            changes.append("empty set \(set.name) in table \(table)") {
+                $0.deleteElements([], of: set.name, in: table)
+            }
+        }
         for (chain, _) in chains {
             changes.append("make chain \(chain.name) in table \(table)") { $0.addChain(chain, to: table) }
         }

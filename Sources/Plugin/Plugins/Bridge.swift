@@ -10,7 +10,7 @@ struct Bridge: BuiltInPlugin {
     func gc(_ request: Request) throws(Failure) { try detachment(request).gc() }
     func status(_ request: Request) throws(Failure) { try network(request).status() }
 
-    static let defaults = BridgeDefaults(bridge: "cni0", isGateway: false, takesOwnKeys: false)
+    static let defaults = BridgeDefaults(bridge: "cni0", isGateway: false, hairpin: false, takesOwnKeys: false)
     static let traits = PluginTraits("bridge", .interface, addresses: .delegated, nodeEnd: .bridgePort(defaults))
     static var description: PluginDescription {
         PluginDescription(

@@ -60,8 +60,12 @@ struct BridgeSettings {
             "forceAddress", "Replace another address that the bridge has in the gateway's subnet.")
         static let mtu = ConfigurationKey.mtu(
             "MTU of bridge and veth in octets, 68 to 65535; 0 leaves it to the kernel.")
-        static let hairpinMode = ConfigurationKey<Bool>.flag(
-            "hairpinMode", "Let a pod reach itself by an address that leads through the bridge.")
+        static func hairpinMode(default flag: Bool) -> ConfigurationKey<Bool> {
+            .flag(
+                "hairpinMode", default: flag,
+                "Let a pod reach itself by an address that leads through the bridge, such as its Service's; not with `promiscMode`."
+            )
+        }
         static let promiscMode = ConfigurationKey<Bool>.flag("promiscMode", "Set the bridge promiscuous.")
         static let vlan = ConfigurationKey<Int>.number(
             "vlan", default: 0, in: -1 << 31...1 << 31, "VLAN of the pods, 1 to 4094; 0 for none.")
@@ -116,7 +120,7 @@ struct BridgeSettings {
             isDefaultGateway(default: defaults.isGateway)
             forceAddress
             mtu
-            hairpinMode
+            hairpinMode(default: defaults.hairpin)
             promiscMode
             vlan
             preserveDefaultVlan
@@ -140,8 +144,8 @@ struct BridgeSettings {
         let mtu = try configuration[Keys.mtu]
         self.mtu = mtu == 0 ? nil : UInt32(mtu)
         gso = try BigTCP.limits(configuration)
-        hairpin = try configuration[Keys.hairpinMode]
         promiscuous = try configuration[Keys.promiscMode]
+        hairpin = try configuration[Keys.hairpinMode(default: defaults.hairpin && !promiscuous)]
         preservesDefaultVLAN = try configuration[Keys.preserveDefaultVlan]
         detectsDuplicates = try configuration[Keys.enabledad]
         disablesContainerInterface = try configuration[Keys.disableContainerInterface]

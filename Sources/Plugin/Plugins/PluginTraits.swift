@@ -160,6 +160,8 @@ public struct BridgeDefaults: Sendable {
     let bridge: String
     /// Whether it is by default the pods' gateway and default route.
     let isGateway: Bool
+    /// Whether a pod reaches itself by a Service by default, unless the bridge is promiscuous.
+    let hairpin: Bool
     /// Whether keys are accepted that the reference's `bridge` does not have.
     let takesOwnKeys: Bool
 }

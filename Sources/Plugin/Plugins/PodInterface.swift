@@ -24,8 +24,18 @@ struct PodInterface {
     /// Gives it addresses and routes, and sets it up. Call in the pod's namespace.
     func configure(_ index: UInt32, _ result: CNIResult, _ inside: inout NetlinkSocket) throws(Failure) {
         try setParameters(hasIPv6: result.ips.contains { $0.address.family == .v6 })
-        let routes =
+        var routes =
             isSetUp ? result.routes.map { Route($0, fallbackGateways: result.ips, interface: index) } : []
+        var gatewayRoutes: [Route] = []
+        if hasConnectedRoutes {
+            for position in routes.indices where routes[position].replacesConnected(of: result.ips) {
+                routes[position].priority = Route.aheadOfConnected
+                // The kernel takes no gateway that is itself reached by one.
+                guard let gateway = routes[position].gateway else { continue }
+                gatewayRoutes.append(Route(to: .host(gateway), interface: index))
+            }
+        }
+        routes = gatewayRoutes + routes
         var changes = Changes()
         var announcing = LinkChange()
         announcing.announcesAddresses = true
@@ -47,8 +57,20 @@ struct PodInterface {
             }
         }
         do throws(Failure) { try inside.execute(changes) } catch {
+            if error.errno == .invalidArgument, error.change == .route { try requireKnownGateways(result.routes) }
             guard error.errno == .fileExists, error.change == .route else { throw error }
             for route in routes { try inside.addRoute(route, of: index, named: name) }
+        }
+    }
+
+    /// - Throws: code 7 if an IPv4 route has an IPv6 gateway, which kernels before 5.2 refuse as an invalid argument.
+    private func requireKnownGateways(_ routes: [CNIResult.Route]) throws(Failure) {
+        for (position, route) in routes.enumerated() {
+            guard let gateway = route.gateway, gateway.family != route.destination.family else { continue }
+            throw Failure(
+                .invalidConfiguration,
+                "routes[\(position)].gw: the kernel has no routes to \(route.destination) by \(gateway), of the other family",
+                details: "Linux has IPv4 routes by IPv6 gateways since 5.2")
         }
     }
 
@@ -96,6 +118,15 @@ extension Route {
             to: route.destination, via: gateway, interface: interface, table: given(route.table) ?? Route.mainTable,
             scope: route.scope.map { UInt8(truncatingIfNeeded: $0) }, priority: given(route.priority),
             mtu: given(route.mtu).map { min($0, 65535 - 15) }, advmss: given(route.advmss).map { min($0, 65535 - 40) })
+    }
+
+    /// Lower than that of the kernel's own routes of IPv6 (IP6_RT_PRIO_ADDRCONF, 256).
+    fileprivate static let aheadOfConnected: UInt32 = 255
+
+    /// Whether it is by a gateway to the network of one of the addresses, of IPv6.
+    fileprivate func replacesConnected(of ips: [CNIResult.IP]) -> Bool {
+        destination.family == .v6 && gateway != nil && priority == nil && table == Route.mainTable
+            && ips.contains { $0.address.network == destination.network }
     }
 
     /// Whether this kernel route does what the other one asked for.

@@ -69,11 +69,10 @@ extension PodInterface {
         _ result: CNIResult, of link: Link, in path: String, _ inside: inout NetlinkSocket
     ) throws(Failure) {
         for family in IPFamily.allCases {
-            let own = result.ips.filter { $0.address.family == family }
             // A route by a gateway outside this network belongs to another plugin.
             let wanted = result.routes.filter { route in
                 route.destination.family == family
-                    && own.contains { route.gateway.map($0.address.contains) ?? true }
+                    && result.ips.contains { $0.isConcerned(route.destination, by: route.gateway) }
             }
             guard !wanted.isEmpty else { continue }
             let present = try inside.routes(family)

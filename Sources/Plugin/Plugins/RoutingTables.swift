@@ -29,7 +29,22 @@ struct RoutingTables {
     }
 }
 
+extension CNIResult.IP {
+    /// Whether a route may belong to the network of this address: it is for its family or, with a gateway, by one of it.
+    func isConcerned(_ destination: CIDR, by gateway: IPAddress?) -> Bool {
+        gateway.map(address.contains) ?? (address.family == destination.family)
+    }
+}
+
 extension Route {
+    /// Whether it is by a gateway to the network for which the other one is the kernel's own route, of IPv4. That one's metric
+    /// is 0, so that only the order of the two decides.
+    func goesAhead(of other: Route) -> Bool {
+        // RTPROT_KERNEL.
+        gateway != nil && destination.family == .v4 && competes(with: other) && other.origin == 2
+            && other.gateway == nil && other.interface == interface
+    }
+
     /// Whether it is in the main table and leaves by the interface.
     func isMain(of interface: UInt32) -> Bool { self.interface == interface && table == Route.mainTable }
 
@@ -42,25 +57,23 @@ extension Route {
         return connected
             + configured.filter { route in
                 // A gateway on none of the networks belongs to another interface.
-                route.isMain(of: interface)
-                    && ips.contains { ip in
-                        ip.address.family == route.destination.family && route.gateway.map(ip.address.contains) ?? true
-                    }
+                route.isMain(of: interface) && ips.contains { $0.isConcerned(route.destination, by: route.gateway) }
             }
     }
 }
 
 extension NetlinkSocket {
     /// Adds a route even if another interface of the pod has one to the same destination. It then gets a higher metric,
-    /// so that the network that came first keeps its flows.
+    /// so that the network that came first keeps its flows. A route by a gateway to the interface's own network goes before
+    /// the kernel's.
     mutating func addRoute(_ route: Route, of index: UInt32, named ifname: String) throws(Failure) {
         let present = try routes(route.destination.family)
         guard !present.contains(where: { $0.serves(route) }) else { return }
         var route = route
-        if route.priority == nil, present.contains(where: { $0.competes(with: route) }) {
-            // IPv6's own default metric is 1024.
-            route.priority = 2048 + index
-        }
-        try execute("add route \(route) to \(ifname)") { $0.addRoute(route) }
+        let rivals = route.priority == nil ? present.filter { $0.competes(with: route) } : []
+        let isAhead = !rivals.isEmpty && rivals.allSatisfy { route.goesAhead(of: $0) }
+        // IPv6's own default metric is 1024.
+        if !rivals.isEmpty, !isAhead { route.priority = 2048 + index }
+        try execute("add route \(route) to \(ifname)") { $0.addRoute(route, ahead: isAhead) }
     }
 }

@@ -58,7 +58,9 @@ struct SourceRouting {
         if let source = route.source, ips.contains(where: { $0.address.address == source }) {
             return ip.address.network.contains(source)
         }
-        if let gateway = route.gateway, ips.contains(where: { $0.address.contains(gateway) }) {
+        if let gateway = route.gateway, gateway.family == ip.address.family,
+            ips.contains(where: { $0.address.contains(gateway) })
+        {
             return ip.address.contains(gateway)
         }
         return true
@@ -90,7 +92,9 @@ struct SourceRouting {
         var changes = Changes()
         for entry in entries {
             for route in entry.routes {
-                changes.append("add route \(route) of \(ifname) to table \(route.table)") { $0.addRoute(route) }
+                changes.append("add route \(route) of \(ifname) to table \(route.table)") {
+                    $0.addRoute(route, ahead: entry.routes.contains(where: route.goesAhead))
+                }
             }
         }
         for route in removed { changes.append("remove route \(route) of \(ifname)") { $0.deleteRoute(route) } }
@@ -115,7 +119,9 @@ struct SourceRouting {
         for route in added { remove(route, &inside) }
         for route in removed.filter({ $0.gateway == nil }) + removed.filter({ $0.gateway != nil }) {
             // It is fine if the route still exists.
-            try? inside.execute("put back route") { $0.addRoute(route) }
+            try? inside.execute("put back route") {
+                $0.addRoute(route, ahead: removed.contains(where: route.goesAhead))
+            }
         }
     }
 

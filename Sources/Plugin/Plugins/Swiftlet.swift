@@ -7,7 +7,7 @@ internal import Posix
 ///
 /// `{"type": "swiftlet", "subnet": "10.44.0.0/24"}` is a complete plugin object.
 struct Swiftlet: BuiltInPlugin {
-    static let defaults = BridgeDefaults(bridge: "cbr0", isGateway: true, takesOwnKeys: true)
+    static let defaults = BridgeDefaults(bridge: "cbr0", isGateway: true, hairpin: true, takesOwnKeys: true)
     static let traits = PluginTraits(
         "swiftlet", .interface, addresses: .delegatedOrStore, nodeEnd: .bridgePort(defaults),
         services: [.ports, .limits, .isolation], isReference: false)

@@ -33,7 +33,7 @@ public struct NewNetwork: Sendable {
     public var unmasqueraded: [CIDR] = []
     /// Whether pods may send only from their own addresses; for `swiftlet` only.
     public var guardsAddresses = false
-    /// Whether a pod can reach itself by an address that leads through the bridge; nil for the plugin's default.
+    /// Whether a pod can reach itself by an address that leads through the bridge; nil for yes.
     public var hairpin: Bool?
     public var hasPorts = true
     public var hasBandwidth = false
@@ -109,7 +109,8 @@ public struct NewNetwork: Sendable {
         if kind == .bridge {
             if let bridge { first["bridge"] = .string(bridge) }
             first["isDefaultGateway"] = true
-            if let hairpin { first["hairpinMode"] = .bool(hairpin) }
+            // The plugin's own default is off, and pods could not reach themselves by their Services.
+            first["hairpinMode"] = .bool(hairpin ?? true)
         }
         if masquerades { first["ipMasq"] = true }
         var ipam = JSON.Object([.init("type", "host-local"), .init("ranges", ranges)])

@@ -15,6 +15,7 @@ extension Check {
         Check("bridge-nf-call", .warning, "Kubernetes' Services work between pods of one bridge") {
             $0.bridgesPastServices
         },
+        Check("hairpin-off", .warning, "a pod reaches itself by its own Service") { $0.podsWithoutHairpin },
         Check("ipv6-disabled", .problem, "IPv6 is enabled on interfaces of pods with IPv6") { $0.bridgesWithoutIPv6 },
     ]
 }
@@ -108,7 +109,7 @@ extension Examination {
         let names = list(networks.map { $0.name })
         let advice = "modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1 (and -ip6tables)"
         return IPFamily.allCases.compactMap { family in
-            let own = "bridge/bridge-nf-call-\(family == .v4 ? "iptables" : "ip6tables")"
+            let own = bridgedPackets(family)
             let uses = networks.contains { network in
                 snapshot.attachments(of: network.name).contains { $0.addresses.contains { $0.family == family } }
             }
@@ -119,6 +120,34 @@ extension Examination {
                     + "Service whose pod is on the same bridge gets its answers from the wrong address",
                 advice: advice)
         }
+    }
+
+    fileprivate var podsWithoutHairpin: [Symptom] {
+        guard facts.hasServices else { return [] }
+        let families = IPFamily.allCases.filter { parameter(bridgedPackets($0)) == "1" }
+        return snapshot.networks.compactMap { network in
+            let ports = snapshot.attachments(of: network.name).compactMap { pod -> String? in
+                guard pod.bridge != nil, let name = pod.hostInterface, snapshot.interface(name)?.isHairpin == false,
+                    pod.addresses.contains(where: { families.contains($0.family) })
+                else { return nil }
+                return name
+            }
+            guard let first = ports.first else { return nil }
+            let command =
+                ports.count == 1
+                ? "bridge link set dev \(first) hairpin on"
+                : "for port in \(ports.joined(separator: " ")); do bridge link set dev $port hairpin on; done"
+            return Symptom(
+                network.name,
+                "none of \(Words.count(ports.count, "pod")) of it can reach itself by its own Service: br_netfilter sends such a "
+                    + "packet back by the bridge port that it came in by, where hairpin mode is off",
+                advice: "\(command) # and for new pods \"hairpinMode\": true in the configuration")
+        }
+    }
+
+    /// The parameter that says whether netfilter sees the packets that bridges pass on.
+    private func bridgedPackets(_ family: IPFamily) -> String {
+        "bridge/bridge-nf-call-\(family == .v4 ? "iptables" : "ip6tables")"
     }
 
     fileprivate var bridgesWithoutIPv6: [Symptom] {

@@ -51,7 +51,7 @@ struct ConfNew: ParsableCommand {
     @Flag(help: "Hold pods to their addresses.")
     var antiSpoof = false
 
-    @Flag(inversion: .prefixedNo, help: "Let a pod reach itself by its Service or host port.")
+    @Flag(inversion: .prefixedNo, help: "Let a pod reach itself by its Service or host port. (default: yes)")
     var hairpin: Bool?
 
     @Flag(inversion: .prefixedNo, help: "Let pods have ports of the node. (default: yes)")

@@ -82,6 +82,21 @@ import Testing
         #expect(try Self.findings("bridge-nf-call", node) == [])
     }
 
+    @Test func hairpinModeMattersWhereServicesSeeBridgedPackets() throws {
+        var node = Self.node(pods: 2)
+        node.facts.parameters["bridge/bridge-nf-call-iptables"] = "1"
+        #expect(try Self.findings("hairpin-off", node) == [])
+        node.facts.hasServices = true
+        let found = try #require(try Self.findings("hairpin-off", node).first)
+        #expect(found.subject == "net" && found.text.contains("2 pods"))
+        #expect(found.advice.hasPrefix("for port in veth0 veth1; do bridge link set dev $port hairpin on; done"))
+        let ports = node.snapshot.interfaces.indices.filter { node.snapshot.interfaces[$0].name.hasPrefix("veth") }
+        node.snapshot.interfaces[ports[0]].isHairpin = true
+        #expect(try Self.findings("hairpin-off", node)[0].advice.hasPrefix("bridge link set dev veth1 hairpin on"))
+        node.facts.parameters["bridge/bridge-nf-call-iptables"] = "0"
+        #expect(try Self.findings("hairpin-off", node) == [])
+    }
+
     /// VLANs and the like may have the same addresses; what the node routes to may not.
     @Test func theSameAddressInNetworksThatAreKeptApartIsNoDuplicate() throws {
         var node = Self.node()

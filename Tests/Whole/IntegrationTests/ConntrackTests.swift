@@ -160,6 +160,77 @@ import Testing
         withExtendedLifetime(servers) {}
     }
 
+    /// What the kernel tracks, and the plugin's questions about it, while it attaches a pod.
+    func questions(_ list: NetworkList, _ pod: PodAttachment) throws -> Int {
+        let strace = Strace(node)
+        _ = try node.runtime(wrapper: strace.tracing("sendto,sendmsg")).add(list, pod)
+        return try strace.lines().filter { $0.contains("CTNETLINK") }.count
+    }
+
+    /// Looking for its flows costs some 10 ms, and more with many of others.
+    @Test(arguments: Arrangement.allCases) func aPortThatNobodyHasUsedCostsNoLook(_ arrangement: Arrangement) throws {
+        let pods = try node.pods(4)
+        let list = try arrangement.network(node)
+        // With the first one, the flows of earlier times are looked at once for all ports.
+        let old = try flow(.v4, 5400)
+        #expect((try? old.ask()) == nil)
+        #expect(try questions(list, pods[0].with(ports: hostPort(5353, to: 53, .udp))) > 0)
+        #expect(try questions(list, pods[1].with(ports: hostPort(5354, to: 53, .udp), hostPort(5355, .tcp))) == 0)
+        let server = try Responder("pod", in: pods[1], 53, [.udp])
+        expectAnswer(server.name, from: outside, "192.0.2.1", 5354, .udp)
+        try node.runtime().del(list, pods[1].attachment)
+        #expect(try questions(list, pods[2].with(ports: hostPort(5354, to: 53, .udp))) > 0)
+        // A range of many ports is no different.
+        #expect(try questions(list, pods[3].with(ports: hostPort(6000, to: 6000, .udp, range: 100))) == 0)
+    }
+
+    /// When the rules have not been there for a while, nobody has noted who sent what.
+    @Test func nothingIsTakenForGrantedAfterAFlush() throws {
+        let pods = try node.pods(3)
+        let list = try Arrangement.alone.network(node)
+        _ = try node.runtime().add(list, pods[0].with(ports: hostPort(5300, to: 53, .udp)))
+        for words in [["flush", "ruleset"], ["flush", "table", "inet", "swiftlet"]] {
+            try run(["nsenter", "--net=\(node.path)", "nft"] + words)
+            // Others keep the kernel tracking.
+            try node.nft("table ip others { chain c { type filter hook input priority 0; ct state new accept; }\n}")
+            let onNode = try Responder("node", in: node, 5353, [.udp])
+            let flow = try flow(.v4)
+            #expect(try flow.ask().server == onNode.name)
+            try run(["nsenter", "--net=\(node.path)", "\(Requirements.bin)/swiftletctl", "repair"])
+            _ = try node.runtime().add(list, pods[1].with(ports: hostPort(5353, to: 53, .udp)))
+            let inPod = try Responder("pod", in: pods[1], 53, [.udp])
+            #expect(try flow.ask().server == inPod.name, "\(words)")
+            try node.runtime().del(list, pods[1].attachment)
+            withExtendedLifetime(onNode) {}
+        }
+    }
+
+    /// A node with very many flows keeps the promise, and pays only for ports that are in use.
+    @Test func theNextPacketReachesTheNextPodAmongAHundredThousandFlows() throws {
+        let pods = try node.pods(3)
+        let list = try Arrangement.alone.network(node)
+        let ports = [hostPort(5353, to: 53, .udp)]
+        _ = try node.runtime().add(list, pods[0].with(ports: ports))
+        let servers = try zip(["first", "second"], pods).map { try Responder($0, in: $1, 53, [.udp]) }
+        let flow = try flow(.v4)
+        #expect(try flow.ask().server == "first")
+        for host in Outside.hosts(.v4) {
+            let sender = try Socket(in: node, .v4, .udp)
+            for port: UInt16 in 10_000..<61_000 {
+                try sender.connect(host, port)
+                // The first may only tell that an earlier one was refused.
+                if (try? sender.send("?")) == nil { try sender.send("?") }
+            }
+        }
+        let count = try #require(Int(try node.sysctl("netfilter/nf_conntrack_count")))
+        try #require(count > 100_000, "\(count)")
+        #expect(try questions(list, pods[2].with(ports: hostPort(5354, to: 53, .udp))) == 0)
+        try node.runtime().del(list, pods[0].attachment)
+        _ = try node.runtime().add(list, pods[1].with(ports: ports))
+        #expect(try flow.ask().server == "second")
+        withExtendedLifetime(servers) {}
+    }
+
     /// A hostIP is one address of the node; flows to its others have nothing to do with it.
     @Test func flowsToOtherAddressesOfTheNodeAreNotForgotten() throws {
         let pods = try node.pods(2)

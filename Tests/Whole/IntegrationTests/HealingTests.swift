@@ -206,7 +206,7 @@ import Testing
         let own = try node.ownElements(of: "net/\(pods[0].id)/eth0")
         try node.nft(
             """
-            delete set inet swiftlet version_2
+            delete set inet swiftlet version_3
             add set inet swiftlet version_0 { type inet_proto; }
             flush chain inet swiftlet postrouting
             insert rule inet swiftlet_isolation forward counter
@@ -226,7 +226,7 @@ import Testing
             flush chain bridge swiftlet guard
             """)
         let error = try failure { try node.runtime().check(list, pods[0].with(ports: hostPorts(8080))) }
-        #expect(error.code == 104 && "\(error)".contains("version_2"), "\(error)")
+        #expect(error.code == 104 && "\(error)".contains("version_3"), "\(error)")
         _ = try node.runtime().add(list, pods[1].with(ports: hostPorts(8081)))
         let after = try node.ruleset()
         #expect(Set(after.objects) == Set(before.objects))

@@ -78,6 +78,32 @@ final class TunedPod: Sendable {
         try tuned.run(.del, keys)
     }
 
+    /// Its name exists, and it has no text.
+    @Test func whatWasEmptyIsEmptyAgain() throws {
+        let tuned = try TunedPod()
+        let reserved = "ipv4/ip_local_reserved_ports"
+        let keys: JSONValue = ["sysctl": ["net.ipv4.ip_local_reserved_ports": "8080,9000-9010"]]
+        try #require(try tuned.pod.sysctl(reserved) == "")
+        try tuned.run(.add, keys)
+        #expect(try tuned.pod.sysctl(reserved) == "8080,9000-9010")
+        try tuned.run(.del, keys)
+        #expect(try tuned.pod.sysctl(reserved) == "")
+        // The second one is refused when the first has been set.
+        let failing: JSONValue = [
+            "sysctl": ["net.ipv4.ip_local_reserved_ports": "8080", "net.ipv4.conf.IFNAME.arp_filter": "x"]
+        ]
+        #expect(try failure { try tuned.run(.add, failing) }.msg.contains("arp_filter"))
+        #expect(try tuned.pod.sysctl(reserved) == "" && tuned.files == [])
+        // And it can be asked for.
+        try tuned.pod.setSysctl(reserved, "7000")
+        let empty: JSONValue = ["sysctl": ["net.ipv4.ip_local_reserved_ports": ""]]
+        try tuned.run(.add, empty)
+        #expect(try tuned.pod.sysctl(reserved) == "")
+        try tuned.run(.check, empty)
+        try tuned.run(.del, empty)
+        #expect(try tuned.pod.sysctl(reserved) == "7000")
+    }
+
     @Test(arguments: [
         ("core/somaxconn", "501", "value of /proc/sys/net/core/somaxconn is 500, current value is 501"),
         ("ipv4/conf/eth0/arp_filter", "0", "value of /proc/sys/net/ipv4/conf/eth0/arp_filter is 1"),

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Whether the kernel has VRFs. In the machine of `make test-vm` it must, so nothing is left out.
-private let kernelHasVRFs: Bool = {
+let kernelHasVRFs: Bool = {
     if ProcessInfo.processInfo.environment["SWIFTLET_VM"] == "1" { return true }
     guard Requirements.problem == nil, let node = try? Node() else { return false }
     return (try? node.set("link", "add", "probe", "type", "vrf", "table", "9")) != nil

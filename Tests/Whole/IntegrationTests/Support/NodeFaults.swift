@@ -60,6 +60,16 @@ extension NodeFault {
         } mend: {
             try $0.node.setBridgeNetfilter("ip", "1")
         },
+        NodeFault("pods cannot reach their own Services", ["hairpin-off"], pods: 2) {
+            try $0.node.nft("table ip kube-proxy { }\ntable ip nat { chain KUBE-SERVICES { }\n}")
+            for family in ["ip", "ip6"] { try $0.node.setBridgeNetfilter(family, "1") }
+            for port in try $0.node.ports(of: "cbr0") {
+                try $0.node.set("link", "set", port, "type", "bridge_slave", "hairpin", "off")
+            }
+        } mend: { scene in
+            let finding = try #require(try scene.examine().findings.first { $0["name"]?.string == "hairpin-off" })
+            try scene.node.shell(try #require(finding["advice"]?.string))
+        },
         NodeFault("IPv6 is off on the bridge", ["ipv6-disabled", "gateway-missing"]) {
             try $0.node.setSysctl("ipv6/conf/cbr0/disable_ipv6", "1")
         },

@@ -31,7 +31,9 @@ struct Ruleset: Sendable {
                 let name = object["name"]?.string ?? ""
                 let table =
                     "\(object["family"]?.string ?? "") \(kind == "table" ? name : object["table"]?.string ?? "")"
-                elements += (object.removeValue(forKey: "elem")?.array ?? []).map { RuleElement(table, name, $0) }
+                let found = (object.removeValue(forKey: "elem")?.array ?? []).map { RuleElement(table, name, $0) }
+                // The ports that packets have been sent to, which the rules note, are nobody's.
+                elements += name == "used_udp_ports" ? [] : found
                 // Numbered anew whenever something is made.
                 object["handle"] = nil
                 objects.append("\(table): \(kind) \(JSONValue.object(object).text)")
