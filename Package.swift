@@ -196,7 +196,7 @@ let package = Package(
             "Plugin", "NftSyntaxTests", ["Addresses", "CKernel", "Kernel", "NetlinkCodec", "NftSyntax", "TestSupport"]),
         tests(
             "Plugin", "PluginsTests",
-            ["Addresses", "CNI", "JSON", "Kernel", "NetlinkCodec", "Plugins", "Posix", "TestSupport"],
+            ["Addresses", "Attachments", "CNI", "JSON", "Kernel", "NetlinkCodec", "Plugins", "Posix", "TestSupport"],
             data: ["Conversations"]),
         tests("Cluster", "ClusterStateTests", ["Addresses", "ClusterState", "TestSupport"]),
         tests(

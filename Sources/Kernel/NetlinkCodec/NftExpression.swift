@@ -6,8 +6,8 @@ public enum NftExpression: Sendable, Hashable {
     case payload(Base, offset: UInt32, length: UInt32, NftRegister = .first)
     /// Loads a property of its connection.
     case connection(Connection, NftRegister = .first)
-    /// Loads the type of its destination (unicast, local, ...) from the routing table.
-    case destinationType(NftRegister = .first)
+    /// Loads the type (unicast, local, ...) that the routing table gives to its source or destination.
+    case addressType(NftFib.Flags, NftRegister = .first)
     /// Applies a mask to the register.
     case mask([UInt8], NftRegister = .first)
     /// Converts a number of four octets from host to network byte order, in which numbers can be compared as octets.
@@ -51,6 +51,11 @@ public enum NftExpression: Sendable, Hashable {
         public static let outputInterface = Meta(rawValue: 5)
         public static let inputInterfaceName = Meta(rawValue: 6)
         public static let outputInterfaceName = Meta(rawValue: 7)
+        /// ARPHRD_*, linux/if_arp.h; two octets.
+        public static let inputInterfaceType = Meta(rawValue: 8)
+        /// Of the sending socket.
+        public static let userID = Meta(rawValue: 10)
+        public static let groupID = Meta(rawValue: 11)
         /// Whether the packet is traced; one octet.
         public static let trace = Meta(rawValue: 12)
         /// NFPROTO_*, linux/netfilter.h; one octet.
@@ -109,7 +114,7 @@ public enum NftExpression: Sendable, Hashable {
         case .meta: "meta"
         case .payload: "payload"
         case .connection: "ct"
-        case .destinationType: "fib"
+        case .addressType: "fib"
         case .mask, .bits: "bitwise"
         case .setMeta: "meta"
         case .networkOrder: "byteorder"
@@ -146,10 +151,10 @@ public enum NftExpression: Sendable, Hashable {
         case .connection(let key, let register):
             builder.attribute(NFTA.connectionDestination, bigEndian: register.rawValue)
             builder.attribute(NFTA.connectionKey, bigEndian: key.rawValue)
-        case .destinationType(let register):
+        case .addressType(let flags, let register):
             builder.attribute(NFTA.fibDestination, bigEndian: register.rawValue)
             builder.attribute(NFTA.fibResult, bigEndian: NftFib.Result.addressType.rawValue)
-            builder.attribute(NFTA.fibFlags, bigEndian: NftFib.Flags.destination.rawValue)
+            builder.attribute(NFTA.fibFlags, bigEndian: flags.rawValue)
         case .setMeta(let key, let register):
             builder.attribute(NFTA.metaKey, bigEndian: key.rawValue)
             builder.attribute(NFTA.metaSource, bigEndian: register.rawValue)

@@ -122,15 +122,21 @@ public struct NftType: Sendable, Hashable {
         case protocolNumber = 12
         case port = 13
         case mark = 19
+        case userID = 24
+        case groupID = 25
         case connectionState = 26
+        case connectionDirection = 27
+        case connectionStatus = 28
+        case packetType = 31
+        case addressType = 38
         case interfaceName = 41
 
         /// In octets.
-        var length: UInt32 {
+        public var length: UInt32 {
             switch self {
-            case .protocolNumber: 1
+            case .protocolNumber, .packetType, .connectionDirection: 1
             case .port: 2
-            case .ipv4, .mark, .connectionState: 4
+            case .ipv4, .mark, .connectionState, .connectionStatus, .addressType, .userID, .groupID: 4
             case .mac: 6
             case .ipv6, .interfaceName, .integer: 16
             }

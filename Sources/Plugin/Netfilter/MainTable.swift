@@ -73,7 +73,7 @@ enum MainTable {
             NftRule(
                 // RTN_LOCAL, linux/rtnetlink.h.
                 isFamily(family) + [
-                    .destinationType(), .compare(.equal, inHostOrder(UInt32(2))),
+                    .addressType(.destination), .compare(.equal, inHostOrder(UInt32(2))),
                     .verdict(.goto(family == .v4 ? "hostports_v4" : "hostports_v6")),
                 ])
         }

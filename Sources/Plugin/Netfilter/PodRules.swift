@@ -168,10 +168,25 @@ public struct Passage: Sendable, Hashable {
     public var addresses: [IPAddress]
     /// The firewalld zone that gets the addresses if firewalld is running.
     public var zone: String
+    /// The chain whose rules are judged before the pods' traffic is let through; nil: nobody's.
+    public var override: Override?
 
-    public init(subnets: [CIDR], addresses: [IPAddress], zone: String) {
+    /// A chain of iptables' table `filter` that belongs to the node's administrator.
+    public struct Override: Sendable, Hashable {
+        public var chain: String
+        /// Whether it is there on nodes with firewalld, too.
+        public var besideFirewalld: Bool
+
+        public init(chain: String, besideFirewalld: Bool) {
+            self.chain = chain
+            self.besideFirewalld = besideFirewalld
+        }
+    }
+
+    public init(subnets: [CIDR], addresses: [IPAddress], zone: String, override: Override? = nil) {
         self.subnets = subnets
         self.addresses = addresses
         self.zone = zone
+        self.override = override
     }
 }

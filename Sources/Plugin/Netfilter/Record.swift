@@ -35,9 +35,15 @@ struct Record: Sendable, Hashable {
             object["isolation"] = .object(value)
         }
         if let passage = rules.passage {
-            object["passage"] = [
-                "subnets": list(passage.subnets), "addresses": list(passage.addresses), "zone": .string(passage.zone),
-            ]
+            var value = JSON.Object()
+            value["subnets"] = list(passage.subnets)
+            value["addresses"] = list(passage.addresses)
+            value["zone"] = .string(passage.zone)
+            if let override = passage.override {
+                value["override"] = .string(override.chain)
+                value["besideFirewalld"] = .bool(override.besideFirewalld)
+            }
+            object["passage"] = .object(value)
         }
         return JSON.object(object).serialized(pretty: false) + [UInt8(ascii: "\n")]
     }
@@ -100,7 +106,11 @@ struct Record: Sendable, Hashable {
             rules.passage = Passage(
                 subnets: try value.values("subnets") { CIDR($0) },
                 addresses: try value.values("addresses") { IPAddress($0) },
-                zone: try value.required("zone").string())
+                zone: try value.required("zone").string(),
+                override: try value.member("override").map { chain throws(Failure) in
+                    Passage.Override(
+                        chain: try chain.string(), besideFirewalld: try value.required("besideFirewalld").bool())
+                })
         }
     }
 

@@ -175,7 +175,7 @@ extension NetlinkSocket {
     }
 
     /// Computes changes from the current state, and again if another program has changed it in between.
-    private mutating func change(
+    mutating func change(
         _ body: (inout NetlinkSocket, inout Changes) throws(Failure) -> Void
     ) throws(Failure) {
         for attempt in 1...NodeRules.attempts {

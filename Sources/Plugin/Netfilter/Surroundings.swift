@@ -8,8 +8,8 @@ extension NodeRules {
     /// Sets kernel parameters and deletes connection tracking entries that predate the ports.
     mutating func settle(_ rules: PodRules, _ owner: RulesOwner) throws(Failure) {
         if let passage = rules.passage {
-            try letThrough(passage, network: owner.network)
-            try enterZone(passage)
+            let hasFirewalld = try enterZone(passage)
+            try letThrough(passage, network: owner.network, hasFirewalld: hasFirewalld)
         }
         if let port = rules.isolation?.port {
             try change(port, "isolate bridge port \(port)") { $0.isolated = true }
@@ -49,8 +49,8 @@ extension NodeRules {
     mutating func deviations(ofSurroundings rules: PodRules, _ owner: RulesOwner) throws(Failure) -> [String] {
         var found: [String] = []
         if let passage = rules.passage {
-            found += try deviations(of: passage, network: owner.network)
-            found += try deviations(ofZone: passage)
+            let zone = try deviations(ofZone: passage)
+            found += try deviations(of: passage, network: owner.network, hasFirewalld: zone != nil) + (zone ?? [])
         }
         if let port = rules.isolation?.port {
             var route = try NetlinkSocket()

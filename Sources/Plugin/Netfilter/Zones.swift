@@ -9,10 +9,13 @@ extension NodeRules {
     }
 
     /// Adds the pod's addresses to the zone if firewalld is running.
-    func enterZone(_ passage: Passage) throws(Failure) {
+    ///
+    /// - Returns: whether it is.
+    func enterZone(_ passage: Passage) throws(Failure) -> Bool {
         try asking { () throws(FirewalldError) in
-            guard var firewalld = try Firewalld.connect() else { return }
+            guard var firewalld = try Firewalld.connect() else { return false }
             for source in sources(passage) { try firewalld.add(source: source, zone: passage.zone) }
+            return true
         }
     }
 
@@ -24,9 +27,10 @@ extension NodeRules {
         }
     }
 
-    func deviations(ofZone passage: Passage) throws(Failure) -> [String] {
+    /// - Returns: nil if firewalld is not running.
+    func deviations(ofZone passage: Passage) throws(Failure) -> [String]? {
         try asking { () throws(FirewalldError) in
-            guard var firewalld = try Firewalld.connect() else { return [] }
+            guard var firewalld = try Firewalld.connect() else { return nil }
             var found: [String] = []
             for source in sources(passage) where try !firewalld.holds(source: source, zone: passage.zone) {
                 found.append("\(source) is missing from zone \(passage.zone) of firewalld")

@@ -52,7 +52,7 @@ struct Match {
         switch (value, comparator) {
         case (.single(let number), .ordered(let order)):
             return load(inNetworkOrder: true) + [.compare(order, octets(number))]
-        case (.single(let number), .implicit) where subject.kind == .connectionState:
+        case (.single(let number), .implicit) where subject.isBitmask:
             let none = octets(0)
             return load(inNetworkOrder: false) + [.mask(octets(number, inHostOrder: true)), .compare(.notEqual, none)]
         case (.single(let number), _):

@@ -4,9 +4,10 @@ public import NetlinkCodec
 /// Conditions on packets in the syntax of nft, such as `ip saddr != 10.0.0.0/8 tcp dport { 80, 443 }`. All must hold. They are
 /// compiled to the same expressions as by nft itself.
 ///
-/// Supported are `ip saddr|daddr|protocol`, `ip6 saddr|daddr|nexthdr`, `tcp|udp|sctp|th sport|dport`, `[meta]
-/// iifname|oifname|mark`, `meta l4proto|nfproto`, `ct state|mark`; with `==` (or nothing), `!=`, `<`, `>`, `<=`, `>=`, prefixes,
-/// ranges, and lists in braces; marks also with a mask (`meta mark and 0xff == 1`).
+/// Supported are `ip saddr|daddr|protocol`, `ip6 saddr|daddr|nexthdr`, `ether saddr|daddr`, `tcp|udp|sctp|th sport|dport`, `[meta]
+/// iif|iifname|oif|oifname|mark|skuid|skgid`, `meta l4proto|nfproto|pkttype`, `ct state|status|direction|mark`,
+/// `fib saddr|daddr [. mark] [. iif|oif] type`; with `==` (or nothing), `!=`, `<`, `>`, `<=`, `>=`, prefixes, ranges, and lists in
+/// braces; marks also with a mask (`meta mark and 0xff == 1`).
 ///
 /// One thing that nft does is left out: it joins comparisons of adjacent fields into one. That changes nothing except for `!=`,
 /// where nft 1.0.6 wrongly turns it into "neither".
@@ -28,6 +29,7 @@ public struct NftConditions: Sendable, Hashable {
         var sets: [NftAnonymousSet] = []
         // What earlier matches already guarantee.
         var isFamilyKnown = table != .inet
+        var isEthernet = false
         var transport: UInt128?
         var isOneOfSeveral = false
         repeat {
@@ -39,6 +41,13 @@ public struct NftConditions: Sendable, Hashable {
             if subject.isInNetworkHeader, !isFamilyKnown {
                 expressions += [.meta(.networkProtocol), .compare(.equal, [family == .v4 ? 2 : 10])]
                 isFamilyKnown = true
+            }
+            if subject.kind == .mac, !isEthernet {
+                // ARPHRD_ETHER, linux/if_arp.h.
+                var ethernet = MessageBuilder()
+                ethernet.append(UInt16(1))
+                expressions += [.meta(.inputInterfaceType), .compare(.equal, ethernet.bytes)]
+                isEthernet = true
             }
             if let wanted = subject.transport {
                 guard !isOneOfSeveral else {

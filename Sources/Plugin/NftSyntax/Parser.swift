@@ -84,7 +84,7 @@ struct Parser {
 
     // Subjects.
 
-    private static let subjects = "a match (ip, ip6, tcp, udp, sctp, th, iifname, oifname, meta, ct)"
+    private static let subjects = "a match (ip, ip6, ether, tcp, udp, sctp, th, iifname, oifname, meta, ct, fib)"
 
     private mutating func subject() throws(NftSyntaxError) -> Subject {
         let token = try next(Parser.subjects)
@@ -106,24 +106,55 @@ struct Parser {
         case "tcp", "udp", "sctp", "th":
             let offset = try key(["sport": UInt32(0), "dport": 2])
             return .port(offset, Subject.transports[token.text])
-        case "iifname": return .meta(.inputInterfaceName, .interfaceName)
-        case "oifname": return .meta(.outputInterfaceName, .interfaceName)
-        case "mark": return .meta(.mark, .mark)
+        case "ether": return try key(["saddr": .link(6), "daddr": .link(0)])
         case "meta":
-            return try key([
-                "iifname": .meta(.inputInterfaceName, .interfaceName),
-                "oifname": .meta(.outputInterfaceName, .interfaceName), "mark": .meta(.mark, .mark),
-                "l4proto": .meta(.transportProtocol, .protocolNumber(isHostOrder: true)),
-                "nfproto": .meta(.networkProtocol, .networkProtocol),
-            ])
+            return try key(
+                Parser.unqualified.merging([
+                    "l4proto": .meta(.transportProtocol, .protocolNumber(isHostOrder: true)),
+                    "nfproto": .meta(.networkProtocol, .networkProtocol),
+                    "pkttype": .meta(.packetType, .named(.packetTypes)),
+                ]) { $1 })
         case "ct":
             return try key([
-                "state": .connection(.state, .connectionState), "mark": .connection(.mark, .mark),
+                "state": .connection(.state, .named(.states)), "mark": .connection(.mark, .mark),
+                "status": .connection(.status, .named(.statuses)),
+                "direction": .connection(.direction, .named(.directions)),
             ])
-        case "iif", "oif":
-            throw NftSyntaxError(token, "takes the number that an interface has at present: use \(token.text)name")
-        default: throw .unknown(token, wanted: Parser.subjects)
+        case "fib": return try addressType()
+        default:
+            guard let subject = Parser.unqualified[token.text] else { throw .unknown(token, wanted: Parser.subjects) }
+            return subject
         }
+    }
+
+    /// What `meta` need not stand before. nft looks an interface up for `iif` and keeps its number, which another one may have the
+    /// next day; here it is the name that counts.
+    private static var unqualified: [String: Subject] {
+        let (input, output) = (
+            Subject.meta(.inputInterfaceName, .interfaceName), Subject.meta(.outputInterfaceName, .interfaceName)
+        )
+        return [
+            "iifname": input, "iif": input, "oifname": output, "oif": output, "mark": .meta(.mark, .mark),
+            "skuid": .meta(.userID, .identity(.userID)), "skgid": .meta(.groupID, .identity(.groupID)),
+        ]
+    }
+
+    /// `fib daddr . iif type`
+    private mutating func addressType() throws(NftSyntaxError) -> Subject {
+        var flags: NftFib.Flags = []
+        repeat {
+            flags.insert(
+                try key([
+                    "saddr": .source, "daddr": .destination, "mark": .mark, "iif": .inputInterface,
+                    "oif": .outputInterface,
+                ]))
+        } while skip(".")
+        let end = try next("type")
+        guard end.text == "type", !end.isQuoted else { throw .unknown(end, wanted: "type") }
+        guard flags.contains(.source) != flags.contains(.destination),
+            !flags.isSuperset(of: [.inputInterface, .outputInterface])
+        else { throw NftSyntaxError(end, "is of one address, saddr or daddr, and of one interface at most") }
+        return Subject(load: { [flags] _ in .addressType(flags) }, kind: .named(.addressTypes))
     }
 
     private func require(_ wanted: IPFamily, _ token: Token) throws(NftSyntaxError) {
@@ -139,8 +170,8 @@ struct Parser {
     ) throws(NftSyntaxError) -> ([Value], isSet: Bool) {
         guard let brace = peek(), skip("{") else {
             let first = try value(of: subject)
-            // Each state is one bit, so a list of states is a number.
-            guard subject.kind == .connectionState, case .single(var states) = first else { return ([first], false) }
+            // Each name is one bit, so a list of them is a number.
+            guard subject.isBitmask, case .single(var states) = first else { return ([first], false) }
             while skip(",") {
                 guard case .single(let state) = try value(of: subject) else { break }
                 states |= state

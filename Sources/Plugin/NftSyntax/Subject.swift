@@ -18,7 +18,10 @@ struct Subject {
         case networkProtocol
         case interfaceName
         case mark
-        case connectionState
+        /// A user or group.
+        case identity(NftType.Field)
+        case mac
+        case named(Names)
     }
 
     struct Transport {
@@ -33,7 +36,9 @@ struct Subject {
         case .port: 2
         case .protocolNumber, .networkProtocol: 1
         case .interfaceName: 16
-        case .mark, .connectionState: 4
+        case .mark, .identity: 4
+        case .mac: 6
+        case .named(let names): names.type.length
         }
     }
 
@@ -41,7 +46,16 @@ struct Subject {
     var maximum: UInt128 { UInt128.max >> UInt128(128 - length * 8) }
 
     /// Whether it is a number in host byte order. (For an octet or a name it does not matter.)
-    var isHostNumber: Bool { kind == .mark || kind == .connectionState }
+    var isHostNumber: Bool {
+        switch kind {
+        case .mark, .identity: true
+        case .named: length == 4
+        default: false
+        }
+    }
+
+    /// Whether each of its names is a bit, and several can be true at once.
+    var isBitmask: Bool { kind == .named(.states) || kind == .named(.statuses) }
 
     /// The type of a set of such values, and the byte order that nft records with it; nil if sets make no sense.
     var setKey: (NftType.Field, isHostOrder: Bool)? {
@@ -52,7 +66,9 @@ struct Subject {
         case .protocolNumber(let isHostOrder): (.protocolNumber, isHostOrder)
         case .interfaceName: (.interfaceName, true)
         case .mark: (.mark, true)
-        case .connectionState: (.connectionState, true)
+        case .identity(let type): (type, true)
+        case .mac: (.mac, false)
+        case .named(let names): (names.type, true)
         case .networkProtocol: nil
         }
     }
@@ -60,9 +76,14 @@ struct Subject {
     /// Whether its values have a meaningful order.
     var isOrdered: Bool {
         switch kind {
-        case .address, .port, .mark: true
-        case .protocolNumber, .networkProtocol, .interfaceName, .connectionState: false
+        case .address, .port, .mark, .identity: true
+        case .protocolNumber, .networkProtocol, .interfaceName, .mac, .named: false
         }
+    }
+
+    /// Loaded from the Ethernet header, which not every packet has.
+    static func link(_ offset: UInt32) -> Subject {
+        Subject(load: { .payload(.link, offset: offset, length: $0) }, kind: .mac)
     }
 
     static let transports = [

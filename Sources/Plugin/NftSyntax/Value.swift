@@ -28,7 +28,9 @@ extension Subject {
         case .networkProtocol: "ipv4 or ipv6"
         case .interfaceName: "the name of an interface"
         case .mark: "a mark"
-        case .connectionState: "a state (\(Subject.states.map { $0.0 }.joined(separator: ", ")))"
+        case .identity: "the number of a user or group"
+        case .mac: "a MAC"
+        case .named(let names): "\(names.title) (\(names.all.map { $0.0 }.joined(separator: ", ")))"
         }
     }
 
@@ -39,18 +41,21 @@ extension Subject {
         switch kind {
         case .address(let family): return try address(token, family)
         case .interfaceName: return try interfaceName(token)
-        case .port, .mark: return .single(try number(token))
+        case .port, .mark, .identity: return .single(try number(token))
+        case .mac:
+            guard let mac = MACAddress(token.text) else { throw .unknown(token, wanted: wantedValue) }
+            return .single(mac.bytes.reduce(0) { $0 << 8 | UInt128($1) })
         case .protocolNumber:
             if let named = Subject.protocols.first(where: { $0.0 == token.text }) { return .single(named.1) }
             return .single(try number(token))
         case .networkProtocol:
             guard let number = Subject.networkProtocols[token.text] else { throw .unknown(token, wanted: wantedValue) }
             return .single(number)
-        case .connectionState:
-            guard let state = Subject.states.first(where: { $0.0 == token.text }) else {
+        case .named(let names):
+            guard let named = names.all.first(where: { $0.0 == token.text }) else {
                 throw .unknown(token, wanted: wantedValue)
             }
-            return .single(state.1)
+            return .single(named.1)
         }
     }
 
@@ -116,11 +121,6 @@ extension Subject {
         guard number <= maximum else { throw NftSyntaxError(token, "is more than \(maximum), the highest value") }
         return number
     }
-
-    /// enum ip_conntrack_info, with nft's names: 1 << its number, invalid first.
-    static let states: [(String, UInt128)] = [
-        ("new", 8), ("established", 2), ("related", 4), ("invalid", 1), ("untracked", 64),
-    ]
 
     /// AF_INET, AF_INET6.
     private static let networkProtocols: [String: UInt128] = ["ipv4": 2, "ipv6": 10]

@@ -33,6 +33,8 @@ struct AddressStore {
         } catch { throw Failure(.inputOutput, "read \(Boot.idPath): \(error)", details: "/proc must be mounted") }
     }
 
+    var sets: [RangeSet] { settings.sets }
+
     var handsOutBlocks: Bool { settings.sets.contains { $0.pools.contains { $0.blockLength != nil } } }
 
     private var owner: Attachment { request.attachment }
@@ -72,14 +74,17 @@ struct AddressStore {
         _ = try store.collectGarbage(keeping: try request.configuration.validAttachments())
     }
 
-    /// - Throws: code 50 if a range set is full or the directory cannot be written.
-    func requireFreeAddress() throws(Failure) {
+    /// A full range set is only told of: it serves again as soon as a pod ends, and a node that is not ready loses its running pods.
+    ///
+    /// - Throws: code 50 if the directory cannot be written; if `fullIsNotReady`, also if a range set is full.
+    func requireReady() throws(Failure) {
         try requireWritableDirectory()
         let usage = try store.isFull(settings.sets) ? try store.usage(of: settings.sets) : []
         for (set, usage) in zip(settings.sets, usage) where usage.used >= usage.total {
-            throw Failure(
-                .notAvailable, "no IP addresses available in range set: \(set)",
-                details: "\(usage.used) of \(usage.total) are in use for network \(request.configuration.name)")
+            let text = "no IP addresses available in range set: \(set)"
+            let details = "\(usage.used) of \(usage.total) are in use for network \(request.configuration.name)"
+            guard !settings.fullIsNotReady else { throw Failure(.notAvailable, text, details: details) }
+            request.log("\(text): \(details); the next pod gets none until another one ends")
         }
     }
 

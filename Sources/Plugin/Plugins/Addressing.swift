@@ -1,4 +1,5 @@
 internal import CNI
+internal import IPAM
 internal import JSON
 internal import Logging
 internal import Posix
@@ -38,6 +39,16 @@ enum Addressing {
             throw Failure(
                 .invalidConfiguration, "blockLength: a block is a subnet, not the address of a pod",
                 details: "call host-local directly for a range with blockLength")
+        }
+    }
+
+    /// The range sets that addresses come from; none if another program hands them out, or one at a time.
+    func rangeSets(_ request: Request) throws(Failure) -> [RangeSet] {
+        switch self {
+        case .store(let store): store.sets
+        case .plugin(let type) where PluginTraits.of(type)?.addresses == .store:
+            try request.configuration.decoding { (_) throws(Failure) in try HostLocalSettings.sets(request.ipam()) }
+        case .plugin, .none: []
         }
     }
 
@@ -92,7 +103,7 @@ enum Addressing {
     func requireReady(_ request: Request) throws(Failure) {
         switch self {
         case .none: break
-        case .store(let store): try store.requireFreeAddress()
+        case .store(let store): try store.requireReady()
         case .plugin(let type): try request.delegate(to: type)
         }
     }

@@ -63,7 +63,11 @@ struct Bandwidth: BuiltInPlugin {
             sentBy: .child)
     }
 
-    func status(_ request: Request) throws(Failure) { try Shaper.requireSupport() }
+    /// Where limits come from pods' annotations, pods without them need nothing of the kernel.
+    func status(_ request: Request) throws(Failure) {
+        guard try BandwidthSettings(request).isEmpty else { return try Shaper.requireSupport() }
+        request.tellingOnly("no pod with limits can be attached") { () throws(Failure) in try Shaper.requireSupport() }
+    }
 
     /// The host side of the pod's veth, made by an earlier plugin.
     private func port(

@@ -88,7 +88,7 @@ struct BridgeNetwork {
             try missing.make(on: gatewayInterface, &sockets.host)
         }
 
-        result.describe(bridge, veth, pod)
+        result.describe(bridge, veth, in: pod.path, gatewayInterface)
         if let ifb { result.interfaces.append(CNIResult.Interface(ofNode: ifb)) }
         if let dns = settings.dns { result.dns = dns }
         return result
@@ -130,16 +130,20 @@ struct BridgeNetwork {
         if isolation != nil { try request.requireNothingBlocks() }
         if let limits, !limits.isEmpty { try Shaper.requireSupport() }
         try addressing.requireReady(request)
+        guard settings.isGateway, let bridge else { return }
+        let sets = try addressing.rangeSets(request)
+        do throws(Failure) {
+            var host = try NetlinkSocket()
+            try GatewayPlan.requireRoom(for: sets, settings, on: bridge, &host)
+        } catch { throw error.coded(.notAvailable) }
     }
 }
 
 extension CNIResult {
-    /// Describes what was made: the bridge, the host side, the pod's side.
-    fileprivate mutating func describe(_ bridge: Link, _ veth: VethPair, _ pod: borrowing NetworkNamespace) {
-        interfaces = [
-            Interface(name: bridge.name, mac: bridge.mac?.description, mtu: bridge.mtu),
-            veth.hostInterface, veth.podInterface(in: pod.path),
-        ]
+    /// Describes what was made: the bridge, the host side, the pod's side, and with a VLAN the interface that has the gateway.
+    mutating func describe(_ bridge: Link, _ veth: VethPair, in path: String, _ gatewayInterface: Link) {
+        interfaces = [Interface(ofNode: bridge), veth.hostInterface, veth.podInterface(in: path)]
+        if gatewayInterface.index != bridge.index { interfaces.append(Interface(ofNode: gatewayInterface)) }
         for index in ips.indices { ips[index].interface = 2 }
     }
 }

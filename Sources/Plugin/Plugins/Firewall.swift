@@ -46,7 +46,8 @@ struct Firewall: BuiltInPlugin {
     private func rules(
         _ settings: FirewallSettings, _ result: CNIResult, _ request: Request
     ) throws(Failure) -> PodRules {
-        var rules = PodRules(passage: settings.passage(result.addresses(of: request.attachment.ifname)))
+        var rules = PodRules(
+            passage: settings.passage(result.addresses(of: request.attachment.ifname), overridden: true))
         guard settings.policy != .open else { return rules }
         var host = try NetlinkSocket()
         let links = try result.interfaces.filter { $0.sandbox == nil }

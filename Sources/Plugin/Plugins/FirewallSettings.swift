@@ -8,6 +8,8 @@ internal import Posix
 struct FirewallSettings {
     let policy: Policy
     let zone: String
+    private let backend: String
+    private let administrators: String
 
     /// Which new connections pods accept.
     enum Policy: String, CustomStringConvertible {
@@ -35,12 +37,26 @@ struct FirewallSettings {
 
         @KeyList static var everything: [KeyDescription] {
             ingressPolicy
-            ConfigurationKey<String>.text(
-                "backend", default: "", "`iptables` or `firewalld`; accepted: what runs on the node is what counts.")
-            ConfigurationKey<String>.text(
-                "iptablesAdminChainName", default: "CNI-ADMIN",
-                "Accepted; administrators' own tables come before or after ours.")
+            backend
+            iptablesAdminChainName
             firewalldZone
+        }
+        static let backend = ConfigurationKey<String>.text(
+            "backend", default: "",
+            "`iptables`, `firewalld`, or what runs on the node: whether there is an administrators' chain. Zones are used where firewalld runs."
+        )
+        static let iptablesAdminChainName = ConfigurationKey<String>(
+            "iptablesAdminChainName", default: "CNI-ADMIN",
+            "The administrators' chain in iptables' table `filter`, judged before pods are let through; made if it is missing. 28 octets at most."
+        ) { reader throws(Failure) in
+            let name = try reader.string()
+            let taken = ["INPUT", "FORWARD", "OUTPUT", "ACCEPT", "DROP", "RETURN", "QUEUE"]
+            guard name.utf8.count <= 28, !taken.contains(name), !name.hasPrefix("-"), !name.hasPrefix("!"),
+                name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
+            else {
+                throw reader.wrong("a name for a chain of iptables: at most 28 printable octets, none of iptables' own")
+            }
+            return name.isEmpty ? "CNI-ADMIN" : name
         }
         static let firewalldZone = ConfigurationKey<String>.text(
             "firewalldZone", default: "trusted",
@@ -50,6 +66,8 @@ struct FirewallSettings {
     init(_ request: Request) throws(Failure) {
         policy = try request.configuration[Keys.ingressPolicy]
         zone = try request.configuration[Keys.firewalldZone]
+        backend = try request.configuration[Keys.backend]
+        administrators = try request.configuration[Keys.iptablesAdminChainName]
     }
 
     /// The rules of the policy on a bridge; nil for the open policy.
@@ -63,8 +81,13 @@ struct FirewallSettings {
     }
 
     /// The passage through other programs' firewalls for a pod with these addresses; nil if it has none.
-    func passage(_ addresses: [CIDR]) -> Passage? {
+    ///
+    /// - Parameter overridden: whether rules of the administrators' chain are judged first.
+    func passage(_ addresses: [CIDR], overridden: Bool = false) -> Passage? {
         guard !addresses.isEmpty else { return nil }
-        return Passage(subnets: addresses.networks, addresses: addresses.map { $0.address }, zone: zone)
+        let override = Passage.Override(chain: administrators, besideFirewalld: backend == "iptables")
+        return Passage(
+            subnets: addresses.networks, addresses: addresses.map { $0.address }, zone: zone,
+            override: overridden && backend != "firewalld" ? override : nil)
     }
 }

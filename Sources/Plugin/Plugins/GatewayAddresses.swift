@@ -1,4 +1,7 @@
 internal import Addresses
+internal import Attachments
+internal import CNI
+internal import IPAM
 internal import Kernel
 internal import Logging
 internal import NetlinkCodec
@@ -10,9 +13,50 @@ extension GatewayPlan {
     /// - Throws: code 103 if an address conflicts and may not be replaced.
     func missing(on bridge: Link, _ host: inout NetlinkSocket) throws(Failure) -> GatewayChanges {
         guard !addresses.isEmpty else { return GatewayChanges() }
+        let present = try self.present(on: bridge, &host)
+        do throws(Failure) { return try changes(to: present) } catch {
+            throw try explained(error, bridge, present, &host)
+        }
+    }
+
+    /// For STATUS, before any address is reserved.
+    ///
+    /// - Parameter sets: where addresses will come from.
+    /// - Throws: code 103 if an address on the bridge is in the way of every address that a set could give.
+    static func requireRoom(
+        for sets: [RangeSet], _ settings: BridgeSettings, on bridge: Link, _ host: inout NetlinkSocket
+    ) throws(Failure) {
+        func plan(_ sets: [RangeSet]) throws(Failure) -> GatewayPlan {
+            let pools = sets.flatMap { $0.pools }.filter { $0.blockLength == nil }
+            return try GatewayPlan(
+                CNIResult(ips: pools.map { .init(address: $0.subnet, gateway: $0.gateway) }), settings)
+        }
+        let all = try plan(sets)
+        guard !all.addresses.isEmpty else { return }
+        let present = try all.present(on: bridge, &host)
+        for set in sets where try !plan([set]).addresses.contains(where: present.contains) {
+            _ = try all.missing(on: bridge, &host)
+        }
+    }
+
+    private func present(on bridge: Link, _ host: inout NetlinkSocket) throws(Failure) -> [CIDR] {
         let link = interface == bridge.name ? bridge : try host.link(.name(interface))
-        guard let link else { return try changes(to: []) }
-        return try changes(to: host.addresses(of: link.index).map { $0.address })
+        return try link.map { link throws(Failure) in try host.addresses(of: link.index).map { $0.address } } ?? []
+    }
+
+    /// A conflict, with advice that cuts off no pod: an address of which other pods live is not to be removed.
+    private func explained(
+        _ error: Failure, _ bridge: Link, _ present: [CIDR], _ host: inout NetlinkSocket
+    ) throws(Failure) -> Failure {
+        let networks = Set(
+            try host.links(kind: "veth", master: bridge.index).compactMap {
+                AttachmentName(linkAlias: $0.alias)?.network
+            })
+        guard !networks.isEmpty else { return error }
+        let names = networks.sorted().joined(separator: ", ")
+        let had = present.filter { !$0.address.isLinkLocal }.map { "\($0)" }.joined(separator: ", ")
+        return error.advising(
+            "pods of \(names) live by \(had) there: give this network a bridge of its own, by the key bridge")
     }
 }
 

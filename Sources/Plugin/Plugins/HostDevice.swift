@@ -36,14 +36,18 @@ struct HostDevice: InterfacePlugin {
 
     func settings(_ request: Request) throws(Failure) -> DeviceSelector { try DeviceSelector(request) }
 
-    // A device that a program in the pod drives itself (DPDK) is not a link: there are only addresses to hand out.
+    // A device that a program in the pod drives itself (DPDK) is not a link: there are only addresses to hand out. The result names
+    // the interface all the same, which is how that program learns of its addresses.
 
     func add(_ request: Request) throws(Failure) -> CNIResult {
         guard try settings(request).isDrivenByUserspace else { return try attach(request) }
         let addressing = try Addressing(ipamOf: request)
         try addressing.refuseBlocks(request)
         let dns = try request.configuration.dns()
+        let pod = try request.openPod()
         var result = try addressing.reserve(request)
+        result.interfaces = [.init(name: request.attachment.ifname, sandbox: pod.path)]
+        for index in result.ips.indices { result.ips[index].interface = 0 }
         if !dns.isEmpty { result.dns = dns }
         return result
     }
@@ -51,6 +55,15 @@ struct HostDevice: InterfacePlugin {
     func check(_ request: Request) throws(Failure) {
         guard try settings(request).isDrivenByUserspace else { return try compare(request) }
         try Addressing(ipamOf: request).check(request)
+    }
+
+    /// Whether the request, perhaps one that an IPAM plugin got from this one, is for a device without a link.
+    static func isWithoutLink(_ request: Request) -> Bool {
+        let asked = try? request.configuration.decoding { (reader) throws(Failure) in
+            try reader.member("type")?.string() ?? ""
+        }
+        guard asked == type else { return false }
+        return (try? DeviceSelector(request).isDrivenByUserspace) ?? false
     }
 
     func podInterface(_ request: Request, _ settings: DeviceSelector) -> PodInterface {

@@ -15,5 +15,5 @@ struct HostLocal: BuiltInPlugin {
     func del(_ request: Request) throws(Failure) { try AddressStore(ipamOf: request).release() }
     func check(_ request: Request) throws(Failure) { try AddressStore(ipamOf: request).check() }
     func gc(_ request: Request) throws(Failure) { try AddressStore(ipamOf: request).collectGarbage() }
-    func status(_ request: Request) throws(Failure) { try AddressStore(ipamOf: request).requireFreeAddress() }
+    func status(_ request: Request) throws(Failure) { try AddressStore(ipamOf: request).requireReady() }
 }

@@ -12,6 +12,8 @@ struct HostLocalSettings {
     let routes: [CNIResult.Route]
     let dataDirectory: String
     let resolvConf: String
+    /// Whether STATUS fails while a range set is full.
+    let fullIsNotReady: Bool
 
     /// The keys as users write them, in the `ipam` object or, for `swiftlet`, in its own block.
     enum Keys {
@@ -28,6 +30,9 @@ struct HostLocalSettings {
             "dataDir", default: "/var/lib/cni/networks", "Where reservations are kept: in a directory per network.")
         static let resolvConf = ConfigurationKey<String>.text(
             "resolvConf", default: "", "A resolv.conf whose contents become the result's `dns`.")
+        static let fullIsNotReady = ConfigurationKey<Bool>.flag(
+            "fullIsNotReady",
+            "STATUS fails (50) while a range set is full. Kubernetes then evicts the node's pods, running ones too.")
 
         static let routes = ConfigurationKey<[CNIResult.Route]>(
             "routes", default: [],
@@ -73,6 +78,7 @@ struct HostLocalSettings {
             routes
             dataDirectory
             resolvConf
+            fullIsNotReady
         }
     }
 
@@ -96,10 +102,11 @@ struct HostLocalSettings {
         }
         // Freeing an owner's addresses needs no other valid keys: the configuration may have changed since.
         guard ![.del, .gc].contains(request.invocation.command) else {
-            (sets, requested, routes, resolvConf) = ([], [], [], "")
+            (sets, requested, routes, resolvConf, fullIsNotReady) = ([], [], [], "", false)
             return
         }
         resolvConf = try Keys.resolvConf.read(reader)
+        fullIsNotReady = try Keys.fullIsNotReady.read(reader)
         routes = try Keys.routes.read(reader)
         sets = try HostLocalSettings.sets(reader, dynamic: try configuration.runtimeConfiguration("ipRanges"))
         try RangeSet.validate(sets)

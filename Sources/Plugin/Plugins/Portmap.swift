@@ -34,7 +34,11 @@ struct Portmap: BuiltInPlugin {
 
     func gc(_ request: Request) throws(Failure) { try request.collectRules() }
 
-    func status(_ request: Request) throws(Failure) { try request.requireNftables() }
+    /// Pods without ports need no rules, so a kernel that has none is only told of.
+    func status(_ request: Request) throws(Failure) {
+        _ = try PortMappingSettings(request)
+        request.tellingOnly("no pod with ports can be attached") { () throws(Failure) in try request.requireNftables() }
+    }
 
     private func rules(
         _ settings: PortMappingSettings, _ result: CNIResult, _ request: Request

@@ -51,7 +51,10 @@ extension Route {
     /// The main table's routes of an interface after the plugins that made the result, as far as it describes them.
     static func expected(after result: CNIResult, _ ips: [CNIResult.IP], _ interface: UInt32) -> [Route] {
         let connected = ips.filter { $0.address.hostBits > 0 }.map {
-            Route(to: $0.address.network, interface: interface)
+            var route = Route(to: $0.address.network, interface: interface)
+            // With IPv4 the kernel's own routes are for their address only.
+            if $0.address.family == .v4 { route.source = $0.address.address }
+            return route
         }
         let configured = result.routes.map { Route($0, fallbackGateways: ips, interface: interface) }
         return connected

@@ -60,6 +60,11 @@ extension Request {
         try NodeRules.collectReferenceRules(network: configuration.name, keeping: kept)
     }
 
+    /// For STATUS: what only some pods need does not make the node unready for all.
+    func tellingOnly(_ consequence: String, _ requirement: () throws(Failure) -> Void) {
+        do throws(Failure) { try requirement() } catch { log("\(consequence): \(error)") }
+    }
+
     /// - Throws: code 50 if the kernel has no nf_tables, or does not let us use it.
     func requireNftables() throws(Failure) {
         do throws(Failure) { try NodeRules.requireSupport() } catch {

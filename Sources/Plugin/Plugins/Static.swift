@@ -26,13 +26,6 @@ struct Static: BuiltInPlugin {
     func check(_ request: Request) throws(Failure) {
         let settings = try StaticSettings(request)
         let result = try request.requiredPreviousResult()
-        let pod = try request.openPod()
-        let name = request.attachment.ifname
-        var inside = try pod.netlinkSocket()
-        guard let link = try inside.link(.name(name)) else {
-            throw Failure(.checkFailed, "static: interface \(name) is missing in \(pod.path)")
-        }
-        let present = try inside.addresses(of: link.index).map { $0.address }
         for ip in settings.ips {
             // The plugin before it in the chain may have filled in a gateway that the configuration does not name.
             guard
@@ -45,6 +38,16 @@ struct Static: BuiltInPlugin {
                     .checkFailed, "static: Failed to match addr \(ip.address)\(gateway): prevResult lacks it",
                     details: "has the configuration changed since ADD?")
             }
+        }
+        guard !HostDevice.isWithoutLink(request) else { return }
+        let pod = try request.openPod()
+        let name = request.attachment.ifname
+        var inside = try pod.netlinkSocket()
+        guard let link = try inside.link(.name(name)) else {
+            throw Failure(.checkFailed, "static: interface \(name) is missing in \(pod.path)")
+        }
+        let present = try inside.addresses(of: link.index).map { $0.address }
+        for ip in settings.ips {
             guard present.contains(ip.address) else {
                 throw Failure(
                     .checkFailed, "static: Failed to match addr \(ip.address) on interface \(name) in \(pod.path)",

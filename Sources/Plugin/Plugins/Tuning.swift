@@ -128,7 +128,7 @@ struct Tuning: BuiltInPlugin {
     }
 
     func status(_ request: Request) throws(Failure) {
-        _ = try TuningSettings(request)
+        guard try !TuningSettings(request).wanted.sysctls.isEmpty else { return }
         do throws(Failure) {
             _ = try SysctlAllowlist()
             // A sysctl that every namespace has.

@@ -43,7 +43,7 @@ import Testing
         case 1:
             return .payload(NftExpression.Base(rawValue: number % 5), offset: number, length: 4, register(&random))
         case 2: return .connection(NftExpression.Connection(rawValue: number), register(&random))
-        case 3: return .destinationType(register(&random))
+        case 3: return .addressType([.destination], register(&random))
         case 4: return .mask(octets, register(&random))
         case 5: return .networkOrder(register(&random))
         case 6: return .bits(keeping: octets, flipping: octets.reversed(), register(&random))

@@ -19,7 +19,9 @@ import Testing
             spoofGuard: SpoofGuard(
                 port: "veth1", mac: MACAddress("0a:58:0a:01:00:02")!, addresses: [IPAddress("10.1.0.2")!]),
             isolation: Isolation(bridge: "cbr0", allowsSameBridge: true, port: "veth1"),
-            passage: Passage(subnets: [CIDR("10.1.0.0/16")!], addresses: [IPAddress("10.1.0.2")!], zone: "trusted"))
+            passage: Passage(
+                subnets: [CIDR("10.1.0.0/16")!], addresses: [IPAddress("10.1.0.2")!], zone: "trusted",
+                override: Passage.Override(chain: "CNI-ADMIN", besideFirewalld: false)))
     }
 
     @Test(arguments: [

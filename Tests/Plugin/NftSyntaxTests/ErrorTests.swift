@@ -13,7 +13,7 @@ import TestSupport
     }
 
     @Test func theWordAndItsPlaceAreNamed() {
-        let matches = "a match (ip, ip6, tcp, udp, sctp, th, iifname, oifname, meta, ct)"
+        let matches = "a match (ip, ip6, ether, tcp, udp, sctp, th, iifname, oifname, meta, ct, fib)"
         #expect(complaint("foo") == "unknown word \"foo\" at word 1: expected \(matches)")
         #expect(
             complaint("ip saddr 1.2.3.4 foo 5") == "unknown word \"foo\" at word 4: expected \(matches)")
@@ -27,7 +27,7 @@ import TestSupport
                 == "unknown word \"foo\" at word 5: expected an IPv4 address, CIDR or range")
         #expect(complaint("ct state new,old")?.hasPrefix("unknown word \"old\" at word 3: a state (new, ") == true)
         #expect(complaint("tcp dport { 80 443 }") == "unknown word \"443\" at word 5: expected } or a comma")
-        #expect(complaint("tcp dport 65536") == "\"65536\" at word 3 is more than 65535, the highest one")
+        #expect(complaint("tcp dport 65536") == "\"65536\" at word 3 is more than 65535, the highest value")
         #expect(complaint("tcp dport 90-80") == "\"90-80\" at word 3 is a range whose end is below its start")
     }
 
@@ -101,11 +101,19 @@ import TestSupport
         "tcp dport 99999999999999999999",
         "tcp dport 340282366920938463463374607431768211456", "tcp dport ８０", "tcp flags syn", "udp dport 5-65536",
         "iifname *", "iifname \"\"", "iifname abcdefghijklmnop", "iifname abcdefghijklmno*", "iifname a*b",
-        "iifname a/b", "iifname a\\*", "iifname > eth0", "iifname \"a b\"", "iif eth0", "oif lo",
+        "iifname a/b", "iifname a\\*", "iifname > eth0", "iifname \"a b\"", "fib type local", "fib daddr",
+        "fib daddr oif 1",
+        "fib saddr . daddr type local", "fib daddr . iif . oif type local", "fib daddr type nosuch",
+        "fib daddr . type local",
+        "fib daddr type local,unicast", "fib daddr type > local", "fib iif type local", "meta pkttype 0x1",
+        "ct direction up",
+        "ct direction original,reply", "ether saddr 02:00", "ether type ip", "meta skuid root",
+        "meta pkttype host,other",
         "meta mark 4294967296",
-        "meta mark 0x1/0x1", "meta mark and 0x1 and 0x2 == 3", "meta mark set 5", "meta iif lo", "meta l4proto 256",
+        "meta mark 0x1/0x1", "meta mark and 0x1 and 0x2 == 3", "meta mark set 5", "meta l4proto 256",
         "meta l4proto > 5", "meta l4proto 1-5", "meta l4proto nosuch", "meta nfproto { ipv4 }", "meta nfproto > ipv4",
-        "ct state 8", "ct state > new", "ct state new established", "ct state new,", "ct mark -1", "ct status dnat",
+        "ct state 8", "ct state > new", "ct state new established", "ct state new,", "ct mark -1", "ct status nosuch",
+        "ct zone 1",
         "accept", "ip saddr 1.2.3.4 drop", "ip saddr @set", "ip saddr 1.2.3.4; drop", "tcp dport vmap { 80 : accept }",
     ])
     func isRefused(_ text: String) throws {

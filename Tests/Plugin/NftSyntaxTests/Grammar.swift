@@ -19,7 +19,8 @@ struct Grammar {
         let transport = pick(["tcp", "udp", "sctp"])
         var matches = [
             source(), destination(), port(transport), interface("iifname"), interface("oifname"), mark("meta"),
-            mark("ct"), state(), transportProtocol(transport), networkProtocol(transport),
+            mark("ct"), state(), transportProtocol(transport), networkProtocol(transport), addressType(), status(),
+            identity(),
         ]
         if family == .inet { matches.append("meta nfproto \(pick(["", "== ", "!= "]))ip\(version)") }
         matches.shuffle(using: &random)
@@ -121,6 +122,26 @@ struct Grammar {
         states.shuffle(using: &random)
         let some = states.prefix(number(1...4)).joined(separator: pick([",", ", "]))
         return "ct state " + pick(["", "== ", "!= "]) + (number(0...2) == 0 ? "{ \(some) }" : some)
+    }
+
+    private mutating func status() -> String {
+        var statuses = ["snat", "dnat", "assured", "confirmed", "seen-reply"]
+        statuses.shuffle(using: &random)
+        let some = statuses.prefix(number(1...3)).joined(separator: ",")
+        return "ct status " + pick(["", "== ", "!= "]) + (number(0...2) == 0 ? "{ \(some) }" : some)
+    }
+
+    private mutating func addressType() -> String {
+        let type = { (grammar: inout Grammar) in
+            grammar.pick(["local", "unicast", "broadcast", "multicast", "anycast"])
+        }
+        return "fib " + pick(["saddr", "daddr"]) + pick(["", " . mark"]) + pick(["", " . iif"]) + " type "
+            + comparison(type, type, isOrdered: false)
+    }
+
+    private mutating func identity() -> String {
+        let id = { (grammar: inout Grammar) in String(grammar.number(0...70_000)) }
+        return pick(["meta skuid ", "meta skgid ", "skuid "]) + comparison(id, id, isOrdered: true)
     }
 
     private mutating func transportProtocol(_ transport: String) -> String {

@@ -56,6 +56,21 @@ private func compare(_ conditions: [String], _ version: IPFamily, _ family: NftF
         "meta l4proto ah", "meta l4proto comp", "meta l4proto gre", "meta l4proto igmp", "meta l4proto == { udp }",
         "meta l4proto tcp meta l4proto tcp", "tcp dport 5 meta l4proto tcp",
         "iifname eth1 ct state new meta mark 5 tcp dport { 80, 443 } oifname { a, b }",
+        "fib daddr type local", "fib saddr type != local", "fib daddr type { local, broadcast, multicast }",
+        "fib saddr type != { unicast, local }", "fib daddr . iif type local", "fib saddr . mark . iif type unicast",
+        "fib daddr type == anycast", "fib daddr type blackhole", "fib daddr type prohibit tcp dport 80",
+        "fib saddr . mark type unreachable", "fib daddr . oif type local", "fib daddr type { local }",
+        "fib saddr type unspec",
+        "ct status dnat", "ct status != dnat", "ct status snat,dnat", "ct status { snat, dnat }",
+        "ct status == assured",
+        "ct status seen-reply", "ct status expected,confirmed", "ct status != { assured, dying }",
+        "ct direction original", "ct direction != reply", "ct direction { original, reply }",
+        "meta pkttype host", "meta pkttype != broadcast", "meta pkttype { broadcast, multicast }", "meta pkttype other",
+        "meta skuid 1000", "skuid 0", "meta skgid != 100", "meta skuid { 0, 1000-2000 }", "meta skuid < 1000",
+        "meta skgid { 1, 2 }", "meta skuid 1-5", "meta skuid != 0-999",
+        "ether saddr 02:00:00:00:00:01", "ether daddr != 02:00:00:00:00:01",
+        "ether saddr { 02:00:00:00:00:01, 02:00:00:00:00:02 }", "ether saddr != 0a:58:0a:01:00:02 tcp dport 80",
+        "iifname eth1 fib daddr type local ct status dnat meta pkttype host tcp dport 80",
     ]
 
     static let v4 = [
@@ -108,6 +123,17 @@ private func compare(_ conditions: [String], _ version: IPFamily, _ family: NftF
     @Test func inATableOfOneFamily() throws {
         try compare(Self.common + Self.v4, .v4, .ip)
         try compare(Self.common + Self.v6, .v6, .ip6)
+    }
+
+    /// nft keeps the number that an interface has when the rule is made, here its name is kept.
+    @Test func interfacesByNumberAreTakenByName() throws {
+        for (text, named) in [
+            ("iif lo", "iifname lo"), ("meta oif != lo", "oifname != lo"), ("oif { lo }", "oifname { lo }"),
+            ("iif \"lo\" tcp dport 80", "iifname \"lo\" tcp dport 80"),
+        ] {
+            #expect(try rulesOfNft([text], .inet).rules.count == 1, "nft takes \(text)")
+            #expect(try ownRules([text], .v4, .inet).text == ownRules([named], .v4, .inet).text)
+        }
     }
 
     /// nft joins comparisons of neighbouring fields; what it then lists is the same where they stood in the order in

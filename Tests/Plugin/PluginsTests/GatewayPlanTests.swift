@@ -1,5 +1,7 @@
 import Addresses
+import Attachments
 import CNI
+import NetlinkCodec
 import Testing
 
 @testable import Plugins
@@ -101,6 +103,31 @@ import Testing
             // Once made, there is nothing left to do.
             let after = present.filter { !changes.removed.contains($0) } + changes.added
             #expect(try plan.changes(to: after).isEmpty, "\(present)")
+        }
+    }
+
+    /// A VLAN's gateway is on an interface of its own, which the result names behind those that every pod has.
+    @Test func theResultNamesTheInterfaceThatCarriesTheGateway() throws {
+        func link(_ name: String, _ index: UInt8) throws -> Link {
+            var builder = MessageBuilder()
+            builder.createBridge(
+                name, mac: MACAddress(locallyAdministered: UInt64(index)), mtu: 1400, vlanFiltering: false)
+            // ifi_index, behind the 16 octets of struct nlmsghdr (linux/netlink.h).
+            var octets = builder.bytes
+            octets[16 + 4] = index
+            return try #require(Message.parse(octets[...])?.first.flatMap { Link($0) })
+        }
+        let (bridge, gateway) = (try link("br0", 7), try link("br0.100", 9))
+        let owner = AttachmentName(network: "net", containerID: "c", ifname: "eth0")
+        let veth = VethPair(owner, mac: nil, mtu: 1400, Self.pod)
+        for (carrier, names) in [
+            (bridge, ["br0", owner.hostName, "eth0"]), (gateway, ["br0", owner.hostName, "eth0", "br0.100"]),
+        ] {
+            var result = Self.pod
+            result.describe(bridge, veth, in: "/run/netns/c", carrier)
+            #expect(result.interfaces.map(\.name) == names && result.ips.allSatisfy { $0.interface == 2 })
+            #expect(result.interfaces.filter { $0.sandbox != nil }.map(\.name) == ["eth0"])
+            #expect(result.interfaces.last?.mtu == 1400 && result.interfaces.allSatisfy { $0.mac != nil })
         }
     }
 }

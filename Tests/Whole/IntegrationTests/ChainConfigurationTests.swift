@@ -15,7 +15,7 @@ import Testing
     func podsThatEndWithoutDelAreCollected(_ file: String) throws {
         let node = try Node()
         let outside = try Outside(node)
-        let list = try network(file, node)
+        let list = try Self.network(file, node)
         let runtime = node.runtime()
         let before = try Snapshot(node)
         let pods = [try node.pod(), try node.pod()]
@@ -67,8 +67,8 @@ import Testing
     }
 
     /// As the file has it, but for the version and for reservations, which are this node's own.
-    private func network(_ file: String, _ node: Node) throws -> NetworkList {
-        let text = try String(contentsOfFile: "\(Self.directory)/\(file)", encoding: .utf8)
+    static func network(_ file: String, _ node: Node) throws -> NetworkList {
+        let text = try String(contentsOfFile: "\(directory)/\(file)", encoding: .utf8)
         var document = try #require(try JSONValue(parsing: text).object)
         document["cniVersion"] = "1.1.0"
         document["plugins"] = .array(

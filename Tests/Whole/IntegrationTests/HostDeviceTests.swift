@@ -1,5 +1,6 @@
 import ContainerRuntime
 import Foundation
+import TestSupport
 import Testing
 
 /// `host-device`: a device of the node goes into the pod, and comes back as it was called.
@@ -53,6 +54,65 @@ import Testing
         expectSame(try Snapshot(node, [pod]).withoutStore, as: before)
         try node.runtime().del(list, pod.attachment)
         expectSame(try Snapshot(node, [pod]).withoutStore, as: before)
+    }
+
+    /// A device that a program in the pod drives itself is no link: the result says all that there is to know, as the reference's does.
+    @Test(arguments: ["vfio-pci", "uio_pci_generic", "igb_uio"], ["static", "host-local", nil])
+    func aDeviceOfDPDKIsNamedInTheResult(_ driver: String, _ ipamType: String?) throws {
+        let node = try Node()
+        let pod = try node.pod()
+        let script = """
+            mount -t tmpfs none /sys/bus && mkdir -p /sys/bus/pci/devices/0000:00:1f.6 &&
+                ln -s /sys/bus/pci/drivers/"$0" /sys/bus/pci/devices/0000:00:1f.6/driver && exec "$@"
+            """
+        let wrapper = ["unshare", "--mount", "sh", "-c", script, driver]
+        let ipam: [String: JSONValue]? =
+            switch ipamType {
+            case "static":
+                [
+                    "type": "static", "routes": [["dst": "198.51.100.0/24"]],
+                    "addresses": [["address": "10.44.0.7/24", "gateway": "10.44.0.1"], ["address": "fd00:44::7/64"]],
+                ]
+            case nil: nil
+            default: ["subnet": "10.44.0.0/24"]
+            }
+        let list = try node.network(node.plugin("host-device", ["pciBusID": "0000:00:1f.6"], ipam: ipam))
+        let before = try Snapshot(node, [pod]).withoutStore
+        let ours = node.runtime(wrapper: wrapper)
+        let result = try ours.add(list, pod.attachment).result
+        #expect(result["interfaces"] == [["name": "eth0", "sandbox": .string(pod.path)]], "\(result.text)")
+        #expect(
+            (result["ips"]?.array ?? []).map { $0["interface"] }
+                == Array(repeating: 0, count: ipam == nil ? 0 : ipamType == "static" ? 2 : 1))
+        try ours.check(list, pod.attachment)
+        try ours.del(list, pod.attachment)
+        expectSame(try Snapshot(node, [pod]).withoutStore, as: before)
+
+        let second = try node.pod()
+        let reference = try node.runtime(path: [referencePlugins], wrapper: wrapper).add(list, second.attachment).result
+        #expect(reference["interfaces"]?[0]?["name"] == "eth0", "\(reference.text)")
+        #expect(reference["ips"]?.array?.map { $0["interface"] } == result["ips"]?.array?.map { $0["interface"] })
+        #expect(Set((reference.object ?? [:]).keys) == Set((result.object ?? [:]).keys), "\(reference.text)")
+    }
+
+    /// What the configuration asks for must be in the result, if there is no interface to look at.
+    @Test func checkOfADeviceOfDPDKComparesTheResult() throws {
+        let node = try Node()
+        let pod = try node.pod()
+        let wrapper = [
+            "unshare", "--mount", "sh", "-c",
+            #"mount -t tmpfs none /sys/bus && mkdir -p /sys/bus/pci/devices/a && ln -s vfio-pci /sys/bus/pci/devices/a/driver && exec "$@""#,
+            "sh",
+        ]
+        func list(_ address: String) throws -> NetworkList {
+            let ipam: [String: JSONValue] = ["type": "static", "addresses": [["address": .string(address)]]]
+            return try node.network(node.plugin("host-device", ["pciBusID": "a"], ipam: ipam))
+        }
+        let runtime = node.runtime(wrapper: wrapper)
+        _ = try runtime.add(list("10.44.0.7/24"), pod.attachment)
+        try runtime.check(list("10.44.0.7/24"), pod.attachment)
+        let error = try failure { try runtime.check(list("10.44.0.8/24"), pod.attachment) }
+        #expect(error.code == 104 && error.msg.contains("Failed to match addr 10.44.0.8/24"), "\(error)")
     }
 
     @Test(arguments: everyVersion.suffix(4)) func layer2OnlyIsAnInterfaceThatIsUp(_ version: String) throws {

@@ -42,7 +42,11 @@ struct VLANTests {
         let pods = try node.pods(2)
         let list = try node.network(node.gatewayBridge(["vlan": 100]))
         for pod in pods {
-            _ = try node.runtime().add(list, pod.attachment)
+            let result = try node.runtime().add(list, pod.attachment).result
+            // As with the reference: bridge, both ends of the pod's veth, and what carries the gateway.
+            #expect(result["interfaces"]?.array?.count == 4 && result["ips"]?[0]?["interface"] == 2)
+            let described = try #require(result.interface("cni0.100"))
+            #expect(described["mac"] == (try node.link("cni0.100")?["address"]) && described["sandbox"] == nil)
             try pod.ping("10.44.0.1")
             try node.runtime().check(list, pod.attachment)
         }
