@@ -139,7 +139,10 @@ let package = Package(
         tool("PacketRules", ["Addresses", "Inventory", "Kernel", "NetlinkCodec", "Posix"]),
         tool(
             "Trace",
-            ["Addresses", "Files", "Inventory", "Kernel", "NetlinkCodec", "PacketRules", "Posix", "Presentation"]),
+            [
+                "Addresses", "Attachments", "Files", "Inventory", "Kernel", "Netfilter", "NetlinkCodec", "PacketRules",
+                "Posix", "Presentation",
+            ]),
         tool("ConfigurationFiles", ["Addresses", "CNI", "Files", "JSON", "Plugins", "Posix"]),
         tool(
             "Doctor",

@@ -139,7 +139,23 @@ rm -r "$work/root/opt/cni/bin/tuning"
 
 # --- and away
 ln -s /lib/systemd/system/swiftlet-dhcp.service "$work/root/etc/systemd/system/multi-user.target.wants/" # systemctl enable
+# A runtime that was told to look here, as docs say.
+made=()
+for directory in containers containers/containers.conf.d cni cni/net.d; do
+  [[ -d $work/root/etc/$directory ]] || { mkdir "$work/root/etc/$directory"; made=("$work/root/etc/$directory" "${made[@]}"); }
+done
+printf '[network]\nnetwork_backend = "cni"\ncni_plugin_dirs = [\n  "/usr/lib/swiftlet", # ours\n]\n' \
+  >"$work/root/etc/containers/containers.conf.d/90-swiftlet-test.conf"
+printf '{"cniVersion": "1.0.0", "name": "x", "plugins": [{"type": "swiftlet"}]}' >"$work/root/etc/cni/net.d/90-swiftlet-test.conflist"
 expect "it goes" remove --remove swiftlet
+expect "whoever has podman look there is told" grep -q \
+  '90-swiftlet-test.conf has its runtime look for network plugins in /usr/lib/swiftlet, where no bridge is' "$work/log"
+expect "whoever has a network of it is told" grep -q '90-swiftlet-test.conflist names the plugin swiftlet, which is gone' "$work/log"
+rm "$work/root/etc/containers/containers.conf.d/90-swiftlet-test.conf" "$work/root/etc/cni/net.d/90-swiftlet-test.conflist"
+[[ ${#made[@]} -eq 0 ]] || rmdir "${made[@]}"
+expect "it installs again" install "/tmp/${plugin[0]}"
+expect "it goes" remove --remove swiftlet
+expect_not "nobody is told what does not matter to them" grep -q 90-swiftlet-test "$work/log"
 expect "it is purged" remove --purge swiftlet swiftlet-drop-in
 expect "nothing is left" diff "$work/before" <(files)
 expect "no diversion is left" test -z "$(inside dpkg-divert --list '*cni*')"

@@ -21,6 +21,11 @@ extension NetlinkSocket {
             .filter { $0.interface == interface }
     }
 
+    /// The routes of all tables and programs, with their types.
+    public mutating func routeEntries(_ family: IPFamily) throws(Failure) -> [RouteEntry] {
+        try dump("list routes", RouteEntry.init) { $0.dumpRoutes(family) }
+    }
+
     /// The routes set up by one program.
     ///
     /// - Parameters:

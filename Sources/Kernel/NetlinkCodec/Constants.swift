@@ -77,6 +77,7 @@ enum IFLA {
     static let carrier: UInt16 = 33
     static let linkNamespaceID: UInt16 = 37
     static let gsoMaxSize: UInt16 = 41
+    static let xdp: UInt16 = 43
     static let tsoMaxSize: UInt16 = 59
     static let gsoIPv4MaxSize: UInt16 = 63
 
@@ -85,6 +86,7 @@ enum IFLA {
     static let infoSlaveKind: UInt16 = 4
     static let infoSlaveData: UInt16 = 5
 
+    static let xdpAttached: UInt16 = 2
     static let vethPeer: UInt16 = 1
     static let bridgeVlanFiltering: UInt16 = 7
     static let bridgePortMode: UInt16 = 4

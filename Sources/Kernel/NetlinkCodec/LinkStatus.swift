@@ -7,12 +7,17 @@ public struct LinkStatus: Sendable, Hashable {
     public let peerNamespaceID: Int32?
     /// Whether there is a signal (IFLA_CARRIER).
     public let hasCarrier: Bool
+    /// Whether an XDP program sees its packets before everybody else (IFLA_XDP_ATTACHED).
+    public let hasXDP: Bool
 
-    public init(_ link: Link, counters: LinkCounters?, peerNamespaceID: Int32?, hasCarrier: Bool) {
+    public init(
+        _ link: Link, counters: LinkCounters?, peerNamespaceID: Int32?, hasCarrier: Bool, hasXDP: Bool = false
+    ) {
         self.link = link
         self.counters = counters
         self.peerNamespaceID = peerNamespaceID
         self.hasCarrier = hasCarrier
+        self.hasXDP = hasXDP
     }
 
     /// Reads an RTM_NEWLINK message.
@@ -22,7 +27,8 @@ public struct LinkStatus: Sendable, Hashable {
         self.init(
             link, counters: attributes[IFLA.statistics].flatMap { LinkCounters($0.bytes) },
             peerNamespaceID: attributes[IFLA.linkNamespaceID]?.uint32.map { Int32(bitPattern: $0) },
-            hasCarrier: attributes[IFLA.carrier]?.uint8 == 1)
+            hasCarrier: attributes[IFLA.carrier]?.uint8 == 1,
+            hasXDP: attributes.nested(IFLA.xdp)[IFLA.xdpAttached]?.uint8 ?? 0 != 0)
     }
 }
 

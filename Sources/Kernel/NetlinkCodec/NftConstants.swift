@@ -50,6 +50,8 @@ enum NFTA {
     static let chainType: UInt16 = 7
     static let hookNumber: UInt16 = 1
     static let hookPriority: UInt16 = 2
+    static let hookDevice: UInt16 = 3
+    static let hookDevices: UInt16 = 4
 
     static let ruleTable: UInt16 = 1
     static let ruleChain: UInt16 = 2

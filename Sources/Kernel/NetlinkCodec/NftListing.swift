@@ -33,6 +33,15 @@ public enum NftOtherFamily: UInt8, Sendable, Hashable {
         let attributes = Attributes(message.payload.dropFirst(4))
         return attributes[NFTA.chainHook].flatMap { _ in attributes[NFTA.chainTable]?.text }
     }
+
+    /// The names of the devices whose packets a listed base chain of the netdev family sees; a `*` at the end stands for anything.
+    public func devices(ofBaseChain message: Message) -> [String] {
+        guard message.payload.count >= 4, message.payload.first == rawValue else { return [] }
+        let hook = Attributes(message.payload.dropFirst(4)).nested(NFTA.chainHook)
+        // One device is listed in both places.
+        let list = hook.nested(NFTA.hookDevices).all.compactMap { $0.text }
+        return list.isEmpty ? [hook[NFTA.hookDevice]?.text].compactMap { $0 } : list
+    }
 }
 
 extension MessageBuilder {

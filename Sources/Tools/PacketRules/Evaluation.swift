@@ -54,20 +54,27 @@ extension NftMachine {
         for (position, rule) in zip(rules.indices, rules) {
             guard steps < NftMachine.maximumSteps else { return Outcomes(assumed: .end, others: .anything) }
             steps += 1
+            let wasInDoubt = isInDoubt
+            isInDoubt = false
             let (result, alternatives) = run(rule, table)
+            let mayChange = isInDoubt
+            isInDoubt = isInDoubt || wasInDoubt
             let place = "rule \(rule.handle) of chain \(rule.chain) in table \(table)"
             if let supposition { remarks.append("\(place): \(supposition)") }
-            others.formUnion(trying { $0.kinds(of: alternatives, table, depth) })
+            let kinds = trying { $0.kinds(of: alternatives, table, depth) }
+            others.formUnion(kinds)
             let assumed: Outcomes.Outcome
             var mayGoOn = supposition != nil
             switch result {
             case .noMatch, .matched: continue
             case .unknown(let what):
                 remarks.append("\(place) is taken as not matching: \(what)")
+                if mayChange || kinds.contains(.drop) { isNotUnderstood = true }
                 continue
             case .anything(let what):
                 remarks.append("\(place) is taken as not matching: \(what)")
                 others.formUnion(.anything)
+                isNotUnderstood = true
                 continue
             case .rejected: assumed = .drop(rule.drop(table, isRejected: true))
             case .verdict(.accept): assumed = .accept
@@ -121,6 +128,7 @@ extension NftMachine {
         defer { if !rule.matters { supposition = nil } }
         for (position, expression) in zip(rule.expressions.indices, rule.expressions) {
             let earlier = supposition
+            if case .load = expression { following = rule.expressions[(position + 1)...] }
             switch step(expression, &registers, table, rule.chain) {
             case .matched: continue
             case .noMatch where supposition != earlier && rule.matters:

@@ -50,7 +50,8 @@ extension NftMachine {
             registers.store(result, destination, length: length)
         case .lookup(let set, let isInverted, let source, let destination):
             return lookUp(set, isInverted, source, destination, &registers, table)
-        case .load(_, _, let destination): registers.store(nil, destination)
+        case .load(let name, let octets, let destination):
+            registers.store(chance(name, octets, following, table), destination, length: 4)
         default: return statement(expression, &registers, table, chain)
         }
         return .matched

@@ -26,6 +26,8 @@ public struct HookContext: Sendable {
     public var sourceInterface: UInt32?
     /// The source address that `masquerade` sets.
     public var masqueradeSource: IPAddress?
+    /// The branch to take where chance decides; nil if that is to remain unknown.
+    public var choices: Choices?
 
     public init(point: NftChain.Point, families: [NftFamily], connection: TrackedConnection) {
         self.point = point
@@ -38,8 +40,8 @@ public struct HookContext: Sendable {
 
 /// Runs a packet through the rules of a hook, as nf_tables does.
 ///
-/// Some things are unknown: what the sender has put into other parts of the packet, random numbers, xtables extensions, rules
-/// of a kind that is not understood. A rule that depends on them is assumed not to match, and ``remarks`` say so. ``packet``,
+/// Some things are unknown: what the sender has put into other parts of the packet, xtables extensions, rules of a kind that is
+/// not understood, random numbers unless ``HookContext/choices`` has them. A rule that depends on them is assumed not to match, and ``remarks`` say so. ``packet``,
 /// ``rewrites`` and ``drop`` follow from that assumption. ``fate`` says whether the packet passes in any case.
 public struct NftMachine {
     let ruleset: Ruleset
@@ -59,6 +61,10 @@ public struct NftMachine {
     var mayBeDropped = false
     /// Whether such a rule would change the packet.
     var isInDoubt = false
+    /// Whether a rule is not understood that may drop or change the packet.
+    public internal(set) var isNotUnderstood = false
+    /// The expressions of the current rule after the current one.
+    var following: ArraySlice<NftListedExpression> = []
     var headers: PacketHeaders
     /// How many rules were evaluated, on all paths.
     var steps = 0
@@ -73,6 +79,9 @@ public struct NftMachine {
         headers = PacketHeaders(
             packet, source: context.macs.source, destination: context.macs.destination, isAnswer: context.isAnswer)
     }
+
+    /// Whether ``drop`` happens whatever the unknown facts are.
+    public var isDropCertain: Bool { certainDrop != nil && !isInDoubt }
 
     /// What becomes of the packet, whatever the unknown facts are.
     public var fate: Fate {

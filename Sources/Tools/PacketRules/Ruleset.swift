@@ -30,8 +30,11 @@ public struct Ruleset: Sendable {
     /// The rules of each chain.
     private(set) var rules: [Place: [Rule]] = [:]
     private(set) var sets: [Place: ElementSet] = [:]
-    /// Other rules that exist but are not read: iptables-legacy, tables of the netdev family.
+    /// Other rules that exist but are not read, such as those of iptables-legacy.
     public var unread: [String] = []
+    /// The same, for those that see only the packets of one device, by its name: tables of the netdev family. A `*` at the end of
+    /// a name stands for anything.
+    public var unreadOnDevices: [String: Set<String>] = [:]
     /// Tables that decide about ARP.
     public var tablesOfARP: [String] = []
 
@@ -44,7 +47,25 @@ public struct Ruleset: Sendable {
             try read(try socket.chains(family).filter { $0.table.family == family }, &socket)
         }
         tablesOfARP = Ruleset.tables(.arp, &socket)
-        unread = Ruleset.tables(.netdev, &socket).map { "table netdev \($0)" }
+        readNetdev(&socket)
+    }
+
+    private mutating func readNetdev(_ socket: inout NetlinkSocket) {
+        let family = NftOtherFamily.netdev
+        let chains =
+            (try? socket.dump("list chains", { message in
+                family.table(ofBaseChain: message).map { ($0, family.devices(ofBaseChain: message)) }
+            }) { $0.dumpChains(family) }) ?? []
+        for (table, devices) in chains {
+            for device in devices { unreadOnDevices[device, default: []].insert("table netdev \(table)") }
+        }
+    }
+
+    /// Rules that see the packets of a device, and that are not read.
+    public func unread(on device: String) -> [String] {
+        unreadOnDevices.filter { name, _ in
+            name == device || name.hasSuffix("*") && device.hasPrefix(name.dropLast())
+        }.flatMap { $0.value }.sorted()
     }
 
     /// Reads the rules of these chains, and the sets that they use. The chains must include all chains of their tables.
@@ -121,6 +142,9 @@ struct ElementSet: Sendable {
         // At a key where one range ends and the next begins, the beginning counts.
         edges.sort { $0.key == $1.key ? $0.isRangeEnd && !$1.isRangeEnd : $0.key.lexicographicallyPrecedes($1.key) }
     }
+
+    /// The keys of single elements, and where ranges begin and end.
+    var keys: [[UInt8]] { Array(single.keys) + edges.map { $0.key } }
 
     /// All verdicts that a verdict map may give.
     var verdicts: [NftVerdict] {

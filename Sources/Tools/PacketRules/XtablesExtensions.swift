@@ -3,11 +3,13 @@ internal import NetlinkCodec
 
 /// Matches and targets of xtables that iptables-nft still uses for some options (linux/netfilter/xt_*.h).
 extension NftMachine {
-    func match(_ name: String, _ info: ArraySlice<UInt8>) -> Step {
+    mutating func match(_ name: String, _ info: ArraySlice<UInt8>) -> Step {
         func result(_ isSo: Bool) -> Step { isSo ? .matched : .noMatch }
         if let transport = NftMachine.transports[name], transport != packet.transport { return .noMatch }
         switch name {
         case "comment": return .matched
+        case "statistic":
+            if let result = statistic(info) { return result }
         // struct xt_conntrack_mtinfo3: match_flags, invert_flags and state_mask; others than the state are not supported.
         case "conntrack" where info.count >= 152:
             let flags = info.load(UInt16.self, at: 146)

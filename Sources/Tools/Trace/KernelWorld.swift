@@ -16,6 +16,7 @@ public struct KernelWorld: World {
     private let names: [String]
     private let paths: [String]
     public let uplinks: [String]
+    public let wishes: Wishes
     private let numbers: [Int32: Int]
     /// Limits on traffic from pods, by the host side of their veths.
     private let podLimits: [String: Limit]
@@ -26,7 +27,9 @@ public struct KernelWorld: World {
         var ruleset: Ruleset?
         var neighbours: [Neighbour]?
         var entries: [UInt32: [ForwardingEntry]] = [:]
-        var limits: [UInt32: Limit]?
+        var qdiscs: [Qdisc]?
+        var routes: [IPFamily: [RouteEntry]] = [:]
+        var xdp: Set<UInt32>?
         var others: [Int32: Int] = [:]
     }
 
@@ -34,6 +37,7 @@ public struct KernelWorld: World {
         namespaces = seen.namespaces
         nodeInterfaces = seen.interfaces
         uplinks = snapshot.uplinks
+        wishes = Wishes(seen, snapshot)
         paths = ["/proc/self/ns/net"] + seen.namespaces.map { $0.namespace.path }
         names =
             ["node"]
@@ -142,31 +146,58 @@ public struct KernelWorld: World {
         if let ruleset = known[place]?.ruleset { return ruleset }
         var socket = try socket(.netfilter, place)
         var ruleset = try Ruleset(&socket)
-        ruleset.unread += try inside(place) { () throws(Failure) in
-            ["ip_tables_names", "ip6_tables_names"].flatMap { name -> [String] in
+        try inside(place) { () throws(Failure) in
+            func tables(_ name: String) -> [Substring] {
                 guard let content = try? File.content("/proc/thread-self/net/\(name)", limit: 4096) else { return [] }
-                return String(decoding: content, as: UTF8.self).split(separator: "\n").map {
-                    "iptables-legacy (table \($0))"
-                }
+                return String(decoding: content, as: UTF8.self).split(separator: "\n")
             }
+            for name in ["iptables", "ip6tables"] {
+                let file = name == "iptables" ? "ip_tables_names" : "ip6_tables_names"
+                ruleset.unread += tables(file).map { "\(name)-legacy (table \($0))" }
+            }
+            ruleset.tablesOfARP += tables("arp_tables_names").map { "\($0) of arptables-legacy" }
         }
         known[place, default: Known()].ruleset = ruleset
         return ruleset
     }
 
     public mutating func limit(of interface: UInt32, in place: Int) throws(Failure) -> Limit? {
-        if known[place]?.limits == nil {
-            var limits: [UInt32: Limit] = [:]
+        try qdiscs(in: place).last { $0.interface == interface && $0.tokenBucket != nil }?.tokenBucket
+            .map { Limit(rate: $0.rate * 8, burst: UInt64($0.burst) * 8) }
+    }
+
+    private mutating func qdiscs(in place: Int) throws(Failure) -> [Qdisc] {
+        if let found = known[place]?.qdiscs { return found }
+        var socket = try socket(.route, place)
+        // The kernel may lack traffic control.
+        let found = (try? socket.qdiscs()) ?? []
+        known[place, default: Known()].qdiscs = found
+        return found
+    }
+
+    public mutating func programs(on interface: Interface, in place: Int) throws(Failure) -> [String] {
+        var found: [String] = []
+        if known[place]?.xdp == nil {
             var socket = try socket(.route, place)
-            // Without traffic control in the kernel there are no limits.
-            for qdisc in (try? socket.qdiscs()) ?? [] {
-                if let bucket = qdisc.tokenBucket {
-                    limits[qdisc.interface] = Limit(rate: bucket.rate * 8, burst: UInt64(bucket.burst) * 8)
-                }
-            }
-            known[place, default: Known()].limits = limits
+            known[place, default: Known()].xdp = Set(try socket.linkStatuses().filter { $0.hasXDP }.map { $0.link.index })
         }
-        return known[place]?.limits?[interface]
+        if known[place]?.xdp?.contains(interface.index) == true { found.append("an XDP program") }
+        // A limit on what a pod sends is a filter of ours.
+        let filters = try qdiscs(in: place).filter {
+            $0.interface == interface.index && ["ingress", "clsact"].contains($0.kind)
+        }
+        if !filters.isEmpty, limitComingIn(by: interface, in: place) == nil {
+            found.append("filters of traffic control (tc filter show dev \(interface.name) ingress)")
+        }
+        return found
+    }
+
+    public mutating func routes(_ family: IPFamily, in place: Int) throws(Failure) -> [RouteEntry] {
+        if let found = known[place]?.routes[family] { return found }
+        var socket = try socket(.route, place)
+        let found = try socket.routeEntries(family)
+        known[place, default: Known()].routes[family] = found
+        return found
     }
 
     public func limitComingIn(by interface: Interface, in place: Int) -> Limit? {

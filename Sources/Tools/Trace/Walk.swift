@@ -25,6 +25,12 @@ public struct Walk<TheWorld: World> {
     var current: (place: Int, connection: TrackedConnection)?
     /// Whether rules have changed something that the route depends on.
     var isRerouted = false
+    /// Whether br_netfilter has shown the packet to the chains at prerouting, which then do not see it again.
+    var hasPassedPrerouting = false
+    /// The branch that is taken where rules leave a decision to chance.
+    public internal(set) var choices: Choices
+    /// What was not looked at, or could not be decided, one line each: it may stop the packet, or lead it elsewhere.
+    public internal(set) var notSeen: [String] = []
     private var isStarted = false
 
     /// Where the packet is between two steps.
@@ -49,7 +55,7 @@ public struct Walk<TheWorld: World> {
     /// A frame on a link, with its source and destination.
     struct Frame {
         let source: MACAddress?
-        let destination: MACAddress?
+        var destination: MACAddress?
         /// The owner of the destination address, if known.
         var target: Member?
     }
@@ -60,9 +66,10 @@ public struct Walk<TheWorld: World> {
         let interface: Interface
     }
 
-    public init(_ packet: Packet, in world: TheWorld) {
+    public init(_ packet: Packet, in world: TheWorld, _ choices: Choices = Choices()) {
         self.packet = packet
         self.world = world
+        self.choices = choices
     }
 
     /// Stops a packet that goes in circles.
@@ -78,6 +85,7 @@ public struct Walk<TheWorld: World> {
         let asked = packet
         endsOutside = end.place == nil
         let way = try follow(from: start)
+        leavesOutside = leftBy != nil
         guard way.arrives else { return (way, nil) }
         guard !endsOutside || way.place >= 0 else { return (way, nil) }
         let first = hops.count
@@ -94,7 +102,7 @@ public struct Walk<TheWorld: World> {
             answer = stopped(
                 answer.place,
                 "the answer comes from \(packet.sourceText) to \(packet.destinationText), but \(asked.destinationText) was asked: the client discards it",
-                "the answer has to come back through the namespace that rewrote the question: look at its route")
+                try adviceOnAnswerPastRules(answer.place))
         }
         answersFrom = first
         return (way, answer)
@@ -102,6 +110,8 @@ public struct Walk<TheWorld: World> {
 
     /// The first hop of the answer.
     public private(set) var answersFrom: Int?
+    /// Whether the question left this machine.
+    private(set) var leavesOutside = false
     /// The interface by which the packet left this machine.
     var leftBy: Member?
 
@@ -178,6 +188,17 @@ public struct Walk<TheWorld: World> {
             source: packet.sourceText, destination: packet.destinationText)
         hop.remarks = remarks
         hops.append(hop)
+        if let interface { lookForPrograms(place, interface) }
+    }
+
+    /// Notes what sees the packets of an interface without being read.
+    mutating func lookForPrograms(_ place: Int, _ interface: Interface) {
+        // What cannot be listed is not there, or the kernel lacks it.
+        let rules = (try? world.ruleset(in: place))?.unread(on: interface.name) ?? []
+        let programs = (try? world.programs(on: interface, in: place)) ?? []
+        for what in rules + programs {
+            doubt("\(what) on \(interface.name) in \(world.name(of: place)) is not looked at")
+        }
     }
 
     mutating func remark(_ text: String) {
@@ -185,10 +206,16 @@ public struct Walk<TheWorld: World> {
         hops[hops.count - 1].remarks.append(text)
     }
 
+    /// Remarks once on something that is not looked at, or not known, and may change the result.
+    mutating func doubt(_ text: String) {
+        guard !notSeen.contains(text) else { return }
+        notSeen.append(text)
+        remark(text)
+    }
+
     /// Remarks once on rules that are not read.
     mutating func unread(_ rules: String, _ place: Int) {
-        let text = "rules of \(rules) in \(world.name(of: place)) are not looked at"
-        if !hops.contains(where: { $0.remarks.contains(text) }) { remark(text) }
+        doubt("rules of \(rules) in \(world.name(of: place)) are not looked at")
     }
 
     /// Adds the hop at which the packet stops.

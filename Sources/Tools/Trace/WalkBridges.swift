@@ -19,6 +19,8 @@ extension Walk {
         if let port, let end = try blocked(place, bridge, port) { return end }
         let first: NftChain.Point = port == nil ? .output : .prerouting
         if let end = try bridgeHooks(first, place, bridge, input: port, output: nil, frame) { return end }
+        var frame = frame
+        if let port, let end = try preroute(place, bridge, port, &frame) { return end }
         let entry = try frame.destination.flatMap { mac throws(Failure) in
             try world.forwardingEntry(mac, ofBridge: bridge.index, in: place)
         }
@@ -45,7 +47,8 @@ extension Walk {
             }
         }
         hop(place, out, "\(bridge.name) sends it out of \(out.name)" + how)
-        if port != nil, let end = try seenByIP(place, bridge) { return end }
+        if let entry, let end = try misled(place, bridge, entry, out, frame) { return end }
+        if port != nil, let end = try postroute(place, bridge, out) { return end }
         if port != nil, let end = try bridgeHooks(.forward, place, bridge, input: port, output: out, frame) {
             return end
         }
@@ -91,20 +94,77 @@ extension Walk {
         return nil
     }
 
-    /// br_netfilter passes bridged packets through the rules of the network layer as well.
-    private mutating func seenByIP(_ place: Int, _ bridge: Interface) throws(Failure) -> Position? {
+    /// The end of the way if the bridge has learnt, or was told, to send frames for a host to a port that does not lead to it.
+    private mutating func misled(
+        _ place: Int, _ bridge: Interface, _ entry: ForwardingEntry, _ out: Interface, _ frame: Frame
+    ) throws(Failure) -> Position? {
+        guard let target = frame.target else { return nil }
+        let beyond = try across(place, out, 0)
+        guard !beyond.isOpen, !beyond.members.contains(where: { $0.isSame(as: target) }) else { return nil }
+        let (name, mac) = ("\(target.interface.name) in \(world.name(of: target.place))", entry.mac)
+        if let twin = beyond.members.first(where: { $0.interface.mac == mac && $0.place != place }) {
+            // The MAC of a pod follows its address.
+            let wrong = ownMAC(of: twin.interface) == "\(mac)" ? target : twin
+            return stop(
+                place, out,
+                "\(bridge.name) sends what is for \(mac) to \(twin.interface.name) in \(world.name(of: twin.place)), which has the same MAC as \(name) and has spoken last",
+                advice(wrong.place, "ip link set \(wrong.interface.name) address \(ownMAC(of: wrong.interface))")
+                    + "; bridge fdb del \(mac) dev \(out.name) master")
+        }
+        return stop(
+            place, out,
+            "the forwarding table of \(bridge.name) has \(mac), which is \(name), at \(out.name), which does not lead there",
+            advice(place, "bridge fdb del \(mac) dev \(out.name) master"))
+    }
+
+    /// The MAC that follows an interface's address, or any other.
+    private func ownMAC(of interface: Interface) -> String {
+        guard let address = interface.addresses.first?.address, address.family == .v4 else { return "ANOTHER" }
+        return MACAddress(bytes: [0x0a, 0x58] + address.bytes).map { "\($0)" } ?? "ANOTHER"
+    }
+
+    /// br_netfilter shows frames that come in by a bridge's port to the rules of the network layer, even if they are for the bridge
+    /// itself. What gets another destination is routed at once: if that is on the same bridge, the frame goes on across it, and
+    /// otherwise to the bridge itself (br_nf_pre_routing_finish, net/bridge/br_netfilter_hooks.c).
+    private mutating func preroute(
+        _ place: Int, _ bridge: Interface, _ port: Interface, _ frame: inout Frame
+    ) throws(Failure) -> Position? {
         let name = "bridge/bridge-nf-call-\(packet.family == .v4 ? "iptables" : "ip6tables")"
         guard try world.sysctl(name, in: place) == "1" else { return nil }
         begin(place)
         let before = packet.destination
-        if let end = try hooks(.prerouting, place, input: bridge) { return end }
-        guard packet.destination == before else {
-            return stop(
-                place, bridge, "a rule rewrites the destination of what the bridge only passes on (\(name) = 1)",
-                "sysctl -w net.bridge.bridge-nf-call-iptables=0, or ask the node's address")
+        if let end = try hooks(.prerouting, place, input: bridge, shown: port) { return end }
+        hasPassedPrerouting = true
+        guard packet.destination != before else { return nil }
+        var question = question()
+        question.inputInterface = bridge.index
+        var answer: RouteAnswer?
+        do throws(Failure) { answer = try world.route(question, in: place) } catch {
+            // Without forwarding, it still finds its way across the bridge.
+            question.inputInterface = 0
+            if error.errno == .hostUnreachable { answer = try? world.route(question, in: place) }
+            guard answer?.interface == bridge.index else { return try refused(error, place, bridge) }
         }
-        if let end = try hooks(.forward, place, input: bridge, output: bridge) { return end }
-        if let end = try hooks(.postrouting, place, output: bridge) { return end }
+        guard let answer, answer.type == RouteAnswer.unicast, answer.interface == bridge.index else {
+            (frame.destination, frame.target) = (bridge.mac, nil)
+            return nil
+        }
+        switch try resolve(place, bridge, answer.gateway ?? packet.destination) {
+        case .found(let found): (frame.destination, frame.target) = (found.destination, found.target)
+        case .nobody(let why, let advice): return stop(place, bridge, why, advice)
+        }
+        remark("it goes on across \(bridge.name), as its new destination is there (\(name) = 1)")
+        return nil
+    }
+
+    /// The rest of what br_netfilter shows to the rules of the network layer: of frames that go on across the bridge.
+    private mutating func postroute(
+        _ place: Int, _ bridge: Interface, _ out: Interface
+    ) throws(Failure) -> Position? {
+        guard hasPassedPrerouting else { return nil }
+        hasPassedPrerouting = false
+        if let end = try hooks(.forward, place, input: bridge, output: bridge, shown: out) { return end }
+        if let end = try hooks(.postrouting, place, output: bridge, shown: out) { return end }
         finish()
         return nil
     }

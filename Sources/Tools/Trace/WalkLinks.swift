@@ -51,6 +51,12 @@ extension Walk {
                 advice(place, "ip route get \(packet.destination)"))
         }
         leftBy = Member(place: place, interface: interface)
+        if !isAnswer, place == 0, world.wishes.masquerades(packet) {
+            return stop(
+                place, interface,
+                "\(text); its network is to be masqueraded (ipMasq), but the rules for that are gone, so no answer comes back",
+                "swiftletctl repair")
+        }
         if !isAnswer, isUnknownOutside(packet.source, place) {
             return stop(
                 place, interface,
@@ -72,85 +78,6 @@ extension Walk {
     /// network count as reachable, because a router in front of it may let packets in.
     func isKnownOutside(_ address: IPAddress, by uplink: Interface) -> Bool {
         !address.isPrivate || uplink.addresses.contains { $0.contains(address) }
-    }
-
-    private enum Resolution {
-        case found(Frame)
-        case nobody(String, String)
-    }
-
-    /// Which host answers for an address on the link: known from the neighbour table, or as the kernel would learn it.
-    private mutating func resolve(
-        _ place: Int, _ interface: Interface, _ address: IPAddress
-    ) throws(Failure) -> Resolution {
-        guard let own = interface.mac, !own.isZero, !address.isMulticast else {
-            return .found(Frame(source: interface.mac, destination: nil))
-        }
-        let segment = try segment(place, interface)
-        let entry = try world.neighbour(address, on: interface.index, in: place)
-        let known = entry.flatMap { $0.state & Neighbour.unusable == 0 ? $0.mac : nil }
-        let owner = try owner(of: address, in: segment.members)
-        if let known, let target = segment.members.first(where: { $0.interface.mac == known }) {
-            return .found(Frame(source: own, destination: known, target: target))
-        }
-        if let known, segment.isOpen { return .found(Frame(source: own, destination: known)) }
-        let what = address.family == .v4 ? "ARP" : "neighbour discovery"
-        let name = interface.name
-        if address.family == .v4, known == nil {
-            for place in Set([place, owner?.place ?? place]) {
-                for table in try world.ruleset(in: place).tablesOfARP {
-                    unread("table arp \(table)", place)
-                }
-            }
-        }
-        if let known, entry?.state == Neighbour.permanent || owner == nil {
-            return .nobody(
-                "\(name) has \(address) at \(known), a MAC that nobody there has",
-                advice(place, "ip neigh del \(address) dev \(name)"))
-        }
-        guard let owner else {
-            if segment.isOpen || address.isLinkLocal, entry == nil || known != nil {
-                remark("whether \(address) answers \(what) on \(name) is not known yet: nobody has asked")
-                return .found(Frame(source: own, destination: known))
-            }
-            return .nobody(
-                "nobody answers \(what) for \(address) on \(name)"
-                    + (segment.isOpen ? "" : ": none of the \(segment.members.count) there has that address"),
-                segment.isOpen || place == 0 && world.uplinks.contains(name)
-                    ? "see that \(address) is up and on this link; then ip neigh del \(address) dev \(name)"
-                    : "the pod is gone, or its interface down: swiftletctl status")
-        }
-        guard owner.interface.isUp else {
-            let theirs = world.name(of: owner.place)
-            return .nobody(
-                "nobody answers \(what) for \(address): \(owner.interface.name) in \(theirs) is down",
-                advice(owner.place, "ip link set \(owner.interface.name) up"))
-        }
-        // An ipvlan in layer 3 mode is silent too, but is found without asking.
-        let isSilent = try world.settings(of: owner.interface, in: owner.place).isSilent
-        guard !isSilent || owner.interface.kind == "ipvlan" else {
-            let theirs = world.name(of: owner.place)
-            return .nobody(
-                "nobody answers \(what) for \(address): it is off on \(owner.interface.name) in \(theirs)",
-                advice(owner.place, "ip link set \(owner.interface.name) arp on"))
-        }
-        return .found(Frame(source: own, destination: owner.interface.mac, target: owner))
-    }
-
-    /// The member of a link that has an address, or answers for it.
-    private mutating func owner(of address: IPAddress, in members: [Member]) throws(Failure) -> Member? {
-        if let owner = members.first(where: { $0.interface.has(address) }) { return owner }
-        guard address.family == .v4 else { return nil }
-        // Linux answers for each of its addresses on all interfaces, and with proxy_arp also for others' addresses.
-        if let owner = members.first(where: { world.interfaces(in: $0.place).contains { $0.isUp && $0.has(address) } })
-        {
-            return owner
-        }
-        for member in members
-        where try world.sysctl("ipv4/conf/\(member.interface.name)/proxy_arp", in: member.place) == "1" {
-            return member
-        }
-        return nil
     }
 
     /// A frame that leaves through an interface.
@@ -178,8 +105,9 @@ extension Walk {
             if let limit = world.limitComingIn(by: peer, in: other.place) { add(limit, peer, other.place) }
             return .bridging(other.place, bridge: master, from: peer, frame)
         }
-        if let target = frame.target, target.place != other.place || target.interface.index != peer.index {
-            // For example, a macvlan on the peer.
+        if let target = frame.target, !target.isSame(as: other),
+            try children(of: other).contains(where: { $0.isSame(as: target) })
+        {
             hop(target.place, target.interface, "by \(peer.name) in \(theirs) to \(target.interface.name)")
             return .arriving(target.place, target.interface)
         }
@@ -204,6 +132,7 @@ extension Walk {
                 advice(parent.place, "ip link set \(parent.interface.name) up"))
         }
         measure(parent.place, parent.interface)
+        lookForPrograms(parent.place, parent.interface)
         if endsOutside, parent.place == 0, world.uplinks.contains(parent.interface.name) {
             return left(parent.place, parent.interface)
         }
@@ -248,11 +177,6 @@ extension Walk {
     mutating func otherEnd(_ place: Int, _ interface: Interface) throws(Failure) -> Member? {
         otherEndIfKnown(place, interface, try world.place(numbered: interface.peerNamespaceID, from: place))
     }
-}
-
-extension Neighbour {
-    /// NUD_INCOMPLETE, NUD_FAILED: asked, but without an answer.
-    static let unusable: UInt16 = 0x01 | 0x20
 }
 
 extension Interface {

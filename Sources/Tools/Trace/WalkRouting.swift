@@ -41,8 +41,12 @@ extension Walk {
 
     /// The packet arrives on an interface.
     mutating func arrive(_ place: Int, _ input: Interface) throws(Failure) -> Position {
-        begin(place)
-        if let end = try hooks(.prerouting, place, input: input) { return end }
+        if hasPassedPrerouting {
+            hasPassedPrerouting = false
+        } else {
+            begin(place)
+            if let end = try hooks(.prerouting, place, input: input) { return end }
+        }
         var question = question()
         question.inputInterface = input.index
         let answer: RouteAnswer
@@ -82,6 +86,9 @@ extension Walk {
     ) throws(Failure) -> Position {
         if let end = try hooks(.postrouting, place, input: input, output: output, answer.gateway) { return end }
         finish()
+        if place == 0, let (why, advice) = try strayed(output, answer) {
+            return stop(place, output ?? input, why, advice)
+        }
         guard let output else {
             return .ended(stopped(place, "the kernel names no interface for \(packet.destination)", ""))
         }
@@ -93,15 +100,27 @@ extension Walk {
         if let end = try hooks(.input, place, input: input) { return end }
         finish()
         let name = world.name(of: place)
+        if !isAnswer, let end = try unpublished(place, input) { return end }
         if !isAnswer, let end = try unanswered(place, input) { return end }
         hop(place, input, "delivered to \(name) (\(packet.destinationText))")
         if !isAnswer, packet.transport != .icmp, try world.isHeard(packet, by: input, in: place) == nil {
-            remark("whether something listens on port \(packet.destinationPort) of \(packet.destination) is not known")
+            doubt("whether something listens on port \(packet.destinationPort) of \(packet.destination) is not known")
         }
         return .ended(
             Ending(
                 arrives: true, namespace: name, text: "delivered to \(name) (\(packet.destinationText))", advice: "",
                 place: place))
+    }
+
+    /// Where the way ends if the node keeps a packet that is meant for a pod: the rules that lead there are gone.
+    private mutating func unpublished(_ place: Int, _ input: Interface?) throws(Failure) -> Position? {
+        guard place == 0, packet.destination != IPAddress(.v6, 1), let pod = world.wishes.pod(publishing: packet) else {
+            return nil
+        }
+        return stop(
+            place, input,
+            "port \(packet.destinationPort) of the node is published for \(pod), but no rule leads there: its rules are gone",
+            "swiftletctl repair")
     }
 
     /// Where the way ends if nothing answers the delivered packet.
@@ -122,7 +141,7 @@ extension Walk {
             place, input, "echo requests are not answered (\(name) = 1)", advice(place, "sysctl -w \(name)=0"))
     }
 
-    private func question() -> RouteQuestion {
+    func question() -> RouteQuestion {
         var question = RouteQuestion(
             to: packet.destination, from: packet.source.isUnspecified ? nil : packet.source)
         question.mark = packet.mark
@@ -168,9 +187,15 @@ extension Walk {
 
     // Reasons why the kernel refuses a packet.
 
-    private mutating func refused(_ failure: Failure, _ place: Int, _ input: Interface?) throws(Failure) -> Position {
+    mutating func refused(_ failure: Failure, _ place: Int, _ input: Interface?) throws(Failure) -> Position {
         guard let errno = failure.errno else { throw failure }
         let destination = packet.destination
+        if place == 0, let (why, advice) = try strayed(nil, nil) { return stop(place, input, why, advice) }
+        if let route = try route(to: destination, place), route.type.rawValue >= RouteEntry.Kind.blackhole.rawValue {
+            return stop(
+                place, input, "the route \(text(route, place)) takes what is for \(destination)",
+                advice(place, deletion(of: route, place)))
+        }
         if let input {
             let family = packet.family == .v4 ? "ipv4" : "ipv6"
             if packet.family == .v4, try world.sysctl("\(family)/conf/\(input.name)/forwarding", in: place) == "0",

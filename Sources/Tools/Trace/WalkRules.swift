@@ -8,11 +8,13 @@ internal import Posix
 extension Walk {
     /// Runs the packet through a hook of the network layer, with its rules and connection tracking.
     ///
-    /// - Parameter gateway: nil if the destination is on the link.
+    /// - Parameters:
+    ///   - gateway: nil if the destination is on the link.
+    ///   - shown: the interface to show in hops, if it is not the rules' own.
     /// - Returns: where the packet stops; nil if it continues.
     mutating func hooks(
         _ point: NftChain.Point, _ place: Int, input: Interface? = nil, output: Interface? = nil,
-        _ gateway: IPAddress? = nil
+        _ gateway: IPAddress? = nil, shown: Interface? = nil
     ) throws(Failure) -> Position? {
         let ruleset = try world.ruleset(in: place)
         var context = HookContext(
@@ -21,6 +23,7 @@ extension Walk {
         context.input = input
         context.output = output
         context.isAnswer = isAnswer
+        context.choices = choices
         if !ruleset.chains.isEmpty {
             for address in [packet.source, packet.destination] where !address.isUnspecified {
                 context.addressTypes[address] = try addressType(address, place)
@@ -38,11 +41,22 @@ extension Walk {
         packet = machine.packet
         current = (place, machine.context.connection)
         isRerouted = machine.isRerouted
-        let shown = point == .postrouting ? output : input ?? output
+        choices = machine.context.choices ?? choices
+        let shown = shown ?? (point == .postrouting ? output : input ?? output)
         for rewrite in machine.rewrites { hop(place, shown, rewrite) }
         for text in machine.remarks { remark(text) }
-        for what in ruleset.unread { unread(what, place) }
+        noteDoubts(machine, place)
+        for what in ruleset.unread where what.hasPrefix("ip6") == (packet.family == .v6) { unread(what, place) }
         return machine.drop.map { dropped($0, place, shown) }
+    }
+
+    private mutating func noteDoubts(_ machine: NftMachine, _ place: Int) {
+        let node = world.name(of: place)
+        if let drop = machine.drop {
+            if !machine.isDropCertain { doubt("rules in \(node) before \(drop) are not understood") }
+        } else if machine.isNotUnderstood {
+            doubt("rules in \(node) that may drop or change the packet are not understood")
+        }
     }
 
     /// The source address that `masquerade` sets. For IPv4, it is the outgoing interface's address in the next hop's subnet, or
@@ -80,10 +94,13 @@ extension Walk {
         context.macs = (frame.source, frame.destination)
         context.bridge = bridge.name
         context.isAnswer = isAnswer
+        context.choices = choices
         var machine = NftMachine(try world.ruleset(in: place), packet, context)
         machine.run()
         packet.mark = machine.packet.mark
+        choices = machine.context.choices ?? choices
         for text in machine.remarks { remark(text) }
+        noteDoubts(machine, place)
         return machine.drop.map { dropped($0, place, input ?? output) }
     }
 
@@ -106,10 +123,24 @@ extension Walk {
             return
                 "the pod speaks from a MAC or an address that is not its own (antiSpoof, macspoofchk): ip address, in the pod"
         }
-        let family = packet.family == .v4 ? "ip" : "ip6"
-        return advice(
-            place,
-            "another program's rule; if it is to let this through: nft insert rule \(drop.table) \(drop.chain) \(family) saddr \(packet.source) \(family) daddr \(packet.destination) accept"
-        )
+        // Whoever made it makes it anew at any time: a change there does not last.
+        if drop.table.name == "kube-proxy" || drop.chain.hasPrefix("KUBE-") {
+            return
+                "kube-proxy's rule for Services: see that the Service has this port, and an endpoint that is ready (kubectl get endpointslices)"
+        }
+        return
+            "let \(packet.source) to \(packet.destination) through in the configuration of the program that made the rule; "
+            + advice(place, "nft list chain \(drop.table) \(drop.chain)") + " shows it"
+    }
+
+    /// What to do about an answer whose source nothing has put back.
+    mutating func adviceOnAnswerPastRules(_ place: Int) throws(Failure) -> String {
+        let name = "bridge/bridge-nf-call-\(packet.family == .v4 ? "ip" : "ip6")tables"
+        let isBridged = hops.contains { $0.text.contains("sends it out of") }
+        guard isBridged, try world.sysctl(name, in: 0) != "1" else {
+            return "the answer has to come back through the namespace that rewrote the question: look at its route"
+        }
+        return
+            "the bridge passes the answer on past the rules that rewrote the question: modprobe br_netfilter; sysctl -w net.\(name.replacing("/", with: "."))=1"
     }
 }

@@ -34,6 +34,12 @@ public protocol World {
     mutating func limit(of interface: UInt32, in place: Int) throws(Failure) -> Limit?
     /// The token bucket on an interface's ingress.
     func limitComingIn(by interface: Interface, in place: Int) -> Limit?
+    /// All routes of the namespace, of all tables.
+    mutating func routes(_ family: IPFamily, in place: Int) throws(Failure) -> [RouteEntry]
+    /// Programs that see the packets of an interface and are not looked at: XDP, filters of traffic control.
+    mutating func programs(on interface: Interface, in place: Int) throws(Failure) -> [String]
+    /// What the node's pods are meant to have.
+    var wishes: Wishes { get }
     /// The interfaces through which the node reaches the outside.
     var uplinks: [String] { get }
 }

@@ -14,10 +14,16 @@ struct FakeWorld: World {
     var limits: [UInt32: Limit] = [:]
     var podLimits: [String: Limit] = [:]
     var uplinks: [String] = []
+    var wishes = Wishes()
+    /// Of the node.
+    var listedRoutes: [RouteEntry] = []
+    var forwarding: [ForwardingEntry] = []
     var heard: Bool? = true
     /// Of links, by the number of their namespace and their name.
     var settings: [String: LinkSettings] = [:]
     var rulesets: [Int: Ruleset] = [:]
+    /// The same.
+    var programs: [String: [String]] = [:]
     /// A mark whose packets no route takes.
     var refusedMark: UInt32?
 
@@ -57,7 +63,7 @@ struct FakeWorld: World {
     }
 
     var count: Int { spaces.count }
-    func name(of place: Int) -> String { ["node", "one", "two"][place] }
+    func name(of place: Int) -> String { ["node", "one", "two", "three"][place] }
     func interfaces(in place: Int) -> [Interface] { spaces[place] }
     /// Pods know the node as 0, and the node knows them by their numbers here.
     func place(numbered id: Int32?, from place: Int) -> Int? { id.map { Int($0) } ?? place }
@@ -76,9 +82,15 @@ struct FakeWorld: World {
     func neighbour(_ address: IPAddress, on interface: UInt32, in place: Int) -> Neighbour? {
         neighbours[place]?.first { $0.address == address && $0.interface == interface }
     }
-    func forwardingEntry(_ mac: MACAddress, ofBridge index: UInt32, in place: Int) -> ForwardingEntry? { nil }
+    func forwardingEntry(_ mac: MACAddress, ofBridge index: UInt32, in place: Int) -> ForwardingEntry? {
+        forwarding.first { $0.mac == mac }
+    }
     func sysctl(_ name: String, in place: Int) -> String? { sysctls[name] }
     func ruleset(in place: Int) -> Ruleset { rulesets[place] ?? Ruleset() }
+    func routes(_ family: IPFamily, in place: Int) -> [RouteEntry] {
+        place == 0 ? listedRoutes.filter { $0.route.destination.family == family } : []
+    }
+    func programs(on interface: Interface, in place: Int) -> [String] { programs["\(place) \(interface.name)"] ?? [] }
     func isHeard(_ packet: Packet, by input: Interface?, in place: Int) -> Bool? { heard }
     func settings(of interface: Interface, in place: Int) -> LinkSettings {
         settings["\(place) \(interface.name)"] ?? LinkSettings()

@@ -49,7 +49,9 @@ import Testing
         world.neighbours = [
             1: [Neighbour(IPAddress("10.44.0.3")!, mac: world.spaces[2][0].mac, interface: 2)]
         ]
-        #expect(try report(world, world.endpoint(1), world.endpoint(2, port: 80)).arrives, "it need not be asked")
+        // It need not be asked, but cannot ask who has sent that.
+        let known = try report(world, world.endpoint(1), world.endpoint(2, port: 80))
+        #expect(!known.arrives && known.verdict.contains("the answer stops in two: ARP is off on eth0 in two"))
     }
 
     @Test func anAnswerComesBackByTheInterfaceOfThePodThatItsQuestionLeftBy() throws {
@@ -124,6 +126,7 @@ import Testing
         world.heard = nil
         let report = try report(world, world.endpoint(1), world.endpoint(2, port: 80))
         #expect(report.arrives && report.hops.last?.remarks.count == 1)
+        #expect(report.notSeen.count == 1 && report.conclusion == .arrivesAsFarAsSeen)
     }
 
     @Test func aLoopbackAddressIsTheSendersOwn() throws {
@@ -144,5 +147,50 @@ import Testing
         #expect(!live(false).agrees(with: true) && live(false).agrees(with: false))
         #expect(live(true).agrees(with: true) && !live(true).agrees(with: false))
         #expect(live(false, mayBeSilent: true).agrees(with: true))
+    }
+
+    /// Counters of a packet's way that say how far it came.
+    @Test func countersThatHaveCountedNothingSayWhereItIsLost() throws {
+        let report = try report(FakeWorld(), FakeWorld().endpoint(1), FakeWorld().endpoint(2, port: 80))
+        func lost(_ counts: [(String, String, UInt64, UInt64)], mayBeSilent: Bool = false) -> String? {
+            var live = LiveReport(isAnswered: false, mayBeSilent: mayBeSilent, outcome: "", seen: [])
+            live.conclude(
+                report.hops, report.answer,
+                counts.map { LiveReport.Counted(namespace: $0.0, interface: $0.1, received: $0.2, sent: $0.3) })
+            return live.lostAt
+        }
+        #expect(lost([("one", "eth0", 0, 0)]) == "the packet does not leave eth0 in one")
+        #expect(
+            lost([("one", "eth0", 0, 1), ("node", "veth1", 1, 0), ("node", "veth2", 0, 0), ("two", "eth0", 0, 0)])
+                == "the packet comes as far as veth1 in node, but not to veth2 in node")
+        let all: [(String, String, UInt64, UInt64)] = [
+            ("one", "eth0", 0, 1), ("node", "veth1", 1, 0), ("node", "veth2", 0, 1), ("two", "eth0", 1, 0),
+        ]
+        #expect(lost(all) == "the packet comes to eth0 in two, which sends nothing back")
+        #expect(lost(all, mayBeSilent: true) == nil, "it need not be answered")
+        #expect(
+            lost([("one", "eth0", 0, 1), ("node", "veth1", 1, 0), ("node", "veth2", 1, 1), ("two", "eth0", 1, 1)])
+                == "the answer comes as far as veth2 in node, but not to veth1 in node")
+    }
+
+    @Test func programsThatSeeAnInterfaceAreNamed() throws {
+        var world = world
+        world.programs = ["0 veth2": ["an XDP program"]]
+        let passed = try report(world, world.endpoint(1), world.endpoint(2, port: 80))
+        #expect(passed.notSeen == ["an XDP program on veth2 in node is not looked at"])
+        #expect(passed.conclusion == .arrivesAsFarAsSeen && passed.verdict.hasPrefix("as far as seen: delivered to two"))
+        #expect(try report(world, world.endpoint(1), world.endpoint(0, port: 80)).conclusion == .arrives)
+    }
+
+    @Test func aMACOfTwoIsADoubt() throws {
+        var world = world
+        world.spaces.append([world.spaces[2][0]])
+        world.spaces[3][0].addresses = [CIDR("10.44.0.4/24")!]
+        world.spaces[3][0].peer = 5
+        var port = world.spaces[0][2]
+        (port.index, port.name, port.peerNamespaceID) = (5, "veth3", 3)
+        world.spaces[0].append(port)
+        let report = try report(world, world.endpoint(1), world.endpoint(2, port: 80))
+        #expect(report.notSeen.contains { $0.contains("have the same MAC") })
     }
 }

@@ -95,8 +95,15 @@ import Trace
     @Test func aNeighbourThatIsKnownWronglyStopsIt() throws {
         var world = FakeWorld()
         let wrong = MACAddress(locallyAdministered: 99)
-        world.neighbours[1] = [Neighbour(IPAddress("10.44.0.3")!, mac: wrong, interface: 2)]
-        #expect(try !report(world).arrives)
+        // NUD_PERMANENT and NUD_REACHABLE.
+        for state: UInt16 in [0x80, 0x02] {
+            world.neighbours[1] = [Neighbour(IPAddress("10.44.0.3")!, mac: wrong, interface: 2, state: state)]
+            let report = try report(world)
+            #expect(!report.arrives && report.advice == "ip neigh del 10.44.0.3 dev eth0  (in one)")
+        }
+        // NUD_STALE: packets are lost until it is asked again.
+        world.neighbours[1] = [Neighbour(IPAddress("10.44.0.3")!, mac: wrong, interface: 2, state: 0x04)]
+        #expect(try report(world).conclusion == .arrivesAsFarAsSeen)
         // One that did not answer before is asked again.
         world.neighbours[1] = [Neighbour(IPAddress("10.44.0.3")!, mac: nil, interface: 2, state: 0x20)]
         #expect(try report(world).arrives)
