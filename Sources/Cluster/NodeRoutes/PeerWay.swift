@@ -53,9 +53,9 @@ extension PeerWay {
                 let end = candidates.first(where: { $0.family == tunnel.family })
             {
                 let mac = TunnelDevice.mac(of: peer)
-                // The subnet's first address is no pod's: it stands for the peer within the tunnel.
-                routes.append(route(subnet, via: subnet.first, tunnel.index, settings, isOnLink: true))
-                neighbours.append(Neighbour(subnet.first, mac: mac, interface: tunnel.index))
+                let gateway = TunnelDevice.gateway(to: subnet, mac)
+                routes.append(route(subnet, via: gateway, tunnel.index, settings, isOnLink: true))
+                neighbours.append(Neighbour(gateway, mac: mac, interface: tunnel.index))
                 tunnels = [TunnelEntry(mac, at: end, interface: tunnel.index)]
                 isReached = true
             } else if settings.mode == .routes, let beyond = candidates.first {

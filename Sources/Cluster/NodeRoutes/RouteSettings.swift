@@ -47,4 +47,13 @@ public struct TunnelDevice: Sendable, Hashable {
         let hash = node.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         return MACAddress(locallyAdministered: hash ^ hash >> 48)
     }
+
+    /// What stands for a node within the tunnel, as gateway of its subnet: for IPv4 the subnet's first address, which no pod has.
+    ///
+    /// For IPv6 a link-local address made from the MAC: the kernel refuses another one while a route to it leads out of another
+    /// device, as that of the same subnet does before the way changes.
+    static func gateway(to subnet: CIDR, _ mac: MACAddress) -> IPAddress {
+        guard subnet.family == .v6 else { return subnet.first }
+        return IPAddress(.v6, mac.bytes.reduce(0) { $0 << 8 | UInt128($1) } | UInt128(0xfe80) << 112)
+    }
 }
