@@ -8,16 +8,18 @@ extension NodeRules {
     /// protocols signal when a connection begins.
     ///
     /// The kernel has to walk its whole table of connections for that, some 10 ms. So only ports that somebody has sent
-    /// something to are looked for: the rules note them (``UsedPorts``).
+    /// something to since the last time are looked for: the rules note them (``UsedPorts``).
     mutating func forgetConnections(to ports: PublishedPorts) throws(Failure) {
-        let udp = ports.mappings.filter { $0.protocol == .udp }
-        guard !udp.isEmpty, try areUsed(udp) else { return }
+        let used = try usedPorts(among: ports.mappings.filter { $0.protocol == .udp })
+        guard !used.isEmpty else { return }
+        // Whoever comes while this one looks, or after it has been killed, finds the notes incomplete and looks for all.
+        let isFirst = try change(notes: [UsedPorts.completeness] + used.map { UsedPorts.element($0) }, adding: false)
         var local = LocalAddresses()
         for family in IPFamily.allCases where ports.target(family) != nil {
-            let mappings = udp.filter { $0.applies(to: family) }
+            let mappings = ports.mappings.filter { $0.protocol == .udp && $0.applies(to: family) }
             guard !mappings.isEmpty else { continue }
             // One dump for all mappings, because each dump walks the kernel's whole table.
-            for connection in try socket.connections(.udp(family, Set(mappings.flatMap { $0.hostPorts }))) {
+            for connection in try socket.connections(.udp(family, used)) {
                 // The same port of another host does not concern us.
                 let original = connection.original
                 guard mappings.contains(where: { $0.covers(original.destination, original.destinationPort) }),
@@ -26,19 +28,22 @@ extension NodeRules {
                 try socket.delete(connection)
             }
         }
+        if isFirst { _ = try change(notes: [UsedPorts.completeness], adding: true) }
     }
 
-    /// Whether there may be flows to one of the ports.
-    private mutating func areUsed(_ mappings: [PortMapping]) throws(Failure) -> Bool {
-        let notes = try lookUp(
-            [UsedPorts.completeness] + mappings.flatMap { $0.hostPorts }.map { UsedPorts.element($0) })
-        guard notes[0] == nil else { return notes.dropFirst().contains { $0 != nil } }
-        try noteUsedPorts()
-        return true
+    /// Those ports of the mappings that somebody has sent something to.
+    private mutating func usedPorts(among mappings: [PortMapping]) throws(Failure) -> Set<UInt16> {
+        guard !mappings.isEmpty else { return [] }
+        let ports = mappings.flatMap { $0.hostPorts }
+        let notes = try lookUp([UsedPorts.completeness] + ports.map { UsedPorts.element($0) })
+        guard notes[0] == nil else { return Set(zip(ports, notes.dropFirst()).filter { $0.1 != nil }.map { $0.0 }) }
+        return try noteUsedPorts().intersection(ports)
     }
 
-    /// Adds the ports of the flows that are older than the rules, so that from now on all are noted.
-    private mutating func noteUsedPorts() throws(Failure) {
+    /// Adds the ports of all flows that there are, so that with what the rules note none is missing.
+    ///
+    /// - Returns: those ports.
+    private mutating func noteUsedPorts() throws(Failure) -> Set<UInt16> {
         var (ports, local): (Set<UInt16>, LocalAddresses) = ([], LocalAddresses())
         for family in IPFamily.allCases {
             for connection in try socket.connections(.udp(family, nil))
@@ -46,19 +51,26 @@ extension NodeRules {
                 ports.insert(connection.original.destinationPort)
             }
         }
+        _ = try change(notes: ports.map { UsedPorts.element($0) } + [UsedPorts.completeness], adding: true)
+        return ports
+    }
+
+    /// - Returns: false if the table is gone, so that nothing is noted, or if another process has deleted one of the notes.
+    private mutating func change(notes: [OwnedElement], adding: Bool) throws(Failure) -> Bool {
         do throws(Failure) {
-            try change(adding: ports.map { UsedPorts.element($0) } + [UsedPorts.completeness], deleting: [])
+            try change(adding: adding ? notes : [], deleting: adding ? [] : notes)
+            return true
         } catch {
-            // The table is gone, so that nothing is noted.
             guard error.errno == .noSuchFile else { throw error }
+            return false
         }
     }
 }
 
 /// The set of UDP ports that somebody has sent something to.
 enum UsedPorts {
-    /// Says that the set has all of them. It goes when the rules have not been there for a while, or others' rules that may
-    /// have rewritten flows before ours saw them are removed.
+    /// Says that no port is missing. It goes when the rules have not been there for a while, or others' rules that may
+    /// have rewritten flows before ours saw them are removed, and while somebody looks for flows.
     static var completeness: OwnedElement { element(0, of: 0) }
 
     static func element(_ port: UInt16, of protocolNumber: UInt8 = PortMapping.Transport.udp.rawValue) -> OwnedElement {

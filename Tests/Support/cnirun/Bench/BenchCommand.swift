@@ -23,7 +23,7 @@ struct Bench: ParsableCommand {
     @Option(help: "The program that counts system calls (make -C Benchmarks).") var calls = ".build/calls"
     @Option(
         help: "Directories with plugins.conflist and swiftlet.conflist, as DIR[,DIR]; the first is what others add to.")
-    var conf = ["plain", "masquerade", "ports", "bandwidth", "dual", "loopback"].map { "Benchmarks/conf/\($0)" }
+    var conf = ["plain", "masquerade", "ports", "udp", "bandwidth", "dual", "loopback"].map { "Benchmarks/conf/\($0)" }
         .joined(separator: ",")
     @Option(help: "Where samples and tables are written.") var results = "Benchmarks/results"
     @Option(help: "Where the plots are written, over those of the last run.") var plots = "Benchmarks/plots"

@@ -40,6 +40,9 @@ struct Contenders {
     /// called `loopback`. It has no table of its own; the difference shows what that saves.
     static let loopbackUp = "lo-up"
 
+    /// The configuration whose pods have a TCP and a UDP port.
+    static let udp = "udp"
+
     /// Adds all systems with one configuration.
     mutating func add(conf directory: String, pods: Int = 0, otherPods: OtherPods? = nil) {
         let conf = URL(fileURLWithPath: directory).lastPathComponent

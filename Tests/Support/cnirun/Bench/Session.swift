@@ -201,6 +201,7 @@ struct Session {
     private func newPod(_ contender: Contender) throws -> Pod {
         var pod = try Pod(on: machine)
         if !contender.features.attaches { pod.ifname = "lo" }
+        if contender.features.hasUDP { pod.protocols[1] = "udp" }
         if contender.subject.conf == Contenders.loopbackUp { try machine.configure(pod.netns, ["link set lo up"]) }
         return pod
     }

@@ -19,6 +19,8 @@ struct Pod {
     var hostPorts: [UInt16] = [31080, 31443]
 
     static let containerPorts: [UInt16] = [8080, 8443]
+    /// The protocol of each.
+    var protocols = ["tcp", "tcp"]
 
     /// Creates a new namespace for the pod.
     init(on machine: Machine) throws {
@@ -27,11 +29,19 @@ struct Pod {
     }
 
     var attachment: Attachment {
-        let mappings = zip(hostPorts, Pod.containerPorts).map { host, container -> JSONValue in
-            ["hostPort": .integer(Int64(host)), "containerPort": .integer(Int64(container)), "protocol": "tcp"]
+        let mappings = hostPorts.indices.map { index -> JSONValue in
+            [
+                "hostPort": .integer(Int64(hostPorts[index])),
+                "containerPort": .integer(Int64(Pod.containerPorts[index])), "protocol": .string(protocols[index]),
+            ]
         }
         return Attachment(
             containerID: id, netns: netns, ifname: ifname, capabilityArgs: ["portMappings": .array(mappings)])
+    }
+
+    /// The TCP ports of the node, with those in the pod.
+    var connections: [(hostPort: UInt16, containerPort: UInt16)] {
+        hostPorts.indices.filter { protocols[$0] == "tcp" }.map { (hostPorts[$0], Pod.containerPorts[$0]) }
     }
 }
 
@@ -43,6 +53,8 @@ struct Features: Sendable {
     var families = 1
     var masquerades = false
     var publishesPorts = false
+    /// Whether the second port is a UDP one.
+    var hasUDP = false
     /// Token buckets for traffic to and from the pod.
     var limits = false
 }
@@ -88,7 +100,10 @@ struct PluginSystem: System, Sendable {
         runtime = CNIRuntime(path: [bin], cacheDirectory: data + "/cache")
         list = try runtime.negotiate(NetworkList(parsing: Array(text.utf8), file: conf))
         store = data + "/" + list.name
-        features = Features(list.plugins)
+        var features = Features(list.plugins)
+        // Which ports there are is not for the configuration to say.
+        features.hasUDP = URL(fileURLWithPath: conf).deletingLastPathComponent().lastPathComponent == Contenders.udp
+        self.features = features
     }
 
     var verbs: [Verb] { list.version == "1.1.0" ? [.check, .status, .version] : [.check, .version] }

@@ -78,6 +78,15 @@ struct Targets {
                 .atMost(2.5), measurements.median(one, .del)?.inMilliseconds,
                 applies: blocked.map { $0 >= .milliseconds(15) } ?? false)
             + Self.ours.flatMap { system in
+                [Verb.add, .del].flatMap { verb in
+                    row(
+                        "\(verb.rawValue) of \(system) with a TCP and a UDP port, times that with two TCP ports", .atMost(1.15),
+                        measurements.ratio(
+                            Subject(system: system, conf: Contenders.udp), to: Subject(system: system, conf: "ports"),
+                            verb))
+                }
+            }
+            + Self.ours.flatMap { system in
                 row(
                     "DEL of \(system) \(what), times faster than the reference", .atLeast(40),
                     lead(system, "ports", .del))

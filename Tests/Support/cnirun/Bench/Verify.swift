@@ -12,7 +12,7 @@ enum Verify {
     /// the pod to an outside host, which must see the node's address.
     static func rules(of system: any System, _ pod: Pod, _ address: String, _ node: Node, _ machine: Machine) throws {
         if system.features.publishesPorts {
-            for (hostPort, containerPort) in zip(pod.hostPorts, Pod.containerPorts) {
+            for (hostPort, containerPort) in pod.connections {
                 _ = try Dial.connect(
                     machine, from: node.netns, to: Node.address, hostPort, listening: pod.netns, on: containerPort)
             }
@@ -32,7 +32,7 @@ enum Verify {
     /// The ports that the pod had lead nowhere any more.
     static func portsClosed(_ system: any System, _ pod: Pod, _ node: Node, _ machine: Machine) throws {
         guard system.features.publishesPorts else { return }
-        for port in pod.hostPorts { try Dial.isRefused(machine, from: node.netns, by: Node.address, port) }
+        for (port, _) in pod.connections { try Dial.isRefused(machine, from: node.netns, by: Node.address, port) }
     }
 
     /// Runs in the pod's namespace. The result must have an address of each family, the interface must have these, and there
