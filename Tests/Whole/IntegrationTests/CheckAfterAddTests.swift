@@ -120,7 +120,8 @@ private struct Chance {
             case "portmap" where hasAddresses: plugins.append(portmap())
             case "bandwidth" where isVeth:
                 plugins.append(flip() ? ["type": "bandwidth", "capabilities": ["bandwidth": true]] : limits())
-            case "sbr" where hasAddresses:
+            // The first address after a /32, which is taken for its gateway, is nowhere.
+            case "sbr" where hasAddresses && !first.text.contains("/32"):
                 plugins.append(.object(["type": "sbr"].merging(some([("addSourceHints", 30, true)])) { $1 }))
             default: break
             }

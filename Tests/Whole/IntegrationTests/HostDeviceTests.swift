@@ -62,7 +62,7 @@ import Testing
         let node = try Node()
         let pod = try node.pod()
         let script = """
-            mount -t tmpfs none /sys/bus && mkdir -p /sys/bus/pci/devices/0000:00:1f.6 &&
+            mount -t tmpfs none /sys/bus && mkdir -p /sys/bus/pci/devices/0000:00:1f.6 /sys/bus/pci/drivers/"$0" &&
                 ln -s /sys/bus/pci/drivers/"$0" /sys/bus/pci/devices/0000:00:1f.6/driver && exec "$@"
             """
         let wrapper = ["unshare", "--mount", "sh", "-c", script, driver]
