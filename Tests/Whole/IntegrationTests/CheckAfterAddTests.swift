@@ -34,7 +34,7 @@ import Testing
     /// `SWIFTLET_SEED` repeats one of them, or tries new ones.
     private static let seeds: [UInt64] =
         ProcessInfo.processInfo.environment["SWIFTLET_SEED"].flatMap(UInt64.init).map { [$0] } ?? [1, 2, 3, 4]
-    private static let configurations = 25
+    private static let configurations = 15
 
     /// - Returns: whether ADD took the configuration; what it refuses must leave nothing either.
     @discardableResult
