@@ -50,7 +50,7 @@ struct ForwardChain {
         let present = try socket.present(names.map { (name: $0, table: table) }).map { $0.name }
         guard override != nil || !present.isEmpty else { return [] }
         var found = names.filter { !present.contains($0) }.map { "chain \($0) is missing from table \(table)" }
-        guard found.isEmpty else { return found }
+        guard present.contains(ForwardChain.name) else { return found }
         let listed = try socket.rules(of: ForwardChain.name, in: table)
         if let override {
             let jump = listed.firstIndex { ForwardChain.isJump($0) && $0.target == override }

@@ -46,7 +46,10 @@ public struct PodRules: Sendable, Hashable {
 
     var conditionChains: [ConditionChain] {
         guard let ports else { return [] }
-        return IPFamily.allCases.compactMap { ConditionChain(ports.conditions($0), $0) }
+        // Of a family that the pod has no ports in nothing leads there, and no ADD makes it.
+        return IPFamily.allCases.filter { family in
+            ports.addresses.contains { $0.family == family } && ports.mappings.contains { $0.applies(to: family) }
+        }.compactMap { ConditionChain(ports.conditions($0), $0) }
     }
 
     /// The elements that belong to the network and not to the pod.

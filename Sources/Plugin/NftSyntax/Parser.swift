@@ -108,12 +108,11 @@ struct Parser {
             return .port(offset, Subject.transports[token.text])
         case "ether": return try key(["saddr": .link(6), "daddr": .link(0)])
         case "meta":
-            return try key(
-                Parser.unqualified.merging([
-                    "l4proto": .meta(.transportProtocol, .protocolNumber(isHostOrder: true)),
-                    "nfproto": .meta(.networkProtocol, .networkProtocol),
-                    "pkttype": .meta(.packetType, .named(.packetTypes)),
-                ]) { $1 })
+            var subjects = Parser.unqualified
+            subjects["l4proto"] = .meta(.transportProtocol, .protocolNumber(isHostOrder: true))
+            subjects["nfproto"] = .meta(.networkProtocol, .networkProtocol)
+            subjects["pkttype"] = .meta(.packetType, .named(.packetTypes))
+            return try key(subjects)
         case "ct":
             return try key([
                 "state": .connection(.state, .named(.states)), "mark": .connection(.mark, .mark),

@@ -1,6 +1,7 @@
 internal import Addresses
 internal import Attachments
 internal import CNI
+internal import IPAM
 internal import Kernel
 internal import Netfilter
 internal import NetlinkCodec

@@ -85,7 +85,9 @@ struct FirewallSettings {
     /// - Parameter overridden: whether rules of the administrators' chain are judged first.
     func passage(_ addresses: [CIDR], overridden: Bool = false) -> Passage? {
         guard !addresses.isEmpty else { return nil }
-        let override = Passage.Override(chain: administrators, besideFirewalld: backend == "iptables")
+        // Nomad has the plugin twice, for the two families; both must ask for the same.
+        let override = Passage.Override(
+            chain: administrators, besideFirewalld: ["iptables", "ip6tables"].contains(backend))
         return Passage(
             subnets: addresses.networks, addresses: addresses.map { $0.address }, zone: zone,
             override: overridden && backend != "firewalld" ? override : nil)

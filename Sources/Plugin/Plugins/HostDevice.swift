@@ -1,6 +1,7 @@
 internal import Addresses
 internal import Attachments
 internal import CNI
+internal import JSON
 internal import Kernel
 internal import Logging
 internal import NetlinkCodec

@@ -44,6 +44,9 @@ protocol InterfacePlugin: BuiltInPlugin {
     /// Undoes what ADD left on the node, if the pod has no link of that name or its namespace is gone.
     func takeBack(_ request: Request, _ host: inout NetlinkSocket) throws(Failure)
 
+    /// The MTU that the configuration names, in octets; nil for any.
+    func configuredMTU(_ settings: Settings) -> UInt32?
+
     /// Checks what is specific to the kind.
     func check(
         _ link: Link, _ settings: Settings, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
@@ -57,6 +60,8 @@ extension InterfacePlugin {
     var requiresAddresses: Bool { false }
 
     func givenAddresses(_ request: Request) throws(Failure) -> CNIResult? { nil }
+
+    func configuredMTU(_ settings: Settings) -> UInt32? { nil }
 
     func podInterface(_ request: Request, _ settings: Settings) -> PodInterface {
         PodInterface(
@@ -159,6 +164,10 @@ extension InterfacePlugin {
         var inside = try pod.netlinkSocket()
         let link = try podInterface(request, settings)
             .check(result, described, kind: Self.kind, in: pod.path, &inside)
+        // A later plugin of the chain may have set another one; then the result has that. Before 1.0.0 results have none.
+        if configuredMTU(settings) != nil, let mtu = described.mtu, mtu != link.mtu {
+            throw Failure(deviation: "\(link.name) has MTU \(link.mtu), not \(mtu)")
+        }
         try check(link, settings, &host, &inside)
     }
 

@@ -95,7 +95,6 @@ struct ParentLink {
             }
         }
         try link.check(kind)
-        if let mtu, mtu != link.mtu { throw Failure(deviation: "\(link.name) has MTU \(link.mtu), not \(mtu)") }
     }
 
     /// - Throws: code 50 if it does not exist.
@@ -127,6 +126,8 @@ extension InterfacePlugin where Settings == SubLink {
         let mac = settings.mac ?? (settings.hasOwnMAC ? mac : nil)
         return try settings.parent.make(settings.kind, name, mac: mac, in: pod, &host, &inside)
     }
+
+    func configuredMTU(_ settings: SubLink) -> UInt32? { settings.parent.mtu }
 
     func check(
         _ link: Link, _ settings: SubLink, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket

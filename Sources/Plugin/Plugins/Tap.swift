@@ -99,12 +99,11 @@ struct Tap: InterfacePlugin {
         }
     }
 
+    func configuredMTU(_ settings: Settings) -> UInt32? { settings.mtu }
+
     func check(
         _ link: Link, _ settings: Settings, _ host: inout NetlinkSocket, _ inside: inout NetlinkSocket
     ) throws(Failure) {
-        if let mtu = settings.mtu, mtu != link.mtu {
-            throw Failure(deviation: "\(link.name) has MTU \(link.mtu), not \(mtu)")
-        }
         guard let bridge = settings.bridge else { return }
         guard let master = try inside.link(.name(bridge)), master.index == link.master else {
             throw Failure(deviation: "\(link.name) is not a port of \(bridge)")

@@ -122,7 +122,7 @@ import Testing
         ),
         (
             list(#"{"type": "bridge"}"#, #"{"type": "firewall", "backend": 5}"#),
-            "net.conflist:3: warning: plugins[1].backend must be a string, but is an integer"
+            "net.conflist:3: error: plugins[1].backend must be a string, but is an integer"
         ),
         (
             list(#"{"type": "bridge", "ipMasqBackend": "iptables"}"#),

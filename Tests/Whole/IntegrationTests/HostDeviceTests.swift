@@ -62,7 +62,7 @@ import Testing
         let node = try Node()
         let pod = try node.pod()
         let script = """
-            mount -t tmpfs none /sys/bus && mkdir -p /sys/bus/pci/devices/0000:00:1f.6 &&
+            mount -t tmpfs none /sys/bus && mkdir -p /sys/bus/pci/devices/0000:00:1f.6 /sys/bus/pci/drivers/"$0" &&
                 ln -s /sys/bus/pci/drivers/"$0" /sys/bus/pci/devices/0000:00:1f.6/driver && exec "$@"
             """
         let wrapper = ["unshare", "--mount", "sh", "-c", script, driver]
@@ -92,7 +92,8 @@ import Testing
         let reference = try node.runtime(path: [referencePlugins], wrapper: wrapper).add(list, second.attachment).result
         #expect(reference["interfaces"]?[0]?["name"] == "eth0", "\(reference.text)")
         #expect(reference["ips"]?.array?.map { $0["interface"] } == result["ips"]?.array?.map { $0["interface"] })
-        #expect(Set((reference.object ?? [:]).keys) == Set((result.object ?? [:]).keys), "\(reference.text)")
+        // Ours always has `dns`.
+        #expect(Set((reference.object ?? [:]).keys) == Set((result.object ?? [:]).keys).subtracting(["dns"]))
     }
 
     /// What the configuration asks for must be in the result, if there is no interface to look at.
