@@ -41,7 +41,14 @@ extension Walk {
                 "ip link set \(bridge.name) up" + (isGone ? "; swiftletctl doctor --fix" : "")
             )
         }
-        guard let wanted = wanted(pod), bridge?.name != wanted else { return nil }
+        return outOfBridge(address)
+    }
+
+    /// The same, of a pod whose end of the veth on the node is not a port of its network's bridge.
+    func outOfBridge(_ address: IPAddress) -> (why: String, advice: String)? {
+        guard let (pod, port) = pod(at: address), let wanted = wanted(pod) else { return nil }
+        let (name, bridge) = (pod.id.containerID, interface(port.master, in: 0))
+        guard bridge?.name != wanted else { return nil }
         return (
             "\(port.name), the node's end of \(name)'s link, is "
                 + (bridge.map { "a port of \($0.name) and not of \(wanted)" } ?? "not a port of the bridge \(wanted)"),

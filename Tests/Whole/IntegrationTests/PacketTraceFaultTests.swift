@@ -47,6 +47,15 @@ import Testing
         #expect(try scene.node.trace(scene.pods[0].id, endpoint, family.flag).code == 0)
     }
 
+    @Test(arguments: Family.allCases) func whoPassesItOnMayHaveAnothersMAC(_ family: Family) throws {
+        let scene = try TraceScene()
+        let (asker, target) = (scene.pods[1], scene.address(0, family))
+        try asker.set(
+            "neigh", "replace", target, "lladdr", scene.node.mac("cbr0"), "dev", "eth0", "nud", "permanent")
+        expectAnswer(scene.pods[0].id, from: asker, target, 80)
+        #expect(try scene.node.trace(asker.id, endpoint(target, 80), family.flag).code == 0)
+    }
+
     @Test func anotherDevicesRulesAreNoDoubt() throws {
         let scene = try TraceScene()
         try scene.node.nft(

@@ -143,10 +143,10 @@ extension TraceFault {
                 "neigh", "replace", scene.address(0, family), "lladdr", "02:00:00:00:00:99", "dev", "cbr0", "nud",
                 "reachable")
         },
-        TraceFault("a neighbour is believed at another's MAC", .pod(1), .pod(0), says: "the MAC of cbr0 in node") {
+        TraceFault("a neighbour is believed at another's MAC", .node, .pod(0), says: "the MAC of eth0 in") {
             scene, family in
-            try scene.pods[1].set(
-                "neigh", "replace", scene.address(0, family), "lladdr", scene.node.mac("cbr0"), "dev", "eth0", "nud",
+            try scene.node.set(
+                "neigh", "replace", scene.address(0, family), "lladdr", scene.pods[1].mac(), "dev", "cbr0", "nud",
                 "reachable")
         },
         TraceFault("a wrong neighbour is permanent", .pod(1), .outside, says: "a MAC that nobody there has") {
