@@ -96,8 +96,15 @@ extension Walk {
         }
         // A router passes it on.
         let forwarding =
-            entry.address.family == .v4 ? "ipv4/conf/\(there?.interface.name ?? "")/forwarding" : "ipv6/conf/all/forwarding"
+            entry.address.family == .v4
+            ? "ipv4/conf/\(there?.interface.name ?? "")/forwarding" : "ipv6/conf/all/forwarding"
         if let there, try world.sysctl(forwarding, in: there.place) == "1" {
+            // Answers to neighbour discovery take that way too, and are refused after a router.
+            if entry.address.family == .v6 {
+                doubt(
+                    "\(interface.name) in \(world.name(of: place)) has \(entry.address) at the MAC of \(there.interface.name), a router: whether \(entry.address) can answer is not known"
+                )
+            }
             return .found(Frame(source: interface.mac, destination: known, target: there))
         }
         // NUD_STALE, NUD_DELAY, NUD_PROBE.

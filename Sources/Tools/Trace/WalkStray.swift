@@ -20,7 +20,9 @@ extension Walk {
         let master = interface(port.master, in: 0)
         if let output, isAbove(output, master ?? port), master?.isUp ?? true { return nil }
         // On a bridge of another name than the configuration's, pods may well be reached.
-        if let cause = misplaced(packet.destination), master?.isUp != true || output?.name == wanted(pod) { return cause }
+        if let cause = misplaced(packet.destination), master?.isUp != true || output?.name == wanted(pod) {
+            return cause
+        }
         // Somebody on another link may pass it on.
         if let answer, let output, answer.gateway != nil, !world.uplinks.contains(output.name) { return nil }
         return try misrouted(pod.id.containerID, master ?? port, output, answer)
@@ -78,7 +80,8 @@ extension Walk {
         let destination = packet.destination
         let elsewhere = output.map { " by \($0.name)" } ?? ""
         if let table = answer?.table, table != Route.mainTable, table != 255 {
-            let subnet = bridge.addresses.first { $0.contains(destination) }?.network 
+            let subnet =
+                bridge.addresses.first { $0.contains(destination) }?.network
                 ?? CIDR(destination, destination.family.bitWidth)
             let ip = packet.family == .v4 ? "ip" : "ip -6"
             return (

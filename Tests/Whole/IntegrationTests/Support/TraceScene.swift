@@ -141,7 +141,9 @@ extension TraceScene {
             if words[0] == "swiftletctl" {
                 words[0] = TraceAnswer.program
                 if words[1] == "doctor" {
-                    words += ["--yes", "--conf-dir", node.directory, "--bin-dir", Requirements.bin, "--data-dir", node.data]
+                    words += [
+                        "--yes", "--conf-dir", node.directory, "--bin-dir", Requirements.bin, "--data-dir", node.data,
+                    ]
                 }
             }
             let outcome = try Launcher(prefix: ["nsenter", "--net=\(place)"], timeout: .seconds(60)).run(
