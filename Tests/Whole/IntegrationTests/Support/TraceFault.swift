@@ -191,8 +191,8 @@ extension TraceFault {
         {
             scene, _ in
             let veth = try scene.veth(1)
-            try scene.node.set("link", "add", "drain", "type", "dummy")
-            try scene.node.set("link", "set", "drain", "up")
+            try scene.node.set("link", "add", "drain", "type", "veth", "peer", "name", "sewer")
+            for link in ["drain", "sewer"] { try scene.node.set("link", "set", link, "up") }
             try scene.node.exec("tc", "qdisc", "add", "dev", veth, "clsact")
             try scene.node.exec(
                 "tc", "filter", "add", "dev", veth, "ingress", "protocol", "all", "u32", "match", "u32", "0", "0",
