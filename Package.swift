@@ -239,7 +239,7 @@ let package = Package(
             ["Addresses", "Inventory", "ListedRules", "NetlinkCodec", "PacketRules", "TestSupport"]),
         tests(
             "Tools", "TraceTests",
-            ["Addresses", "Inventory", "ListedRules", "NetlinkCodec", "PacketRules", "Posix", "Trace"]),
+            ["Addresses", "Attachments", "Inventory", "ListedRules", "NetlinkCodec", "PacketRules", "Posix", "Trace"]),
         tests("Whole", "ClientTests", ["ContainerRuntime", "TestSupport"]),
         tests("Whole", "ContainerRuntimeTests", ["ContainerRuntime", "TestSupport"]),
         fuzzing,

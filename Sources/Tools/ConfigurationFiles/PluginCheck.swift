@@ -59,6 +59,7 @@ struct PluginCheck {
         for failure in wrong { report(failure, isRefused ? .error : .warning, &findings) }
         for failure in refused { report(failure, .error, &findings) }
         checkPlace(plugin, behind: earlier, &findings)
+        checkExceptions(&findings)
     }
 
     /// The subnets that pods get their addresses from.
@@ -146,6 +147,21 @@ struct PluginCheck {
         }
         let prefix = block.path.isEmpty ? "" : "\(block.path)."
         findings.add(severity, at: prefix + key, prefix + failure.message, failure.details)
+    }
+
+    /// A cluster's pod network is exempt from masquerading, and the node's subnet is a part of it: whoever changes one of them in a
+    /// copied file changes the other too.
+    private func checkExceptions(_ findings: inout Findings) {
+        let exceptions = ((try? block.member("nonMasqueradeCIDRs")?.elements()) ?? []).compactMap { try? $0.cidr() }
+        let apart = subnets.first { subnet in
+            let others = exceptions.filter { $0.family == subnet.family }
+            return !others.isEmpty && !others.contains { $0.overlaps(subnet) }
+        }
+        guard let subnet = apart else { return }
+        findings.add(
+            .note, at: member("nonMasqueradeCIDRs"),
+            "no network here has the pods' own \(subnet) in it: pods of other nodes see the node's address, unless theirs are here",
+            "for a cluster, name the pod network of all nodes")
     }
 
     // MARK: Together with other plugins

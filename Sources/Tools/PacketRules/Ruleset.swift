@@ -53,9 +53,12 @@ public struct Ruleset: Sendable {
     private mutating func readNetdev(_ socket: inout NetlinkSocket) {
         let family = NftOtherFamily.netdev
         let chains =
-            (try? socket.dump("list chains", { message in
-                family.table(ofBaseChain: message).map { ($0, family.devices(ofBaseChain: message)) }
-            }) { $0.dumpChains(family) }) ?? []
+            (try? socket.dump(
+                "list chains",
+                { message in
+                    family.table(ofBaseChain: message).map { ($0, family.devices(ofBaseChain: message)) }
+                }
+            ) { $0.dumpChains(family) }) ?? []
         for (table, devices) in chains {
             for device in devices { unreadOnDevices[device, default: []].insert("table netdev \(table)") }
         }

@@ -179,7 +179,8 @@ public struct KernelWorld: World {
         var found: [String] = []
         if known[place]?.xdp == nil {
             var socket = try socket(.route, place)
-            known[place, default: Known()].xdp = Set(try socket.linkStatuses().filter { $0.hasXDP }.map { $0.link.index })
+            known[place, default: Known()].xdp = Set(
+                try socket.linkStatuses().filter { $0.hasXDP }.map { $0.link.index })
         }
         if known[place]?.xdp?.contains(interface.index) == true { found.append("an XDP program") }
         // A limit on what a pod sends is a filter of ours.

@@ -51,12 +51,6 @@ extension Walk {
                 advice(place, "ip route get \(packet.destination)"))
         }
         leftBy = Member(place: place, interface: interface)
-        if !isAnswer, place == 0, world.wishes.masquerades(packet) {
-            return stop(
-                place, interface,
-                "\(text); its network is to be masqueraded (ipMasq), but the rules for that are gone, so no answer comes back",
-                "swiftletctl repair")
-        }
         if !isAnswer, isUnknownOutside(packet.source, place) {
             return stop(
                 place, interface,

@@ -29,6 +29,13 @@ extension Walk {
                 advice(place, "ip link set \(name) arp on"))
         }
         let owner = try owner(of: address, in: segment.members)
+        // Linux answers by any of its interfaces, also by a veth that should be a port.
+        if owner?.interface.has(address) != true, place != 0,
+            let cause = interface.addresses.compactMap({ outOfBridge($0.address) }).first
+        {
+            return .nobody(cause.why, cause.advice)
+        }
+        if owner == nil, let cause = misplaced(address) { return .nobody(cause.why, cause.advice) }
         if let known = entry.flatMap({ $0.state & Neighbour.unusable == 0 ? $0.mac : nil }), let entry {
             if let result = try resolved(place, interface, entry, known, owner, segment) { return result }
         }
@@ -38,7 +45,6 @@ extension Walk {
             }
         }
         guard let owner else {
-            if let cause = misplaced(address) { return .nobody(cause.why, cause.advice) }
             if segment.isOpen || address.isLinkLocal, entry == nil || entry?.isResolved == true {
                 remark("whether \(address) answers \(what) on \(name) is not known yet: nobody has asked")
                 return .found(Frame(source: own, destination: nil))
@@ -87,6 +93,19 @@ extension Walk {
             return .nobody(
                 "\(interface.name) has \(entry.address) at \(known), a MAC that nobody there has",
                 advice(place, "ip neigh del \(entry.address) dev \(interface.name)"))
+        }
+        // A router passes it on.
+        let forwarding =
+            entry.address.family == .v4
+            ? "ipv4/conf/\(there?.interface.name ?? "")/forwarding" : "ipv6/conf/all/forwarding"
+        if let there, try world.sysctl(forwarding, in: there.place) == "1" {
+            // Answers to neighbour discovery take that way too, and are refused after a router.
+            if entry.address.family == .v6 {
+                doubt(
+                    "\(interface.name) in \(world.name(of: place)) has \(entry.address) at the MAC of \(there.interface.name), a router: whether \(entry.address) can answer is not known"
+                )
+            }
+            return .found(Frame(source: interface.mac, destination: known, target: there))
         }
         // NUD_STALE, NUD_DELAY, NUD_PROBE.
         guard entry.state & 0x1c == 0 else {

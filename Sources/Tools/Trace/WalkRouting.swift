@@ -89,6 +89,12 @@ extension Walk {
         if place == 0, let (why, advice) = try strayed(output, answer) {
             return stop(place, output ?? input, why, advice)
         }
+        if place == 0, !isAnswer, let output, world.uplinks.contains(output.name), world.wishes.masquerades(packet) {
+            return stop(
+                place, output,
+                "\(packet.source) leaves by \(output.name) under its own address: its network is to be masqueraded (ipMasq), but the rules for that are gone",
+                "swiftletctl repair")
+        }
         guard let output else {
             return .ended(stopped(place, "the kernel names no interface for \(packet.destination)", ""))
         }

@@ -20,7 +20,9 @@ extension Walk {
         let master = interface(port.master, in: 0)
         if let output, isAbove(output, master ?? port), master?.isUp ?? true { return nil }
         // On a bridge of another name than the configuration's, pods may well be reached.
-        if let cause = misplaced(packet.destination), master?.isUp != true || output?.name == wanted(pod) { return cause }
+        if let cause = misplaced(packet.destination), master?.isUp != true || output?.name == wanted(pod) {
+            return cause
+        }
         // Somebody on another link may pass it on.
         if let answer, let output, answer.gateway != nil, !world.uplinks.contains(output.name) { return nil }
         return try misrouted(pod.id.containerID, master ?? port, output, answer)
@@ -41,7 +43,14 @@ extension Walk {
                 "ip link set \(bridge.name) up" + (isGone ? "; swiftletctl doctor --fix" : "")
             )
         }
-        guard let wanted = wanted(pod), bridge?.name != wanted else { return nil }
+        return outOfBridge(address)
+    }
+
+    /// The same, of a pod whose end of the veth on the node is not a port of its network's bridge.
+    func outOfBridge(_ address: IPAddress) -> (why: String, advice: String)? {
+        guard let (pod, port) = pod(at: address), let wanted = wanted(pod) else { return nil }
+        let (name, bridge) = (pod.id.containerID, interface(port.master, in: 0))
+        guard bridge?.name != wanted else { return nil }
         return (
             "\(port.name), the node's end of \(name)'s link, is "
                 + (bridge.map { "a port of \($0.name) and not of \(wanted)" } ?? "not a port of the bridge \(wanted)"),
@@ -71,7 +80,8 @@ extension Walk {
         let destination = packet.destination
         let elsewhere = output.map { " by \($0.name)" } ?? ""
         if let table = answer?.table, table != Route.mainTable, table != 255 {
-            let subnet = bridge.addresses.first { $0.contains(destination) }?.network 
+            let subnet =
+                bridge.addresses.first { $0.contains(destination) }?.network
                 ?? CIDR(destination, destination.family.bitWidth)
             let ip = packet.family == .v4 ? "ip" : "ip -6"
             return (

@@ -34,6 +34,13 @@ import Testing
         #expect(LinkStatus(link("0800 1700 01000000"))?.counters == nil)
     }
 
+    @Test func anXDPProgramIsSeen() throws {
+        // IFLA_XDP with IFLA_XDP_ATTACHED, of a driver and none.
+        #expect(LinkStatus(link("0c00 2b80 0500 0200 01000000"))?.hasXDP == true)
+        #expect(LinkStatus(link("0c00 2b80 0500 0200 00000000"))?.hasXDP == false)
+        #expect(LinkStatus(link(""))?.hasXDP == false)
+    }
+
     @Test func aNamespaceHasANumberOrNone() throws {
         #expect(NamespaceID(message(88, hex("00000000 0800 0100 07000000")))?.number == 7)
         #expect(try #require(NamespaceID(message(88, hex("00000000 0800 0100 ffffffff")))).number == nil)

@@ -94,6 +94,14 @@ import Testing
                 + "and ignores it (did you mean subnet?)"
         ),
         (
+            list(
+                "{\"type\": \"swiftlet\", \"subnet\": \"10.200.3.0/24\", \"ipMasq\": true,\n\"nonMasqueradeCIDRs\": [\"10.44.0.0/16\"]}"
+            ),
+            "net.conflist:3: note: plugins[0].nonMasqueradeCIDRs: no network here has the pods' own 10.200.3.0/24 in it: "
+                + "pods of other nodes see the node's address, unless theirs are here "
+                + "(for a cluster, name the pod network of all nodes)"
+        ),
+        (
             list(#"{"type": "bridge", "hairpinMode": true, "promiscMode": true}"#),
             "net.conflist:2: error: plugins[0]: bridge: cannot set hairpin mode and promiscuous mode at the same time "
                 + "(hairpinMode and promiscMode are both true)"

@@ -46,7 +46,8 @@ import Testing
 
     @Test func eachNumberIsABranch() {
         #expect(passes(ListedRules().chain(.input, random(3), .equal([1, 0, 0, 0]), .drop)) == [true, false, true])
-        #expect(passes(ListedRules().chain(.input, random(3, from: 5), .equal([7, 0, 0, 0]), .drop)) == [true, true, false])
+        #expect(
+            passes(ListedRules().chain(.input, random(3, from: 5), .equal([7, 0, 0, 0]), .drop)) == [true, true, false])
         #expect(passes(ListedRules().chain(.input, random(1), .equal([0, 0, 0, 0]), .drop)) == [false])
     }
 

@@ -178,7 +178,8 @@ import Testing
         world.programs = ["0 veth2": ["an XDP program"]]
         let passed = try report(world, world.endpoint(1), world.endpoint(2, port: 80))
         #expect(passed.notSeen == ["an XDP program on veth2 in node is not looked at"])
-        #expect(passed.conclusion == .arrivesAsFarAsSeen && passed.verdict.hasPrefix("as far as seen: delivered to two"))
+        #expect(
+            passed.conclusion == .arrivesAsFarAsSeen && passed.verdict.hasPrefix("as far as seen: delivered to two"))
         #expect(try report(world, world.endpoint(1), world.endpoint(0, port: 80)).conclusion == .arrives)
     }
 

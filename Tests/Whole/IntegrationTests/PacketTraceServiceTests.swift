@@ -51,7 +51,8 @@ import Testing
     func everyEndpointIsWalkedTo(_ mode: KubeProxy.Mode, _ family: Family) throws {
         let (scene, proxy) = try scene(mode, family, bridged: true)
         try expectTruth(
-            scene, scene.pods[1], scene.pods[1].id, proxy.clusterIP, 80, family, arrives: true, to: [0, 2], "cluster IP")
+            scene, scene.pods[1], scene.pods[1].id, proxy.clusterIP, 80, family, arrives: true, to: [0, 2], "cluster IP"
+        )
         try expectTruth(
             scene, scene.node, "node", proxy.clusterIP, 80, family, arrives: true, to: [0, 2], "from the node")
         let port = mode == .map ? 80 : proxy.nodePort
@@ -94,7 +95,8 @@ import Testing
         let said = try scene.node.trace(pod.id, endpoint(proxy.clusterIP, 80), family.flag)
         #expect(said.verdict.hasPrefix("by 1 of 3 ways that chance may take: "), "\(said.verdict)")
         let text = try scene.node.traceText(pod.id, endpoint(proxy.clusterIP, 80), family.flag)
-        #expect(text.contains("1x ✗ stops in node") && text.contains("1x ✓ delivered to \(scene.pods[0].id)"), "\(text)")
+        #expect(
+            text.contains("1x ✗ stops in node") && text.contains("1x ✓ delivered to \(scene.pods[0].id)"), "\(text)")
     }
 
     /// Without br_netfilter, what a neighbour on the bridge answers passes the rules by.
@@ -124,7 +126,8 @@ import Testing
         let scene = try TraceScene()
         // Of this one the other end of the cable is not seen.
         let said = try scene.node.trace(scene.pods[0].id, "internet")
-        #expect(said.code == 0 && said.verdict.hasPrefix("as far as seen: leaves the node by uplink"), "\(said.verdict)")
+        #expect(
+            said.code == 0 && said.verdict.hasPrefix("as far as seen: leaves the node by uplink"), "\(said.verdict)")
         #expect(!said.verdict.contains("the answer comes back"))
         let text = try scene.node.traceText(scene.pods[0].id, "internet")
         #expect(text.contains("\n? as far as seen: "), "\(text)")

@@ -174,7 +174,8 @@ struct KubeProxy: Sendable {
         for (number, endpoint) in endpoints.enumerated() {
             let left = endpoints.count - number
             let chance =
-                left == 1 ? "" : "-m statistic --mode random --probability \(String(format: "%.11f", 1 / Double(left))) "
+                left == 1
+                ? "" : "-m statistic --mode random --probability \(String(format: "%.11f", 1 / Double(left))) "
             lines += [
                 "-A KUBE-SVC-UKSFD7AGPMPPLUHC -m comment --comment \"default/web:http -> \(target(endpoint))\" \(chance)-j KUBE-SEP-AAAAAAAAAAAAAAA\(number)",
                 "-A KUBE-SEP-AAAAAAAAAAAAAAA\(number) -s \(endpoint)/\(length) -m comment --comment \"default/web:http\" -j KUBE-MARK-MASQ",

@@ -48,12 +48,15 @@ extension TraceFault {
     static var all: [TraceFault] { rules + links + routes + neighbours + unseen }
 
     private static let rules: [TraceFault] = [
-        TraceFault("the ruleset is flushed, and nothing is masqueraded", .pod(1), .outside, says: "rules for that are gone")
-        { scene, _ in try scene.node.exec("nft", "flush", "ruleset") },
-        TraceFault("the ruleset is flushed, and a host port leads nowhere", .outside, .published, says: "its rules are gone")
-        { scene, _ in try scene.node.exec("nft", "flush", "ruleset") },
-        TraceFault("a program of the node listens where a host port led", .outside, .published, says: "its rules are gone")
-        { scene, _ in
+        TraceFault(
+            "the ruleset is flushed, and nothing is masqueraded", .pod(1), .outside, says: "rules for that are gone"
+        ) { scene, _ in try scene.node.exec("nft", "flush", "ruleset") },
+        TraceFault(
+            "the ruleset is flushed, and a host port leads nowhere", .outside, .published, says: "its rules are gone"
+        ) { scene, _ in try scene.node.exec("nft", "flush", "ruleset") },
+        TraceFault(
+            "a program of the node listens where a host port led", .outside, .published, says: "its rules are gone"
+        ) { scene, _ in
             try scene.node.exec("nft", "flush", "ruleset")
             scene.keep(try Responder("stranger", in: scene.node, 8080))
         },
@@ -69,19 +72,23 @@ extension TraceFault {
         TraceFault("the bridge is down, and the node asks", .node, .pod(0), says: "is on, is down") { scene, _ in
             try scene.node.set("link", "set", "cbr0", "down")
         },
-        TraceFault("the bridge is down, and a pod of another asks", .pod(2), .pod(0), says: "is on, is down") { scene, _ in
+        TraceFault("the bridge is down, and a pod of another asks", .pod(2), .pod(0), says: "is on, is down") {
+            scene, _ in
             try scene.node.set("link", "set", "cbr0", "down")
         },
-        TraceFault("the bridge is down, and somebody asks a host port", .outside, .published, says: "is on, is down")
-        { scene, _ in try scene.node.set("link", "set", "cbr0", "down") },
-        TraceFault("a veth is out of its bridge, and the node asks", .node, .pod(0), says: "is not a port of the bridge cbr0")
-        { scene, _ in try scene.node.set("link", "set", scene.veth(0), "nomaster") },
+        TraceFault("the bridge is down, and somebody asks a host port", .outside, .published, says: "is on, is down") {
+            scene, _ in try scene.node.set("link", "set", "cbr0", "down")
+        },
+        TraceFault(
+            "a veth is out of its bridge, and the node asks", .node, .pod(0), says: "is not a port of the bridge cbr0"
+        ) { scene, _ in try scene.node.set("link", "set", scene.veth(0), "nomaster") },
         TraceFault(
             "a veth is out of its bridge, and a neighbour asks", .pod(1), .pod(0),
             says: "is not a port of the bridge cbr0"
         ) { scene, _ in try scene.node.set("link", "set", scene.veth(0), "nomaster") },
         TraceFault(
-            "a veth is out of its bridge, and its pod asks", .pod(0), .outside, says: "is not a port of the bridge cbr0",
+            "a veth is out of its bridge, and its pod asks", .pod(0), .outside,
+            says: "is not a port of the bridge cbr0",
             families: [.v4]
         ) { scene, _ in try scene.node.set("link", "set", scene.veth(0), "nomaster") },
         TraceFault(
@@ -110,8 +117,9 @@ extension TraceFault {
         TraceFault("a route leads elsewhere", .node, .pod(0), says: "takes what is for it") { scene, family in
             try scene.node.set("route", "add", scene.address(0, family), "dev", "uplink")
         },
-        TraceFault("a route leads a host port elsewhere", .outside, .published, says: "takes what is for it")
-        { scene, family in try scene.node.set("route", "add", scene.address(0, family), "via", Outside.host(family)) },
+        TraceFault("a route leads a host port elsewhere", .outside, .published, says: "takes what is for it") {
+            scene, family in try scene.node.set("route", "add", scene.address(0, family), "via", Outside.host(family))
+        },
         TraceFault("a route makes it unreachable", .pod(2), .pod(0), says: "takes what is for it") { scene, family in
             try scene.node.set("route", "add", "unreachable", scene.address(0, family))
         },
@@ -143,10 +151,10 @@ extension TraceFault {
                 "neigh", "replace", scene.address(0, family), "lladdr", "02:00:00:00:00:99", "dev", "cbr0", "nud",
                 "reachable")
         },
-        TraceFault("a neighbour is believed at another's MAC", .pod(1), .pod(0), says: "the MAC of cbr0 in node") {
+        TraceFault("a neighbour is believed at another's MAC", .node, .pod(0), says: "the MAC of eth0 in") {
             scene, family in
-            try scene.pods[1].set(
-                "neigh", "replace", scene.address(0, family), "lladdr", scene.node.mac("cbr0"), "dev", "eth0", "nud",
+            try scene.node.set(
+                "neigh", "replace", scene.address(0, family), "lladdr", scene.pods[1].mac(), "dev", "cbr0", "nud",
                 "reachable")
         },
         TraceFault("a wrong neighbour is permanent", .pod(1), .outside, says: "a MAC that nobody there has") {
@@ -158,7 +166,9 @@ extension TraceFault {
     ]
 
     private static let unseen: [TraceFault] = [
-        TraceFault("iptables-legacy drops on the node", .pod(1), .outside, says: "tables-legacy (table filter)", .notSeen) {
+        TraceFault(
+            "iptables-legacy drops on the node", .pod(1), .outside, says: "tables-legacy (table filter)", .notSeen
+        ) {
             scene, family in
             let program = family == .v4 ? "iptables-legacy" : "ip6tables-legacy"
             try scene.node.exec(program, "-w", "-I", "FORWARD", "-i", "cbr0", "-j", "DROP")
@@ -177,13 +187,16 @@ extension TraceFault {
                 add chain netdev theirs in { type filter hook ingress device \(scene.veth(1)) priority 0; policy drop; }
                 """)
         },
-        TraceFault("a filter of traffic control drops", .pod(1), .pod(0), says: "filters of traffic control", .notSeen) {
+        TraceFault("a filter of traffic control drops", .pod(1), .pod(0), says: "filters of traffic control", .notSeen)
+        {
             scene, _ in
             let veth = try scene.veth(1)
+            try scene.node.set("link", "add", "drain", "type", "veth", "peer", "name", "sewer")
+            for link in ["drain", "sewer"] { try scene.node.set("link", "set", link, "up") }
             try scene.node.exec("tc", "qdisc", "add", "dev", veth, "clsact")
             try scene.node.exec(
                 "tc", "filter", "add", "dev", veth, "ingress", "protocol", "all", "u32", "match", "u32", "0", "0",
-                "action", "drop")
+                "action", "mirred", "egress", "redirect", "dev", "drain")
         },
         TraceFault("a rule that is not understood drops", .pod(1), .outside, says: "are not understood", .notSeen) {
             scene, family in

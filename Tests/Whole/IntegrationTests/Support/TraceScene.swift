@@ -137,10 +137,13 @@ extension TraceScene {
             let parts = command.components(separatedBy: "  (in ")
             let place = pods.first { parts.count > 1 && parts[1].hasPrefix($0.id) }?.path ?? node.path
             var words = parts[0].split(separator: " ").map(String.init)
+            try #require(!words.isEmpty, "there is advice")
             if words[0] == "swiftletctl" {
                 words[0] = TraceAnswer.program
                 if words[1] == "doctor" {
-                    words += ["--conf-dir", node.directory, "--bin-dir", Requirements.bin, "--data-dir", node.data]
+                    words += [
+                        "--yes", "--conf-dir", node.directory, "--bin-dir", Requirements.bin, "--data-dir", node.data,
+                    ]
                 }
             }
             let outcome = try Launcher(prefix: ["nsenter", "--net=\(place)"], timeout: .seconds(60)).run(
