@@ -79,7 +79,8 @@ extension Snapshot {
             return Deviation(
                 .address, "address \(unit.address)",
                 "reserved, but not on \(name)" + (instead.isEmpty ? "" : ", which has \(instead) instead"),
-                run: [added] + strangers.map { inPod(pod, "\(ip($0.family)) addr del \($0) dev \(name)") })
+                // In this order: with its first address of a subnet an interface loses the others.
+                run: strangers.map { inPod(pod, "\(ip($0.family)) addr del \($0) dev \(name)") } + [added])
         }
     }
 
@@ -142,7 +143,7 @@ extension Snapshot {
                         .port, "isolation of \(name)", "off: the pod and its neighbours reach each other",
                         run: ["ip link set \(name) type bridge_slave isolated on"]))
         }
-        if end.isUp, pod.isUp, end.isForwardingPort == false {
+        if end.isUp, pod.isUp, end.isForwardingPort == false, pod.bridge.flatMap({ interface($0) })?.isUp == true {
             found.append(
                 Deviation(
                     .port, "port \(name)", "the bridge passes nothing that comes from it: its state is not forwarding",
@@ -219,8 +220,10 @@ extension Snapshot {
                         inPod(pod, "\(ip(entry.address.family)) neigh del \(entry.address) dev \(pod.id.ifname)")
                     ]))
         }
+        // Of two with one MAC the bridge has heard one last: that is no fault of its own.
+        let isShared = attachments.contains { $0.id != pod.id && $0.bridge == pod.bridge && $0.mac == mac }
         for entry in bridgeEntries
-        where entry.mac == mac && entry.bridge == pod.bridge && entry.port != pod.hostInterface {
+        where !isShared && entry.mac == mac && entry.bridge == pod.bridge && entry.port != pod.hostInterface {
             found.append(
                 Deviation(
                     .neighbour, "forwarding entry \(mac) of \(entry.bridge)",

@@ -121,6 +121,18 @@ public struct PodCheck: Sendable, Encodable {
                     "ip link set \(inside) up, in the pod and on the node"))
         guard let name = attachment.hostInterface, let end = snapshot.interface(name) else { return }
         if !end.isUp { items.append(.wrong("node's end \(name)", "down", "ip link set \(name) up")) }
+        if let mtu = attachment.mtu, mtu != end.mtu {
+            items.append(
+                .wrong(
+                    "MTU", "\(mtu) of \(inside), but \(end.mtu) of \(name): larger packets are dropped without a word",
+                    "swiftletctl doctor says which one to change"))
+        }
+        if let bridge = attachment.bridge.flatMap({ snapshot.interface($0) }), bridge.isSilent {
+            items.append(
+                .wrong(
+                    "bridge \(bridge.name)", "it neither asks for MACs nor answers (arp off)",
+                    "ip link set \(bridge.name) arp on"))
+        }
         if let home = snapshot.home(of: attachment), home != attachment.bridge {
             let place = attachment.bridge.map { "a port of \($0), not of \(home)" } ?? "no port of \(home)"
             items.append(.wrong("bridge port \(name)", place, "ip link set \(name) master \(home)"))
@@ -167,7 +179,9 @@ public struct PodCheck: Sendable, Encodable {
             let link = attachment.bridge ?? attachment.hostInterface
             let holder = snapshot.interfaces.first { $0.addresses.contains { $0.address == gateway } }
             let network = snapshot.networks.first { $0.name == attachment.id.network }
-            if let link, let holder, holder.name != link, !holder.name.hasPrefix("\(link).") {
+            // A pod on the wrong bridge must return to its own first.
+            let isHome = attachment.hostInterface == nil || snapshot.home(of: attachment) == attachment.bridge
+            if isHome, let link, let holder, holder.name != link, !holder.name.hasPrefix("\(link).") {
                 let address = holder.addresses.first { $0.address == gateway }.map { "\($0)" } ?? ""
                 items.append(
                     .wrong(

@@ -75,7 +75,9 @@ extension Ruleset {
             : Packet(.tcp, from: forwarded.source, client, to: forwarded.destination, port)
         packet.hopLimit = nil
         var connection = TrackedConnection(forwarded.isAnswer ? packet.reversed : packet)
-        connection.tracking = forwarded.isAnswer ? .established : .new
+        let tracking: Tracking = forwarded.isAnswer ? .established : .new
+        // Connection tracking looks at it at the first hook only.
+        if point == .prerouting { connection.finding = tracking } else { connection.tracking = tracking }
         // The connection began before this hook; an answer's question was rewritten at hooks that are not evaluated here.
         connection.isRewritingKnown = !forwarded.isAnswer
         connection.isMarkKnown = false

@@ -125,7 +125,7 @@ extension SickNode {
         SickNode("the bridge has a wrong forwarding entry", "wrong-mac", "forwarding entry") {
             let mac = try $0.pods[0].link("eth0")?["address"]?.string ?? ""
             try $0.node.exec(
-                "bridge", "fdb", "replace", mac, "dev", $0.veth(of: $0.pods[1]), "master", "static")
+                "bridge", "fdb", "replace", mac, "dev", $0.veth(of: $0.pods[1]), "master", "static", "sticky")
         },
         SickNode("two pods have one MAC", "wrong-mac", "has it too", victim: 1) {
             let mac = try $0.pods[0].link("eth0")?["address"]?.string ?? ""
