@@ -55,7 +55,8 @@ extension Examination {
                         run: isStray ? [deletion(of: route)] : [],
                         advice: isStray
                             ? "see which program has made it"
-                            : "ip route show \(route.destination) says whose it is; one of the two needs another subnet"
+                            : "ip route show \(route.destination) says whose it is; one of the two needs another "
+                                + "subnet"
                     ))
             }
         }
@@ -65,7 +66,8 @@ extension Examination {
     private func deletion(of route: NodeRoute) -> String {
         let family = route.destination.family == .v4 ? "ip" : "ip -6"
         guard let interface = route.interface else { return "\(family) route del \(route.destination)" }
-        return "\(family) route del \(route.destination)" + (route.gateway.map { " via \($0)" } ?? "") + " dev \(interface)"
+        let gateway = route.gateway.map { " via \($0)" } ?? ""
+        return "\(family) route del \(route.destination)\(gateway) dev \(interface)"
     }
 
     /// A route to an interface's own address is reported together with the address.

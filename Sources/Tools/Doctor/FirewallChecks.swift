@@ -58,7 +58,8 @@ extension Examination {
         }
         var found: [Symptom] = []
         for attempt in tries {
-            guard case .dropped(let drop) = facts.firewall.fate(of: attempt.packet, at: attempt.point, isBridged: attempt.isBridged),
+            let fate = facts.firewall.fate(of: attempt.packet, at: attempt.point, isBridged: attempt.isBridged)
+            guard case .dropped(let drop) = fate,
                 !found.contains(where: { $0.text.hasSuffix(facts.firewall.name(of: drop)) })
             else { continue }
             found.append(
@@ -66,8 +67,8 @@ extension Examination {
                     network.name, "\(family.title): \(attempt.what) is dropped by \(facts.firewall.name(of: drop))",
                     run: network.acceptance(family, drop),
                     advice: drop.table.isOfIptables
-                        ? "and the same where that program keeps its rules; or the plugin firewall, which does so in "
-                            + "iptables' FORWARD" : "and the same in the configuration of the program that made the table"))
+                        ? "and the same where that program keeps its rules; or the plugin firewall, which does so"
+                        : "and the same in the configuration of the program that made the table"))
         }
         return found
     }
@@ -81,7 +82,8 @@ extension Examination {
         else { return [] }
         func named(_ name: String?) -> Interface? { snapshot.interfaces.first { $0.name == name } }
         let away = IPAddress(family == .v4 ? "1.1.1.1" : "2606:4700:4700::1111")!
-        let packet = ForwardedPacket(from: address, to: away, input: named(pod.bridge ?? pod.hostInterface), output: nil)
+        let link = named(pod.bridge ?? pod.hostInterface)
+        let packet = ForwardedPacket(from: address, to: away, input: link, output: nil)
         guard facts.firewall.isUntracked(packet) else { return [] }
         return [
             Symptom(

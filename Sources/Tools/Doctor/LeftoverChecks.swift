@@ -91,8 +91,8 @@ extension Examination {
             let ages = empty.compactMap { $0.since }.min().map { ", the oldest for \(Words.age(snapshot.time - $0))" }
             return Symptom(
                 runtime,
-                "\(Words.count(empty.count, "network namespace")) with a name that \(runtime) gives, no process and nothing "
-                    + "but lo\(ages ?? ""): \(list(empty.map { $0.path }, limit: 3))",
+                "\(Words.count(empty.count, "network namespace")) with a name that \(runtime) gives, no process and "
+                    + "nothing but lo\(ages ?? ""): \(list(empty.map { $0.path }, limit: 3))",
                 run: ["swiftletctl gc --empty-namespaces"],
                 advice: "if \(runtime) does not want them any more: it leaves such when it is killed")
         }
@@ -102,7 +102,9 @@ extension Examination {
     fileprivate var rivals: [Symptom] {
         snapshot.networks.compactMap { network in
             let makers = Set(
-                snapshot.attachments(of: network.name).compactMap { $0.namespace.flatMap { NamespaceNames.runtime(of: $0.path) } })
+                snapshot.attachments(of: network.name).compactMap {
+                    $0.namespace.flatMap { NamespaceNames.runtime(of: $0.path) }
+                })
             guard makers.count > 1 else { return nil }
             return Symptom(
                 network.name,

@@ -73,7 +73,8 @@ extension Examination {
                     "\(pod.id)",
                     "\(name) has an MTU of \(end.mtu), \(pod.id.ifname) in the pod one of \(mtu): what is larger than "
                         + "\(small) takes is dropped without a word",
-                    run: [command], advice: "the larger one of the two gets what the smaller one has", severity: .problem))
+                    run: [command], advice: "the larger one of the two gets what the smaller one has",
+                    severity: .problem))
         }
         let uplinks = snapshot.uplinks.compactMap { snapshot.interface($0) }
         guard let narrow = uplinks.min(by: { $0.mtu < $1.mtu }) else { return found }

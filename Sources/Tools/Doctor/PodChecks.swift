@@ -8,8 +8,12 @@ extension Check {
         Check("pod-address", .problem, "every pod has the addresses that are reserved for it") {
             $0.deviations(.address)
         },
-        Check("pod-route", .problem, "pods' default routes are there, and lead to the gateway") { $0.deviations(.route) },
-        Check("bridge-port", .problem, "pods' bridge ports are as configured, and pass packets") { $0.deviations(.port) },
+        Check("pod-route", .problem, "pods' default routes are there, and lead to the gateway") {
+            $0.deviations(.route)
+        },
+        Check("bridge-port", .problem, "pods' bridge ports are as configured, and pass packets") {
+            $0.deviations(.port)
+        },
         Check("limits", .warning, "configured bandwidth limits are in force") { $0.deviations(.limit) },
         Check("wrong-mac", .problem, "what is for a pod, and what it sends, goes to the right MAC") {
             $0.deviations(.neighbour) + $0.silentBridges
@@ -29,7 +33,7 @@ extension Examination {
         for pod in snapshot.attachments {
             // What is not there cannot be changed: other checks report it.
             guard pod.isUp || kind != .port else { continue }
-            for deviation in snapshot.deviations(of: pod) where deviation.kind == kind { found.append((pod, deviation)) }
+            found += snapshot.deviations(of: pod).filter { $0.kind == kind }.map { (pod, $0) }
         }
         let pods = Set(found.map { $0.pod.id })
         guard pods.count > Examination.shown else {

@@ -109,7 +109,8 @@ extension Snapshot {
             {
                 found.append(
                     Deviation(
-                        .route, "route \(wanted)", "leads to \(way), which this node does not have; it is to lead to \(gateway)",
+                        .route, "route \(wanted)",
+                        "leads to \(way), which this node does not have; it is to lead to \(gateway)",
                         run: command.map { [$0] } ?? []))
             }
         }

@@ -5,7 +5,8 @@ extension Snapshot {
     public func statusText(_ style: TextStyle = TextStyle(isColored: false)) -> String {
         var lines: [String] = []
         for network in networks { lines += section(network, style) + [""] }
-        for (runtime, empty) in Dictionary(grouping: emptyNamespaces, by: { $0.runtime }).sorted(by: { $0.key < $1.key }) {
+        for (runtime, empty) in Dictionary(grouping: emptyNamespaces, by: { $0.runtime }).sorted(by: { $0.key < $1.key }
+        ) {
             let age = empty.compactMap { $0.since }.min().map { ", the oldest \(Words.age(time - $0)) old" } ?? ""
             lines.append(
                 style.warning(
@@ -118,7 +119,9 @@ extension Attachment {
     }
 
     /// What is recorded but not in the kernel is not shown as if it worked.
-    private func marked(_ text: String, _ rule: String) -> String { missingRules.contains(rule) ? "\(text) (lost)" : text }
+    private func marked(_ text: String, _ rule: String) -> String {
+        missingRules.contains(rule) ? "\(text) (lost)" : text
+    }
 
     /// ↓ is towards the pod, ↑ is from it; in bits per second.
     var limitsText: String {

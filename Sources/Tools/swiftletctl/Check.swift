@@ -30,7 +30,6 @@ struct Check: ParsableCommand {
         guard all != (pod != nil) else { throw ValidationError("name one pod, or use --all") }
     }
 
-
     func run() throws {
         let snapshot = try node.snapshot()
         let pods = try pod.map { try snapshot.pod($0) } ?? snapshot.attachments

@@ -24,7 +24,11 @@ struct GC: ParsableCommand {
 
     @Flag(help: "Show what would be freed, and change nothing.") var dryRun = false
     @Option(help: ArgumentHelp("Leave alone what is younger than that.", valueName: "seconds")) var olderThan = 60
-    @Flag(help: "Also remove network namespaces that a killed engine has left: named as runtimes name them, without a process and with nothing but lo.")
+    @Flag(
+        help: """
+            Also remove network namespaces that a killed engine has left: named as runtimes name them, without a process and \
+            with nothing but lo.
+            """)
     var emptyNamespaces = false
     @OptionGroup var node: SnapshotOptions
     @OptionGroup var output: OutputOptions

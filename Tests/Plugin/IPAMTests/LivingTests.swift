@@ -18,7 +18,8 @@ struct LivingTests {
         return store
     }
 
-    @Test("a reservation that was removed, emptied or given to somebody else", arguments: [nil, "", "\0x", "x\r\neth0"])
+    @Test(
+        "a reservation that was removed, emptied or given to somebody else", arguments: [nil, "", "\0x", "x\r\neth0"])
     func damaged(_ content: String?) throws {
         let range = try [set("10.1.0.0/29")]
         #expect(try store("a").add("a", range) == ["10.1.0.2/29"])

@@ -37,7 +37,8 @@ import Testing
     }
 
     @Test func whomItNamesInsteadIsToldAndHasLeftNothing() {
-        let orphans = Self.node(AttachmentName(network: "pods", containerID: "somebody", ifname: "eth0")).snapshot.orphans
+        let orphans = Self.node(AttachmentName(network: "pods", containerID: "somebody", ifname: "eth0")).snapshot
+            .orphans
         let somebody = AttachmentName(network: "pods", containerID: "somebody", ifname: "eth0")
         #expect(orphans.map(\.id) == [MadeUpNode.id(1)])
         #expect(

@@ -81,7 +81,8 @@ import Testing
     @Test func whatIsLostIsNotShownAsIfItWorked() throws {
         let scene = try DoctorScene(pods: 1, SickNode.everything, hostPorts: true)
         let before = try scene.ctl("status").text
-        #expect(before.contains("8080→80/tcp") && before.contains("masquerade") && !before.contains("lost"), "\(before)")
+        #expect(
+            before.contains("8080→80/tcp") && before.contains("masquerade") && !before.contains("lost"), "\(before)")
         #expect(before.contains("same-bridge") && !before.contains("isolated"), "\(before)")
         try scene.node.exec("nft", "flush", "ruleset")
         try scene.node.set("link", "set", "cbr0", "down")

@@ -93,7 +93,8 @@ final class DoctorScene {
             arguments: [
                 "doctor", "--conf-dir", node.directory + "/conf", "--bin-dir", binaries, "--data-dir", node.data,
                 "--older-than", "0",
-            ] + (seesMachine(words) ? [] : ["--skip", "empty-namespaces"]) + words, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
+            ] + (seesMachine(words) ? [] : ["--skip", "empty-namespaces"]) + words,
+            environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
     }
 
     /// Finds nothing, but for notes.

@@ -110,7 +110,8 @@ extension SickNode {
         },
         SickNode("the node has a wrong permanent IPv6 neighbour", "wrong-mac", "the entry is permanent") {
             try $0.node.set(
-                "-6", "neigh", "replace", "fd00:44::2", "lladdr", "02:00:00:00:00:01", "dev", "cbr0", "nud", "permanent")
+                "-6", "neigh", "replace", "fd00:44::2", "lladdr", "02:00:00:00:00:01", "dev", "cbr0", "nud", "permanent"
+            )
         },
         SickNode("the node has learned a wrong neighbour", "wrong-mac", "the node sends to 02:00:00:00:00:01") {
             // As if somebody answered for it again and again.

@@ -58,7 +58,9 @@ extension SickNode {
             try $0.node.set("route", "add", "10.44.0.0/24", "dev", "other", "table", "99")
             try $0.node.set("rule", "add", "to", "10.44.0.0/24", "lookup", "99", "priority", "100")
         },
-        SickNode("the way back leads elsewhere", "rp-filter", "rp_filter of cbr0 is strict", besides: ["subnet-overlap"]) {
+        SickNode(
+            "the way back leads elsewhere", "rp-filter", "rp_filter of cbr0 is strict", besides: ["subnet-overlap"]
+        ) {
             try $0.node.setSysctl("ipv4/conf/cbr0/rp_filter", "1")
             try $0.node.set("route", "add", "10.44.0.2/32", "dev", "uplink")
         },
@@ -128,16 +130,24 @@ extension SickNode {
             try $0.node.exec("iptables-legacy", "-P", "FORWARD", "DROP")
         },
         SickNode("a stranger's table drops", "foreign-firewall", "chain forward in table inet wall") {
-            try $0.node.nft("table inet wall { chain forward { type filter hook forward priority 5; ip saddr 10.44.0.0/24 drop\n}\n}")
+            try $0.node.nft(
+                "table inet wall { chain forward { type filter hook forward priority 5; ip saddr 10.44.0.0/24 drop\n}\n}"
+            )
         },
         SickNode("packets are dropped after they are routed", "foreign-firewall", "chain late in table inet wall") {
-            try $0.node.nft("table inet wall { chain late { type filter hook postrouting priority 0; ip saddr 10.44.0.0/24 drop\n}\n}")
+            try $0.node.nft(
+                "table inet wall { chain late { type filter hook postrouting priority 0; ip saddr 10.44.0.0/24 drop\n}\n}"
+            )
         },
         SickNode("packets are dropped before they are routed", "foreign-firewall", "chain early in table inet wall") {
-            try $0.node.nft("table inet wall { chain early { type filter hook prerouting priority 0; ip saddr 10.44.0.0/24 drop\n}\n}")
+            try $0.node.nft(
+                "table inet wall { chain early { type filter hook prerouting priority 0; ip saddr 10.44.0.0/24 drop\n}\n}"
+            )
         },
         SickNode("the bridge drops", "foreign-firewall", "table bridge wall") {
-            try $0.node.nft("table bridge wall { chain forward { type filter hook forward priority 0; ip saddr 10.44.0.0/24 drop\n}\n}")
+            try $0.node.nft(
+                "table bridge wall { chain forward { type filter hook forward priority 0; ip saddr 10.44.0.0/24 drop\n}\n}"
+            )
         },
         SickNode("a table drops packets as they come in", "foreign-firewall", "not evaluated", cutsOff: false) {
             try $0.node.nft(
@@ -146,7 +156,9 @@ extension SickNode {
             try $0.node.exec("nft", "delete", "table", "netdev", "wall")
         },
         SickNode("connections are not tracked", "untracked", "notrack") {
-            try $0.node.nft("table inet raw { chain early { type filter hook prerouting priority -300; ip saddr 10.44.0.0/24 notrack\n}\n}")
+            try $0.node.nft(
+                "table inet raw { chain early { type filter hook prerouting priority -300; ip saddr 10.44.0.0/24 notrack\n}\n}"
+            )
         } mend: {
             try $0.node.exec("nft", "delete", "table", "inet", "raw")
         },
@@ -196,7 +208,9 @@ extension SickNode {
     ]
 
     static let others: [SickNode] = [
-        SickNode("a pool is full", "pool-full", "in use", ["subnet": "10.44.0.0/29", "rangeEnd": "10.44.0.3"], cutsOff: false) { _ in
+        SickNode(
+            "a pool is full", "pool-full", "in use", ["subnet": "10.44.0.0/29", "rangeEnd": "10.44.0.3"], cutsOff: false
+        ) { _ in
         } mend: {
             try $0.runtime.del($0.list, $0.pods[1].attachment)
         },
