@@ -1,4 +1,5 @@
 internal import Addresses
+internal import Attachments
 internal import CNI
 internal import Netfilter
 internal import Posix

@@ -129,6 +129,7 @@ extension Attachment {
             isSilent = interface.isSilent
             routes = namespace.routes
             neighbours = namespace.neighbours.filter { $0.interface == interface.name }
+            silentNeighbours = namespace.silentNeighbours[interface.index] ?? []
             isUp = interface.isUp && interface.hasCarrier && evidence.veth?.isUp ?? true
             counters = interface.counters
             if interface.kind != "veth", interface.peer != 0, namespace.nodeID != nil,

@@ -36,6 +36,9 @@ extension SeenConfiguration {
         let reader = JSONReader(try JSON(parsing: document))
         var wishes = Network.Wishes()
         wishes.isGateway = network.gatewayInterface != nil
+        wishes.gateways = network.ranges.flatMap { $0.pools }.compactMap { pool in
+            pool.gateway ?? pool.subnet.first.advanced(by: 1)
+        }
         for plugin in try reader.member("plugins")?.elements() ?? [reader] {
             let links = try ConfiguredLinks(ofType: try plugin.nonEmpty("type") ?? "", plugin)
             wishes.hairpin = wishes.hairpin || links.hairpin

@@ -92,7 +92,9 @@ extension Snapshot {
         for wanted in network.defaultRoutes
         where (pod.addresses + pod.reserved).contains(where: { $0.family == wanted.family }) {
             let family = wanted.family
-            let gateway = network.gateways.first { $0.family == family }?.address
+            let gateway =
+                network.wishes.gateways.first { $0.family == family }
+                ?? network.gateways.first { $0.family == family }?.address
             let present = pod.routes.filter { $0.destination == wanted && !$0.isRejecting }
             let command = gateway.map {
                 inPod(pod, "\(ip(family)) route replace default via \($0) dev \(pod.id.ifname)")
@@ -105,7 +107,7 @@ extension Snapshot {
             } else if network.wishes.isGateway, let gateway,
                 // If a pod has several networks, only one of them may have it.
                 let own = present.first(where: { $0.interface == pod.id.ifname }), let way = own.gateway,
-                !network.gateways.contains(where: { $0.address == way }), !hasAddress(way)
+                !network.wishes.gateways.contains(way), !hasAddress(way)
             {
                 found.append(
                     Deviation(

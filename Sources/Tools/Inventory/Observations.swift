@@ -47,6 +47,8 @@ public struct SeenNamespace: Sendable {
     /// The main table's routes.
     public var routes: [NodeRoute] = []
     public var neighbours: [KnownNeighbour] = []
+    /// Those that its kernel has asked for in vain, by the interface's index.
+    public var silentNeighbours: [UInt32: [IPAddress]] = [:]
     /// Whether some process is in it.
     public var hasProcess = true
     /// When its name was made, in seconds since 1970; nil if unknown.

@@ -187,18 +187,17 @@ public struct PodCheck: Sendable, Encodable {
                     .wrong(
                         subject, "on \(holder.name) of this node, and not on \(link), where the pod looks for it",
                         "ip addr del \(address) dev \(holder.name); then swiftletctl doctor"))
-            } else if !isNodes, attachment.hostInterface != nil,
-                network?.wishes.isGateway == true || gateway.isLinkLocal == false && network?.configuration == nil
-            {
+            } else if !isNodes, attachment.hostInterface != nil, network?.wishes.isGateway == true {
                 let place = attachment.bridge ?? "the node's end"
-                // Another host on the link may have it: the pod's kernel knows whether anybody has answered.
-                let isKnown = attachment.neighbours.contains { $0.address == gateway }
                 items.append(
-                    isKnown && network?.wishes.isGateway != true
-                        ? .right(subject, "default route, not this node")
-                        : .wrong(
-                            subject, "this node does not have it, and the pod knows of nobody who does",
-                            "if it is a router on the link, look there; if \(place) is to have it, swiftletctl doctor"))
+                    .wrong(
+                        subject, "this node does not have it",
+                        "if it is a router on the link, look there; if \(place) is to have it, swiftletctl doctor"))
+            } else if attachment.silentNeighbours.contains(gateway) {
+                items.append(
+                    .wrong(
+                        subject, "the pod has asked for its MAC, and nobody has answered",
+                        "look at both ends of the link: ip -s link"))
             } else {
                 let knows = attachment.neighbours.contains { $0.address == gateway }
                 items.append(

@@ -118,6 +118,9 @@ extension Observations {
                         seen.gateways[route.interface, default: []].append(gateway)
                     }
                     seen.neighbours = try inside.knownNeighbours(names)
+                    for entry in try inside.neighbours() where entry.hasFailed {
+                        seen.silentNeighbours[entry.interface, default: []].append(entry.address)
+                    }
                     seen.hasProcess = list.inhabited.contains(found.inode)
                     if !seen.hasProcess { seen.since = try? FileStatus.of(found.path).modified.seconds }
                     namespaces.append(seen)

@@ -68,6 +68,8 @@ public struct Network: Sendable, Hashable, Encodable {
     public struct Wishes: Sendable, Hashable, Encodable {
         /// Whether the node has the gateway's address.
         public var isGateway = false
+        /// The gateways of its ranges.
+        public var gateways: [IPAddress] = []
         public var hairpin = false
         public var isolatesPorts = false
         /// Whether the bridge is promiscuous, which goes without hairpin mode.
@@ -121,6 +123,8 @@ public struct Attachment: Sendable, Hashable, Encodable {
     public var routes: [NodeRoute] = []
     /// The pod's neighbours on the interface whose MACs it knows.
     public var neighbours: [KnownNeighbour] = []
+    /// Those that it has asked for in vain.
+    public var silentNeighbours: [IPAddress] = []
     /// Whether the pod's interface asks for no MACs and answers nobody who asks (`arp off`).
     public var isSilent = false
     /// The host side of the veth; nil for other kinds.
@@ -316,18 +320,6 @@ public struct Orphan: Sendable, Hashable, Encodable {
     }
 }
 
-/// An address on a living pod's interface that is not reserved for it.
-public struct UnreservedAddress: Sendable, Hashable, Encodable {
-    public var address: IPAddress
-    /// Whom the reservation names instead; nil if there is none, or if it names nobody.
-    public var namedOwner: AttachmentName?
-
-    public init(address: IPAddress, namedOwner: AttachmentName? = nil) {
-        self.address = address
-        self.namedOwner = namedOwner
-    }
-}
-
 /// A network interface, of the node or in a pod.
 public struct Interface: Sendable, Hashable, Encodable {
     public var index: UInt32
@@ -382,52 +374,4 @@ public struct NodeRoute: Sendable, Hashable, Encodable {
     }
 
     public var isDefault: Bool { destination.prefixLength == 0 }
-}
-
-/// Somebody on a link whose MAC is known.
-public struct KnownNeighbour: Sendable, Hashable, Encodable {
-    /// The name of the interface.
-    public var interface: String
-    public var address: IPAddress
-    public var mac: MACAddress
-    /// Whether somebody has set it, so that the kernel never asks again.
-    public var isPermanent: Bool
-
-    public init(_ address: IPAddress, _ mac: MACAddress, on interface: String, isPermanent: Bool) {
-        self.interface = interface
-        self.address = address
-        self.mac = mac
-        self.isPermanent = isPermanent
-    }
-}
-
-/// Where a bridge believes a MAC to be.
-public struct BridgeEntry: Sendable, Hashable, Encodable {
-    public var bridge: String
-    public var mac: MACAddress
-    /// The name of the port.
-    public var port: String
-
-    public init(_ mac: MACAddress, at port: String, of bridge: String) {
-        self.bridge = bridge
-        self.mac = mac
-        self.port = port
-    }
-}
-
-/// A named network namespace that nobody uses.
-public struct EmptyNamespace: Sendable, Hashable, Encodable {
-    public var path: String
-    public var inode: UInt64
-    /// When it was made, in seconds since 1970; nil if unknown.
-    public var since: Int?
-    /// The runtime that makes such names.
-    public var runtime: String
-
-    public init(path: String, inode: UInt64, since: Int?, runtime: String) {
-        self.path = path
-        self.inode = inode
-        self.since = since
-        self.runtime = runtime
-    }
 }

@@ -19,6 +19,7 @@ import Testing
         node.attach(1, record: masquerade)
         node.attach(2)
         node.seen.configured[0].wishes.isGateway = true
+        node.seen.configured[0].wishes.gateways = [IPAddress("10.44.0.1")!]
         node.seen.namespaces[0].routes = [
             NodeRoute(to: CIDR("0.0.0.0/0")!, via: IPAddress("10.44.0.1")!, interface: "eth0")
         ]
