@@ -135,7 +135,12 @@ let package = Package(
                 "Plugins", "Posix",
             ]),
         tool("Presentation", ["Addresses", "Attachments", "Inventory"]),
-        tool("Reclaiming", ["Attachments", "CNI", "IPAM", "Inventory", "JSON", "Netfilter", "Plugins", "Posix"]),
+        tool(
+            "Reclaiming",
+            [
+                "Addresses", "Attachments", "CNI", "IPAM", "Inventory", "JSON", "Kernel", "Netfilter", "Plugins",
+                "Posix",
+            ]),
         tool("PacketRules", ["Addresses", "Inventory", "Kernel", "NetlinkCodec", "Posix"]),
         tool(
             "Trace",

@@ -80,6 +80,32 @@ int ck_is_namespace_file(int fd) {
     return info.f_type == NSFS_MAGIC;
 }
 
+int ck_space(const char *path, uint64_t *octets, uint64_t *inodes) {
+    struct statfs info;
+    if (statfs(path, &info) < 0) return -1;
+    *octets = (uint64_t)info.f_bavail * (uint64_t)info.f_bsize;
+    // File systems that make inodes as needed report none at all.
+    *inodes = info.f_files == 0 ? UINT64_MAX : (uint64_t)info.f_ffree;
+    return 0;
+}
+
+int ck_port_is_taken(int is_udp, const uint8_t address[16], uint16_t port) {
+    int is_v4 = memcmp(address, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0;
+    int fd = socket(AF_INET6, (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+    if (fd < 0) return 0;
+    // Both families. A TCP connection that has just ended is in nobody's way, a listener is in spite of this option.
+    int no = 0, yes = 1;
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
+    if (!is_udp) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    struct sockaddr_in6 name = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    memcpy(&name.sin6_addr, address, 16);
+    // 0.0.0.0 as a mapped address would be refused by some kernels; :: stands for both.
+    if (is_v4 && memcmp(address + 12, "\0\0\0\0", 4) == 0) memset(&name.sin6_addr, 0, 16);
+    int taken = bind(fd, (struct sockaddr *)&name, sizeof name) < 0 && errno == EADDRINUSE;
+    close(fd);
+    return taken;
+}
+
 int ck_make_tap(const char *name, int multi_queue, int64_t owner, int64_t group) {
     int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
     if (fd < 0) return -1;

@@ -35,7 +35,7 @@ struct Index: ~Copyable {
     private static func target(_ unit: CIDR) -> String { "../\(unit.reservationName)" }
 
     /// The unit that an entry points to; nil if it is not one of our entries.
-    private func unit(at entry: String) throws(Errno) -> CIDR? {
+    func unit(at entry: String) throws(Errno) -> CIDR? {
         do throws(Errno) {
             let target = try descriptor.readSymbolicLink(entry)
             return target.hasPrefix("../") ? CIDR(reservationName: String(target.dropFirst(3))) : nil

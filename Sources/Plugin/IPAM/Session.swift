@@ -18,6 +18,7 @@ struct Session: ~Copyable {
     /// Whether the index holds every reservation; our changes keep it so.
     private var isIndexed = true
     private var isSealed = false
+    let living: (@Sendable () -> [Attachment])?
 
     /// Opens and locks the directory, and ensures that every reservation can be found by its owner.
     ///
@@ -29,16 +30,17 @@ struct Session: ~Copyable {
             }
             // Without this lock file, the next process locks a different file than we did.
             guard let lock = try directory.lock(milliseconds: store.lockTimeoutMilliseconds) else { continue }
-            return try Session(directory, lock, bootID: store.bootID)
+            return try Session(directory, lock, store)
         }
         throw Failure(.tryAgainLater, "lock \(store.path): the lock file is being deleted again and again")
     }
 
     private init(
-        _ directory: consuming ReservationDirectory, _ lock: consuming FileDescriptor, bootID: String
+        _ directory: consuming ReservationDirectory, _ lock: consuming FileDescriptor, _ store: Store
     ) throws(Failure) {
+        living = store.living
         var failure: Failure?
-        do throws(Failure) { index = try Session.openIndex(Index.name(bootID: bootID), in: directory) } catch {
+        do throws(Failure) { index = try Session.openIndex(Index.name(bootID: store.bootID), in: directory) } catch {
             index = nil
             failure = error
         }
@@ -80,9 +82,11 @@ struct Session: ~Copyable {
         return directory.census(sealedAt: time)
     }
 
-    /// Reads every reservation, removes those without an owner, and rebuilds the index. Takes time for each reservation.
+    /// Reads every reservation, puts back those that living pods have lost, removes those without an owner, and rebuilds the
+    /// index. Takes time for each reservation.
     mutating func recover() throws(Failure) {
         willChange()
+        keepLiving()
         failures = []
         var owners: [Attachment: [CIDR]] = [:]
         var census = Census()

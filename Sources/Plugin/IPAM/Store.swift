@@ -7,11 +7,14 @@ public import Posix
 ///
 /// Every change happens under the lock that the reference plugin also takes. After a kill at any point, the next change repairs
 /// the directory. Nothing here depends on a clock.
-public struct Store: Sendable, Hashable {
+public struct Store: Sendable {
     public let dataDirectory: String
     public let network: String
     public let bootID: String
     public let lockTimeoutMilliseconds: UInt32
+    /// Who of the network has an interface on this node; nil if that is not known. It is asked only if reservations that the index
+    /// names are not there: those of living pods are put back before anything is handed out.
+    public var living: (@Sendable () -> [Attachment])?
 
     /// - Parameters:
     ///   - dataDirectory: The reference plugin's is `/var/lib/cni/networks`. It must belong to one machine only: reservations
@@ -84,6 +87,24 @@ public struct Store: Sendable, Hashable {
             session.seal()
             throw error
         }
+    }
+
+    /// Reserves an address again for a pod that has it on its interface. It is no error if it is reserved for it.
+    ///
+    /// - Parameter wrongOwner: whom the reservation may name instead, apart from nobody.
+    /// - Throws: code 103 if it is reserved for somebody else meanwhile.
+    public func putBack(
+        _ address: IPAddress, of owner: Attachment, insteadOf wrongOwner: Attachment? = nil
+    ) throws(Failure) {
+        try checkNames()
+        guard var session = try Session.open(self, create: true) else {
+            throw Failure.storage(.noSuchFile, "open directory \(path): it is being removed again and again")
+        }
+        do throws(Failure) { try session.putBack(.host(address), of: owner, insteadOf: wrongOwner) } catch {
+            session.seal()
+            throw error
+        }
+        session.seal()
     }
 
     private static func assign(_ requested: [IPAddress], to sets: [RangeSet]) throws(Failure) -> [IPAddress?] {

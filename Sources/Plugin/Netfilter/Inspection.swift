@@ -28,18 +28,61 @@ extension NodeRules {
         }
     }
 
-    /// The number of elements of each attachment, by its name (`NETWORK/CONTAINERID/IFNAME`); elements of networks are
-    /// not counted.
-    public mutating func elementCounts() throws(Failure) -> [String: Int] {
-        var counts: [String: Int] = [:]
+    /// What is in the kernel, held against what is recorded.
+    public struct Holdings: Sendable {
+        /// The number of elements of each attachment, by its name (`NETWORK/CONTAINERID/IFNAME`); elements of networks are not
+        /// counted.
+        public var counts: [String: Int] = [:]
+        /// What is recorded for an attachment and does not work, by its name: `ports`, `masquerade`, `antiSpoof`, `isolation`.
+        public var missing: [String: Set<String>] = [:]
+
+        public init() {}
+    }
+
+    /// Reads each set once, however many attachments there are.
+    public mutating func holdings(_ records: [RecordedRules]) throws(Failure) -> Holdings {
+        var holdings = Holdings()
+        var sets: [String: [OwnedElement]] = [:]
+        var isWhole: [OwnTable: Bool] = [:]
         for table in OwnTable.allCases {
+            isWhole[table] = try table.ruleset.deviations(&socket).isEmpty
             for set in try socket.sets(of: table.table) {
-                for element in try list(set.name, in: table) where !element.isShared {
-                    counts[element.owner, default: 0] += 1
-                }
+                let elements = try list(set.name, in: table)
+                sets["\(table.table) \(set.name)"] = elements
+                for element in elements where !element.isShared { holdings.counts[element.owner, default: 0] += 1 }
             }
         }
-        return counts
+        var known: [String: Set<[UInt8]>] = [:]
+        for (place, elements) in sets {
+            for element in elements { known["\(place) \(element.owner)", default: []].insert(element.element.key) }
+        }
+        func isThere(_ elements: [OwnedElement], _ tables: [OwnTable]) -> Bool {
+            tables.allSatisfy { isWhole[$0] == true }
+                && elements.allSatisfy { wanted in
+                    let place = "\(wanted.table.table) \(wanted.set)"
+                    guard wanted.isShared else {
+                        return known["\(place) \(wanted.owner)"]?.contains(wanted.element.key) == true
+                    }
+                    // An element of another network may cover it.
+                    return (sets[place] ?? []).reduce([wanted]) { rest, present in
+                        rest.flatMap { $0.without(present) }
+                    }.isEmpty
+                }
+        }
+        for record in records {
+            guard record.isNamespaceAlive == true, let rules = record.rules else { continue }
+            let (owner, network) = (record.owner, record.owner.network)
+            for (name, elements, tables) in [
+                ("ports", rules.ports?.elements(of: owner), [OwnTable.main]),
+                ("masquerade", rules.masquerade?.elements(of: network), [.main]),
+                ("antiSpoof", rules.spoofGuard?.elements(of: owner), [.spoofGuard]),
+                ("isolation", rules.isolation?.elements(of: network), [.isolation]),
+            ] {
+                guard let elements, !isThere(elements, tables) else { continue }
+                holdings.missing[owner.name, default: []].insert(name)
+            }
+        }
+        return holdings
     }
 
     /// Creates all tables, without elements.

@@ -4,6 +4,7 @@ internal import CNI
 internal import Files
 internal import IPAM
 internal import JSON
+internal import Kernel
 internal import Logging
 internal import Posix
 
@@ -27,9 +28,11 @@ struct AddressStore {
             throw Failure(
                 .invalidConfiguration, "no IP ranges specified", details: "give a subnet, or ranges with subnets")
         }
+        let network = request.configuration.name
         do throws(Errno) {
-            store = Store(
-                dataDirectory: settings.dataDirectory, network: request.configuration.name, bootID: try Boot.id())
+            var store = Store(dataDirectory: settings.dataDirectory, network: network, bootID: try Boot.id())
+            store.living = { AttachmentName.withVeth(in: network) }
+            self.store = store
         } catch { throw Failure(.inputOutput, "read \(Boot.idPath): \(error)", details: "/proc must be mounted") }
     }
 
@@ -88,12 +91,25 @@ struct AddressStore {
         }
     }
 
+    /// The least that a few hundred reservations need.
+    private static let leastSpace: (octets: UInt64, inodes: UInt64) = (1 << 20, 64)
+
+    /// Not an error: a runtime that is told that its network is not ready deletes running pods, which makes no room.
+    private func warnOfFullDisk(_ path: String) {
+        guard let space = try? DiskSpace.of(path) else { return }
+        let least = AddressStore.leastSpace
+        guard space.octets < least.octets || space.inodes < least.inodes else { return }
+        let what = space.octets < least.octets ? "\(space.octets) octets" : "\(space.inodes) inodes"
+        request.log("data directory \(path): its file system has only \(what) left; ADD needs room for a file")
+    }
+
     private func requireWritableDirectory() throws(Failure) {
         // A missing directory will be created in its nearest existing ancestor.
         var path = "\(settings.dataDirectory)/\(request.configuration.name)"
         while true {
             do throws(Errno) {
-                return try FileStatus.requireWritable(path)
+                try FileStatus.requireWritable(path)
+                return warnOfFullDisk(path)
             } catch {
                 guard error == .noSuchFile, let slash = path.lastIndex(of: "/"), path != "/" else {
                     throw Failure(.notAvailable, "write to data directory \(path): \(error)")

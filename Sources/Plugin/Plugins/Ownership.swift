@@ -1,6 +1,8 @@
-internal import Addresses
-internal import Attachments
+package import Addresses
+package import Attachments
 internal import CNI
+internal import Kernel
+internal import NetlinkCodec
 
 // What is derived from a link's owner. Everything that finds a link again (DEL, GC, CHECK, status) starts here.
 //
@@ -20,9 +22,17 @@ extension AttachmentName {
     /// The MAC of the host side. It is set explicitly, so that udev's MACAddressPolicy leaves it alone.
     var hostMAC: MACAddress { MACAddress(locallyAdministered: fnv1a("host \(linkAlias)")) }
 
+    /// The attachments to a network that have a veth here; empty if the kernel does not say. No pod can forge them.
+    static func withVeth(in network: String) -> [Attachment] {
+        var host = try? NetlinkSocket()
+        let links = (try? host?.links(kind: "veth")) ?? []
+        return links.compactMap { AttachmentName(linkAlias: $0.alias) }.filter { $0.network == network }
+            .map { $0.attachment }
+    }
+
     /// The MAC of the pod's side. It is derived from the address, so that a neighbour's ARP entry stays right when
     /// another pod gets the address later. Without addresses it is derived from the owner.
-    func podMAC(_ address: IPAddress?) -> MACAddress {
+    package func podMAC(_ address: IPAddress?) -> MACAddress {
         guard let address else { return MACAddress(locallyAdministered: fnv1a("pod \(linkAlias)")) }
         // Kubernetes networks have long used the prefix 0a:58 for such MACs.
         let low = address.family == .v4 ? UInt64(address.value) : fnv1a("\(address)") & 0xffff_ffff

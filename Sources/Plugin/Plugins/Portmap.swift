@@ -20,6 +20,7 @@ struct Portmap: BuiltInPlugin {
         let settings = try PortMappingSettings(request)
         let result = try request.chainedResult()
         let rules = try rules(settings, result, request)
+        settings.warnOfListeners(request)
         try request.apply(rules, as: Portmap.type)
         return result
     }

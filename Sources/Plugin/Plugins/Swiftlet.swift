@@ -22,7 +22,11 @@ struct Swiftlet: BuiltInPlugin {
         }
     }
 
-    func add(_ request: Request) throws(Failure) -> CNIResult { try network(request).add() }
+    func add(_ request: Request) throws(Failure) -> CNIResult {
+        let network = try network(request)
+        network.ports?.warnOfListeners(request)
+        return try network.add()
+    }
     func del(_ request: Request) throws(Failure) { try detachment(request).del() }
     func check(_ request: Request) throws(Failure) { try network(request).check() }
     func gc(_ request: Request) throws(Failure) { try detachment(request).gc() }

@@ -36,22 +36,38 @@ extension Examination {
         for network in routed {
             let own = Set(network.interfaces + network.pods.compactMap { $0.hostInterface } + carriers(network))
             for route in snapshot.routes where !route.isDefault {
-                guard let interface = route.interface, !own.contains(interface),
+                // A route that rejects has no interface.
+                guard route.interface.map({ !own.contains($0) }) ?? route.isRejecting,
                     let subnet = network.subnets.first(where: {
                         $0.overlaps(route.destination) && route.destination.prefixLength >= $0.prefixLength
-                    }), !isOwnAddress(route, of: interface)
+                    }), route.interface.map({ !isOwnAddress(route, of: $0) }) ?? true
                 else { continue }
+                let way = route.interface.map { "by \($0)" } ?? "rejects"
+                // A whole network in the place of the pods' own is somebody's plan; a part of it is astray.
+                let isStray =
+                    route.isRejecting || !route.isOfAddress && route.destination.prefixLength > subnet.prefixLength
                 found.append(
                     Symptom(
                         network.name,
-                        "the node's route \(route.destination) by \(interface) takes packets that are for pods of "
-                            + "\(subnet)",
-                        advice:
-                            "ip route show \(route.destination) says whose it is; one of the two needs another subnet"
+                        route.isRejecting
+                            ? "the node's route \(route.destination) rejects packets that are for pods of \(subnet)"
+                            : "the node's route \(route.destination) \(way) takes packets that are for pods of \(subnet)",
+                        run: isStray ? [deletion(of: route)] : [],
+                        advice: isStray
+                            ? "see which program has made it"
+                            : "ip route show \(route.destination) says whose it is; one of the two needs another "
+                                + "subnet"
                     ))
             }
         }
         return found
+    }
+
+    private func deletion(of route: NodeRoute) -> String {
+        let family = route.destination.family == .v4 ? "ip" : "ip -6"
+        guard let interface = route.interface else { return "\(family) route del \(route.destination)" }
+        let gateway = route.gateway.map { " via \($0)" } ?? ""
+        return "\(family) route del \(route.destination)\(gateway) dev \(interface)"
     }
 
     /// A route to an interface's own address is reported together with the address.
@@ -77,7 +93,7 @@ extension Examination {
                                 network.name,
                                 "its gateway's address \(address) is on \(interface.name) as well as on \(bridge): what "
                                     + "pods of one get may be sent to the other",
-                                advice: "ip addr del \(address) dev \(interface.name)"))
+                                run: ["ip addr del \(address) dev \(interface.name)"]))
                         continue
                     }
                     found.append(
@@ -122,8 +138,9 @@ extension Examination {
                 found.append(
                     Symptom(
                         "\(address)", "several pods use it: \(list(([pods[0]] + rivals).map { "\($0.id)" }))",
+                        run: intruders([pods[0]] + rivals, address),
                         advice:
-                            "delete one of these pods, so that it gets another address; two stores, or a store that "
+                            "or delete one of these pods, so that it gets another address; two stores, or a store that "
                             + "was emptied by hand, are the usual cause"))
             }
             let holder = snapshot.interfaces.first { $0.addresses.contains { $0.address == address } }
@@ -131,10 +148,24 @@ extension Examination {
                 found.append(
                     Symptom(
                         "\(address)", "pod \(pods[0].id) has it, and so does \(holder.name) of this node",
-                        advice: "ip addr del it from \(holder.name), or give the network a range without it"))
+                        run: holder.addresses.filter { $0.address == address }
+                            .map { "ip addr del \($0) dev \(holder.name)" },
+                        advice: "or give the network a range without it"))
             }
         }
         return found
+    }
+
+    /// Takes the address from pods for which something else is reserved, if there is one for which it is reserved.
+    private func intruders(_ pods: [Attachment], _ address: IPAddress) -> [String] {
+        let unit = CIDR.host(address)
+        guard pods.filter({ $0.reserved.contains(unit) }).count == 1 else { return [] }
+        return pods.filter { !$0.reserved.contains(unit) }.flatMap { pod -> [String] in
+            guard let namespace = pod.namespace else { return [] }
+            return pod.addresses.filter { $0.address == address }.map {
+                "nsenter --net=\(namespace.path) ip addr del \($0) dev \(pod.id.ifname)"
+            }
+        }
     }
 
     fileprivate var fullPools: [Symptom] {

@@ -10,7 +10,7 @@ public struct Examination: Sendable {
     let routed: [RoutedNetwork]
     /// What is left of pods that are gone.
     let reclaim: Reclaim
-    private let grace: Int
+    let grace: Int
 
     /// - Parameter grace: in seconds; anything younger may belong to an ADD in progress.
     public init(_ snapshot: Snapshot, _ facts: Facts, grace: Int = 60) {
@@ -99,7 +99,7 @@ extension IPFamily {
 }
 
 /// A list of words, shortened if there are many.
-func list(_ words: [String], limit: Int = 5) -> String {
-    let shown = words.prefix(limit).joined(separator: ", ")
+func list(_ words: [String], limit: Int = 5, separator: String = ", ") -> String {
+    let shown = words.prefix(limit).joined(separator: separator)
     return words.count > limit ? "\(shown) and \(words.count - limit) more" : shown
 }

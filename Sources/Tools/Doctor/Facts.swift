@@ -1,6 +1,7 @@
 public import Addresses
 public import JSON
 public import PacketRules
+public import Posix
 
 /// What the checks examine besides the snapshot of the node: plain values, so that tests can make them up.
 public struct Facts: Sendable {
@@ -30,6 +31,14 @@ public struct Facts: Sendable {
     public var unreadableRecords: [String] = []
     /// Interfaces that another program on the node manages, and that program's name.
     public var managedLinks: [String: String] = [:]
+    /// Packets of pods that policy routing takes out of their way.
+    public var diversions: [Diversion] = []
+    /// What is left in file systems that plugins write to, by directory.
+    public var space: [String: DiskSpace] = [:]
+    /// Sockets of the node on host ports of pods.
+    public var listeners: [NodeListener] = []
+    /// Tables whose chains see packets before all others (netdev), and are not evaluated.
+    public var netdevTables: [String] = []
     /// What could not be examined, one line each.
     public var remarks: [String] = []
 

@@ -25,7 +25,9 @@ public struct Finding: Sendable, Hashable, Encodable {
     public let subject: String
     /// What is wrong, and what follows from it.
     public let text: String
-    /// What to do.
+    /// What to type on the node, as root: each mends its part. Empty if there is nothing that always helps.
+    public let commands: [String]
+    /// What to do: the commands, and what else.
     public let advice: String
     /// What `--fix` does about it; nil if a person has to decide.
     public let fix: Fix?
@@ -39,13 +41,14 @@ public struct Finding: Sendable, Hashable, Encodable {
         try container.encode(severity, forKey: .severity)
         try container.encode(subject, forKey: .subject)
         try container.encode(text, forKey: .text)
+        try container.encode(commands, forKey: .commands)
         try container.encode(advice, forKey: .advice)
         try container.encode(page, forKey: .page)
         try container.encode(fix != nil, forKey: .fixable)
         try container.encodeIfPresent(fix?.description, forKey: .fix)
     }
 
-    private enum Key: CodingKey { case name, severity, subject, text, advice, page, fixable, fix }
+    private enum Key: CodingKey { case name, severity, subject, text, commands, advice, page, fixable, fix }
 }
 
 /// A change that is safe without knowing what the node's owner intended.
@@ -56,6 +59,8 @@ public enum Fix: Sendable, Hashable, Comparable, CustomStringConvertible {
     case add(address: CIDR, link: String)
     /// Restores the packet rules of all live pods.
     case repairRules
+    /// Reserves the addresses of a living pod again.
+    case putBack(Orphan)
     /// Removes what is left of a pod that is gone.
     case free(Orphan)
 
@@ -65,6 +70,7 @@ public enum Fix: Sendable, Hashable, Comparable, CustomStringConvertible {
         case .setUp(let link): "set \(link) up"
         case .add(let address, let link): "add \(address) to \(link)"
         case .repairRules: "put back the packet rules of this node's pods"
+        case .putBack(let orphan): "reserve \(orphan.lostAddresses) for \(orphan.title) again"
         case .free(let orphan): "free what is left of \(orphan.title)"
         }
     }
@@ -75,8 +81,9 @@ public enum Fix: Sendable, Hashable, Comparable, CustomStringConvertible {
         case .set: 0
         case .setUp: 1
         case .add: 2
-        case .free: 3
-        case .repairRules: 4
+        case .putBack: 3
+        case .free: 4
+        case .repairRules: 5
         }
     }
 

@@ -29,7 +29,8 @@ extension Examination {
         func symptom(_ parameter: String, _ text: String) -> Symptom {
             Symptom(
                 sysctlName(parameter), text,
-                advice: "sysctl -w \(sysctlName(parameter))=1, and find out which program switches it off",
+                run: ["sysctl -w \(sysctlName(parameter))=1"],
+                advice: "look which program of the node switches it off",
                 fix: .set(parameter: parameter, value: "1"))
         }
         let all = family == .v4 ? "ipv4/ip_forward" : "ipv6/conf/all/forwarding"
@@ -60,7 +61,7 @@ extension Examination {
                 interface,
                 "its IPv6 default route comes from router advertisements, which the kernel ignores since it "
                     + "forwards: the route vanishes when its lifetime ends",
-                advice: "sysctl -w \(sysctlName(own))=2", fix: .set(parameter: own, value: "2"))
+                run: ["sysctl -w \(sysctlName(own))=2"], fix: .set(parameter: own, value: "2"))
         }
     }
 
@@ -79,8 +80,8 @@ extension Examination {
                             "\(pod.id)",
                             "every packet from \(address.address) is dropped: it comes in by \(interface), the route back "
                                 + "\(leads), and rp_filter of \(interface) is strict",
-                            advice: "mend the route (ip route get \(address.address)), or "
-                                + "sysctl -w \(sysctlName("ipv4/conf/\(interface)/rp_filter"))=2, and =2 for all"))
+                            run: loosening(interface),
+                            advice: "or mend the route: ip route get \(address.address)"))
                 }
             }
         }
@@ -94,10 +95,15 @@ extension Examination {
                     uplink,
                     "a second default route leads there, but what comes in by it from elsewhere is dropped: answers "
                         + "would leave by \(first), and rp_filter of \(uplink) is strict",
-                    advice: "sysctl -w \(sysctlName("ipv4/conf/\(uplink)/rp_filter"))=2, and =2 for all",
+                    run: loosening(uplink),
                     severity: .warning))
         }
         return found
+    }
+
+    /// The larger of the two values counts, and 2, which is loose, is larger than 1.
+    private func loosening(_ interface: String) -> [String] {
+        ["sysctl -w \(sysctlName("ipv4/conf/\(interface)/rp_filter"))=2"]
     }
 
     fileprivate var bridgesPastServices: [Symptom] {
@@ -107,7 +113,6 @@ extension Examination {
         }
         guard !networks.isEmpty else { return [] }
         let names = list(networks.map { $0.name })
-        let advice = "modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1 (and -ip6tables)"
         return IPFamily.allCases.compactMap { family in
             let own = bridgedPackets(family)
             let uses = networks.contains { network in
@@ -118,7 +123,7 @@ extension Examination {
                 sysctlName(own),
                 "it is \(parameter(own) ?? "missing, as br_netfilter is not loaded"): a pod of \(names) that calls a "
                     + "Service whose pod is on the same bridge gets its answers from the wrong address",
-                advice: advice)
+                run: (parameter(own) == nil ? ["modprobe br_netfilter"] : []) + ["sysctl -w \(sysctlName(own))=1"])
         }
     }
 
@@ -159,7 +164,8 @@ extension Examination {
             guard parameter(own) == "1" else { return nil }
             return Symptom(
                 bridge, "IPv6 is switched off there, but network \(network.name) has IPv6 addresses",
-                advice: "sysctl -w \(sysctlName(own))=0; the gateway's address has to be given to it again then",
+                run: ["sysctl -w \(sysctlName(own))=0"],
+                advice: "the gateway's address has to be given to it again then",
                 fix: .set(parameter: own, value: "0"))
         }
     }

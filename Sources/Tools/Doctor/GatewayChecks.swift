@@ -92,23 +92,29 @@ extension Examination {
         if let configured, let holder {
             return Symptom(
                 what.link, "\(text); \(holder.name) has it",
-                advice: "ip addr del \(configured) dev \(holder.name); the next ADD of a pod adds it to \(what.link)")
+                run: holder.addresses.filter { $0.address == configured.address }
+                    .map { "ip addr del \($0) dev \(holder.name)" } + [addition(configured, what.link)])
         }
         let isBridge = what.link == network.network.bridge && network.subnets.contains(what.subnet)
         guard let configured, isBridge else {
-            var advice =
-                "no ADD puts it back: delete \(pods == 1 ? "the pod" : "these pods"), so that it is attached again"
+            let advice = "no ADD puts it back: delete \(pods == 1 ? "the pod" : "these pods"), so that it is attached again"
+            var commands: [String] = []
             if let gateway = what.gateway {
                 // A bridge reaches its pods by the subnet, a veth reaches its only pod by a host route.
                 let isVeth = snapshot.interface(what.link)?.kind == "veth"
                 let address = isVeth ? CIDR.host(gateway) : CIDR(gateway, what.subnet.prefixLength)
-                advice += "; or ip addr add \(address) dev \(what.link)"
+                commands = [addition(address, what.link)]
             }
-            return Symptom(what.link, text, advice: isBridge ? "the next ADD of a pod puts it back" : advice)
+            return Symptom(
+                what.link, text, run: isBridge ? [] : commands,
+                advice: isBridge ? "the next ADD of a pod puts it back" : advice)
         }
         return Symptom(
-            what.link, text,
-            advice: "the next ADD of a pod puts it back; or ip addr add \(configured) dev \(what.link)",
+            what.link, text, run: [addition(configured, what.link)], advice: "or let the next ADD of a pod put it back",
             fix: .add(address: configured, link: what.link))
+    }
+
+    private func addition(_ address: CIDR, _ link: String) -> String {
+        address.family == .v4 ? "ip addr add \(address) dev \(link)" : "ip -6 addr add \(address) dev \(link) nodad"
     }
 }

@@ -19,8 +19,8 @@ extension Examination {
             sysctlName(parameter),
             "\(entries) of \(limit) \(family.title) neighbours are known, those of all pods included: beyond that the "
                 + "kernel refuses new ones (\"neighbour table overflow\"), and packets are dropped",
-            advice:
-                "sysctl -w \(sysctlName(parameter))=\(limit * 4), gc_thresh2 to half of it; keep it in /etc/sysctl.d",
+            run: ["sysctl -w \(sysctlName(parameter))=\(limit * 4)"],
+            advice: "gc_thresh2 to half of it; keep it in /etc/sysctl.d",
             severity: entries >= limit ? .problem : nil)
     }
 
@@ -33,7 +33,8 @@ extension Examination {
             Symptom(
                 sysctlName(parameter),
                 "\(entries) of \(limit) connections are tracked: when it is full, packets of new ones are dropped",
-                advice: "sysctl -w \(sysctlName(parameter))=\(limit * 2), and see whose they are: conntrack -L",
+                run: ["sysctl -w \(sysctlName(parameter))=\(limit * 2)"],
+                advice: "see whose they are: conntrack -L",
                 severity: entries >= limit ? .problem : nil)
         ]
     }

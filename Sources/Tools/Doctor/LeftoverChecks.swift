@@ -8,7 +8,7 @@ extension Check {
                 let isOld = orphan.reason == .earlierBoot
                 return Symptom(
                     orphan.title, "\(orphan.reason.text); left are \(orphan.remains)",
-                    advice: isOld ? "nothing needs to be done" : "swiftletctl gc",
+                    run: isOld ? [] : ["swiftletctl gc"], advice: isOld ? "nothing needs to be done" : "",
                     severity: isOld ? .note : nil, fix: .free(orphan))
             }
                 + seen.reclaim.recent.map { orphan in
@@ -20,7 +20,12 @@ extension Check {
         },
         Check("cut-off", .warning, "every pod has everything that ADD gave it") { seen in
             seen.snapshot.orphans.filter { !$0.isGone }.map { orphan in
-                Symptom(
+                guard orphan.unreserved.isEmpty else {
+                    return Symptom(
+                        orphan.title, "\(orphan.reason.text): \(orphan.lostAddresses)", run: ["swiftletctl gc"],
+                        severity: .problem, fix: .putBack(orphan))
+                }
+                return Symptom(
                     orphan.title,
                     "\(orphan.reason.text); there are \(orphan.remains)",
                     advice: orphan.wayOut,
@@ -28,15 +33,16 @@ extension Check {
             }
         },
         Check("rules-damaged", .problem, "the packet rules of every pod are complete") { seen in
-            seen.facts.damagedRules.map { owner, text in
-                Symptom(owner, text, advice: "swiftletctl repair", fix: .repairRules)
-            }
+            seen.damagedRules
                 + seen.facts.unreadableRecords.map { owner in
                     Symptom(
                         owner,
                         "its record in /run/swiftlet cannot be read: when its rules are lost, nothing can put them back",
                         advice: "delete the pod, so that it is attached again: its DEL removes the record")
                 }
+        },
+        Check("empty-namespaces", .note, "no namespace is left that a killed engine has made for a pod") { seen in
+            seen.emptyNamespaces
         },
         Check("two-runtimes", .warning, "each network is used by one container runtime only") { $0.rivals },
     ]
@@ -64,11 +70,41 @@ extension Orphan {
 }
 
 extension Examination {
+    /// One cause, such as `nft flush ruleset`, damages the rules of all pods: that is one finding.
+    fileprivate var damagedRules: [Symptom] {
+        func symptom(_ subject: String, _ text: String) -> Symptom {
+            Symptom(subject, text, run: ["swiftletctl repair"], fix: .repairRules)
+        }
+        guard facts.damagedRules.count > 3 else { return facts.damagedRules.map { symptom($0.owner, $0.text) } }
+        return [
+            symptom(
+                "packet rules",
+                "those of \(Words.count(facts.damagedRules.count, "pod")) are damaged: "
+                    + list(facts.damagedRules.map { "\($0.owner): \($0.text)" }, limit: 3, separator: "; "))
+        ]
+    }
+
+    /// One finding for each runtime.
+    fileprivate var emptyNamespaces: [Symptom] {
+        let old = snapshot.emptyNamespaces.filter { snapshot.time - ($0.since ?? 0) >= grace }
+        return Dictionary(grouping: old) { $0.runtime }.sorted { $0.key < $1.key }.map { runtime, empty in
+            let ages = empty.compactMap { $0.since }.min().map { ", the oldest for \(Words.age(snapshot.time - $0))" }
+            return Symptom(
+                runtime,
+                "\(Words.count(empty.count, "network namespace")) with a name that \(runtime) gives, no process and "
+                    + "nothing but lo\(ages ?? ""): \(list(empty.map { $0.path }, limit: 3))",
+                run: ["swiftletctl gc --empty-namespaces"],
+                advice: "if \(runtime) does not want them any more: it leaves such when it is killed")
+        }
+    }
+
     /// Namespace names tell which runtime made them; names that do not are ignored.
     fileprivate var rivals: [Symptom] {
         snapshot.networks.compactMap { network in
             let makers = Set(
-                snapshot.attachments(of: network.name).compactMap { $0.namespace.flatMap { runtime($0.path) } })
+                snapshot.attachments(of: network.name).compactMap {
+                    $0.namespace.flatMap { NamespaceNames.runtime(of: $0.path) }
+                })
             guard makers.count > 1 else { return nil }
             return Symptom(
                 network.name,
@@ -76,19 +112,5 @@ extension Examination {
                     + "for garbage",
                 advice: "give each runtime a network of its own, with another name, bridge and subnet")
         }
-    }
-
-    private func runtime(_ path: String) -> String? {
-        guard let name = path.split(separator: "/").last else { return nil }
-        if path.hasPrefix("/run/docker/") || path.hasPrefix("/var/run/docker/") { return "Docker" }
-        guard path.hasPrefix("/run/netns/") || path.hasPrefix("/var/run/netns/") else { return nil }
-        if name.hasPrefix("cni-"), isUUID(name.dropFirst(4)) { return "containerd" }
-        if name.hasPrefix("netns-"), isUUID(name.dropFirst(6)) { return "podman" }
-        return isUUID(name) ? "CRI-O" : nil
-    }
-
-    private func isUUID(_ text: Substring) -> Bool {
-        let groups = text.split(separator: "-", omittingEmptySubsequences: false)
-        return groups.map { $0.count } == [8, 4, 4, 4, 12] && groups.joined().allSatisfy { $0.isHexDigit }
     }
 }

@@ -30,7 +30,7 @@ extension Examination {
             let pods = snapshot.attachments.filter { $0.bridge == name }.count
             return Symptom(
                 name, "it is down: \(Words.count(pods, "pod")) on it cannot reach each other, nor anything else",
-                advice: "ip link set \(name) up", fix: .setUp(link: name))
+                run: ["ip link set \(name) up"], fix: .setUp(link: name))
         }
     }
 
@@ -41,17 +41,18 @@ extension Examination {
                 let place = pod.bridge.map { "a port of \($0)" } ?? "not a port of any bridge"
                 return Symptom(
                     "\(pod.id)", "\(name), its end on the node, is \(place), and not of \(home)",
-                    advice: "ip link set \(name) master \(home)")
+                    run: ["ip link set \(name) master \(home)"])
             }
             guard !end.isUp else {
                 guard pod.state == .attached, !pod.isUp else { return nil }
                 return Symptom(
                     "\(pod.id)", "\(pod.id.ifname) is down in the pod",
-                    advice: "somebody in the pod has set it down; ip link set \(pod.id.ifname) up there",
+                    run: pod.namespace.map { ["nsenter --net=\($0.path) ip link set \(pod.id.ifname) up"] } ?? [],
+                    advice: "somebody in the pod has set it down",
                     severity: .warning)
             }
             return Symptom(
-                "\(pod.id)", "\(name), its end on the node, is down", advice: "ip link set \(name) up",
+                "\(pod.id)", "\(name), its end on the node, is down", run: ["ip link set \(name) up"],
                 fix: .setUp(link: name))
         }
     }
@@ -61,13 +62,19 @@ extension Examination {
         for pod in snapshot.attachments {
             guard let mtu = pod.mtu, let name = pod.hostInterface, let end = snapshot.interface(name), end.mtu != mtu
             else { continue }
-            let (small, large) = mtu < end.mtu ? (pod.id.ifname, name) : (name, pod.id.ifname)
+            let small = mtu < end.mtu ? pod.id.ifname : name
+            let inPod = pod.namespace.map { "nsenter --net=\($0.path) " } ?? ""
+            // Neither end is to be larger than what was meant; a smaller one only costs speed.
+            let command =
+                mtu < end.mtu
+                ? "ip link set \(name) mtu \(mtu)" : "\(inPod)ip link set \(pod.id.ifname) mtu \(end.mtu)"
             found.append(
                 Symptom(
                     "\(pod.id)",
                     "\(name) has an MTU of \(end.mtu), \(pod.id.ifname) in the pod one of \(mtu): what is larger than "
                         + "\(small) takes is dropped silently",
-                    advice: "give both the same: ip link set \(large) mtu \(min(mtu, end.mtu))", severity: .problem))
+                    run: [command], advice: "the larger one of the two gets what the smaller one has",
+                    severity: .problem))
         }
         let uplinks = snapshot.uplinks.compactMap { snapshot.interface($0) }
         guard let narrow = uplinks.min(by: { $0.mtu < $1.mtu }) else { return found }

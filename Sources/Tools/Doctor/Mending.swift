@@ -13,9 +13,15 @@ extension Examination {
         for fix in fixes {
             do throws(Failure) { try make(fix) } catch { failures.append("\(fix): \(error)") }
         }
-        guard fixes.contains(where: { if case .free = $0 { true } else { false } }) else { return failures }
-        for outcome in reclaim.run() {
-            if let error = outcome.error { failures.append("\(Fix.free(outcome.orphan)): \(error)") }
+        if fixes.contains(where: { if case .putBack = $0 { true } else { false } }) {
+            for outcome in reclaim.putBack() {
+                if let error = outcome.error { failures.append("\(Fix.putBack(outcome.orphan)): \(error)") }
+            }
+        }
+        if fixes.contains(where: { if case .free = $0 { true } else { false } }) {
+            for outcome in reclaim.run() {
+                if let error = outcome.error { failures.append("\(Fix.free(outcome.orphan)): \(error)") }
+            }
         }
         return failures
     }
@@ -45,8 +51,8 @@ extension Examination {
             var node = try NodeRules()
             let report = try node.repair()
             if let failed = report.failed.first { throw Failure(.kernel, failed) }
-        // The caller frees all orphans together.
-        case .free: break
+        // The caller does it for all orphans together.
+        case .putBack, .free: break
         }
     }
 }

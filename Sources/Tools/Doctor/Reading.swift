@@ -29,7 +29,22 @@ extension Examination {
         facts.readFirewalls()
         facts.checkRules(snapshot)
         facts.readManagers(snapshot, run: "/run")
+        facts.readSpace(snapshot.networks.compactMap { $0.store } + places.dataDirectories)
+        facts.readListeners(snapshot)
+        facts.readDiversions(Examination(snapshot, facts, grace: grace))
         return Examination(snapshot, facts, grace: grace)
+    }
+}
+
+extension Examination {
+    /// Examines only how packets get from pods to others and back: for a snapshot that is there already.
+    public static func ofWays(_ snapshot: Snapshot, _ places: Snapshot.Places) throws(Failure) -> Examination {
+        var facts = Facts()
+        facts.readFiles(places.configurations)
+        facts.readParameters(snapshot)
+        facts.readFirewalls()
+        facts.readDiversions(Examination(snapshot, facts))
+        return Examination(snapshot, facts)
     }
 }
 
@@ -125,12 +140,23 @@ extension Facts {
         var chains: [NftListedChain] = []
         firewall = noting(Ruleset()) { () throws(Failure) in
             var socket = try NetlinkSocket(.netfilter)
-            for family in [NftFamily.ip, .ip6, .inet] {
+            for family in [NftFamily.ip, .ip6, .inet, .bridge] {
                 chains += try socket.chains(family).filter { $0.table.family == family }
             }
-            let tables = Set(chains.filter { $0.chain.hook?.point == .forward }.map { $0.table })
-                .filter { !NodeRules.tables.contains("\($0)") }
+            // Of tables that only rewrite addresses, such as those of Services, there may be tens of thousands of rules.
+            let deciding = chains.filter { chain in
+                chain.chain.hook.map { $0.type != "nat" && [.prerouting, .forward, .postrouting].contains($0.point) }
+                    ?? false
+            }
+            let tables = Set(deciding.map { $0.table }).filter { !NodeRules.tables.contains("\($0)") }
             return try Ruleset(of: chains.filter { tables.contains($0.table) }, &socket)
+        }
+        netdevTables = noting([]) { () throws(Failure) in
+            var socket = try NetlinkSocket(.netfilter)
+            let other = NftOtherFamily.netdev
+            // A kernel without that family has no such tables.
+            let tables = try? socket.dump("list chains", other.table(ofBaseChain:)) { $0.dumpChains(other) }
+            return Set(tables ?? []).map { "table netdev \($0)" }.sorted()
         }
         hasServices = chains.contains { $0.chain.name == "KUBE-SERVICES" || $0.table.name == "kube-proxy" }
         for (family, file, program) in [

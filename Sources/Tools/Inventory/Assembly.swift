@@ -14,6 +14,8 @@ extension Snapshot {
         interfaces = seen.interfaces.sorted { $0.index < $1.index }
         routes = seen.routes
         remarks = seen.remarks
+        neighbours = seen.neighbours
+        bridgeEntries = seen.bridgeEntries
         for route in seen.routes where route.isDefault {
             if let name = route.interface, !uplinks.contains(name) { uplinks.append(name) }
         }
@@ -31,6 +33,7 @@ extension Snapshot {
             orphan.since = reservation.time.seconds
             orphans.append(orphan)
         }
+        emptyNamespaces = collected.emptyNamespaces
         attachments.sort { ($0.id.network, $0.firstAddress, $0.id) < ($1.id.network, $1.firstAddress, $1.id) }
         orphans.sort { ($0.sortingKey, $0.reason.rawValue) < ($1.sortingKey, $1.reason.rawValue) }
         networks = Set(
@@ -48,10 +51,11 @@ extension Snapshot {
         }
         if evidence.pod != nil {
             attachments.append(attachment)
-            if evidence.veth != nil, !attachment.addresses.isEmpty, evidence.reservations.isEmpty,
-                seen.expectsReservations(id.network)
-            {
-                orphans.append(orphan(.notReserved, isGone: false))
+            if !evidence.unreserved.isEmpty {
+                var lost = orphan(.notReserved, isGone: false)
+                lost.unreserved = evidence.unreserved
+                lost.store = seen.store(of: id.network)
+                orphans.append(lost)
             }
         } else if let veth = evidence.veth {
             guard veth.peerNamespaceID != nil else { return orphans.append(orphan(.peerIsOnNode, isGone: false)) }
@@ -77,6 +81,7 @@ extension Snapshot {
         network.configuration = configured?.path
         network.plugins = configured?.network.plugins ?? []
         network.defaultRoutes = configured?.defaultRoutes ?? []
+        network.wishes = configured?.wishes ?? Network.Wishes()
         let stores = seen.stores.filter { $0.network == name }
         network.store = stores.first?.directory
         let units = stores.flatMap { $0.reservations.map { $0.reservation.unit } }
@@ -106,16 +111,6 @@ extension Snapshot {
     }
 }
 
-extension Observations {
-    /// Whether the network's addresses come from a store on this node.
-    fileprivate func expectsReservations(_ network: String) -> Bool {
-        if let configured = configured.first(where: { $0.network.name == network }) {
-            return configured.network.dataDirectory != nil
-        }
-        return stores.contains { $0.network == network && !$0.reservations.isEmpty }
-    }
-}
-
 extension ConfiguredNetwork {
     /// A list with only `lo` is not a network.
     fileprivate var isForPods: Bool { plugins.contains { PluginTraits.of($0)?.role != .loopback } }
@@ -131,6 +126,10 @@ extension Attachment {
             gateways = namespace.gateways[interface.index] ?? []
             mtu = interface.mtu
             mac = interface.mac
+            isSilent = interface.isSilent
+            routes = namespace.routes
+            neighbours = namespace.neighbours.filter { $0.interface == interface.name }
+            silentNeighbours = namespace.silentNeighbours[interface.index] ?? []
             isUp = interface.isUp && interface.hasCarrier && evidence.veth?.isUp ?? true
             counters = interface.counters
             if interface.kind != "veth", interface.peer != 0, namespace.nodeID != nil,
@@ -147,6 +146,8 @@ extension Attachment {
             counters = counters ?? veth.counters?.fromOtherEnd
             ingressLimit = seen.buckets[veth.index].map(Limit.init)
             egressLimit = evidence.ifb.flatMap { seen.buckets[$0.index] }.map(Limit.init)
+            limiter = evidence.ifb?.name
+            leadsToLimit = evidence.ifb == nil || seen.ingressQdiscs.contains(veth.index)
         }
         reserved = evidence.reserved
         since = evidence.times.min()
@@ -157,9 +158,15 @@ extension Attachment {
                 if !ports.contains(port) { ports.append(port) }
             }
             if rules.spoofGuard?.addresses != nil { antiSpoof = true }
-            if rules.isolation != nil { isolation = true }
+            if let wanted = rules.isolation {
+                isolation = true
+                allowsSameBridge = wanted.allowsSameBridge
+                if wanted.port != nil { wantsIsolatedPort = true }
+            }
+            if rules.ports?.reachesNeighbours == true, !ports.isEmpty { wantsHairpin = true }
             if rules.masquerade != nil { masquerade = true }
         }
+        missingRules = (seen.missingRules["\(id)"] ?? []).sorted()
         ports.sort { ($0.hostPort, $0.transport) < ($1.hostPort, $1.transport) }
     }
 

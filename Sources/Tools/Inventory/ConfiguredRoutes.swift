@@ -28,4 +28,25 @@ extension SeenConfiguration {
         }
         return routes.sorted { $0.address < $1.address }
     }
+
+    /// What a configuration wants of pods' links.
+    ///
+    /// - Throws: code 6 for invalid JSON, or a key of the wrong type.
+    static func wishes(_ document: [UInt8], _ network: ConfiguredNetwork) throws(Failure) -> Network.Wishes {
+        let reader = JSONReader(try JSON(parsing: document))
+        var wishes = Network.Wishes()
+        wishes.isGateway = network.gatewayInterface != nil
+        wishes.gateways = network.ranges.flatMap { $0.pools }.compactMap { pool in
+            pool.gateway ?? pool.subnet.first.advanced(by: 1)
+        }
+        for plugin in try reader.member("plugins")?.elements() ?? [reader] {
+            let links = try ConfiguredLinks(ofType: try plugin.nonEmpty("type") ?? "", plugin)
+            wishes.hairpin = wishes.hairpin || links.hairpin
+            wishes.isPromiscuous = wishes.isPromiscuous || links.isPromiscuous
+            wishes.isolatesPorts = wishes.isolatesPorts || links.isolatesPorts
+            if links.ingressRate > 0 { wishes.ingressRate = links.ingressRate }
+            if links.egressRate > 0 { wishes.egressRate = links.egressRate }
+        }
+        return wishes
+    }
 }

@@ -17,6 +17,8 @@ struct Evidence {
     /// The interface in the pod.
     var pod: (namespace: SeenNamespace, interface: Interface)?
     var reservations: [ListedReservation] = []
+    /// Addresses on the pod's interface that the store holds for nobody, or for somebody who is not here.
+    var unreserved: [UnreservedAddress] = []
     /// The directory of its reservations.
     var store: String?
     var records: [RecordedRules] = []
@@ -30,10 +32,10 @@ struct Evidence {
 
 /// What was read, grouped by attachment.
 struct CollectedEvidence {
-    private(set) var byAttachment: [AttachmentName: Evidence] = [:]
+    var byAttachment: [AttachmentName: Evidence] = [:]
     /// Reservations without an owner, with their directories.
-    private(set) var withoutOwner: [(network: String, store: String, ListedReservation)] = []
-    private let seen: Observations
+    var withoutOwner: [(network: String, store: String, ListedReservation)] = []
+    let seen: Observations
     private let byID: [Int32: SeenNamespace]
     /// What the node's own links say about namespaces, by inode: their containers, and the interfaces with an owner.
     private var knownByNode: [UInt64: (containers: Set<String>, interfaces: Set<UInt32>)] = [:]
@@ -62,6 +64,7 @@ struct CollectedEvidence {
         findPodsByPeer()
         findPodsByAlias()
         findPodsByAddress()
+        keepAddressesOfPods()
         noteUnownedInterfaces()
     }
 

@@ -32,7 +32,10 @@ extension Snapshot {
     public func confirmed(by second: Snapshot) -> Snapshot {
         var sure = second
         sure.orphans.removeAll { orphan in
-            !orphans.contains { $0.id == orphan.id && $0.reason == orphan.reason && $0.reserved == orphan.reserved }
+            !orphans.contains {
+                $0.id == orphan.id && $0.reason == orphan.reason && $0.reserved == orphan.reserved
+                    && $0.unreserved == orphan.unreserved
+            }
         }
         sure.remarks.removeAll { !remarks.contains($0) }
         return sure

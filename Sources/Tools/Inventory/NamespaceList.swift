@@ -4,6 +4,8 @@ internal import Posix
 struct NamespaceList: Sendable {
     /// Each namespace once, by its shortest path; the caller's own is not included.
     var namespaces: [(path: String, inode: UInt64)] = []
+    /// Those of them that some process is in, by inode.
+    var inhabited: Set<UInt64> = []
     /// Whether all of this machine's namespaces are included, except those kept alive only by an open file descriptor.
     var isComplete = false
 
@@ -38,7 +40,9 @@ struct NamespaceList: Sendable {
                 if isRefused, (try? FileStatus.of(directory)) != nil { list.isComplete = false }
                 continue
             }
-            guard let inode = inode(named: target), found[inode] == nil else { continue }
+            guard let inode = inode(named: target) else { continue }
+            list.inhabited.insert(inode)
+            guard found[inode] == nil else { continue }
             found[inode] = "\(directory)/net"
         }
         let own = try storing("look at /proc/thread-self/ns/net") { () throws(Errno) in

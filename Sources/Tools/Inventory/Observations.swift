@@ -16,6 +16,10 @@ public struct Observations: Sendable {
     public var routes: [NodeRoute] = []
     /// Token buckets on the node's links, by index.
     public var buckets: [UInt32: TokenBucket] = [:]
+    /// Links with a queueing discipline for what they receive, by index.
+    public var ingressQdiscs: Set<UInt32> = []
+    public var neighbours: [KnownNeighbour] = []
+    public var bridgeEntries: [BridgeEntry] = []
     /// The machine's other namespaces.
     public var namespaces: [SeenNamespace] = []
     /// Whether those are all of them: then whatever is in none of them does not exist.
@@ -24,6 +28,8 @@ public struct Observations: Sendable {
     public var records: [RecordedRules] = []
     /// The number of elements in the nf_tables sets, by the owner's name.
     public var elements: [String: Int] = [:]
+    /// What of the recorded rules is not in the kernel, by the owner's name: see ``Attachment/missingRules``.
+    public var missingRules: [String: Set<String>] = [:]
     public var configured: [SeenConfiguration] = []
     public var remarks: [String] = []
 
@@ -38,6 +44,15 @@ public struct SeenNamespace: Sendable {
     public var nodeID: Int32?
     /// The gateways of the main table's routes, by interface index; without link-local ones.
     public var gateways: [UInt32: [IPAddress]] = [:]
+    /// The main table's routes.
+    public var routes: [NodeRoute] = []
+    public var neighbours: [KnownNeighbour] = []
+    /// Those that its kernel has asked for in vain, by the interface's index.
+    public var silentNeighbours: [UInt32: [IPAddress]] = [:]
+    /// Whether some process is in it.
+    public var hasProcess = true
+    /// When its name was made, in seconds since 1970; nil if unknown.
+    public var since: Int?
 
     public init(_ namespace: Namespace, interfaces: [Interface], nodeID: Int32? = nil) {
         self.namespace = namespace
@@ -73,6 +88,7 @@ public struct SeenConfiguration: Sendable {
     public var path: String
     /// Default routes for pods that have an address of the family.
     public var defaultRoutes: [CIDR] = []
+    public var wishes = Network.Wishes()
 
     public init(_ network: ConfiguredNetwork, path: String) {
         self.network = network

@@ -10,6 +10,13 @@ public struct CheckItem: Sendable, Hashable, Encodable {
     /// What a person can do about it; empty if it is right.
     public var advice: String
 
+    public init(subject: String, isRight: Bool, finding: String, advice: String) {
+        self.subject = subject
+        self.isRight = isRight
+        self.finding = finding
+        self.advice = advice
+    }
+
     static func right(_ subject: String, _ finding: String) -> CheckItem {
         CheckItem(subject: subject, isRight: true, finding: finding, advice: "")
     }
@@ -21,16 +28,14 @@ public struct CheckItem: Sendable, Hashable, Encodable {
 
 /// What must be asked for one pod in addition to a ``Snapshot``.
 public struct PodFacts: Sendable {
-    /// The pod's routes.
-    public var routes: [NodeRoute] = []
     /// Whether the node forwards, by family; nil if the kernel lacks the family.
     public var forwards: [IPFamily: Bool] = [:]
+    /// Interfaces by which the pod's packets come in, although IPv4 packets that come in by them are not forwarded.
+    public var closedInterfaces: [String] = []
     /// What is missing or different in the pod's rules, by the plugin that recorded them.
     public var ruleDeviations: [String: String] = [:]
     /// Plugins whose record of the pod's rules cannot be read.
     public var unreadableRecords: Set<String> = []
-    /// Whether the gateways that were asked for their MAC address have answered.
-    public var answers: [IPAddress: Bool] = [:]
 
     public init() {}
 }
@@ -58,11 +63,22 @@ public struct PodCheck: Sendable, Encodable {
         }
         items.append(.right("network namespace", namespace.path))
         checkLink(snapshot)
-        checkAddresses(snapshot, isReservationMissing: orphans.contains { $0.reason == .notReserved })
-        checkRoutes(snapshot, facts)
+        checkAddresses(snapshot, unreserved: orphans.flatMap { $0.unreserved })
+        checkRoutes(snapshot)
         for family in IPFamily.allCases where attachment.addresses.contains(where: { $0.family == family }) {
-            guard let forwards = facts.forwards[family], isForwarded(family, snapshot, facts) else { continue }
+            guard let forwards = facts.forwards[family], isForwarded(family, snapshot) else { continue }
             let name = family == .v4 ? "net.ipv4.ip_forward" : "net.ipv6.conf.all.forwarding"
+            // The switch for all is on; setting it again would not reach the interface's own.
+            if forwards, family == .v4, !facts.closedInterfaces.isEmpty {
+                for interface in facts.closedInterfaces {
+                    items.append(
+                        .wrong(
+                            "forwarding by \(interface)", "off: IPv4 packets that come in by it go nowhere else",
+                            "sysctl -w net.ipv4.conf.\(interface.split(separator: ".").joined(separator: "/")).forwarding=1"
+                        ))
+                }
+                continue
+            }
             items.append(
                 forwards
                     ? .right("forwarding of IP\(family)", "on")
@@ -70,6 +86,7 @@ public struct PodCheck: Sendable, Encodable {
                         "forwarding of IP\(family)", "off: the pod reaches nothing beyond this node",
                         "sysctl -w \(name)=1"))
         }
+        items += snapshot.deviations(of: attachment).map { .wrong($0.subject, $0.finding, $0.wayOut) }
         for plugin in attachment.recordedBy {
             if facts.unreadableRecords.contains(plugin) {
                 items.append(
@@ -83,12 +100,12 @@ public struct PodCheck: Sendable, Encodable {
     }
 
     /// Whether the node forwards the pod's packets, rather than a router on its link.
-    private func isForwarded(_ family: IPFamily, _ snapshot: Snapshot, _ facts: PodFacts) -> Bool {
+    private func isForwarded(_ family: IPFamily, _ snapshot: Snapshot) -> Bool {
         guard attachment.parent == nil else { return false }
-        let routes = facts.routes.filter { $0.destination.family == family && $0.interface == attachment.id.ifname }
-        return routes.contains { route in
-            route.gateway.map { snapshot.hasAddress($0) || facts.answers[$0] == false } ?? route.isDefault
+        let routes = attachment.routes.filter {
+            $0.destination.family == family && $0.interface == attachment.id.ifname
         }
+        return routes.contains { route in route.gateway.map { snapshot.hasAddress($0) } ?? route.isDefault }
     }
 
     private mutating func checkLink(_ snapshot: Snapshot) {
@@ -104,6 +121,18 @@ public struct PodCheck: Sendable, Encodable {
                     "ip link set \(inside) up, in the pod and on the node"))
         guard let name = attachment.hostInterface, let end = snapshot.interface(name) else { return }
         if !end.isUp { items.append(.wrong("node's end \(name)", "down", "ip link set \(name) up")) }
+        if let mtu = attachment.mtu, mtu != end.mtu {
+            items.append(
+                .wrong(
+                    "MTU", "\(mtu) of \(inside), but \(end.mtu) of \(name): larger packets are dropped without a word",
+                    "swiftletctl doctor says which one to change"))
+        }
+        if let bridge = attachment.bridge.flatMap({ snapshot.interface($0) }), bridge.isSilent {
+            items.append(
+                .wrong(
+                    "bridge \(bridge.name)", "it neither asks for MACs nor answers (arp off)",
+                    "ip link set \(bridge.name) arp on"))
+        }
         if let home = snapshot.home(of: attachment), home != attachment.bridge {
             let place = attachment.bridge.map { "a port of \($0), not of \(home)" } ?? "not a port of \(home)"
             items.append(.wrong("bridge port \(name)", place, "ip link set \(name) master \(home)"))
@@ -116,19 +145,20 @@ public struct PodCheck: Sendable, Encodable {
         }
     }
 
-    private mutating func checkAddresses(_ snapshot: Snapshot, isReservationMissing: Bool) {
+    private mutating func checkAddresses(_ snapshot: Snapshot, unreserved: [UnreservedAddress]) {
         for unit in attachment.reserved where unit.hostBits == 0 {
-            let isThere = attachment.addresses.contains { $0.address == unit.address }
-            items.append(
-                isThere
-                    ? .right("address \(unit.address)", "reserved, and on \(attachment.id.ifname)")
-                    : .wrong("address \(unit.address)", "reserved, but not on \(attachment.id.ifname)", PodCheck.anew))
+            guard attachment.addresses.contains(where: { $0.address == unit.address }) else { continue }
+            items.append(.right("address \(unit.address)", "reserved, and on \(attachment.id.ifname)"))
         }
         for address in attachment.addresses where !attachment.reserved.contains(.host(address.address)) {
+            let lost = unreserved.first { $0.address == address.address }
+            let holder = lost?.namedOwner.map { "reserved for \($0), who is not here" } ?? "not reserved"
             items.append(
-                isReservationMissing
-                    ? .wrong("address \(address.address)", "not reserved: another pod may get it", PodCheck.anew)
+                lost != nil
+                    ? .wrong("address \(address.address)", "\(holder): another pod may get it", "swiftletctl gc")
                     : .right("address \(address.address)", "on \(attachment.id.ifname)"))
+        }
+        for address in attachment.addresses {
             let others = snapshot.attachments.filter { other in
                 other.id != attachment.id && other.addresses.contains { $0.address == address.address }
             }
@@ -138,42 +168,42 @@ public struct PodCheck: Sendable, Encodable {
         }
     }
 
-    private mutating func checkRoutes(_ snapshot: Snapshot, _ facts: PodFacts) {
-        if let network = snapshot.networks.first(where: { $0.name == attachment.id.network }),
-            !network.isEarlier(attachment)
-        {
-            // If a pod has several networks, only one of them may have it.
-            for route in network.defaultRoutes
-            where attachment.addresses.contains(where: { $0.family == route.family })
-                && !facts.routes.contains(where: { $0.destination == route })
-            {
-                items.append(
-                    .wrong(
-                        "route \(route)", "missing, though \(network.configuration ?? network.name) gives it",
-                        PodCheck.anew))
-            }
-        }
-        for route in facts.routes where route.isDefault {
+    private mutating func checkRoutes(_ snapshot: Snapshot) {
+        for route in attachment.routes where route.isDefault && !route.isRejecting {
             guard let gateway = route.gateway else {
                 items.append(.right("default route", "by \(route.interface ?? "?")"))
                 continue
             }
             let subject = "gateway \(gateway)"
             let isNodes = snapshot.hasAddress(gateway)
-            // A macvlan's gateway is an outside router; a bridge may also have one that the node does not know.
-            if facts.answers[gateway] == false, attachment.hostInterface != nil, !isNodes {
+            let link = attachment.bridge ?? attachment.hostInterface
+            let holder = snapshot.interfaces.first { $0.addresses.contains { $0.address == gateway } }
+            let network = snapshot.networks.first { $0.name == attachment.id.network }
+            // A pod on the wrong bridge must return to its own first.
+            let isHome = attachment.hostInterface == nil || snapshot.home(of: attachment) == attachment.bridge
+            if isHome, let link, let holder, holder.name != link, !holder.name.hasPrefix("\(link).") {
+                let address = holder.addresses.first { $0.address == gateway }.map { "\($0)" } ?? ""
+                items.append(
+                    .wrong(
+                        subject, "on \(holder.name) of this node, and not on \(link), where the pod looks for it",
+                        "ip addr del \(address) dev \(holder.name); then swiftletctl doctor"))
+            } else if !isNodes, attachment.hostInterface != nil, network?.wishes.isGateway == true {
                 let place = attachment.bridge ?? "the node's end"
                 items.append(
                     .wrong(
-                        subject, "nobody answers for it, and this node does not have it",
-                        "if it is a router on the link, look there; if \(place) should have it, run swiftletctl doctor")
-                )
-            } else if facts.answers[gateway] == false {
-                items.append(.wrong(subject, "does not answer", "look at both ends of the link: ip -s link"))
-            } else {
-                let place = isNodes ? "" : ", not this node"
+                        subject, "this node does not have it",
+                        "if it is a router on the link, look there; if \(place) should have it, run swiftletctl doctor"))
+            } else if attachment.silentNeighbours.contains(gateway) {
                 items.append(
-                    .right(subject, "default route" + (facts.answers[gateway] == true ? ", answers" : "") + place))
+                    .wrong(
+                        subject, "the pod has asked for its MAC, and nobody has answered",
+                        "look at both ends of the link: ip -s link"))
+            } else {
+                let knows = attachment.neighbours.contains { $0.address == gateway }
+                items.append(
+                    .right(
+                        subject,
+                        "default route" + (knows ? ", its MAC is known" : "") + (isNodes ? "" : ", not this node")))
             }
         }
     }

@@ -48,10 +48,12 @@ extension Observations {
         seen.stores = seen.readStores(
             places.dataDirectories + seen.configured.compactMap { $0.network.dataDirectory })
         seen.records = seen.noting([]) { () throws(Failure) in try NodeRules.recorded() }
-        seen.elements = seen.noting([:]) { () throws(Failure) in
+        let records = seen.records
+        let holdings = seen.noting(NodeRules.Holdings()) { () throws(Failure) in
             var rules = try NodeRules()
-            return try rules.elementCounts()
+            return try rules.holdings(records)
         }
+        (seen.elements, seen.missingRules) = (holdings.counts, holdings.missing)
         let namespaces = seen.noting(NamespaceList()) { () throws(Failure) in try NamespaceList.ofOthers() }
         seen.seesAllNamespaces = namespaces.isComplete
         seen.readNamespaces(namespaces)
@@ -70,17 +72,20 @@ extension Observations {
         var socket = try NetlinkSocket()
         interfaces = try socket.interfaces()
         let names = Dictionary(interfaces.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
-        for family in IPFamily.allCases {
-            let found = noting([]) { () throws(Failure) in try socket.routes(family) }
-            for route in found where route.table == Route.mainTable {
-                routes.append(
-                    NodeRoute(
-                        to: route.destination, via: route.gateway, interface: names[route.interface],
-                        priority: route.priority))
-            }
-        }
+        routes = noting([]) { () throws(Failure) in try socket.mainRoutes() }.map { NodeRoute($0, names) }
         for qdisc in noting([], { () throws(Failure) in try socket.qdiscs() }) {
             if let bucket = qdisc.tokenBucket { buckets[qdisc.interface] = bucket }
+            if ["ingress", "clsact"].contains(qdisc.kind) { ingressQdiscs.insert(qdisc.interface) }
+        }
+        neighbours = noting([]) { () throws(Failure) in try socket.knownNeighbours(names) }
+        for bridge in Set(interfaces.map { $0.master }) where bridge != 0 {
+            guard let name = names[bridge], interfaces.contains(where: { $0.index == bridge && $0.kind == "bridge" })
+            else { continue }
+            let entries = noting([]) { () throws(Failure) in try socket.forwardingEntries(ofBridge: bridge) }
+            for entry in entries where !entry.isLocal || entry.interface != bridge {
+                guard let port = names[entry.interface] else { continue }
+                bridgeEntries.append(BridgeEntry(entry.mac, at: port, of: name))
+            }
         }
     }
 
@@ -102,7 +107,22 @@ extension Observations {
                     var seen = SeenNamespace(
                         Namespace(path: found.path, inode: found.inode, id: id), interfaces: interfaces,
                         nodeID: nodeID)
-                    seen.gateways = try inside.gateways()
+                    let names = Dictionary(
+                        interfaces.map { ($0.index, $0.name) }, uniquingKeysWith: { first, _ in first })
+                    let routes = try inside.mainRoutes()
+                    seen.routes = routes.map { NodeRoute($0, names) }
+                    for route in routes.map({ $0.route }) {
+                        guard let gateway = route.gateway, !gateway.isLinkLocal,
+                            seen.gateways[route.interface]?.contains(gateway) != true
+                        else { continue }
+                        seen.gateways[route.interface, default: []].append(gateway)
+                    }
+                    seen.neighbours = try inside.knownNeighbours(names)
+                    for entry in try inside.neighbours() where entry.hasFailed {
+                        seen.silentNeighbours[entry.interface, default: []].append(entry.address)
+                    }
+                    seen.hasProcess = list.inhabited.contains(found.inode)
+                    if !seen.hasProcess { seen.since = try? FileStatus.of(found.path).modified.seconds }
                     namespaces.append(seen)
                 } catch {
                     seesAllNamespaces = false
@@ -145,6 +165,7 @@ extension Observations {
                 if !found.contains(where: { $0.network.name == network.name }) {
                     var seen = SeenConfiguration(network, path: path)
                     seen.defaultRoutes = try SeenConfiguration.defaultRoutes(content)
+                    seen.wishes = try SeenConfiguration.wishes(content, network)
                     found.append(seen)
                 }
             } catch { remarks.append("\(error.during("read \(path)"))") }
@@ -164,18 +185,33 @@ extension NetlinkSocket {
         return links.map { Interface($0, addresses[$0.link.index] ?? []) }
     }
 
-    /// The gateways of the main table's routes, by interface.
-    fileprivate mutating func gateways() throws(Failure) -> [UInt32: [IPAddress]] {
-        var found: [UInt32: [IPAddress]] = [:]
+    /// The main table's routes, of both families.
+    fileprivate mutating func mainRoutes() throws(Failure) -> [RouteEntry] {
+        var found: [RouteEntry] = []
         for family in IPFamily.allCases {
-            for route in try routes(family) where route.table == Route.mainTable {
-                guard let gateway = route.gateway, !gateway.isLinkLocal,
-                    found[route.interface]?.contains(gateway) != true
-                else { continue }
-                found[route.interface, default: []].append(gateway)
-            }
+            found += try dump("list routes", RouteEntry.init) { $0.dumpRoutes(family) }
+                .filter { $0.route.table == Route.mainTable }
         }
         return found
+    }
+
+    fileprivate mutating func knownNeighbours(_ names: [UInt32: String]) throws(Failure) -> [KnownNeighbour] {
+        try neighbours().compactMap { entry in
+            guard entry.isResolved, let mac = entry.mac, let name = names[entry.interface] else { return nil }
+            return KnownNeighbour(
+                entry.address, mac, on: name, isPermanent: entry.state & Neighbour.permanent != 0)
+        }
+    }
+}
+
+extension NodeRoute {
+    fileprivate init(_ entry: RouteEntry, _ names: [UInt32: String]) {
+        let route = entry.route
+        self.init(
+            to: route.destination, via: route.gateway, interface: names[route.interface], priority: route.priority)
+        isRejecting = entry.type.rawValue >= RouteEntry.Kind.blackhole.rawValue
+        // RTPROT_KERNEL, linux/rtnetlink.h.
+        isOfAddress = route.origin == 2
     }
 }
 
@@ -193,6 +229,10 @@ extension Interface {
         hasCarrier = status.hasCarrier
         isHairpin = link.isHairpin
         isIsolated = link.isIsolated
+        // IFF_NOARP, linux/if.h.
+        isSilent = link.flags & 0x80 != 0
+        // BR_STATE_FORWARDING, linux/if_bridge.h.
+        isForwardingPort = link.portState.map { $0 == 3 }
         self.addresses = addresses
         counters = status.counters
     }

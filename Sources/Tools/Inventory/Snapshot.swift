@@ -23,6 +23,12 @@ public struct Snapshot: Sendable, Encodable {
     public var routes: [NodeRoute] = []
     /// Names of the interfaces of the default routes.
     public var uplinks: [String] = []
+    /// The node's neighbours whose MACs it knows.
+    public var neighbours: [KnownNeighbour] = []
+    /// What the bridges of pods know about where MACs are, except those of their own ports.
+    public var bridgeEntries: [BridgeEntry] = []
+    /// Named network namespaces with no process in them and nothing but `lo`, which no network knows.
+    public var emptyNamespaces: [EmptyNamespace] = []
     /// What could not be read and is therefore missing here, one line each.
     public var remarks: [String] = []
 
@@ -53,8 +59,28 @@ public struct Network: Sendable, Hashable, Encodable {
     /// How many addresses and blocks are reserved.
     public var reservations = 0
     public var pools: [Pool] = []
+    /// What its configuration wants of its pods' links.
+    public var wishes = Wishes()
 
     public init(name: String) { self.name = name }
+
+    /// What a configuration wants of the pods' links; pods that were attached earlier may have something else.
+    public struct Wishes: Sendable, Hashable, Encodable {
+        /// Whether the node has the gateway's address.
+        public var isGateway = false
+        /// The gateways of its ranges.
+        public var gateways: [IPAddress] = []
+        public var hairpin = false
+        public var isolatesPorts = false
+        /// Whether the bridge is promiscuous, which goes without hairpin mode.
+        public var isPromiscuous = false
+        /// Bits per second towards the pod; nil for no limit.
+        public var ingressRate: UInt64?
+        /// Bits per second from the pod; nil for no limit.
+        public var egressRate: UInt64?
+
+        public init() {}
+    }
 
     /// Ranges that one address or block is taken from.
     public struct Pool: Sendable, Hashable, Encodable {
@@ -93,6 +119,14 @@ public struct Attachment: Sendable, Hashable, Encodable {
     public var reserved: [CIDR] = []
     /// The gateways of its routes through the interface, except link-local ones.
     public var gateways: [IPAddress] = []
+    /// The main table of the pod's namespace; empty if the namespace was not found.
+    public var routes: [NodeRoute] = []
+    /// The pod's neighbours on the interface whose MACs it knows.
+    public var neighbours: [KnownNeighbour] = []
+    /// Those that it has asked for in vain.
+    public var silentNeighbours: [IPAddress] = []
+    /// Whether the pod's interface asks for no MACs and answers nobody who asks (`arp off`).
+    public var isSilent = false
     /// The host side of the veth; nil for other kinds.
     public var hostInterface: String?
     /// The bridge that the host side is a port of.
@@ -113,8 +147,20 @@ public struct Attachment: Sendable, Hashable, Encodable {
     public var antiSpoof = false
     /// Whether it is isolated from pods of other networks.
     public var isolation = false
+    /// Whether pods on the same bridge may reach it in spite of that.
+    public var allowsSameBridge = false
+    /// Whether what was recorded for it wants its bridge port isolated.
+    public var wantsIsolatedPort = false
+    /// Whether what was recorded for it wants hairpin mode of its bridge port.
+    public var wantsHairpin = false
+    /// What of ``ports``, ``masquerade``, ``antiSpoof`` and ``isolation`` is recorded but not in the kernel, by these names.
+    public var missingRules: [String] = []
+    /// Whether what the pod sends is led to its ifb, if it has one.
+    public var leadsToLimit = true
     /// Whether its packets leave with the node's address.
     public var masquerade = false
+    /// Its ifb, which limits what it sends; nil if it has none.
+    public var limiter: String?
     /// When it was attached, in seconds since 1970: the time of its reservation or of its first record.
     public var since: Int?
     /// From the pod's point of view: received means received by the pod.
@@ -227,6 +273,8 @@ public struct Orphan: Sendable, Hashable, Encodable {
     public var store: String?
     /// The latest time at which any of these was made, in seconds since 1970; nil if unknown.
     public var since: Int?
+    /// For ``Reason-swift.enum/notReserved``: what has to be reserved for it again.
+    public var unreserved: [UnreservedAddress] = []
 
     public init(id: AttachmentName?, reason: Reason, isGone: Bool) {
         self.id = id
@@ -241,7 +289,7 @@ public struct Orphan: Sendable, Hashable, Encodable {
         case earlierBoot
         /// The pod's namespace exists, but its interface is gone.
         case interfaceIsGone
-        /// Its veth exists, but its address is not reserved, so another pod may get it.
+        /// The pod lives, but an address of it is not reserved for it, so another pod may get it.
         case notReserved
         /// Its veth exists, but neither a name nor a process leads to the pod's namespace.
         case namespaceHasNoName
@@ -260,7 +308,7 @@ public struct Orphan: Sendable, Hashable, Encodable {
             case .podIsGone: "the pod's network namespace is gone"
             case .earlierBoot: "reserved before the last reboot; the next ADD frees it"
             case .interfaceIsGone: "the pod's namespace is there, its interface is gone"
-            case .notReserved: "its address is not reserved: another pod may get it"
+            case .notReserved: "an address that the pod has is not reserved for it: another pod may get it"
             case .namespaceHasNoName: "no name and no process leads to the pod's network namespace"
             case .peerIsOnNode: "the other end is on the node, in no pod"
             case .limitsNothing: "for the limit of a veth that is gone"
@@ -292,6 +340,10 @@ public struct Interface: Sendable, Hashable, Encodable {
     public var hasCarrier = true
     public var isHairpin = false
     public var isIsolated = false
+    /// Whether it asks for no MACs and answers nobody who asks (IFF_NOARP).
+    public var isSilent = false
+    /// Whether its bridge passes its packets; nil if it is not a bridge port.
+    public var isForwardingPort: Bool?
     public var addresses: [CIDR] = []
     public var counters: LinkCounters?
 
@@ -309,6 +361,10 @@ public struct NodeRoute: Sendable, Hashable, Encodable {
     /// The name of the outgoing interface; nil if the kernel names none.
     public var interface: String?
     public var priority: UInt32?
+    /// Whether it rejects packets: blackhole, unreachable, prohibit.
+    public var isRejecting = false
+    /// Whether the kernel has made it for an address (RTPROT_KERNEL).
+    public var isOfAddress = false
 
     public init(to destination: CIDR, via gateway: IPAddress? = nil, interface: String?, priority: UInt32? = nil) {
         self.destination = destination

@@ -10,9 +10,14 @@ struct GraphModel {
         var network: Network
         /// What connects the pods to the node.
         var hub: Hub
+        /// Whether that is a link of the node that is down.
+        var isDown: Bool
         var pods: [Inventory.Attachment]
         var orphans: [Orphan]
     }
+
+    /// The hub in words, with what is wrong with it.
+    static func text(_ group: Group) -> String { group.hub.text + (group.isDown ? ", down" : "") }
 
     enum Hub: Hashable {
         case bridge(String)
@@ -46,7 +51,14 @@ struct GraphModel {
             if hubs.isEmpty { hubs = [network.bridge.map(Hub.bridge) ?? .nothing] }
             for (position, hub) in hubs.enumerated() {
                 let orphans = position == 0 ? snapshot.orphansOnTheirOwn(in: network.name) : []
-                groups.append(Group(network: network, hub: hub, pods: pods[hub] ?? [], orphans: orphans))
+                let link: String? =
+                    switch hub {
+                    case .bridge(let name), .parent(let name, _): name
+                    case .routed, .nothing: nil
+                    }
+                let isDown = link.flatMap { snapshot.interface($0) }.map { !$0.isUp } ?? false
+                groups.append(
+                    Group(network: network, hub: hub, isDown: isDown, pods: pods[hub] ?? [], orphans: orphans))
             }
         }
     }
@@ -72,7 +84,11 @@ extension Snapshot {
     }
 
     /// What is wrong with a pod that exists; nil if nothing is.
-    func trouble(_ id: AttachmentName) -> String? { orphans.first { $0.id == id }?.reason.text }
+    func trouble(_ id: AttachmentName) -> String? {
+        if let orphan = orphans.first(where: { $0.id == id }) { return orphan.reason.text }
+        let lost = attachments.first { $0.id == id }?.missingRules ?? []
+        return lost.isEmpty ? nil : "packet rules are gone: swiftletctl repair"
+    }
 
     /// The totals, on one line.
     var summary: String {

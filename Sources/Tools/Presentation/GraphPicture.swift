@@ -161,16 +161,16 @@ struct GraphPicture {
 
     private mutating func drawHub(_ group: GraphModel.Group, _ x: Int, _ y: Int, _ color: String) {
         let white = SVG.Font(size: 13, isBold: true, color: "#ffffff")
-        let isThere = group.hub != .nothing
+        let isThere = group.hub != .nothing && !group.isDown
         picture.rectangle(
-            x, y, rowWidth, 32, fill: isThere ? color : "#e2e8f0", stroke: isThere ? nil : GraphPicture.grey,
-            dashes: isThere ? nil : "5 3")
+            x, y, rowWidth, 32, fill: isThere ? color : "#e2e8f0",
+            stroke: group.isDown ? "#dc2626" : isThere ? nil : GraphPicture.grey, dashes: isThere ? nil : "5 3")
         var font = white
         if !isThere { font.color = GraphPicture.grey }
-        picture.text(group.hub.text, x + 12, y + 21, font)
+        picture.text(GraphModel.text(group), x + 12, y + 21, font)
         let gateways = group.network.gateways.map(\.description).joined(separator: "   ")
         let fixed = SVG.Font(size: 12, isFixed: true, color: font.color)
-        let room = rowWidth - 36 - white.width(group.hub.text)
+        let room = rowWidth - 36 - white.width(GraphModel.text(group))
         picture.text(fixed.fitted(gateways, into: room), x + rowWidth - 12, y + 21, fixed, anchor: .end)
     }
 

@@ -21,8 +21,9 @@ extension Snapshot {
         for (number, group) in model.groups.enumerated() {
             lines.append("    subgraph cluster_\(number) {")
             lines.append("        label=\(quoted(group.network.name)); style=rounded; color=\"#cbd5e1\";")
-            let hub = ([group.hub.text] + group.network.gateways.map(\.description)).joined(separator: "\n")
-            lines.append("        hub\(number) [label=\(quoted(hub)) fillcolor=\"#dbeafe\"];")
+            let hub = ([GraphModel.text(group)] + group.network.gateways.map(\.description)).joined(separator: "\n")
+            let color = group.isDown ? "#fecaca" : "#dbeafe"
+            lines.append("        hub\(number) [label=\(quoted(hub)) fillcolor=\"\(color)\"];")
             for (position, pod) in group.pods.enumerated() {
                 let name = "pod\(number)_\(position)"
                 let color = trouble(pod.id) == nil ? "" : " fillcolor=\"#fef3c7\""
@@ -68,8 +69,9 @@ extension Snapshot {
         var classes: [String: [String]] = [:]
         for (number, group) in model.groups.enumerated() {
             lines.append("    subgraph net\(number) [\"\(inMermaid([group.network.name]))\"]")
-            let hub = [group.hub.text] + group.network.gateways.map(\.description)
+            let hub = [GraphModel.text(group)] + group.network.gateways.map(\.description)
             lines.append("        hub\(number)[[\"\(inMermaid(hub))\"]]")
+            if group.isDown { classes["trouble", default: []].append("hub\(number)") }
             for (position, pod) in group.pods.enumerated() {
                 let name = "pod\(number)_\(position)"
                 lines.append("        \(name)(\"\(inMermaid(pod.label(shortIDs)))\")")

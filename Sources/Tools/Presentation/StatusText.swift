@@ -5,6 +5,14 @@ extension Snapshot {
     public func statusText(_ style: TextStyle = TextStyle(isColored: false)) -> String {
         var lines: [String] = []
         for network in networks { lines += section(network, style) + [""] }
+        for (runtime, empty) in Dictionary(grouping: emptyNamespaces, by: { $0.runtime }).sorted(by: { $0.key < $1.key }
+        ) {
+            let age = empty.compactMap { $0.since }.min().map { ", the oldest \(Words.age(time - $0)) old" } ?? ""
+            lines.append(
+                style.warning(
+                    "\(Words.count(empty.count, "empty network namespace")) with names that \(runtime) gives\(age): "
+                        + "`swiftletctl gc --empty-namespaces` removes them"))
+        }
         lines += remarks.map { style.warning("could not read: \($0)") }
         lines.append(style.bold("\(node): ") + totals)
         return lines.joined(separator: "\n")
@@ -25,7 +33,8 @@ extension Snapshot {
     private func section(_ network: Network, _ style: TextStyle) -> [String] {
         var title = [style.bold(network.name)]
         if let bridge = network.bridge {
-            title.append(interface(bridge) == nil ? "bridge \(bridge) (not made yet)" : "bridge \(bridge)")
+            let state = interface(bridge).map { $0.isUp ? "" : style.bad(" (down)") } ?? " (not made yet)"
+            title.append("bridge \(bridge)\(state)")
         }
         title += network.gateways.map(\.description)
         if let configuration = network.configuration { title.append(style.faint(configuration)) }
@@ -92,7 +101,11 @@ extension Snapshot {
                 orphan.since.map { Words.age(time - $0) } ?? "", orphan.leftovers, orphan.reason.text,
             ])
         }
-        let advice = own.contains { $0.isGone } ? ["  `swiftletctl gc` frees what pods that are gone have left"] : []
+        let advice = [
+            own.contains { $0.isGone } ? "  `swiftletctl gc` frees what pods that are gone have left" : nil,
+            own.contains { !$0.unreserved.isEmpty }
+                ? "  `swiftletctl gc` reserves the addresses of living pods again" : nil,
+        ].compactMap { $0 }
         return table.lines.enumerated().map { ($0.offset == 0 ? "    " : "  ! ") + $0.element } + advice
     }
 }
@@ -101,7 +114,13 @@ extension Attachment {
     /// - Parameter limit: how many ports are shown; the rest are only counted.
     func portsText(atMost limit: Int) -> String {
         let more = ports.count > limit ? " +\(ports.count - limit)" : ""
-        return ports.prefix(limit).map(\.description).joined(separator: " ") + more
+        let text = ports.prefix(limit).map(\.description).joined(separator: " ") + more
+        return text.isEmpty ? "" : marked(text, "ports")
+    }
+
+    /// What is recorded but not in the kernel is not shown as if it worked.
+    private func marked(_ text: String, _ rule: String) -> String {
+        missingRules.contains(rule) ? "\(text) (lost)" : text
     }
 
     /// ↓ is towards the pod, ↑ is from it; in bits per second.
@@ -111,8 +130,11 @@ extension Attachment {
     }
 
     var rulesText: String {
-        [masquerade ? "masquerade" : nil, antiSpoof ? "anti-spoof" : nil, isolation ? "isolated" : nil]
-            .compactMap { $0 }.joined(separator: ",")
+        [
+            masquerade ? marked("masquerade", "masquerade") : nil, antiSpoof ? marked("anti-spoof", "antiSpoof") : nil,
+            // The policy's name: pods on the same bridge reach it.
+            isolation ? marked(allowsSameBridge ? "same-bridge" : "isolated", "isolation") : nil,
+        ].compactMap { $0 }.joined(separator: ",")
     }
 }
 
@@ -123,8 +145,16 @@ extension Orphan {
         return "\(id)"
     }
 
+    /// The addresses that are not reserved, and for whom they are instead.
+    public var lostAddresses: String {
+        unreserved.map { lost in
+            "\(lost.address)" + (lost.namedOwner.map { " (reserved for \($0), who is not here)" } ?? "")
+        }.joined(separator: ", ")
+    }
+
     /// What is left, in words.
     public var leftovers: String {
+        guard unreserved.isEmpty else { return lostAddresses }
         var parts = reserved.map { $0.hostBits == 0 ? $0.address.description : $0.description } + interfaces
         if !recordedBy.isEmpty { parts.append("rules of \(recordedBy.joined(separator: ", "))") }
         if elements > 0 { parts.append(Words.count(elements, "nft element")) }

@@ -68,7 +68,12 @@ struct DoctorCommand: ParsableCommand {
         let changes = fix ? Set(findings.compactMap { $0.fix }).sorted() : []
         if !changes.isEmpty, try isWanted(changes) {
             failures = examination.make(changes)
+            for change in changes where !failures.contains(where: { $0.hasPrefix("\(change): ") }) {
+                try say("done: \(change)")
+            }
+            // Whether it has helped is seen, not assumed.
             (examination, findings) = try look()
+            try say(findings.isEmpty ? "looked again: nothing is left" : "looked again: this is left")
         }
         let remarks = examination.remarks
         if output.json { for remark in remarks { try say("could not be looked at: \(remark)") } }

@@ -42,6 +42,7 @@ package struct MadeUpNode {
         veth.master = 3
         veth.peer = 2
         veth.peerNamespaceID = Int32(number)
+        veth.mtu = 1500
         seen.interfaces.append(veth)
         var inside = Interface(index: 2, name: "eth0", kind: "veth")
         inside.addresses = [CIDR(Self.address(number), 24)]

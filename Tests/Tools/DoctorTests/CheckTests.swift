@@ -179,7 +179,7 @@ import Testing
 
     @Test func ofManyOfOneKindSomeAreShown() {
         var node = Self.node()
-        node.facts.damagedRules = (0..<9).map { ("net/c\($0)/eth0", "gone") }
+        node.facts.unreadableRecords = (0..<9).map { "net/c\($0)/eth0" }
         node.facts.parameters["ipv4/ip_forward"] = "0"
         let examination = Examination(node.snapshot, node.facts)
         let found = Check.all.flatMap { $0.findings(examination) }

@@ -58,7 +58,7 @@ import Testing
         node.snapshot.interfaces[node.snapshot.interfaces.count - 1].addresses = []
         let found = try Self.found(node)
         #expect(found.map { $0.subject } == ["br9"] && found.allSatisfy { $0.fix == nil })
-        #expect(found.first?.advice.hasSuffix("ip addr add 10.33.0.1/24 dev br9") == true)
+        #expect(found.first?.commands == ["ip addr add 10.33.0.1/24 dev br9"])
     }
 
     @Test func aGatewayThatAnotherLinkHasIsNotAddedASecondTime() throws {

@@ -167,7 +167,7 @@ import Testing
             let sound = try scene.ctl("check", name)
             #expect(sound.exit.isSuccess, "\(name): \(sound.text)\(sound.errorText)")
             #expect(sound.text.contains("net/\(pods[0].id)/eth0") && sound.text.hasSuffix("all is right\n"))
-            #expect(sound.text.contains("gateway 10.44.0.1") && sound.text.contains("answers"))
+            #expect(sound.text.contains("gateway 10.44.0.1") && sound.text.contains("default route"))
         }
         // The one before has a longer name that begins like this.
         let begun = try scene.ctl("check", String(pods[0].id.dropLast(pods[0].id.count - 4)))
@@ -178,7 +178,7 @@ import Testing
         let damaged = try scene.ctl("check", pods[0].id, "--json")
         #expect(damaged.exit == .code(1))
         let wrong = (damaged.json?.array?.first?["items"]?.array ?? []).filter { $0["isRight"] == false }
-        #expect(wrong.compactMap { $0["subject"]?.string } == ["address 10.44.0.2", "rules of swiftlet"])
+        #expect(wrong.compactMap { $0["subject"]?.string } == ["address 10.44.0.2", "route 0.0.0.0/0", "rules of swiftlet", "node: cbr0"])
         #expect(wrong.allSatisfy { $0["advice"] != "" })
         let other = try scene.ctl("check", pods[1].id).text
         #expect(other.contains("✗ gateway 10.44.0.1") && other.contains("this node does not have it"), "\(other)")

@@ -41,6 +41,10 @@ int ck_namespace_type(int fd);
 
 // 1 if the descriptor is a file of nsfs, 0 if it is of another file system, -1 with errno.
 int ck_is_namespace_file(int fd);
+// statfs(2): the octets that anybody may use, and the free inodes; UINT64_MAX where they are not counted.
+int ck_space(const char *path, uint64_t *octets, uint64_t *inodes);
+// Whether a socket of this network namespace already has the port of that address (:: for all, IPv4 mapped); 0 if unknown.
+int ck_port_is_taken(int is_udp, const uint8_t *address, uint16_t port);
 
 // Makes a persistent tap device in the caller's namespace; `owner` and `group` are -1 for anyone. Returns 0, or -1 with errno;
 // EBUSY if the name is taken.

@@ -101,10 +101,12 @@ extension NodeFault {
             let veths = try scene.node.veths().filter { $0.hasPrefix("veth") }
             for veth in veths { try scene.node.set("link", "set", veth, "master", "cbr0") }
         },
-        NodeFault("the pod's end is down", ["port-down"]) {
+        // With the link its default route goes, and does not come back with it.
+        NodeFault("the pod's end is down", ["port-down", "pod-route"]) {
             try $0.pods[0].set("link", "set", "eth0", "down")
         } mend: {
             try $0.pods[0].set("link", "set", "eth0", "up")
+            try $0.restoreRoutes(of: $0.pods[0])
         },
         NodeFault("the ends have different MTUs", ["mtu"]) {
             try $0.node.set("link", "set", $0.veth, "mtu", "1400")
@@ -238,12 +240,8 @@ extension NodeFault {
         },
         NodeFault("a pod has ended without DEL", ["leftovers"]) { try $0.end($0.pods[0]) },
         NodeFault("a reservation is gone", ["cut-off"]) {
-            try $0.node.write("kept", $0.node.reservation("10.44.0.2"))
             try FileManager.default.removeItem(atPath: "\($0.node.data)/net/10.44.0.2")
             try FileManager.default.removeItem(atPath: "\($0.node.data)/net/fd00:44::2")
-        } mend: { scene in
-            let content = try String(contentsOfFile: "\(scene.node.directory)/kept", encoding: .utf8)
-            for address in ["10.44.0.2", "fd00:44::2"] { try scene.node.reserve(address, content) }
         },
     ]
 }
