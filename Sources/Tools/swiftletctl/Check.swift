@@ -5,7 +5,7 @@ import Presentation
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Hold a pod, or all of them, against what an ADD leaves: links, addresses, routes, rules.",
+        abstract: "Check that a pod, or every pod, has what ADD set up: links, addresses, routes, rules.",
         discussion: """
             All attachments of the pod are looked at as they are now; its runtime is not asked, so that it works for pods of \
             other plugins too. Nothing is changed and nothing is sent. What keeps all pods from the network is looked for as \

@@ -25,7 +25,7 @@ import Testing
         ])
         #expect(
             found == [
-                "20-b.conflist: warning: network pods is in 10-a.conflist already, which comes first by name "
+                "20-b.conflist: warning: network pods is already in 10-a.conflist, which sorts first "
                     + "(runtimes use one of the two: rename the network, or remove a file)"
             ])
     }

@@ -158,7 +158,7 @@ import Testing
                 #"{"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.1.0.0/24"}}"#,
                 #"{"type": "firewall", "ingressPolicy": "isolated"}"#),
             "net.conflist:3: error: plugins[1].ingressPolicy: it needs a bridge, but prevResult has none "
-                + "(put firewall after bridge in \"plugins\")"
+                + "(firewall must come after bridge in \"plugins\")"
         ),
         (
             list(#"{"type": "loopback", "prevResult": {}}"#),

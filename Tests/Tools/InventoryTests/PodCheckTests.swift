@@ -134,7 +134,7 @@ import Testing
         let bridge = try Self.wrong { $0.seen.interfaces[2].isUp = false }
         #expect(bridge.map(\.subject) == ["bridge cbr0"])
         let port = try Self.wrong { $0.seen.interfaces[3].master = 0 }
-        #expect(port.map(\.finding) == ["no port of cbr0"])
+        #expect(port.map(\.finding) == ["not a port of cbr0"])
     }
 
     @Test func anAddressThatIsMissingOrNotReservedIsNamed() throws {

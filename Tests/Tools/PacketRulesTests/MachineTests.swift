@@ -24,7 +24,7 @@ import Testing
         for limit in [Expression.limit(over: true), .connections(over: 20)] {
             for expression in [limit, .update("seen", limit)] {
                 let (isSo, remarks) = arrives(ListedRules().chain(.input, expression, .drop))
-                #expect(isSo && remarks.contains { $0.contains("supposed") })
+                #expect(isSo && remarks.contains { $0.contains("assumed") })
             }
         }
         #expect(!arrives(ListedRules().chain(.input, .limit(over: false), .drop)).isSo)

@@ -26,7 +26,7 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
         let names = { (list: Substring) in
             Set(list.matches(of: /"([A-Za-z]+)"|argumentParser/).map { $0.1.map(String.init) ?? "ArgumentParser" })
         }
-        for match in manifest.matches(of: /\b(base|kernel|plugin|tool)\(\s*"(\w+)"(?:,\s*\[([^\]]*)\])?\s*\)/) {
+        for match in manifest.matches(of: /\b(base|kernel|plugin|cluster|tool)\(\s*"(\w+)"(?:,\s*\[([^\]]*)\])?\s*\)/) {
             let floor = match.1 == "tool" ? "Tools" : match.1.capitalized
             modules[String(match.2)] = Module(path: "Sources/\(floor)/\(match.2)", uses: names(match.3 ?? ""))
         }
