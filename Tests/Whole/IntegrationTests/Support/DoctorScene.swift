@@ -14,7 +14,8 @@ final class DoctorScene {
     static let checks = [
         "configuration-invalid", "configuration-shadowed", "plugin-missing", "plugin-not-ready", "subnet-overlap",
         "duplicate-address", "pool-full", "neighbour-table", "conntrack-table", "forwarding", "router-advertisements",
-        "rp-filter", "bridge-nf-call", "hairpin-off", "ipv6-disabled", "bridge-down", "gateway-missing", "port-down", "mtu",
+        "rp-filter", "bridge-nf-call", "hairpin-off", "ipv6-disabled", "bridge-down", "gateway-missing", "port-down",
+        "mtu",
         "link-manager", "foreign-firewall", "leftovers", "cut-off", "rules-damaged", "two-runtimes",
     ]
 
