@@ -31,7 +31,8 @@ extension NetlinkSocket {
 
     /// The entries that match a filter, in a single walk through the kernel's table, however many ports the filter has.
     public mutating func connections(_ filter: ConnectionFilter) throws(Failure) -> [Connection] {
-        guard filter.destinationPorts?.isEmpty != true, filter.destination.map({ $0.family == filter.family }) ?? true else {
+        guard filter.destinationPorts?.isEmpty != true, filter.destination.map({ $0.family == filter.family }) ?? true
+        else {
             return []
         }
         // The walk covers the whole table, which all namespaces share, even if this one has no entries.

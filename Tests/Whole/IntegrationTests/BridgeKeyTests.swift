@@ -126,10 +126,10 @@ import Testing
     func bridgePortFlagsAreSet(_ key: String, _ flag: String) throws {
         let node = try Node()
         let (plain, flagged) = (try node.pod(), try node.pod())
-        try add(node, plain, node.swiftlet())
+        try add(node, plain, node.gatewayBridge())
         let before = try node.veths()
         #expect(before.count == 1)
-        try add(node, flagged, node.swiftlet(["subnet": "10.44.0.0/24", .init(key): true]))
+        try add(node, flagged, node.gatewayBridge([key: true]))
         let after = try node.veths()
         #expect(after.count == 2)
         for veth in after {

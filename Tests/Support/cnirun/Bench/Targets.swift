@@ -80,7 +80,8 @@ struct Targets {
             + Self.ours.flatMap { system in
                 [Verb.add, .del].flatMap { verb in
                     row(
-                        "\(verb.rawValue) of \(system) with a TCP and a UDP port, times that with two TCP ports", .atMost(1.15),
+                        "\(verb.rawValue) of \(system) with a TCP and a UDP port, times that with two TCP ports",
+                        .atMost(1.15),
                         measurements.ratio(
                             Subject(system: system, conf: Contenders.udp), to: Subject(system: system, conf: "ports"),
                             verb))
