@@ -141,12 +141,20 @@ struct Parser {
     /// `fib daddr . iif type`
     private mutating func addressType() throws(NftSyntaxError) -> Subject {
         var flags: NftFib.Flags = []
+        let wanted = "saddr, daddr, mark, iif, oif"
         repeat {
-            flags.insert(
-                try key([
-                    "saddr": .source, "daddr": .destination, "mark": .mark, "iif": .inputInterface,
-                    "oif": .outputInterface,
-                ]))
+            let token = try next(wanted)
+            let flag: NftFib.Flags? =
+                switch token.text {
+                case "saddr": .source
+                case "daddr": .destination
+                case "mark": .mark
+                case "iif": .inputInterface
+                case "oif": .outputInterface
+                default: nil
+                }
+            guard let flag, !token.isQuoted else { throw .unknown(token, wanted: wanted) }
+            flags.insert(flag)
         } while skip(".")
         let end = try next("type")
         guard end.text == "type", !end.isQuoted else { throw .unknown(end, wanted: "type") }

@@ -55,7 +55,7 @@ struct BridgeNetwork {
         var gateways = try GatewayPlan(reserved, settings)
 
         let bridge = try BridgeDevice.ensure(settings, &sockets.host)
-        var missing = try gateways.missing(on: bridge, &sockets.host)
+        var missing = try gateways.missing(on: bridge, for: owner.network, &sockets.host)
         try BridgeDevice.prepare(bridge, settings, &sockets.host)
 
         let veth = vethPair(reserved)
@@ -68,7 +68,7 @@ struct BridgeNetwork {
             try pod.run { () throws(Failure) in try podInterface.configure(peer, CNIResult(), &sockets.inside) }
             try port.awaitActive(&sockets.host)
             gateways = try GatewayPlan(addressing.reserve(request, &undo), settings)
-            missing = try gateways.missing(on: bridge, &sockets.host)
+            missing = try gateways.missing(on: bridge, for: owner.network, &sockets.host)
         }
         var result = gateways.result
         let gatewayInterface = try BridgeDevice.gatewayInterface(for: gateways, bridge, settings, &sockets.host)
@@ -82,7 +82,7 @@ struct BridgeNetwork {
         let ifb = try limit(&sockets.host, &undo)
         if !missing.isEmpty {
             // Checked again, because another network may have been added to this bridge meanwhile.
-            let missing = try gateways.missing(on: bridge, &sockets.host)
+            let missing = try gateways.missing(on: bridge, for: owner.network, &sockets.host)
             undo.push { (sockets) throws(Failure) in
                 try missing.undo(on: gatewayInterface, of: bridge.index, but: port.name, &sockets.host)
             }
@@ -135,7 +135,8 @@ struct BridgeNetwork {
         let sets = try addressing.rangeSets(request)
         do throws(Failure) {
             var host = try NetlinkSocket()
-            try GatewayPlan.requireRoom(for: sets, settings, on: bridge, &host)
+            try GatewayPlan.requireRoom(
+                for: sets, of: request.configuration.name, settings, on: bridge, &host)
         } catch { throw error.coded(.notAvailable) }
     }
 }

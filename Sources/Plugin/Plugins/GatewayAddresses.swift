@@ -11,11 +11,13 @@ extension GatewayPlan {
     /// Compares with the node's addresses and changes nothing. An interface that does not exist has no addresses.
     ///
     /// - Throws: code 103 if an address conflicts and may not be replaced.
-    func missing(on bridge: Link, _ host: inout NetlinkSocket) throws(Failure) -> GatewayChanges {
+    func missing(
+        on bridge: Link, for network: String, _ host: inout NetlinkSocket
+    ) throws(Failure) -> GatewayChanges {
         guard !addresses.isEmpty else { return GatewayChanges() }
         let present = try self.present(on: bridge, &host)
         do throws(Failure) { return try changes(to: present) } catch {
-            throw try explained(error, bridge, present, &host)
+            throw try explained(error, network, bridge, present, &host)
         }
     }
 
@@ -24,7 +26,8 @@ extension GatewayPlan {
     /// - Parameter sets: where addresses will come from.
     /// - Throws: code 103 if an address on the bridge is in the way of every address that a set could give.
     static func requireRoom(
-        for sets: [RangeSet], _ settings: BridgeSettings, on bridge: Link, _ host: inout NetlinkSocket
+        for sets: [RangeSet], of network: String, _ settings: BridgeSettings, on bridge: Link,
+        _ host: inout NetlinkSocket
     ) throws(Failure) {
         func plan(_ sets: [RangeSet]) throws(Failure) -> GatewayPlan {
             let pools = sets.flatMap { $0.pools }.filter { $0.blockLength == nil }
@@ -35,7 +38,7 @@ extension GatewayPlan {
         guard !all.addresses.isEmpty else { return }
         let present = try all.present(on: bridge, &host)
         for set in sets where try !plan([set]).addresses.contains(where: present.contains) {
-            _ = try all.missing(on: bridge, &host)
+            _ = try all.missing(on: bridge, for: network, &host)
         }
     }
 
@@ -44,16 +47,17 @@ extension GatewayPlan {
         return try link.map { link throws(Failure) in try host.addresses(of: link.index).map { $0.address } } ?? []
     }
 
-    /// A conflict, with advice that cuts off no pod: an address of which other pods live is not to be removed.
+    /// A conflict, with advice that cuts off no pod: an address that another network's pods live by is not to be removed.
     private func explained(
-        _ error: Failure, _ bridge: Link, _ present: [CIDR], _ host: inout NetlinkSocket
+        _ error: Failure, _ network: String, _ bridge: Link, _ present: [CIDR], _ host: inout NetlinkSocket
     ) throws(Failure) -> Failure {
         let networks = Set(
             try host.links(kind: "veth", master: bridge.index).compactMap {
                 AttachmentName(linkAlias: $0.alias)?.network
             })
-        guard !networks.isEmpty else { return error }
-        let names = networks.sorted().joined(separator: ", ")
+        let others = networks.filter { $0 != network }
+        guard !others.isEmpty else { return error }
+        let names = others.sorted().joined(separator: ", ")
         let had = present.filter { !$0.address.isLinkLocal }.map { "\($0)" }.joined(separator: ", ")
         return error.advising(
             "pods of \(names) live by \(had) there: give this network a bridge of its own, by the key bridge")

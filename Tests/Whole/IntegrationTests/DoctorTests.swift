@@ -211,10 +211,21 @@ import Testing
 
     @Test func onlyTheFirstFileOfANodeIsANote() throws {
         let scene = try DoctorScene()
-        try scene.configure("20-more.conflist", name: "more", ["type": "swiftlet", "subnet": "10.45.0.0/24"])
+        try scene.configure(
+            "20-more.conflist", name: "more", ["type": "swiftlet", "subnet": "10.45.0.0/24", "bridge": "cbr1"])
         let answer = try scene.examine()
         #expect(answer.exit == .code(0) && answer.names(atLeast: ["note"]) == ["configuration-shadowed"])
         #expect(try scene.examine("--skip", "configuration-shadowed").findings == [])
+    }
+
+    /// No pod could be attached to the second one; that is said before the first is tried.
+    @Test func twoNetworksOnOneBridgeAreFound() throws {
+        let scene = try DoctorScene()
+        try scene.configure("20-more.conflist", name: "more", ["type": "swiftlet", "subnet": "10.45.0.0/24"])
+        let answer = try scene.examine()
+        let text = answer.findings.first { $0["name"] == "plugin-not-ready" }?["text"]?.string ?? ""
+        #expect(text.contains("already has an IP address different from 10.45.0.1/24"), "\(answer.findings)")
+        #expect(text.contains("give this network a bridge of its own, by the key bridge"), "\(answer.findings)")
     }
 
     @Test func checksCanBeChosen() throws {
