@@ -178,7 +178,10 @@ import Testing
         let damaged = try scene.ctl("check", pods[0].id, "--json")
         #expect(damaged.exit == .code(1))
         let wrong = (damaged.json?.array?.first?["items"]?.array ?? []).filter { $0["isRight"] == false }
-        #expect(wrong.compactMap { $0["subject"]?.string } == ["address 10.44.0.2", "route 0.0.0.0/0", "rules of swiftlet", "node: cbr0"])
+        #expect(
+            wrong.compactMap { $0["subject"]?.string } == [
+                "address 10.44.0.2", "route 0.0.0.0/0", "rules of swiftlet", "node: cbr0",
+            ])
         #expect(wrong.allSatisfy { $0["advice"] != "" })
         let other = try scene.ctl("check", pods[1].id).text
         #expect(other.contains("✗ gateway 10.44.0.1") && other.contains("this node does not have it"), "\(other)")
