@@ -70,9 +70,11 @@ extension Examination {
     }
 
     fileprivate var unready: [Symptom] {
-        facts.notReady.filter { answer in
-            // Each of these has its own check: foreign firewalls, full pools, missing plugins.
-            answer.code != 51 && !answer.text.hasPrefix("no IP addresses available")
+        let gateways = missingGateways
+        return facts.notReady.filter { answer in
+            // Each of these has its own check: foreign firewalls, full pools, missing plugins, a gateway's address that is another.
+            !gateways.contains { answer.text.hasPrefix("\"\($0.subject)\" already has an IP address") }
+                && answer.code != 51 && !answer.text.hasPrefix("no IP addresses available")
                 && facts.files.first { $0.path == answer.file }?.types.contains { facts.programs[$0] == .missing }
                     != true
         }.map { answer in

@@ -82,7 +82,7 @@ extension NodeFault {
         NodeFault("the gateway has lost its address", ["gateway-missing"]) {
             try $0.node.set("addr", "del", "10.44.0.1/24", "dev", "cbr0")
         },
-        NodeFault("the gateway is another address of the subnet", ["gateway-missing", "plugin-not-ready"]) {
+        NodeFault("the gateway is another address of the subnet", ["gateway-missing"]) {
             try $0.node.set("addr", "del", "10.44.0.1/24", "dev", "cbr0")
             try $0.node.set("addr", "add", "10.44.0.50/24", "dev", "cbr0")
         },
