@@ -16,10 +16,10 @@ public struct ConfiguredLinks: Sendable, Hashable {
     /// - Throws: code 6 for a key of the wrong type.
     public init(ofType type: String, _ block: JSONReader) throws(Failure) {
         guard let traits = PluginTraits.of(type) else { return }
-        if traits.usesBridge {
-            // Where it is not said, it depends on the plugin and on host ports, which are recorded.
-            hairpin = try block.member("hairpinMode")?.bool() ?? false
+        if case .bridgePort(let defaults) = traits.nodeEnd {
             isPromiscuous = try BridgeSettings.Keys.promiscMode.read(block)
+            // Besides, host ports need it, which are recorded.
+            hairpin = try BridgeSettings.Keys.hairpinMode(default: defaults.hairpin && !isPromiscuous).read(block)
             isolatesPorts = try BridgeSettings.Keys.portIsolation.read(block)
         }
         if traits.services.contains(.limits) {

@@ -130,7 +130,8 @@ extension Examination {
     fileprivate var podsWithoutHairpin: [Symptom] {
         guard facts.hasServices else { return [] }
         let families = IPFamily.allCases.filter { parameter(bridgedPackets($0)) == "1" }
-        return snapshot.networks.compactMap { network in
+        // Where it is configured, bridge-port tells of each pod without it.
+        return snapshot.networks.filter { !$0.wishes.hairpin }.compactMap { network in
             let ports = snapshot.attachments(of: network.name).compactMap { pod -> String? in
                 guard pod.bridge != nil, let name = pod.hostInterface, snapshot.interface(name)?.isHairpin == false,
                     pod.addresses.contains(where: { families.contains($0.family) })

@@ -62,7 +62,8 @@ import Testing
 
     @Test(arguments: NodeFault.all)
     func whatIsWrongIsFoundAndMended(_ fault: NodeFault) throws {
-        let scene = try DoctorScene(pods: fault.pods)
+        let scene = try DoctorScene(
+            pods: fault.pods, Node.dualStack.merging(["ipMasq": true]) { $1 }.merging(fault.keys) { $1 })
         try fault.harm(scene)
         let answer = try scene.expect(fault.found)
         let fixable = answer.findings.filter { $0["fixable"]?.bool == true }

@@ -8,17 +8,21 @@ struct NodeFault: Sendable, CustomTestStringConvertible {
     /// Names of checks.
     let found: Set<String>
     let pods: Int
+    /// What its configuration says besides.
+    let keys: [String: JSONValue]
     let harm: @Sendable (DoctorScene) throws -> Void
     /// Nil where `--fix` does it.
     let mend: (@Sendable (DoctorScene) throws -> Void)?
 
     init(
-        _ what: String, _ found: Set<String>, pods: Int = 1, _ harm: @escaping @Sendable (DoctorScene) throws -> Void,
+        _ what: String, _ found: Set<String>, pods: Int = 1, _ keys: [String: JSONValue] = [:],
+        _ harm: @escaping @Sendable (DoctorScene) throws -> Void,
         mend: (@Sendable (DoctorScene) throws -> Void)? = nil
     ) {
         testDescription = what
         self.found = found
         self.pods = pods
+        self.keys = keys
         self.harm = harm
         self.mend = mend
     }
@@ -60,7 +64,7 @@ extension NodeFault {
         } mend: {
             try $0.node.setBridgeNetfilter("ip", "1")
         },
-        NodeFault("pods cannot reach their own Services", ["hairpin-off"], pods: 2) {
+        NodeFault("pods cannot reach their own Services", ["hairpin-off"], pods: 2, ["hairpinMode": false]) {
             try $0.node.nft("table ip kube-proxy { }\ntable ip nat { chain KUBE-SERVICES { }\n}")
             for family in ["ip", "ip6"] { try $0.node.setBridgeNetfilter(family, "1") }
             for port in try $0.node.ports(of: "cbr0") {
