@@ -97,7 +97,8 @@ extension Examination {
         }
         let isBridge = what.link == network.network.bridge && network.subnets.contains(what.subnet)
         guard let configured, isBridge else {
-            let advice = "no ADD puts it back: delete \(pods == 1 ? "the pod" : "these pods"), so that it is attached again"
+            let advice =
+                "no ADD puts it back: delete \(pods == 1 ? "the pod" : "these pods"), so that it is attached again"
             var commands: [String] = []
             if let gateway = what.gateway {
                 // A bridge reaches its pods by the subnet, a veth reaches its only pod by a host route.

@@ -192,7 +192,8 @@ public struct PodCheck: Sendable, Encodable {
                 items.append(
                     .wrong(
                         subject, "this node does not have it",
-                        "if it is a router on the link, look there; if \(place) should have it, run swiftletctl doctor"))
+                        "if it is a router on the link, look there; if \(place) should have it, run swiftletctl doctor")
+                )
             } else if attachment.silentNeighbours.contains(gateway) {
                 items.append(
                     .wrong(

@@ -23,7 +23,8 @@ struct GC: ParsableCommand {
             """)
 
     @Flag(help: "Show what would be freed without changing anything.") var dryRun = false
-    @Option(help: ArgumentHelp("Keep what is younger; it may belong to an ADD in progress.", valueName: "seconds")) var olderThan = 60
+    @Option(help: ArgumentHelp("Keep what is younger; it may belong to an ADD in progress.", valueName: "seconds"))
+    var olderThan = 60
     @Flag(
         help: """
             Also remove network namespaces that a killed engine has left: named as runtimes name them, without a process and \

@@ -193,9 +193,13 @@ final class OtherNamespace {
     let process: Int32
 
     init() throws {
-        process = Int32(try RouteReconcilerTests.shell("unshare --net sleep 60 >/dev/null 2>&1 & echo $!").trimmingCharacters(in: .newlines))!
+        process = Int32(
+            try RouteReconcilerTests.shell("unshare --net sleep 60 >/dev/null 2>&1 & echo $!").trimmingCharacters(
+                in: .newlines))!
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self/ns/net")
-        while try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/ns/net") == own { usleep(1000) }
+        while try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/ns/net") == own {
+            usleep(1000)
+        }
     }
 
     deinit { kill(process, SIGTERM) }

@@ -25,7 +25,8 @@ import TestSupport
         #expect(
             complaint("ip daddr { 1.2.3.4, foo }")
                 == "unknown word \"foo\" at word 5: expected an IPv4 address, CIDR or range")
-        #expect(complaint("ct state new,old")?.hasPrefix("unknown word \"old\" at word 3: expected a state (new, ") == true)
+        #expect(
+            complaint("ct state new,old")?.hasPrefix("unknown word \"old\" at word 3: expected a state (new, ") == true)
         #expect(complaint("tcp dport { 80 443 }") == "unknown word \"443\" at word 5: expected } or a comma")
         #expect(complaint("tcp dport 65536") == "\"65536\" at word 3 is more than 65535, the highest value")
         #expect(complaint("tcp dport 90-80") == "\"90-80\" at word 3 is a range whose end is below its start")
@@ -36,7 +37,8 @@ import TestSupport
             complaint("ip saddr !=")
                 == "the condition ends at word 3, where an IPv4 address, CIDR or range is expected")
         #expect(complaint("ip") == "the condition ends at word 1, where daddr, protocol, saddr is expected")
-        #expect(complaint("tcp dport { 80,") == "the condition ends at word 4, where a port number or range is expected")
+        #expect(
+            complaint("tcp dport { 80,") == "the condition ends at word 4, where a port number or range is expected")
         #expect(complaint("tcp dport { 80") == "the condition ends at word 4, where } or a comma is expected")
         #expect(complaint("meta mark and") == "the condition ends at word 3, where a mask is expected")
         for empty in ["", "   "] {

@@ -16,7 +16,8 @@ final class DoctorScene {
     static let checks = [
         "configuration-invalid", "configuration-shadowed", "plugin-missing", "plugin-not-ready", "subnet-overlap",
         "duplicate-address", "pool-full", "neighbour-table", "conntrack-table", "uplink", "policy-routing", "storage",
-        "forwarding", "router-advertisements", "rp-filter", "bridge-nf-call", "hairpin-off", "ipv6-disabled", "bridge-down",
+        "forwarding", "router-advertisements", "rp-filter", "bridge-nf-call", "hairpin-off", "ipv6-disabled",
+        "bridge-down",
         "gateway-missing", "port-down", "mtu", "link-manager", "pod-address", "pod-route", "bridge-port", "limits",
         "wrong-mac", "host-port-taken", "foreign-firewall", "untracked", "leftovers", "cut-off", "rules-damaged",
         "empty-namespaces", "two-runtimes",
