@@ -61,7 +61,9 @@ public struct Route: Sendable, Hashable {
         let metrics = attributes.nested(RTA.metrics)
         mtu = metrics[RTA.metricMTU]?.uint32
         advmss = metrics[RTA.metricAdvertisedMSS]?.uint32
-        source = attributes[RTA.preferredSource].flatMap { IPAddress(bytes: $0.bytes) }
+        let source = attributes[RTA.preferredSource].flatMap { IPAddress(bytes: $0.bytes) }
+        guard source.map({ $0.family == family }) ?? true else { return nil }
+        self.source = source
         origin = message.payload.load(UInt8.self, at: 5)
         isOnLink = message.payload.load(UInt32.self, at: 8) & Route.onLinkFlag != 0
     }
