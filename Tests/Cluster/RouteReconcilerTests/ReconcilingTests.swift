@@ -118,12 +118,13 @@ import Testing
                     }
                     if let socketOf { try socketOf.run(reconcile) } else { try reconcile() }
                 }
-                let before = try shell("ip -s link show vx | tail -1")
                 try shell(
-                    "ping -q -c 2 -W 5 -i 0.2 -I 10.128.1.1 10.128.2.1; ping -q -c 2 -W 5 -i 0.2 -I fd00:1:1::1 fd00:1:2::1"
-                )
-                let usesTunnel = try shell("ip -s link show vx | tail -1") != before
-                try require(usesTunnel == (mode == .vxlan), "\(mode): by the tunnel: \(usesTunnel)")
+                    """
+                    ping -q -c 2 -W 5 -i 0.2 -I 10.128.1.1 10.128.2.1
+                    ping -q -c 2 -W 5 -i 0.2 -I fd00:1:1::1 fd00:1:2::1
+                    """)
+                let way = try shell("ip route get 10.128.2.1; ip route get fd00:1:2::1")
+                try require(way.components(separatedBy: mode == .vxlan ? " dev vx " : " dev eth0 ").count == 3, way)
                 // An address that no node has is refused at once, and goes nowhere else.
                 let answer = try shell("ping -c 1 -W 1 10.128.77.1 2>&1 || true")
                 try require(answer.lowercased().contains("no route to host") || answer.contains("nreachable"), answer)
