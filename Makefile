@@ -6,7 +6,8 @@
 # make bench-data     throughput and latency of pods, against the reference: docs/data-path.md
 # make deb            build/deb: Debian packages; make man, make completions: some of their contents
 # make image          the DaemonSet's container image, built with CONTAINER_TOOL (podman): docs/install.md
-# make test lint bench test-vm install uninstall clean
+# make test           all tests; MACHINE=used: as on a node with other container software (scripts/used-machine)
+# make lint bench test-vm install uninstall clean
 
 LINK ?= portable
 NAMES := $(shell cat scripts/plugin-names)
