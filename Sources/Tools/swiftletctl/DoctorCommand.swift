@@ -38,7 +38,7 @@ struct DoctorCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Directory of reservations, besides those that configurations name.", valueName: "directory"))
-    var dataDir: [String] = []
+    var dataDir = [ConfiguredNetwork.usualDataDirectory]
     @Option(
         help: ArgumentHelp(
             "Report leftovers of pods only when they are older; younger ones may belong to an ADD in progress.",
@@ -106,8 +106,7 @@ struct DoctorCommand: ParsableCommand {
     private func findings(_ examination: Examination) -> [Finding] { checks.flatMap { $0.findings(examination) } }
 
     private func examine() throws -> Examination {
-        var places = Snapshot.Places(configurations: confDir)
-        places.dataDirectories += dataDir
+        let places = Snapshot.Places(configurations: confDir, dataDirectories: dataDir)
         return try Examination.read(places, binaries: binDir, grace: olderThan)
     }
 

@@ -42,7 +42,7 @@ import Testing
     @Test func wrongFlagsAreNamed() throws {
         for (flags, words) in [
             (["-what"], "flag needs an argument: -what"), (["-what", "x"], "flag provided but not defined: -what"),
-            (["-timeout", "soon"], "no duration"), (["-pidfile", "relative"], "path not absolute"),
+            (["-timeout", "soon"], "not a duration"), (["-pidfile", "relative"], "path not absolute"),
         ] {
             let outcome = try Launcher().run(
                 Requirements.bin + "/dhcp", arguments: ["daemon"] + flags, environment: [:])

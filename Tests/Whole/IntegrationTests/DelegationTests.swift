@@ -77,7 +77,7 @@ import Testing
                 node.network(["type": "swiftlet", "subnet": "10.44.0.0/24", "ipam": ["type": "static"]]), pod.attachment
             )
         }
-        #expect(both.code == 7 && both.msg.contains("subnet must be inside of ipam"))
+        #expect(both.code == 7 && both.msg.contains("subnet must be inside ipam"))
     }
 
     @Test func theDelegateGetsTheSameEnvironmentAndTheWholeConfiguration() throws {

@@ -143,7 +143,7 @@ final class TunedPod: Sendable {
         (#"{"sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"x"}}"#, "arp_filter"),
         (#"{"sysctl":{"net.core.nothing":"1"}}"#, "/proc/sys/net/core/nothing"),
         (#"{"sysctl":{"net.core":"1"}}"#, "/proc/sys/net/core"),
-        (#"{"mac":"01:00:5e:00:00:01"}"#, "no unicast"),
+        (#"{"mac":"01:00:5e:00:00:01"}"#, "not a unicast"),
     ]) func aFailedAddLeavesNothing(_ keys: String, _ text: String) throws {
         let tuned = try TunedPod()
         let before = try tuned.state()

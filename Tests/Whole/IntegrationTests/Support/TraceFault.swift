@@ -107,6 +107,8 @@ extension TraceFault {
         TraceFault(
             "another pod has the same MAC", .node, .pod(0), says: "which has the same MAC as eth0 in", families: [.v4]
         ) { scene, _ in
+            // Whoever spoke last has the MAC: the pod itself must not.
+            try scene.pods[0].setSysctl("ipv6/conf/eth0/disable_ipv6", "1")
             try scene.pods[1].set("link", "set", "eth0", "address", scene.pods[0].mac())
             // Speaks to nobody in particular.
             _ = try? scene.pods[1].exec("ping", "-c", "1", "-W", "1", "-b", "10.44.0.255")
