@@ -2,6 +2,7 @@ import ArgumentParser
 import Doctor
 import FoundationEssentials
 import Inventory
+import Plugins
 import Posix
 import Presentation
 
