@@ -41,7 +41,7 @@ extension Examination {
                 let place = pod.bridge.map { "a port of \($0)" } ?? "not a port of any bridge"
                 return Symptom(
                     "\(pod.id)", "\(name), its end on the node, is \(place), and not of \(home)",
-                    run: ["ip link set \(name) master \(home)"])
+                    run: snapshot.rejoining(pod, home))
             }
             guard !end.isUp else {
                 guard pod.state == .attached, !pod.isUp else { return nil }

@@ -121,11 +121,27 @@ extension Snapshot {
 
     // MARK: The bridge's port
 
+    /// What puts a pod's end on the node back into its bridge. A port's flags go with its place.
+    public func rejoining(_ pod: Attachment, _ bridge: String) -> [String] {
+        guard let name = pod.hostInterface else { return [] }
+        return ["ip link set \(name) master \(bridge)"]
+            + (wantsHairpin(pod) ? ["ip link set \(name) type bridge_slave hairpin on"] : [])
+    }
+
+    /// Whether its bridge port is to have hairpin mode: by its configuration, or by what was recorded for it.
+    private func wantsHairpin(_ pod: Attachment) -> Bool {
+        let wishes = network(of: pod)?.wishes
+        return wishes?.isPromiscuous != true && (wishes?.hairpin == true || pod.wantsHairpin)
+    }
+
     private func changedPort(_ pod: Attachment) -> [Deviation] {
-        guard let name = pod.hostInterface, pod.bridge != nil, let end = interface(name) else { return [] }
+        // On another bridge its place is wrong, and with it all the rest.
+        guard let name = pod.hostInterface, let bridge = pod.bridge, bridge == home(of: pod) ?? bridge,
+            let end = interface(name)
+        else { return [] }
         var found: [Deviation] = []
         let wishes = network(of: pod)?.wishes
-        if !end.isHairpin, wishes?.isPromiscuous != true, wishes?.hairpin == true || pod.wantsHairpin {
+        if !end.isHairpin, wantsHairpin(pod) {
             found.append(
                 Deviation(
                     .port, "hairpin mode of \(name)",

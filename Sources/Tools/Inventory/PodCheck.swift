@@ -135,7 +135,8 @@ public struct PodCheck: Sendable, Encodable {
         }
         if let home = snapshot.home(of: attachment), home != attachment.bridge {
             let place = attachment.bridge.map { "a port of \($0), not of \(home)" } ?? "not a port of \(home)"
-            items.append(.wrong("bridge port \(name)", place, "ip link set \(name) master \(home)"))
+            items.append(
+                .wrong("bridge port \(name)", place, snapshot.rejoining(attachment, home).joined(separator: "; ")))
         } else if let bridge = attachment.bridge {
             let isUp = snapshot.interface(bridge)?.isUp ?? false
             items.append(

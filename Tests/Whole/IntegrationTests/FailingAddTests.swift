@@ -32,7 +32,7 @@ import Testing
         let attachment = PodAttachment(containerID: pod.id, netns: pod.path, ifname: "eth1")
         _ = try node.runtime().add(layer2, attachment)
         let error = try failure { _ = try node.runtime().add(layer2, attachment) }
-        #expect(error.code == 103 && error.msg.contains("is attached to network l2 as eth1 already"))
+        #expect(error.code == 103 && error.msg.contains("is already attached to network l2 as eth1"))
         #expect(try pod.links().count == 3)
     }
 

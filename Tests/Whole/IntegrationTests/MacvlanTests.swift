@@ -201,7 +201,7 @@ import Testing
         .init("its mode is another", "is macvlan of mode private") {
             try $1.set("link", "set", "eth0", "type", "macvlan", "mode", "private")
         },
-        .init("it sits on another link", "does not sit on uplink") { node, pod in
+        .init("it sits on another link", "has another parent than uplink") { node, pod in
             let mac = try pod.link("eth0")?["address"]?.string ?? ""
             try pod.set("link", "del", "eth0")
             try node.set("link", "add", "other", "type", "veth", "peer", "name", "another")

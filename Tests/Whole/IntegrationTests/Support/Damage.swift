@@ -27,7 +27,8 @@ struct Listing: Sendable {
 
     private var chains: [JSONValue] { all("chain") }
     private var rules: [JSONValue] { all("rule") }
-    private var sets: [JSONValue] { all("set") + all("map") }
+    /// Which UDP ports have been used is no attachment's: what is missing there is looked for.
+    private var sets: [JSONValue] { (all("set") + all("map")).filter { $0.text("name") != "used_udp_ports" } }
 
     /// Each rule gone, one at a time.
     var lostRules: [Damage] {

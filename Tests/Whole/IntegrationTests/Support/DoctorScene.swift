@@ -98,6 +98,12 @@ final class DoctorScene {
             environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
     }
 
+    /// Types the commands that one check advises.
+    func typeAdvice(of check: String) throws {
+        let findings = try examine().findings.filter { $0["name"]?.string == check }
+        try type(findings.flatMap { $0["commands"]?.array?.compactMap(\.string) ?? [] })
+    }
+
     /// Finds nothing, but for notes.
     func expectHealthy(_ comment: String = "", sourceLocation: SourceLocation = #_sourceLocation) throws {
         let answer = try examine()

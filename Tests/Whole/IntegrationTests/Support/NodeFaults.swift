@@ -95,15 +95,14 @@ extension NodeFault {
             try $0.node.set("link", "add", "br9", "type", "bridge")
             try $0.node.set("link", "set", "br9", "up")
             try $0.node.set("link", "set", veth, "master", "br9")
-        } mend: { scene in
-            for port in try scene.node.ports(of: "br9") { try scene.node.set("link", "set", port, "master", "cbr0") }
+        } mend: {
+            try $0.typeAdvice(of: "port-down")
         },
         NodeFault("the node's end is down", ["port-down"]) { try $0.node.set("link", "set", $0.veth, "down") },
         NodeFault("the node's end is no port", ["port-down"]) {
             try $0.node.set("link", "set", $0.veth, "nomaster")
-        } mend: { scene in
-            let veths = try scene.node.veths().filter { $0.hasPrefix("veth") }
-            for veth in veths { try scene.node.set("link", "set", veth, "master", "cbr0") }
+        } mend: {
+            try $0.typeAdvice(of: "port-down")
         },
         // With the link its default route goes, and does not come back with it.
         NodeFault("the pod's end is down", ["port-down", "pod-route"]) {

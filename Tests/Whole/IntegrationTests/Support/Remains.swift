@@ -21,7 +21,7 @@ struct Remains {
         if [ -r /proc/net/nf_conntrack ]; then cat /proc/net/nf_conntrack; else conntrack -L 2>&1; fi | sed 's/^/flow /'
         cd "$3" 2>/dev/null && find . -mindepth 1 ! -xtype l -printf 'file %P -> %l\n'
         cd "$4" 2>/dev/null && find . -printf 'record %y %p\n'
-        echo rules; nft list ruleset
+        echo rules; nft -s list ruleset
         """#
 
     init(_ node: Node, _ pod: Pod) throws {

@@ -61,7 +61,7 @@ extension SickNode {
             try $0.pods[0].set("addr", "del", "10.44.0.2/24", "dev", "eth0")
             try $0.pods[0].set("addr", "add", "10.44.0.99/24", "dev", "eth0")
         },
-        SickNode("a pod has taken another's address", "duplicate-address", "several pods have it") {
+        SickNode("a pod has taken another's address", "duplicate-address", "several pods use it") {
             try $0.pods[1].set("addr", "add", "10.44.0.2/24", "dev", "eth0")
         },
         SickNode("a pod has no default route", "pod-route", "missing") {
