@@ -149,11 +149,13 @@ import Testing
             try scene.node.set(
                 "neigh", "add", "192.0.2.\(number)", "lladdr", "02:00:00:00:00:01", "dev", "uplink")
         }
+        let machine =
+            ProcessInfo.processInfo.environment["SWIFTLET_USED"].map { ["nsenter", "--net=/proc/\($0)/ns/net"] } ?? []
         for (limit, found) in [("5", "problem"), ("1000000", "healthy")] {
             try scene.node.write("limit", "\(limit)\n")
-            // The machine's own namespace is that of its first process, wherever the tests run.
+            // scripts/used-machine runs tests in another one.
             let words =
-                ["nsenter", "--net=/proc/1/ns/net"]
+                machine
                 + mounting(
                     "\(scene.node.directory)/limit", over: "/proc/sys/net/ipv4/neigh/default/gc_thresh3")
             let outcome = try Launcher(prefix: words, timeout: .seconds(60)).run(
@@ -216,7 +218,10 @@ import Testing
     @Test func onlyTheFirstFileOfANodeIsANote() throws {
         let scene = try DoctorScene()
         try scene.configure(
-            "20-more.conflist", name: "more", ["type": "swiftlet", "subnet": "10.45.0.0/24", "bridge": "cbr1"])
+            "20-more.conflist", name: "more",
+            [
+                "type": "swiftlet", "subnet": "10.45.0.0/24", "bridge": "cbr1", "dataDir": .string(scene.node.data),
+            ])
         let answer = try scene.examine()
         #expect(answer.exit == .code(0) && answer.names(atLeast: ["note"]) == ["configuration-shadowed"])
         #expect(try scene.examine("--skip", "configuration-shadowed").findings == [])
