@@ -159,7 +159,8 @@ import Testing
                 + mounting(
                     "\(scene.node.directory)/limit", over: "/proc/sys/net/ipv4/neigh/default/gc_thresh3")
             let outcome = try Launcher(prefix: words, timeout: .seconds(60)).run(
-                "\(Requirements.bin)/swiftletctl", arguments: ["doctor", "--only", "neighbour-table"],
+                "\(Requirements.bin)/swiftletctl",
+                arguments: ["doctor", "--only", "neighbour-table", "--conf-dir", scene.node.directory + "/conf"],
                 environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
             #expect(outcome.text.hasPrefix(found), "\(outcome.text) \(outcome.errorText)")
         }
