@@ -212,8 +212,8 @@ let package = Package(
         tests(
             "Cluster", "RouteReconcilerTests",
             [
-                "Addresses", "CKernel", "ClusterState", "Kernel", "NetlinkCodec", "NodeRoutes", "Posix",
-                "RouteReconciler",
+                "Addresses", "ClusterState", "Kernel", "NetlinkCodec", "NodeRoutes", "Posix", "RouteReconciler",
+                "TestSupport",
             ]),
         tests(
             "Tools", "ConfigurationFilesTests",

@@ -126,12 +126,11 @@ private struct Claims: Sendable {
         }
         // Those around it that begin before it; the ones that begin with it have been found.
         for length in lengths.keys where length < subnet.prefixLength {
-            let around = CIDR(subnet.first, length)
+            let around = CIDR(subnet.first, length).network
             guard around.first != subnet.first else { continue }
-            position = self.position {
-                $0.subnet.first < around.first || ($0.subnet.first == around.first && $0.subnet.prefixLength < length)
-            }
-            while position < sorted.count, sorted[position].subnet == around.network {
+            let least = Claim(around, of: "")
+            position = self.position { $0 < least }
+            while position < sorted.count, sorted[position].subnet == around {
                 found.append(sorted[position])
                 position += 1
             }

@@ -21,8 +21,6 @@ public struct PeerWay: Sendable, Hashable {
     }
 
     public init() {}
-
-    var isEmpty: Bool { routes.isEmpty && obstacles.isEmpty }
 }
 
 extension PeerWay {

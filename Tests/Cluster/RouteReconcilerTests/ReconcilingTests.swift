@@ -6,13 +6,14 @@ import NetlinkCodec
 import NodeRoutes
 import Posix
 import RouteReconciler
+import TestSupport
 import Testing
 
 /// The kernel has what was wanted, and nobody else's routes are touched.
 @Suite struct ReconcilingTests {
     @Test func theKernelListsWhatWasWantedSoThatASecondLookChangesNothing() async {
         await #expect(processExitsWith: .success) {
-            try enterNewNamespace()
+            try NetworkNamespace.enterNew()
             let node = try ThisNode()
             var plan = node.plan()
             _ = plan.replaceAll(peers(300))
@@ -29,20 +30,21 @@ import Testing
 
     @Test func whatSomebodyDeletedOrChangedIsPutBackAndWhatIsTooMuchGoes() async {
         await #expect(processExitsWith: .success) {
-            try enterNewNamespace()
+            try NetworkNamespace.enterNew()
             let node = try ThisNode()
             var plan = node.plan()
             _ = plan.replaceAll(peers(30))
             var reconciler = try RouteReconciler()
             try reconciler.reconcile(to: plan.wanted, tunnel: node.tunnel.index)
-            try shell(
-                """
-                ip route del 10.128.1.0/24; ip -6 route del fd00:1:1::/64
-                ip route replace 10.128.4.0/24 via 192.0.2.250 proto 83
-                ip neigh flush dev vx nud permanent
-                bridge fdb del $(bridge fdb show dev vx | awk 'NR == 1 {print $1, "dev vx dst", $3}') self
-                ip route add 10.128.99.0/24 via 192.0.2.9 proto 83
-                """)
+            try output(
+                of:
+                    """
+                    ip route del 10.128.1.0/24; ip -6 route del fd00:1:1::/64
+                    ip route replace 10.128.4.0/24 via 192.0.2.250 proto 83
+                    ip neigh flush dev vx nud permanent
+                    bridge fdb del $(bridge fdb show dev vx | awk 'NR == 1 {print $1, "dev vx dst", $3}') self
+                    ip route add 10.128.99.0/24 via 192.0.2.9 proto 83
+                    """)
             try require(
                 try !RouteChange(from: reconciler.present(tunnel: node.tunnel.index), to: plan.wanted).isEmpty, "damage"
             )
@@ -53,29 +55,30 @@ import Testing
 
     @Test func routesOfOthersStayAsTheyAre() async {
         await #expect(processExitsWith: .success) {
-            try enterNewNamespace()
+            try NetworkNamespace.enterNew()
             let node = try ThisNode()
-            try shell(
-                """
-                ip route add 10.9.0.0/16 via 192.0.2.9; ip route add 10.8.0.0/16 via 192.0.2.9 proto bird
-                ip -6 route add fd09::/64 via 2001:db8::9 proto static
-                """)
+            try output(
+                of:
+                    """
+                    ip route add 10.9.0.0/16 via 192.0.2.9; ip route add 10.8.0.0/16 via 192.0.2.9 proto bird
+                    ip -6 route add fd09::/64 via 2001:db8::9 proto static
+                    """)
             let others = "ip route show proto boot; ip route show proto bird; ip -6 route show proto static"
-            let before = try shell(others)
+            let before = try output(of: others)
             var plan = node.plan()
             _ = plan.replaceAll(peers(9))
             var reconciler = try RouteReconciler()
             try reconciler.reconcile(to: plan.wanted, tunnel: node.tunnel.index)
             try reconciler.reconcile(to: RouteTable(), tunnel: node.tunnel.index)
             try require(try reconciler.present(tunnel: node.tunnel.index) == RouteTable(), "something is left")
-            try require(try shell(others) == before, "others' routes have changed")
+            try require(try output(of: others) == before, "others' routes have changed")
         }
     }
 
     /// One message that fails must not keep the others from being sent.
     @Test func aRouteThatTheKernelRefusesKeepsNoOtherFromBeingSet() async {
         await #expect(processExitsWith: .success) {
-            try enterNewNamespace()
+            try NetworkNamespace.enterNew()
             let node = try ThisNode()
             var plan = node.plan()
             _ = plan.replaceAll(peers(30))
@@ -94,11 +97,11 @@ import Testing
 
     @Test func podsOfTwoNodesReachEachOtherByRoutesAndByVXLAN() async {
         await #expect(processExitsWith: .success) {
-            try enterNewNamespace()
+            try NetworkNamespace.enterNew()
             let other = try OtherNamespace()
             let here = try ThisNode(joining: other)
             let there = try other.run { () throws in try ThisNode(number: 2) }
-            try shell("ip addr add 10.128.1.1/32 dev lo; ip addr add fd00:1:1::1/128 dev lo")
+            try output(of: "ip addr add 10.128.1.1/32 dev lo; ip addr add fd00:1:1::1/128 dev lo")
             try other.shell("ip addr add 10.128.2.1/32 dev lo; ip addr add fd00:1:2::1/128 dev lo")
             // The ways change while routes are there, back and forth.
             for mode in [RouteSettings.Mode.routes, .vxlan, .routes] {
@@ -118,15 +121,16 @@ import Testing
                     }
                     if let socketOf { try socketOf.run(reconcile) } else { try reconcile() }
                 }
-                try shell(
-                    """
-                    ping -q -c 2 -W 5 -i 0.2 -I 10.128.1.1 10.128.2.1
-                    ping -q -c 2 -W 5 -i 0.2 -I fd00:1:1::1 fd00:1:2::1
-                    """)
-                let way = try shell("ip route get 10.128.2.1; ip route get fd00:1:2::1")
+                try output(
+                    of:
+                        """
+                        ping -q -c 2 -W 5 -i 0.2 -I 10.128.1.1 10.128.2.1
+                        ping -q -c 2 -W 5 -i 0.2 -I fd00:1:1::1 fd00:1:2::1
+                        """)
+                let way = try output(of: "ip route get 10.128.2.1; ip route get fd00:1:2::1")
                 try require(way.components(separatedBy: mode == .vxlan ? " dev vx " : " dev eth0 ").count == 3, way)
                 // An address that no node has is refused at once, and goes nowhere else.
-                let answer = try shell("ping -c 1 -W 1 10.128.77.1 2>&1 || true")
+                let answer = try output(of: "ping -c 1 -W 1 10.128.77.1 2>&1 || true")
                 try require(answer.lowercased().contains("no route to host") || answer.contains("nreachable"), answer)
             }
         }
@@ -143,19 +147,20 @@ struct ThisNode: Sendable {
         self.number = number
         if number == 1 {
             let end = other.map { "eth0 netns \($0.process)" } ?? "eth1; ip link set eth1 up"
-            try shell("ip link add eth0 type veth peer name \(end)")
+            try output(of: "ip link add eth0 type veth peer name \(end)")
         }
-        try shell(
-            """
-            ip link set lo up; ip link set eth0 up
-            ip addr add 192.0.2.\(number)/24 dev eth0; ip addr add 2001:db8::\(number)/64 dev eth0 nodad
-            """)
+        try output(
+            of:
+                """
+                ip link set lo up; ip link set eth0 up
+                ip addr add 192.0.2.\(number)/24 dev eth0; ip addr add 2001:db8::\(number)/64 dev eth0 nodad
+                """)
         var socket = try NetlinkSocket()
         let device = VXLAN(id: 83, local: IPAddress("192.0.2.\(number)")!)
         try socket.execute("make vx") {
             $0.createVXLAN("vx", device, mac: TunnelDevice.mac(of: "node-\(number)"), mtu: 1450)
         }
-        try shell("ip link set vx up")
+        try output(of: "ip link set vx up")
         let uplink = try socket.link(.name("eth0"))!
         underlay = Underlay([
             .init(
@@ -195,7 +200,7 @@ final class OtherNamespace {
 
     init() throws {
         process = Int32(
-            try RouteReconcilerTests.shell("unshare --net sleep 60 >/dev/null 2>&1 & echo $!").trimmingCharacters(
+            try output(of: "unshare --net sleep 60 >/dev/null 2>&1 & echo $!").trimmingCharacters(
                 in: .newlines))!
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self/ns/net")
         while try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/ns/net") == own {
@@ -212,5 +217,5 @@ final class OtherNamespace {
         return try body()
     }
 
-    func shell(_ script: String) throws { _ = try run { try RouteReconcilerTests.shell(script) } }
+    func shell(_ script: String) throws { _ = try run { try output(of: script) } }
 }

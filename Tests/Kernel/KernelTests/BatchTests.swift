@@ -3,6 +3,7 @@ import Foundation
 import Kernel
 import NetlinkCodec
 import Posix
+import TestSupport
 import Testing
 
 /// However many messages are sent at once, their answers are told apart.

@@ -4,6 +4,7 @@ import Foundation
 import Kernel
 import NetlinkCodec
 import Posix
+import TestSupport
 import Testing
 
 private let local = IPAddress("127.0.0.1")!

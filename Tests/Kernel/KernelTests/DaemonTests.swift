@@ -5,6 +5,7 @@ import Logging
 import NetlinkCodec
 import Posix
 import Synchronization
+import TestSupport
 import Testing
 
 /// How often, and by how many.

@@ -3,6 +3,7 @@ import Foundation
 import Kernel
 import NetlinkCodec
 import Posix
+import TestSupport
 import Testing
 
 /// A node's services and policies are tens of thousands of elements, which come and go at once.

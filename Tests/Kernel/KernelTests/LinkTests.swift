@@ -4,6 +4,7 @@ import Foundation
 import Kernel
 import NetlinkCodec
 import Posix
+import TestSupport
 import Testing
 
 /// Each in a process and a network namespace of its own: a namespace belongs to a thread, and test threads are shared.

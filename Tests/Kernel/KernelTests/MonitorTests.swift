@@ -3,6 +3,7 @@ import Foundation
 import Kernel
 import NetlinkCodec
 import Posix
+import TestSupport
 import Testing
 
 /// What is heard, as words to compare.

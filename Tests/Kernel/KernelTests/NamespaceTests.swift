@@ -2,6 +2,7 @@ import CKernel
 import Foundation
 import Kernel
 import Posix
+import TestSupport
 import Testing
 
 @Suite struct NamespaceTests {

@@ -20,16 +20,5 @@ func anotherNamespace() throws -> NetworkNamespace {
     return other
 }
 
-/// What a test of the kernel could not see.
-struct UnexpectedState: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
-}
-
-/// In an exit test: says what is wrong and ends the process.
-func require(_ condition: Bool, _ text: @autoclosure () throws -> String, line: Int = #line) throws {
-    guard condition else { throw UnexpectedState("line \(line): \(try text())") }
-}
-
 /// A file of this test's own.
 func temporaryPath(_ name: String) -> String { NSTemporaryDirectory() + "swt-\(getpid())-\(name)" }

@@ -2,6 +2,7 @@ import Addresses
 import Foundation
 import Kernel
 import NetlinkCodec
+import TestSupport
 
 /// Makes the namespace of this process track connections, and sets its loopback interface up.
 func trackConnections() throws {

@@ -3,6 +3,7 @@ import Foundation
 import Kernel
 import NetlinkCodec
 import Posix
+import TestSupport
 import Testing
 
 /// What nodes need to reach each other's pods, made by messages of ours, and seen by iproute2 and by our own parsers.
@@ -188,8 +189,9 @@ import Testing
             try enterNewNamespace()
             var socket = try NetlinkSocket()
             try makeUnderlay(&socket)
-            _ = try run(
-                "ip route add 10.1.0.0/16 proto \(agent) nexthop via 192.168.7.2 nexthop via 192.168.7.3")
+            _ = try output(
+                of:
+                    "ip route add 10.1.0.0/16 proto \(agent) nexthop via 192.168.7.2 nexthop via 192.168.7.3")
             let listed = try socket.routes(.v4, origin: agent)
             try require(listed.count == 1 && listed[0].hasOtherNextHops, "\(listed)")
         }
@@ -280,18 +282,8 @@ private func routes(v4: Bool, _ underlay: UInt32, _ tunnel: UInt32) -> [RouteEnt
 /// The types of the routes that only IPv4 has among these.
 private func extra(_ family: IPFamily) -> [String] { family == .v4 ? ["unicast", "unicast"] : [] }
 
-/// What a program prints, run in the namespace of the calling thread.
-private func run(_ command: String) throws -> String {
-    guard let stream = popen("exec " + command + " 2>&1", "r") else { throw UnexpectedState("popen: \(errno)") }
-    var text: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while case let count = fread(&buffer, 1, buffer.count, stream), count > 0 { text += buffer[..<count] }
-    guard pclose(stream) == 0 else { throw UnexpectedState("\(command): \(String(decoding: text, as: UTF8.self))") }
-    return String(decoding: text, as: UTF8.self)
-}
-
 private func json(_ command: String) throws -> [[String: Any]] {
-    let text = try run(command)
+    let text = try output(of: command)
     guard let list = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]] else {
         throw UnexpectedState("\(command): \(text)")
     }

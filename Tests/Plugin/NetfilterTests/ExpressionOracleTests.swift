@@ -3,6 +3,7 @@ import Kernel
 import Libnftables
 import NetlinkCodec
 import Posix
+import TestSupport
 import Testing
 
 /// What the kernel takes of each expression, it lists as nft reads it, and as it is read here.

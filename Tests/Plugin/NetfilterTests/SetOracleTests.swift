@@ -2,6 +2,7 @@ import Foundation
 import Kernel
 import Libnftables
 import NetlinkCodec
+import TestSupport
 import Testing
 
 /// Sets and maps of every form are listed by nft as what they are, and their elements read back.

@@ -5,11 +5,10 @@ import Kernel
 import NetlinkCodec
 import NftSyntax
 import Posix
+import TestSupport
 
-struct Failure: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
-}
+/// Not that of Posix.
+typealias Failure = UnexpectedState
 
 /// What a thread leaves; read after it has signalled.
 private final class Box<Value>: @unchecked Sendable { var result: Result<Value, any Error>? }
@@ -35,15 +34,7 @@ func nft(_ arguments: [String], input: String? = nil) throws -> String {
     if let input { try input.write(toFile: file, atomically: false, encoding: .utf8) }
     defer { try? FileManager.default.removeItem(atPath: file) }
     let command = (["/usr/sbin/nft"] + arguments + (input == nil ? [] : ["-f", file])).joined(separator: " ")
-    // A child of this thread, in its namespace. Foundation's Process waits for its end with a run loop.
-    guard let stream = popen("exec " + command + " 2>&1", "r") else { throw Failure("popen: \(errno)") }
-    var text: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while case let count = fread(&buffer, 1, buffer.count, stream), count > 0 { text += buffer[..<count] }
-    guard pclose(stream) == 0 else {
-        throw Failure("\(command): \(String(decoding: text.prefix(2000), as: UTF8.self))")
-    }
-    return String(decoding: text, as: UTF8.self)
+    return try output(of: command)
 }
 
 /// A ruleset as nft lists it: for people, and as instructions of the kernel's machine.
