@@ -1,9 +1,11 @@
 # make                build/bin: swiftlet, its other names, swiftletctl (LINK=portable: fully static)
 # make LINK=system    the same, dynamic against libc and libmnl, in build/system/bin
-# make demo           see it work, in temporary network namespaces
+# make agent          build/bin/swiftlet-agent, which joins nodes: docs/agent.md
+# make demo           see it work, in temporary network namespaces; make demo-cluster: four nodes that find each other
 # make test-faults    kills and failures at every system call, and load: docs/faults.md
 # make fuzz           libFuzzer with AddressSanitizer on every parser, FUZZ_SECONDS=60 each
 # make bench-data     throughput and latency of pods, against the reference: docs/data-path.md
+# make bench-cluster  what joining 5,000 nodes costs
 # make deb            build/deb: Debian packages; make man, make completions: some of their contents
 # make image          the DaemonSet's container image, built with CONTAINER_TOOL (podman): docs/install.md
 # make test           all tests; MACHINE=used: as on a node with other container software (scripts/used-machine)
@@ -31,7 +33,7 @@ else
   $(error LINK must be portable or system)
 endif
 
-.PHONY: all tools demo test test-vm test-faults fuzz lint bench bench-data man completions deb image install uninstall clean setup-build setup-demo setup-package setup-test
+.PHONY: all agent tools demo demo-cluster test test-vm test-faults fuzz lint bench bench-data bench-cluster man completions deb image install uninstall clean setup-build setup-demo setup-demo-cluster setup-package setup-test
 
 all: setup-build
 	@mkdir -p $(BIN)
@@ -44,6 +46,13 @@ all: setup-build
 	$(SWIFT_BUILD) --product swiftletctl
 	@install -s -m 0755 .build/release/swiftletctl $(BIN)/.swiftletctl.new && mv -f $(BIN)/.swiftletctl.new $(BIN)/swiftletctl
 
+# One static file: it runs on any distribution and in an empty image, as long as /proc is there. Its own scratch folder, because what
+# it shares with swiftletctl is compiled with other flags.
+agent: setup-build
+	@mkdir -p build/bin
+	swift build -c release --static-swift-stdlib -Xswiftc -static-executable --scratch-path .build-agent --product swiftlet-agent
+	@install -s -m 0755 .build-agent/release/swiftlet-agent build/bin/.swiftlet-agent.new && mv -f build/bin/.swiftlet-agent.new build/bin/swiftlet-agent
+
 # The tests' own container runtime, for demo and benchmarks.
 tools: setup-build
 	$(SWIFT_BUILD) --product cnirun
@@ -52,6 +61,9 @@ tools: setup-build
 
 demo: setup-demo all tools
 	scripts/demo
+
+demo-cluster: setup-demo-cluster all agent tools
+	scripts/demo-cluster
 
 test: setup-test
 	scripts/test
@@ -79,6 +91,9 @@ bench-data: setup-test all tools
 	build/tools/cnirun bench-data --reference $(REFERENCE)/usr/lib/cni --reference-version "$$(cat $(REFERENCE).version)" \
 		$(BENCH_FLAGS)
 
+bench-cluster: setup-demo-cluster agent
+	scripts/bench-cluster $(BENCH_FLAGS)
+
 man: setup-package all
 	scripts/man $(BIN)/swiftletctl build/man
 
@@ -89,7 +104,7 @@ deb: setup-package all
 	scripts/deb $(BIN) build/deb
 
 CONTAINER_TOOL ?= podman
-image: all
+image: all agent
 	$(CONTAINER_TOOL) build -f packaging/kubernetes/Containerfile \
 		-t swiftlet:$$($(BIN)/swiftletctl --version | cut -d ' ' -f 2) $(IMAGE_FLAGS) .
 
@@ -101,12 +116,14 @@ uninstall:
 	@scripts/install uninstall build/bin
 
 clean:
-	rm -rf build .build .build-plugin .build-system .build-fuzz
+	rm -rf build .build .build-agent .build-plugin .build-system .build-fuzz
 
 setup-build:
 	@scripts/setup build
 setup-demo:
 	@scripts/setup demo
+setup-demo-cluster:
+	@scripts/setup demo-cluster
 setup-package:
 	@scripts/setup package
 setup-test:

@@ -50,6 +50,15 @@ func supportProgram(_ name: String, in folder: String, _ uses: [Target.Dependenc
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHelpers = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let swiftLog = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 // The targets of FuzzTests run as ordinary tests, and under libFuzzer with `make fuzz`, as one executable.
 let fuzzed: [Target.Dependency] = [
@@ -73,6 +82,7 @@ let package = Package(
         .library(name: "CNI", targets: ["CNI", "Addresses", "Attachments", "JSON"]),
         .executable(name: "swiftlet", targets: ["swiftlet"]),
         .executable(name: "swiftletctl", targets: ["swiftletctl"]),
+        .executable(name: "swiftlet-agent", targets: ["swiftlet-agent"]),
     ],
     traits: [
         .trait(
@@ -80,7 +90,13 @@ let package = Package(
             description: "Link Debian's libmnl dynamically; without it the shim's own subset is compiled in.")
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         .systemLibrary(name: "CJansson", path: "Sources/Base/CJansson"),
@@ -94,28 +110,28 @@ let package = Package(
         base("Addresses"),
         base("Attachments"),
         base("Posix", ["CKernel"]),
-        base("Logging", ["Posix"]),
-        base("Files", ["Logging", "Posix"]),
+        base("EventLog", ["Posix"]),
+        base("Files", ["EventLog", "Posix"]),
         base("JSON", ["CJansson", "Posix"]),
 
         kernel("NetlinkCodec", ["Addresses"]),
-        kernel("Kernel", ["Addresses", "CKernel", "Files", "Logging", "NetlinkCodec", "Posix"]),
+        kernel("Kernel", ["Addresses", "CKernel", "Files", "EventLog", "NetlinkCodec", "Posix"]),
 
-        plugin("CNI", ["Addresses", "Attachments", "JSON", "Logging", "Posix"]),
+        plugin("CNI", ["Addresses", "Attachments", "JSON", "EventLog", "Posix"]),
         plugin("DBus", ["Posix"]),
         plugin("NftSyntax", ["Addresses", "NetlinkCodec"]),
         plugin("IPAM", ["Addresses", "Attachments", "Files", "Posix"]),
         plugin(
             "Netfilter",
             [
-                "Addresses", "Attachments", "DBus", "Files", "JSON", "Kernel", "Logging", "NetlinkCodec", "NftSyntax",
+                "Addresses", "Attachments", "DBus", "Files", "JSON", "Kernel", "EventLog", "NetlinkCodec", "NftSyntax",
                 "Posix",
             ]),
         plugin("DHCP", ["Addresses", "Attachments", "CNI", "Files", "JSON", "Kernel", "NetlinkCodec", "Posix"]),
         plugin(
             "Plugins",
             [
-                "Addresses", "Attachments", "CNI", "DHCP", "Files", "IPAM", "JSON", "Kernel", "Logging", "Netfilter",
+                "Addresses", "Attachments", "CNI", "DHCP", "Files", "IPAM", "JSON", "Kernel", "EventLog", "Netfilter",
                 "NetlinkCodec", "NftSyntax", "Posix",
             ]),
         .executableTarget(
@@ -125,6 +141,35 @@ let package = Package(
         cluster("ClusterState", ["Addresses"]),
         cluster("NodeRoutes", ["Addresses", "ClusterState", "NetlinkCodec"]),
         cluster("RouteReconciler", ["Kernel", "NetlinkCodec", "NodeRoutes", "Posix"]),
+        cluster(
+            "NodeNetwork",
+            [
+                "Addresses", "ClusterState", "EventLog", "Kernel", "NetlinkCodec", "NodeRoutes", "Posix",
+                "RouteReconciler",
+            ]),
+        cluster("PluginConfiguration", ["Addresses", "Files", "Posix"]),
+        cluster(
+            "AgentConfiguration",
+            ["Addresses", "EngineHTTP", "NodeNetwork", "NodeRoutes", "PluginConfiguration", "Posix", yams]),
+        cluster("AgentStatus", ["ClusterEngine", nioCore, nioHTTP1, nioPosix]),
+        .executableTarget(
+            name: "swiftlet-agent",
+            dependencies: [
+                "Addresses", "AgentConfiguration", "AgentStatus", "ClusterEngine", "EngineHTTP", "EtcdEngine",
+                "EventLog",
+                "Files", "KubernetesEngine", "NodeNetwork", "PluginConfiguration", "Posix", argumentParser,
+                serviceLifecycle,
+                swiftLog,
+            ],
+            path: "Sources/Cluster/swiftlet-agent", swiftSettings: strict),
+        cluster("ClusterEngine", ["Addresses", "ClusterState"]),
+        cluster(
+            "EngineHTTP",
+            ["ClusterEngine", "Posix", asyncHTTPClient, nioCore, nioHTTP1, nioPosix, nioSSL, nioHelpers]),
+        cluster("EtcdEngine", ["Addresses", "ClusterEngine", "ClusterState", "EngineHTTP", nioCore]),
+        cluster(
+            "KubernetesEngine",
+            ["Addresses", "ClusterEngine", "ClusterState", "EngineHTTP", nioCore, nioHelpers, yams]),
 
         .systemLibrary(name: "CLibnftables", path: "Sources/Tools/CLibnftables"),
         tool("Libnftables", ["CLibnftables"]),
@@ -187,12 +232,12 @@ let package = Package(
         tests("Base", "AttachmentsTests", ["Attachments", "TestSupport"]),
         tests("Base", "FilesTests", ["Files", "Posix", "fault-injector", "file-driver"]),
         tests("Base", "JSONTests", ["JSON", "Posix", "TestSupport"]),
-        tests("Base", "LoggingTests", ["Logging", "Posix"]),
+        tests("Base", "EventLogTests", ["EventLog", "Posix"]),
         tests("Base", "PosixTests", ["Posix", "lock-driver"]),
         tests("Kernel", "NetlinkCodecTests", ["Addresses", "NetlinkCodec", "TestSupport"]),
         tests(
             "Kernel", "KernelTests",
-            ["Addresses", "CKernel", "Kernel", "Logging", "NetlinkCodec", "Posix", "TestSupport"]),
+            ["Addresses", "CKernel", "Kernel", "EventLog", "NetlinkCodec", "Posix", "TestSupport"]),
         tests("Plugin", "CNITests", ["Addresses", "CNI", "JSON", "TestSupport"]),
         tests("Plugin", "DBusTests", ["ContainerRuntime", "DBus", "Posix", "TestSupport"]),
         tests("Plugin", "DHCPTests", ["Addresses", "Attachments", "CNI", "DHCP", "JSON", "Posix", "TestSupport"]),
@@ -207,6 +252,13 @@ let package = Package(
             ["Addresses", "Attachments", "CNI", "JSON", "Kernel", "NetlinkCodec", "Plugins", "Posix", "TestSupport"],
             data: ["Conversations"]),
         tests("Cluster", "ClusterStateTests", ["Addresses", "ClusterState", "TestSupport"]),
+        // Its real API server: scripts/build-kubernetes build/kubernetes.
+        tests(
+            "Cluster", "KubernetesEngineTests",
+            [
+                "Addresses", "ClusterEngine", "ClusterState", "EngineHTTP", "KubernetesEngine", "TestSupport", nioCore,
+                nioHelpers,
+            ]),
         tests(
             "Cluster", "NodeRoutesTests", ["Addresses", "ClusterState", "NetlinkCodec", "NodeRoutes", "TestSupport"]),
         tests(
@@ -215,6 +267,16 @@ let package = Package(
                 "Addresses", "ClusterState", "Kernel", "NetlinkCodec", "NodeRoutes", "Posix", "RouteReconciler",
                 "TestSupport",
             ]),
+        tests(
+            "Cluster", "NodeNetworkTests",
+            ["Addresses", "ClusterState", "Kernel", "NodeNetwork", "NodeRoutes", "Posix", "TestSupport"]),
+        tests("Cluster", "PluginConfigurationTests", ["Addresses", "PluginConfiguration", "Posix"]),
+        tests(
+            "Cluster", "AgentConfigurationTests",
+            ["Addresses", "AgentConfiguration", "NodeNetwork", "NodeRoutes", "Posix"]),
+        tests(
+            "Cluster", "EtcdEngineTests",
+            ["Addresses", "ClusterEngine", "ClusterState", "EngineHTTP", "EtcdEngine", "TestSupport"]),
         tests(
             "Tools", "ConfigurationFilesTests",
             [

@@ -31,8 +31,8 @@ cp "$(command -v busybox)" "$work/base/bin/busybox"
 chroot "$work/base" /bin/busybox --install -s /bin
 tar -C "$work/base" -cf "$work/base.tar" .
 expect "podman import" podman import "$work/base.tar" localhost/base:1
-# The executable of BIN_DIR; what else the image has is the repository's.
-cp "$bin_dir/swiftlet" "$work/context/build/bin"
+# The executables of BIN_DIR; what else the image has is the repository's.
+cp "$bin_dir"/{swiftlet,swiftlet-agent} "$work/context/build/bin"
 cp "$repository"/scripts/{install,plugin-names} "$work/context/scripts"
 cp -r "$repository"/packaging/{debian,kubernetes} "$work/context/packaging"
 cp "$repository/.dockerignore" "$work/context"

@@ -66,6 +66,7 @@ rm -rf "$work/root"/{etc,opt,var/lib}/cni
 cd "$work/root/tmp"
 plugin=(1/swiftlet_*.deb 2/swiftlet_*.deb)
 drop_in=(1/swiftlet-drop-in_*.deb 2/swiftlet-drop-in_*.deb)
+agent=(1/swiftlet-agent_*.deb 2/swiftlet-agent_*.deb)
 files >"$work/before"
 
 # --- beside containernetworking-plugins
@@ -91,6 +92,14 @@ expect "it installs over itself" install "/tmp/${plugin[1]}"
 expect "it downgrades" install "/tmp/${plugin[0]}"
 hung_up
 expect "a runtime is answered all the while" no_complaint
+
+# --- the agent
+expect "swiftlet-agent installs" install "/tmp/${agent[0]}"
+mkdir -p "$work/root/etc/swiftlet"
+echo 'ranges: [{cidr: 10.244.0.0/16}]' >"$work/root/etc/swiftlet/agent.yaml"
+expect "it reads its configuration" inside swiftlet-agent --check-config
+rm -r "$work/root/etc/swiftlet"
+expect "it goes" remove --purge swiftlet-agent
 
 # --- in the place of the reference plugins
 calling /usr/lib/cni/bridge

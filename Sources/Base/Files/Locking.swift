@@ -1,4 +1,4 @@
-internal import Logging
+internal import EventLog
 public import Posix
 
 /// How a lock is held.

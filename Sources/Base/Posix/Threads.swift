@@ -27,6 +27,9 @@ public final class Locked<Value: ~Copyable>: @unchecked Sendable {
 
 /// A thread that no one waits for.
 public enum DetachedThread {
+    /// A number that the calling thread has for itself as long as it lives (pthread_self(3)).
+    public static var current: UInt { UInt(pthread_self()) }
+
     /// Runs a short body on its own thread (pthread_create(3)), with a stack of 256 KiB and all signals blocked, so that other
     /// threads handle the process's signals.
     ///

@@ -40,6 +40,8 @@ public struct RouteTable: Sendable, Hashable {
         }
     }
 
+    public var count: Int { routes.count + neighbours.count + tunnels.count }
+
     public init() {}
 
     public init(routes: [RouteEntry], neighbours: [Neighbour] = [], tunnels: [TunnelEntry] = []) {

@@ -1,5 +1,5 @@
 internal import CKernel
-internal import Logging
+internal import EventLog
 internal import NetlinkCodec
 public import Posix
 internal import Synchronization

@@ -1,4 +1,4 @@
-internal import Logging
+internal import EventLog
 internal import NetlinkCodec
 internal import Posix
 

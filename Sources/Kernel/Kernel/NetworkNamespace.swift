@@ -1,5 +1,5 @@
 internal import CKernel
-internal import Logging
+internal import EventLog
 public import Posix
 
 /// An open network namespace. Its path may vanish or be replaced; this stays the one that was checked.

@@ -1,5 +1,5 @@
 internal import Files
-internal import Logging
+internal import EventLog
 public import Posix
 
 /// A kernel parameter below /proc/sys/net, in the calling thread's network namespace.

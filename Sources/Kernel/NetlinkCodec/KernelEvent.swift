@@ -11,6 +11,8 @@ public enum KernelEvent: Sendable {
     case address(Change, InterfaceAddress)
     case route(Change, Route)
     case neighbour(Change, Neighbour)
+    /// Of a VXLAN device.
+    case tunnelEntry(Change, TunnelEntry)
     case rule(Change, RoutingRule)
     case nexthop(Change, Nexthop)
     case table(Change, NftTable)
@@ -54,7 +56,10 @@ public enum KernelEvent: Sendable {
             return Link(present).map { .link(change, $0) }
         case Kind.newAddress: return InterfaceAddress(present).map { .address(change, $0) }
         case Kind.newRoute: return Route(present).map { .route(change, $0) }
-        case Kind.newNeighbour: return Neighbour(present).map { .neighbour(change, $0) }
+        case Kind.newNeighbour:
+            // A forwarding entry looks like a neighbour, but for the family.
+            return TunnelEntry(present).map { .tunnelEntry(change, $0) }
+                ?? Neighbour(present).map { .neighbour(change, $0) }
         case Kind.newRule: return RoutingRule(present).map { .rule(change, $0) }
         case Kind.newNexthop: return Nexthop(present).map { .nexthop(change, $0) }
         default: return nil

@@ -1,5 +1,5 @@
 internal import Addresses
-internal import Logging
+internal import EventLog
 internal import Posix
 
 /// Logs a call and its outcome, if a log is configured.

@@ -1,6 +1,6 @@
 internal import Attachments
 internal import JSON
-internal import Logging
+internal import EventLog
 internal import Posix
 
 /// Finds and runs other plugins (CNI spec 1.1.0, section 4).

@@ -1,5 +1,5 @@
 internal import JSON
-internal import Logging
+internal import EventLog
 public import Posix
 
 /// Runs the plugin that a call is for and speaks the protocol around it.

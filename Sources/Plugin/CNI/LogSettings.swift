@@ -1,5 +1,5 @@
 internal import JSON
-internal import Logging
+internal import EventLog
 internal import Posix
 
 /// The destination and the level of a call's log.

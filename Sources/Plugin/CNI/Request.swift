@@ -1,4 +1,4 @@
-internal import Logging
+internal import EventLog
 public import Posix
 
 /// One call to a plugin.

@@ -1,7 +1,7 @@
 internal import Addresses
 internal import Attachments
 internal import Kernel
-internal import Logging
+internal import EventLog
 internal import NetlinkCodec
 public import Posix
 

@@ -60,7 +60,6 @@ public struct PublishedPorts: Sendable, Hashable {
         let isSpecific = !address.isEmpty
         let ports = (isSpecific ? MainTable.SetName.hostIPHostPorts : .hostPorts).of(family)
         let name = owner.name
-        elements.reserveCapacity(elements.count + Int(mapping.count))
         func key(_ offset: UInt16) -> [UInt8] {
             address + [mapping.protocol.rawValue, 0, 0, 0] + PublishedPorts.octets(mapping.hostPort + offset)
         }

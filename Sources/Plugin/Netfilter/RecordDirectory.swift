@@ -1,7 +1,7 @@
 internal import Attachments
 internal import Files
 internal import JSON
-internal import Logging
+internal import EventLog
 internal import Posix
 
 /// The directory of records: `/run/swiftlet/NODE/NETWORK/PLUGIN/CONTAINERID:IFNAME`. A reboot clears it, as it does the rules.

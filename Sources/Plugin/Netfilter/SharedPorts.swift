@@ -29,7 +29,9 @@ extension NodeRules {
             if let listed, listed.comment != owner.name {
                 standing.foreign.append((wanted, listed.comment))
                 if wanted.isClaim { foreignPorts[wanted.set, default: [:]][listed.key] = listed }
-            } else if wanted.claimSet.map({ foreignPorts[$0]?[wanted.element.key] == nil }) ?? true {
+            } else if foreignPorts.isEmpty
+                || wanted.claimSet.map({ foreignPorts[$0]?[wanted.element.key] == nil }) ?? true
+            {
                 standing.own.append((wanted, listed))
             }
         }

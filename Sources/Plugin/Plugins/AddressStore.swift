@@ -5,7 +5,7 @@ internal import Files
 internal import IPAM
 internal import JSON
 internal import Kernel
-internal import Logging
+internal import EventLog
 internal import Posix
 
 /// The node's address store, as one request sees it: built into `swiftlet`, and used through `host-local` by the other plugins.

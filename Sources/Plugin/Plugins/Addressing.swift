@@ -1,7 +1,7 @@
 internal import CNI
 internal import IPAM
 internal import JSON
-internal import Logging
+internal import EventLog
 internal import Posix
 
 /// The source of the addresses of a network's pods.

@@ -97,10 +97,15 @@ struct BridgeSettings {
                 return cidr
             }
         }
+        static let suspended = ConfigurationKey<String>.text(
+            "suspended", default: "",
+            "Why no pod may be attached at the moment: ADD fails with 11, STATUS with 50 and this text; written by swiftlet-agent."
+        )
         /// Keys that only `swiftlet` accepts.
         @KeyList static var ownOnly: [KeyDescription] {
             antiSpoof
             nonMasqueradeCIDRs
+            suspended
         }
 
         static let vlanTrunk = ConfigurationKey<[PortVLAN]>(

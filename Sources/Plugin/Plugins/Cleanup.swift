@@ -1,5 +1,5 @@
 internal import CNI
-internal import Logging
+internal import EventLog
 internal import Posix
 
 /// Runs every step even if one fails, and then reports all failures.

@@ -3,7 +3,7 @@ internal import Attachments
 internal import CNI
 internal import IPAM
 internal import Kernel
-internal import Logging
+internal import EventLog
 internal import NetlinkCodec
 internal import Posix
 

@@ -1,7 +1,7 @@
 internal import Attachments
 internal import CNI
 internal import Kernel
-internal import Logging
+internal import EventLog
 internal import NetlinkCodec
 internal import Posix
 

@@ -24,13 +24,22 @@ struct Swiftlet: BuiltInPlugin {
 
     func add(_ request: Request) throws(Failure) -> CNIResult {
         let network = try network(request)
+        try requireNotSuspended(request, .tryAgainLater)
         network.ports?.warnOfListeners(request)
         return try network.add()
     }
     func del(_ request: Request) throws(Failure) { try detachment(request).del() }
     func check(_ request: Request) throws(Failure) { try network(request).check() }
     func gc(_ request: Request) throws(Failure) { try detachment(request).gc() }
-    func status(_ request: Request) throws(Failure) { try network(request).status() }
+    func status(_ request: Request) throws(Failure) {
+        try requireNotSuspended(request, .notAvailable)
+        try network(request).status()
+    }
+
+    private func requireNotSuspended(_ request: Request, _ code: Failure.Code) throws(Failure) {
+        let reason = try request.configuration[BridgeSettings.Keys.suspended]
+        guard reason.isEmpty else { throw Failure(code, "no pod may be attached: \(reason)") }
+    }
 
     private func detachment(_ request: Request) -> VethDetachment {
         let bridge = BridgeSettings.bridgeName(request, Swiftlet.defaults)

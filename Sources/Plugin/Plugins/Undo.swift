@@ -1,5 +1,5 @@
 internal import Kernel
-internal import Logging
+internal import EventLog
 internal import Posix
 
 /// The netlink sockets of an attachment: one in the node's network namespace, one in the pod's.

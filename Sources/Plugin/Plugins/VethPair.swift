@@ -2,7 +2,7 @@ internal import Addresses
 internal import Attachments
 internal import CNI
 internal import Kernel
-internal import Logging
+internal import EventLog
 internal import NetlinkCodec
 internal import Posix
 

@@ -62,9 +62,7 @@ struct Check: ParsableCommand {
 
     /// What keeps these pods' packets from their way, although nothing is wrong with the pods.
     private func doctor(_ pods: [Attachment], in snapshot: Snapshot) throws -> [Finding] {
-        var places = Snapshot.Places(configurations: node.confDir)
-        places.dataDirectories = node.dataDir
-        let examination = try Examination.ofWays(snapshot, places)
+        let examination = try Examination.ofWays(snapshot, node.places)
         let networks = Set(pods.map { $0.id.network })
         return Doctor.Check.ofWays.flatMap { $0.findings(examination) }.filter { finding in
             // What is found of another network or of another pod is not about these.

@@ -16,6 +16,8 @@ struct SnapshotOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Only this network.", valueName: "name"))
     var network: String?
 
+    var places: Snapshot.Places { Snapshot.Places(configurations: confDir, dataDirectories: dataDir) }
+
     /// Takes a snapshot of the node.
     ///
     /// - Throws: when the network asked for does not exist.
@@ -23,7 +25,6 @@ struct SnapshotOptions: ParsableArguments {
         guard ProcessEnvironment.effectiveUser == 0 else {
             throw ValidationError("looking into pods needs root: run it with sudo")
         }
-        let places = Snapshot.Places(configurations: confDir, dataDirectories: dataDir)
         var snapshot = try Snapshot.read(places)
         if !snapshot.orphans.isEmpty || !snapshot.remarks.isEmpty {
             Pause.microseconds(Snapshot.doubtMicroseconds)

@@ -14,7 +14,7 @@ struct Swiftletctl: ParsableCommand {
         version: "swiftlet \(swiftletVersion)",
         subcommands: [
             Status.self, Check.self, DoctorCommand.self, TraceCommand.self, Graph.self, GC.self, Conf.self, Netns.self,
-            Rules.self, Repair.self, Version.self,
+            Rules.self, Repair.self, ClusterCommand.self, Version.self,
         ])
 
     static func main() {

@@ -1,7 +1,7 @@
 import Addresses
 import Foundation
 import Kernel
-import Logging
+import EventLog
 import NetlinkCodec
 import Posix
 import Synchronization

@@ -14,6 +14,7 @@ private func words(_ monitor: borrowing NetlinkMonitor) throws -> [String] {
         case .address(let change, let address): "\(change) address \(address.address)"
         case .route(let change, let route): "\(change) route \(route.destination)"
         case .neighbour(let change, let neighbour): "\(change) neighbour \(neighbour.address)"
+        case .tunnelEntry(let change, let entry): "\(change) forwarding entry of \(entry.mac)"
         case .rule(let change, let rule): "\(change) rule \(rule.family) \(rule.table)"
         case .nexthop(let change, let nexthop): "\(change) nexthop \(nexthop.id) by \(nexthop.interface)"
         case .table(let change, let table): "\(change) table \(table)"

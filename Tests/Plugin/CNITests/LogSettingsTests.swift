@@ -1,5 +1,5 @@
 import JSON
-import Logging
+import EventLog
 import Testing
 
 @testable import CNI

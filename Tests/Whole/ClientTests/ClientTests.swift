@@ -42,10 +42,27 @@ private func files(in directory: String) -> [String] {
         try run("daemonset.sh", [root + "/build/bin"])
     }
 
+    /// Three nodes with an agent each, in namespaces, and a real etcd or a real API server.
+    @Test(arguments: ["restarts", "etcd-away", "killed", "cleanup", "moved", "troubles", "kubernetes"])
+    func podsOfSeveralNodesReachEachOtherWhateverHappensToAgents(_ scenario: String) throws {
+        try run("cluster.sh", [root + "/build/bin", scenario])
+    }
+
+    @Test func theDemonstrationOfAClusterWorksAndLeavesNothing() throws {
+        let namespaces = try FileManager.default.contentsOfDirectory(atPath: "/run/netns")
+        let outcome = try Launcher(timeout: .seconds(120)).run("\(root)/scripts/demo-cluster", environment: environment)
+        let output = String(decoding: outcome.stdout, as: UTF8.self)
+        #expect(outcome.exit == .code(0), "\(output)\(String(decoding: outcome.stderr, as: UTF8.self))")
+        #expect(output.contains("42 pairs: each reaches the other"), "\(output)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "/run/netns") == namespaces)
+    }
+
+    private let environment = ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"]
+
     private func run(_ script: String, _ arguments: [String]) throws {
         let outcome = try Launcher(timeout: .seconds(120)).run(
             "\(root)/Tests/Clients/\(script)", arguments: arguments,
-            environment: ["PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"])
+            environment: environment)
         let output = String(decoding: outcome.stdout, as: UTF8.self)
         #expect(outcome.exit == .code(0), "\(output)\(String(decoding: outcome.stderr, as: UTF8.self))")
         #expect(output.contains("ok: "), "the script saw nothing")

@@ -43,6 +43,22 @@ import Testing
         try node.runtime().status(list)
     }
 
+    /// Nobody may get an address that another node may have: see docs/agent.md.
+    @Test func aSuspendedNodeAttachesNobodyAndSaysWhyButLetsPodsGo() throws {
+        let node = try Node()
+        let (running, next) = (try node.pod(), try node.pod())
+        _ = try node.runtime().add(node.network(node.swiftlet()), running.attachment)
+        let list = try node.network(node.swiftlet(["suspended": "the claim of node-1 is in doubt"]))
+        let status = try failure { try node.runtime().status(list) }
+        #expect(status.code == 50 && status.msg.contains("the claim of node-1 is in doubt"), "\(status)")
+        let before = try Snapshot(node)
+        let refusal = try failure { _ = try node.runtime().add(list, next.attachment) }
+        #expect(refusal.code == 11 && refusal.msg.contains("the claim of node-1 is in doubt"), "\(refusal)")
+        expectSame(try Snapshot(node), as: before)
+        try node.runtime().check(list, running.attachment)
+        try node.runtime().del(list, running.attachment)
+    }
+
     @Test func aDataDirectoryThatCannotBeWrittenIs50() throws {
         let node = try Node()
         try run("mkdir", "-p", node.data)

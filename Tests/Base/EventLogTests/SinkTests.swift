@@ -3,7 +3,7 @@ import Posix
 import Synchronization
 import Testing
 
-@testable import Logging
+@testable import EventLog
 
 /// A log that lasts is bounded, loses nothing without saying how much, and never falls silent for good.
 @Suite struct SinkTests {

@@ -1,5 +1,5 @@
 import Foundation
-import Logging
+import EventLog
 import Testing
 
 /// A field of a journal's entry holds its value and nothing more.

@@ -1,5 +1,5 @@
 import Foundation
-import Logging
+import EventLog
 import Posix
 import Testing
 
