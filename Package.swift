@@ -140,6 +140,8 @@ let package = Package(
 
         cluster("ClusterState", ["Addresses"]),
         cluster("NodeRoutes", ["Addresses", "ClusterState", "NetlinkCodec"]),
+        cluster("ServicePlan", ["Addresses", "ClusterState"]),
+        cluster("ServiceReconciler", ["Addresses", "ClusterState", "Kernel", "NetlinkCodec", "Posix", "ServicePlan"]),
         cluster("RouteReconciler", ["Kernel", "NetlinkCodec", "NodeRoutes", "Posix"]),
         cluster(
             "NodeNetwork",
@@ -147,17 +149,27 @@ let package = Package(
                 "Addresses", "ClusterState", "EventLog", "Kernel", "NetlinkCodec", "NodeRoutes", "Posix",
                 "RouteReconciler",
             ]),
+        cluster(
+            "NodeServices",
+            [
+                "ClusterState", "EventLog", "Kernel", "NetlinkCodec", "NodeNetwork", "Posix", "ServicePlan",
+                "ServiceReconciler",
+            ]),
         cluster("PluginConfiguration", ["Addresses", "Files", "Posix"]),
         cluster(
             "AgentConfiguration",
-            ["Addresses", "EngineHTTP", "NodeNetwork", "NodeRoutes", "PluginConfiguration", "Posix", yams]),
+            [
+                "Addresses", "EngineHTTP", "NodeNetwork", "NodeRoutes", "PluginConfiguration", "Posix", "ServicePlan",
+                yams,
+            ]),
         cluster("AgentStatus", ["ClusterEngine", nioCore, nioHTTP1, nioPosix]),
         .executableTarget(
             name: "swiftlet-agent",
             dependencies: [
                 "Addresses", "AgentConfiguration", "AgentStatus", "ClusterEngine", "EngineHTTP", "EtcdEngine",
                 "EventLog",
-                "Files", "KubernetesEngine", "NodeNetwork", "PluginConfiguration", "Posix", argumentParser,
+                "Files", "KubernetesEngine", "NodeNetwork", "NodeServices", "PluginConfiguration", "Posix",
+                "ServicePlan", argumentParser,
                 serviceLifecycle,
                 swiftLog,
             ],
@@ -266,6 +278,13 @@ let package = Package(
             [
                 "Addresses", "ClusterState", "Kernel", "NetlinkCodec", "NodeRoutes", "Posix", "RouteReconciler",
                 "TestSupport",
+            ]),
+        tests("Cluster", "ServicePlanTests", ["Addresses", "ClusterState", "ServicePlan", "TestSupport"]),
+        tests(
+            "Cluster", "ServiceReconcilerTests",
+            [
+                "Addresses", "ClusterState", "Kernel", "Libnftables", "NetlinkCodec", "Posix", "ServicePlan",
+                "ServiceReconciler", "TestSupport",
             ]),
         tests(
             "Cluster", "NodeNetworkTests",

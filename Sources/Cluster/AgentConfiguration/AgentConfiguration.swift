@@ -4,6 +4,7 @@ public import NodeNetwork
 internal import NodeRoutes
 public import PluginConfiguration
 public import Posix
+public import ServicePlan
 
 /// What swiftlet-agent is told: one YAML file, a key for each thing.
 public struct AgentConfiguration: Sendable {
@@ -12,6 +13,8 @@ public struct AgentConfiguration: Sendable {
     public var network: String
     public var ranges: [Range]
     public var ways: NetworkSettings
+    /// Nil if another program, such as kube-proxy, serves Services.
+    public var services: Services?
     public var file: ConfigurationFile
     /// Path of a template of the plugin's configuration; nil for the usual one.
     public var template: String?
@@ -25,6 +28,15 @@ public struct AgentConfiguration: Sendable {
         public var cidr: CIDR
         /// The prefix length of each node's subnet; for the engine etcd, which hands subnets out.
         public var nodePrefix: Int
+    }
+
+    public struct Services: Sendable {
+        /// On which of the node's addresses node ports are open.
+        public var nodePorts: ServiceNode.NodePortAddresses
+        /// Cluster IPs come from these: what no Service has of them is refused.
+        public var ranges: [CIDR]
+        /// Address and port of the health check that load balancers ask; nil for none.
+        public var health: (host: String, port: Int)?
     }
 
     public enum Engine: Sendable {
@@ -55,6 +67,7 @@ public struct AgentConfiguration: Sendable {
 extension AgentConfiguration {
     private enum EngineName: String, CaseIterable { case kubernetes, etcd }
     private enum AddressKind: String, CaseIterable { case `internal`, external }
+    private enum Flag: String, CaseIterable { case `true`, `false` }
     private enum Level: String, CaseIterable { case error, warning, info, debug }
 
     /// Reads the configuration.
@@ -69,8 +82,12 @@ extension AgentConfiguration {
         ranges = try reader.mappings("ranges") { (reader) throws(Failure) in try AgentConfiguration.range(&reader) }
         var routes = RouteSettings(try reader.choice("ways", RouteSettings.Mode.self) ?? .auto)
         routes.clusterRanges = ranges.map { $0.cidr }
-        routes.origin = UInt8(
-            try reader.number("routeProtocol", in: 5...255) ?? Int(RouteSettings.usualOrigin))
+        let origin = try reader.number("routeProtocol", in: 5...255) ?? Int(RouteSettings.usualOrigin)
+        // linux/rtnetlink.h: all routes with this number are the agent's, to change and to delete.
+        guard !(8...18).contains(origin), origin != 42, !(186...192).contains(origin) else {
+            throw Failure(.invalidConfiguration, "routeProtocol: \(origin) is another program's", details: "such as 83")
+        }
+        routes.origin = UInt8(origin)
         var ways = NetworkSettings(node: node, routes: routes)
         ways.interfaces = try reader.texts("interfaces")
         let vxlan = try reader.mapping("vxlan") { (reader) throws(Failure) in
@@ -83,11 +100,19 @@ extension AgentConfiguration {
             try AgentConfiguration.kubernetes(&reader)
         }
         let etcd = try reader.mapping("etcd") { (reader) throws(Failure) in try AgentConfiguration.etcd(&reader) }
+        services =
+            try reader.mapping("services") { (reader) throws(Failure) in try AgentConfiguration.services(&reader) }
+            ?? nil
         let plugin = try reader.mapping("plugin") { (reader) throws(Failure) in
             (try reader.text("directory"), try reader.text("file"), try reader.text("template"))
         }
         file = ConfigurationFile(
             directory: plugin?.0 ?? "/etc/cni/net.d", name: plugin?.1 ?? "05-swiftlet.conflist")
+        guard !file.name.contains("/"), [".conflist", ".conf", ".json"].contains(where: file.name.hasSuffix) else {
+            throw Failure(
+                .invalidConfiguration, "plugin.file: \(file.name) is not the name of a configuration list",
+                details: "such as 05-swiftlet.conflist")
+        }
         template = plugin?.2
         listen =
             try reader.parsed("listen", "ADDRESS:PORT, or none", AgentConfiguration.endpoint) ?? ("127.0.0.1", 9483)
@@ -96,6 +121,7 @@ extension AgentConfiguration {
         try reader.finish()
         switch engine {
         case .kubernetes:
+            guard !ranges.isEmpty else { throw AgentConfiguration.noRanges("they are the cluster's --cluster-cidr") }
             guard etcd == nil else { throw AgentConfiguration.unused("etcd", "kubernetes") }
             self.engine = .kubernetes(
                 kubernetes ?? Kubernetes(kubeconfig: nil, context: nil, servers: [], prefersExternalAddresses: false))
@@ -104,14 +130,22 @@ extension AgentConfiguration {
             guard let etcd else {
                 throw Failure(.invalidConfiguration, "etcd is missing", details: "etcd.servers says where it is")
             }
-            guard !ranges.isEmpty else {
+            guard !ranges.isEmpty else { throw AgentConfiguration.noRanges("nodes take their subnets from them") }
+            self.ways.followsOwnNode = false
+            guard services == nil else {
                 throw Failure(
-                    .invalidConfiguration, "ranges is missing: nodes take their subnets from them",
-                    details: "such as ranges: [{cidr: 10.244.0.0/16, nodePrefix: 24}]")
+                    .invalidConfiguration, "services: etcd knows only nodes",
+                    details: "Services need engine: kubernetes")
             }
             self.engine = .etcd(etcd)
         }
         try requireDisjointRanges()
+    }
+
+    private static func noRanges(_ why: String) -> Failure {
+        Failure(
+            .invalidConfiguration, "ranges is missing: \(why)",
+            details: "such as ranges: [{cidr: 10.244.0.0/16, nodePrefix: 24}]")
     }
 
     private static func unused(_ key: String, _ engine: String) -> Failure {
@@ -146,6 +180,27 @@ extension AgentConfiguration {
         return Range(cidr: cidr, nodePrefix: prefix ?? min(max(usual, cidr.prefixLength + 1), longest))
     }
 
+    private static func services(_ reader: inout YAMLReader) throws(Failure) -> Services? {
+        let isEnabled = try reader.choice("enabled", Flag.self) != .false
+        var nodePorts = ServiceNode.NodePortAddresses.primary
+        let listed = try networks("nodePortAddresses", &reader)
+        if !listed.isEmpty { nodePorts = .within(listed) }
+        let ranges = try networks("ranges", &reader)
+        let health = try reader.parsed("health", "ADDRESS:PORT, or none", endpoint) ?? ("0.0.0.0", 10256)
+        return isEnabled ? Services(nodePorts: nodePorts, ranges: ranges, health: health.1 == 0 ? nil : health) : nil
+    }
+
+    private static func networks(_ key: String, _ reader: inout YAMLReader) throws(Failure) -> [CIDR] {
+        try reader.texts(key).map { text throws(Failure) in
+            guard let network = CIDR(text), network.isNetwork else {
+                throw Failure(
+                    .invalidConfiguration,
+                    "\(reader.path).\(key): \"\(text.prefix(60))\" is not a network such as 10.96.0.0/12")
+            }
+            return network
+        }
+    }
+
     private static func kubernetes(_ reader: inout YAMLReader) throws(Failure) -> Kubernetes {
         Kubernetes(
             kubeconfig: try reader.text("kubeconfig"), context: try reader.text("context"),
@@ -167,7 +222,7 @@ extension AgentConfiguration {
             throw Failure(.invalidConfiguration, "\(reader.path): certificate and key must both be given, or none")
         }
         return Etcd(
-            access: access, leaseSeconds: try reader.number("leaseSeconds", in: 60...31_536_000),
+            access: access, leaseSeconds: try reader.number("leaseSeconds", in: 600...2_592_000),
             user: try reader.text("user"), passwordFile: try reader.text("passwordFile"))
     }
 

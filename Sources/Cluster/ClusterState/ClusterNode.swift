@@ -11,6 +11,9 @@ public struct ClusterNode: Sendable, Hashable {
     /// Orders nodes that claim the same addresses: seconds since 1970 of its creation, or the revision of its claim.
     public var age: Int64
 
+    /// Label `topology.kubernetes.io/zone`.
+    public var zone: String?
+
     public init(_ name: String, addresses: [IPAddress], subnets: [CIDR], age: Int64 = 0) {
         self.name = name
         self.addresses = addresses

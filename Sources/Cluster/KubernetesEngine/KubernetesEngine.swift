@@ -26,8 +26,8 @@ public final class KubernetesEngine: ClusterEngine {
         public init(node: String) { self.node = node }
     }
 
-    private let client: EngineClient
-    private let settings: Settings
+    let client: EngineClient
+    let settings: Settings
     /// Whether readiness was announced.
     private let isReady = NIOLockedValueBox(false)
 

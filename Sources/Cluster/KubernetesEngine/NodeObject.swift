@@ -4,7 +4,9 @@ internal import FoundationEssentials
 
 /// A Node of the Kubernetes API.
 struct NodeObject: WatchedObject {
-    static let fields = ["metadata.creationTimestamp", "spec.podCIDR", "spec.podCIDRs", "status.addresses"]
+    static let fields = [
+        "metadata.creationTimestamp", "metadata.labels", "spec.podCIDR", "spec.podCIDRs", "status.addresses",
+    ]
 
     let name: String
     /// Seconds since 1970.
@@ -12,6 +14,7 @@ struct NodeObject: WatchedObject {
     let internalAddresses: [IPAddress]
     let externalAddresses: [IPAddress]
     let subnets: [CIDR]
+    let zone: String?
     /// What it claims and cannot have, in words.
     let faults: [String]
 
@@ -19,6 +22,7 @@ struct NodeObject: WatchedObject {
     private struct Metadata: Decodable {
         var name: String
         var creationTimestamp: String?
+        var labels: [String: String]?
     }
     private struct Spec: Decodable {
         var podCIDR: String?
@@ -39,6 +43,7 @@ struct NodeObject: WatchedObject {
         let spec = try fields.decodeIfPresent(Spec.self, forKey: .spec)
         let status = try fields.decodeIfPresent(Status.self, forKey: .status)
         name = metadata.name
+        zone = metadata.labels?["topology.kubernetes.io/zone"]
         created =
             metadata.creationTimestamp.flatMap { try? Date($0, strategy: .iso8601) }
             .map { Int64($0.timeIntervalSince1970) } ?? 0
@@ -74,8 +79,10 @@ struct NodeObject: WatchedObject {
     func node(prefersExternal: Bool) -> ClusterNode {
         let (first, second) =
             prefersExternal ? (externalAddresses, internalAddresses) : (internalAddresses, externalAddresses)
-        return ClusterNode(
+        var node = ClusterNode(
             name, addresses: first + second.filter { !first.contains($0) }, subnets: subnets, age: created)
+        node.zone = zone
+        return node
     }
 
     private static func subnet(_ text: String) -> CIDR? {

@@ -8,6 +8,9 @@ public struct NetworkSettings: Sendable, Hashable {
     /// Names or patterns (`eth*`) of the interfaces to the other nodes; empty: those that have this node's addresses in the
     /// cluster, else those with a default route, else all with a global address.
     public var interfaces: [String] = []
+    /// Whether this node's addresses in the cluster are somebody else's word, which chooses the interfaces; false if they are what
+    /// this node itself has announced.
+    public var followsOwnNode = true
     /// The VXLAN network identifier, 1...16777215.
     public var tunnelID: UInt32 = NetworkSettings.usualTunnelID
     /// The UDP port of tunnelled packets; 4789 by IANA.

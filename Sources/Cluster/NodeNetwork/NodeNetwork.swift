@@ -29,6 +29,20 @@ public actor NodeNetwork {
     private var lastLook: ContinuousClock.Instant?
     private var pauses = Pauses()
     private var isLookPlanned = false
+    /// Links as they were last read, by index.
+    private var links: [UInt32: LinkState] = [:]
+    private var repairs = RepairLog()
+    /// Nodes that the last list did not have.
+    private var kept: Set<String> = []
+
+    /// What of a link this node's ways depend on.
+    private struct LinkState: Equatable {
+        let name: String
+        let isUp: Bool
+        let mtu: UInt32
+
+        init(_ link: Link) { (name, isUp, mtu) = (link.name, link.isUp, link.mtu) }
+    }
 
     /// Sockets of the thread.
     private struct Kernel: ~Copyable {
@@ -45,11 +59,13 @@ public actor NodeNetwork {
         static let all: Doubts = [.surroundings, .routes]
     }
 
-    /// - Parameter heard: called on the network's thread whenever its status has changed; must return at once.
-    public init(_ settings: NetworkSettings, heard: @escaping @Sendable (NetworkStatus) -> Void) throws(Failure) {
+    /// - Parameter heard: called on the kernel's thread whenever the status has changed; must return at once.
+    public init(
+        _ settings: NetworkSettings, on thread: KernelThread, heard: @escaping @Sendable (NetworkStatus) -> Void
+    ) {
         self.settings = settings
         self.heard = heard
-        thread = try KernelThread()
+        self.thread = thread
         plan = RoutePlan(node: settings.node, settings: settings.routes, underlay: Underlay([]))
     }
 
@@ -67,27 +83,62 @@ public actor NodeNetwork {
             socket: try NetlinkSocket(), reconciler: try RouteReconciler(origin: settings.routes.origin),
             monitor: monitor)
         thread.whenReadable(descriptor) { [weak self] in self?.assumeIsolated { $0.hear() } }
+        try rejectStrays()
         doubts = .all
         look()
+    }
+
+    /// Packets to pods that nobody has are rejected from the first moment; nothing is removed.
+    private func rejectStrays() throws(Failure) {
+        let wanted = RouteTable(rejecting: settings.routes)
+        var change = RouteChange(from: try kernel!.reconciler.present(tunnel: nil), to: wanted)
+        change.deletedRoutes = []
+        try kernel!.reconciler.apply(change)
     }
 
     /// Notifications of some 10,000 changes at once.
     private static let monitorRoom = 16 << 20
 
-    /// The engine's complete list. An empty one is not believed while there are nodes: no cluster loses all at once.
+    /// The engine's complete list. If most nodes are gone at once, their engine has more likely lost its data than they their
+    /// network: they keep their ways for a minute, in which they can register again, unless others claim their subnets.
     public func replaceAll(_ nodes: [ClusterNode]) {
-        guard !nodes.isEmpty || plan.nodes.count == 0 else {
-            Log.note(.warning, "ignored an empty list of nodes", [("nodes", "\(plan.nodes.count)")])
-            return
+        let listed = Set(nodes.map { $0.name })
+        let missing = plan.nodes.names.filter { !listed.contains($0) && $0 != settings.node }
+        var believed = nodes
+        if missing.count * 2 > plan.nodes.count, hasList {
+            Log.note(.warning, "nodes vanish", [("gone", "\(missing.count)"), ("left", "\(nodes.count)")])
+            believed += missing.compactMap { plan.nodes[$0] }.map { node in
+                var node = node
+                node.age = .max
+                return node
+            }
+            kept = Set(missing)
+            Task { [weak self] in
+                try? await Task.sleep(for: NodeNetwork.keeping)
+                await self?.dropKept()
+            }
         }
         let isFirst = !hasList
         hasList = true
-        follow(isFirst: isFirst) { $0.replaceAll(nodes) }
+        follow(isFirst: isFirst) { $0.replaceAll(believed) }
     }
 
-    public func set(_ node: ClusterNode) { follow { $0.set(node) } }
+    /// How long nodes that have vanished with most others are kept.
+    private static let keeping = Duration.seconds(60)
 
-    public func remove(_ name: String) { follow { $0.remove(name) } }
+    private func dropKept() {
+        for name in kept { remove(name) }
+    }
+
+    public func set(_ node: ClusterNode) {
+        kept.remove(node.name)
+        follow { $0.set(node) }
+    }
+
+    public func remove(_ name: String) {
+        kept.remove(name)
+        follow { $0.remove(name) }
+    }
 
     /// Removes everything that an agent has set up on this node.
     public static func cleanUp(origin: UInt8) throws(Failure) {
@@ -150,14 +201,18 @@ public actor NodeNetwork {
     private func concern(_ event: KernelEvent) -> Doubts {
         switch event {
         case .lost: return .all
-        case .link(_, let link):
-            let isOurs = link.name == NetworkSettings.tunnelName || link.index == plan.tunnel?.index
-            return isOurs || plan.underlay.interfaces.contains { $0.index == link.index } ? .all : []
+        case .link(let change, let link):
+            if link.name == NetworkSettings.tunnelName || link.index == plan.tunnel?.index { return .all }
+            // A port has no addresses; pods come and go as ports.
+            guard link.master == 0 else { return [] }
+            return links[link.index] == (change == .present ? LinkState(link) : nil) ? [] : .all
         // Routes go silently with the address or the link that they depend on.
         case .address(_, let address):
             let isKnown = plan.underlay.interfaces.contains { $0.addresses.contains(address.address) }
             return address.index == plan.tunnel?.index && isKnown ? [] : .all
         case .route(let change, let route):
+            // Where a default route leads, other nodes may be.
+            if route.destination.prefixLength == 0, route.table == Route.mainTable { return .surroundings }
             let key = RouteTable.RouteKey(RouteEntry(route))
             guard let wanted = plan.wanted.routes[key]?.route else {
                 return change == .present && route.origin == settings.routes.origin ? .routes : []
@@ -198,11 +253,15 @@ public actor NodeNetwork {
         doubts = []
         do throws(Failure) {
             var changes = 0
-            if doubted.contains(.surroundings) { changes += try readSurroundings() }
+            // Without a tunnel, all that needs none goes on.
+            var refusal: Failure?
+            if doubted.contains(.surroundings) { (changes, refusal) = try readSurroundings() }
             if hasList {
                 changes += try kernel!.reconciler.reconcile(to: plan.wanted, tunnel: plan.tunnel?.index).count
+                if settings.routes.mode == .routes { try Tunnel.remove(&kernel!.socket) }
             }
             if changes > 0, hasBeenComplete { repaired(changes) }
+            if let refusal { throw refusal }
             status.failure = nil
             pauses.reset()
         } catch {
@@ -216,18 +275,34 @@ public actor NodeNetwork {
 
     /// Reads this node's interfaces, and makes the tunnel what it should be.
     ///
-    /// - Returns: how much was changed of the tunnel.
-    private func readSurroundings() throws(Failure) -> Int {
+    /// - Returns: how much was changed of the tunnel, and why it cannot be as it should.
+    private func readSurroundings() throws(Failure) -> (changes: Int, refusal: Failure?) {
         let surroundings = try Surroundings.read(&kernel!.socket)
+        links = Dictionary(uniqueKeysWithValues: surroundings.links.map { ($0.index, LinkState($0)) })
+        // An interface that is down for a moment changes nothing: its addresses and its ways come back with it.
+        if surroundings.isAway(plan.underlay) { return (0, nil) }
         let own = plan.nodes[settings.node]
         let underlay = surroundings.underlay(settings, own: own?.addresses ?? [])
+        guard underlay.interfaces.contains(where: { !$0.addresses.isEmpty }) else { return (0, noInterface()) }
         status.addresses = underlay.interfaces.flatMap { $0.addresses.map { $0.address } }
-        // What the last agent has left is right until the cluster says otherwise.
-        guard hasList else { return 0 }
+        guard hasList else { return (0, nil) }
+        let present = try kernel!.socket.vxlanLinks().first {
+            $0.link.name == NetworkSettings.tunnelName && $0.link.alias == NetworkSettings.tunnelAlias
+        }
+        guard own != nil else {
+            // As long as the cluster does not know this node, what the last agent has left stays as it is.
+            let usable = settings.routes.mode == .routes ? nil : present
+            let device = usable.map { TunnelDevice(index: $0.link.index, family: $0.vxlan.local?.family ?? .v4) }
+            _ = plan.set(underlay: underlay, tunnel: device)
+            return (0, nil)
+        }
         var device: TunnelDevice?
         var changes = 0
         var refusal: Failure?
-        if let tunnel = Tunnel(settings, over: underlay, subnets: plan.nodes.subnetsInForce(of: settings.node)) {
+        let subnets = plan.nodes.subnetsInForce(of: settings.node)
+        if let tunnel = Tunnel(
+            settings, over: underlay, subnets: subnets, preferred: usualFamily(), present: present?.vxlan.local)
+        {
             do throws(Failure) {
                 let made = try tunnel.ensure(&kernel!.socket)
                 device = TunnelDevice(index: made.index, family: tunnel.family)
@@ -237,20 +312,44 @@ public actor NodeNetwork {
         // The difference is sent by the look that follows.
         _ = plan.set(underlay: underlay, tunnel: device)
         status.podMTU = podMTU(underlay)
-        if let refusal { throw refusal }
-        return changes
+        return (changes, refusal)
+    }
+
+    /// The family of which most other nodes have an address: of IPv4 and IPv6 in doubt the former.
+    private func usualFamily() -> IPFamily {
+        let counts = IPFamily.allCases.map { family in
+            plan.nodes.names.count { name in
+                name != settings.node && plan.nodes[name]!.addresses.contains { $0.family == family }
+            }
+        }
+        return counts[1] > counts[0] ? .v6 : .v4
+    }
+
+    private func noInterface() -> Failure {
+        let asked = settings.interfaces.joined(separator: ", ")
+        return Failure(
+            .invalidConfiguration, "find an interface to the other nodes: none is up with an address",
+            details: settings.interfaces.isEmpty
+                ? "the key interfaces names it where there is no default route" : "the key interfaces names \(asked)")
     }
 
     /// What the way to any peer leaves of a packet, octets; nil without an interface.
     private func podMTU(_ underlay: Underlay) -> UInt32? {
         guard let lower = underlay.interfaces.map({ $0.mtu }).min() else { return nil }
-        guard settings.routes.mode != .routes else { return lower }
-        return lower - (plan.tunnel.map { Tunnel.overhead($0.family) } ?? 0)
+        guard settings.routes.mode != .routes, let tunnel = plan.tunnel else { return lower }
+        return max(lower, 68 + Tunnel.overhead(tunnel.family)) - Tunnel.overhead(tunnel.family)
     }
 
     private func repaired(_ changes: Int) {
         status.repairs += changes
-        Log.note(.warning, "put back", [("changes", "\(changes)")])
+        if let sum = repairs.add(changes) {
+            Log.note(
+                .warning, "put back",
+                [
+                    ("changes", "\(sum)"),
+                    ("details", "if it goes on, a program removes what is not its own, such as systemd-networkd"),
+                ])
+        }
     }
 
     private func failed(_ failure: Failure) {
@@ -280,4 +379,18 @@ private struct Pauses {
     }
 
     mutating func reset() { length = .milliseconds(50) }
+}
+
+/// At most one line in ten seconds, with the sum since the last one.
+private struct RepairLog {
+    private var last: ContinuousClock.Instant?
+    private var sum = 0
+
+    mutating func add(_ count: Int) -> Int? {
+        sum += count
+        if let last, ContinuousClock.now - last < .seconds(10) { return nil }
+        last = .now
+        defer { sum = 0 }
+        return sum
+    }
 }

@@ -41,8 +41,10 @@ struct Surroundings: Sendable {
         } else {
             chosen =
                 [
-                    having(own), candidates.filter { defaultInterfaces.contains($0.index) },
-                    candidates.filter { !globalAddresses($0).isEmpty },
+                    settings.followsOwnNode ? having(own) : [],
+                    candidates.filter { defaultInterfaces.contains($0.index) && !globalAddresses($0).isEmpty },
+                    // Docker's and libvirt's are bridges.
+                    candidates.filter { $0.kind != "bridge" && !globalAddresses($0).isEmpty },
                 ].first { !$0.isEmpty } ?? []
         }
         return Underlay(
@@ -52,10 +54,24 @@ struct Surroundings: Sendable {
         )
     }
 
-    /// Sorted, so that the same addresses in another order are no change.
+    /// Without those that come and go (keepalived's), as long as there are others. Sorted, so that the same addresses in another
+    /// order are no change.
     private func globalAddresses(_ link: Link) -> [CIDR] {
-        addresses.filter { $0.index == link.index && $0.isUsable && $0.address.address.isGlobal }.map { $0.address }
+        let all = addresses.filter { $0.index == link.index && $0.isUsable && $0.address.address.isGlobal }
+        let lasting = all.filter { one in
+            !one.isSecondary
+                && (one.address.hostBits > 0
+                    || !all.contains { $0.address.family == one.address.family && $0.address.hostBits > 0 })
+        }
+        return lasting.map { $0.address }
             .sorted { ($0.family == .v4 ? 0 : 1, $0.address.value) < ($1.family == .v4 ? 0 : 1, $1.address.value) }
+    }
+
+    /// Whether one of these interfaces is there, although it is of no use at the moment.
+    func isAway(_ underlay: Underlay) -> Bool {
+        underlay.interfaces.contains { interface in
+            links.contains { $0.index == interface.index && $0.name == interface.name && !$0.isUp }
+        }
     }
 
     private func isPodsOrTunnel(_ link: Link) -> Bool {

@@ -26,6 +26,8 @@ extension NodeNetwork {
             "\(address) is on no link of this node, and only routes are allowed: set ways to auto or vxlan"
         case .ownAddress(let address):
             "\(address) is this node's own address: two nodes must not have the same"
+        case .outsideRanges(let subnet):
+            "its subnet \(subnet) is not within the cluster's ranges: give it another subnet, or change ranges on all nodes"
         }
     }
 

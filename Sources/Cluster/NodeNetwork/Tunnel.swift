@@ -20,18 +20,26 @@ struct Tunnel: Sendable, Hashable {
     static func overhead(_ family: IPFamily) -> UInt32 { family == .v4 ? 50 : 70 }
 
     /// Nil without an address to send from.
-    init?(_ settings: NetworkSettings, over underlay: Underlay, subnets: [CIDR]) {
-        guard settings.routes.mode != .routes,
-            let interface = underlay.interfaces.first(where: { !$0.addresses.isEmpty }),
-            let local = interface.addresses.first?.address
-        else { return nil }
+    ///
+    /// - Parameters:
+    ///   - preferred: the family that most of the other nodes have.
+    ///   - present: the address that the device has; it stays as long as it is this node's and of that family.
+    init?(
+        _ settings: NetworkSettings, over underlay: Underlay, subnets: [CIDR], preferred: IPFamily, present: IPAddress?
+    ) {
+        let all = underlay.interfaces.flatMap { $0.addresses.map { $0.address } }
+        let own = all.contains { $0.family == preferred } ? all.filter { $0.family == preferred } : all
+        guard settings.routes.mode != .routes, let first = own.first else { return nil }
+        let local = present.flatMap { own.contains($0) ? $0 : nil } ?? first
         family = local.family
         // Not bound to the interface: peers may be behind another one, and the device survives when it is made anew.
         vxlan = VXLAN(id: settings.tunnelID, local: local, port: settings.tunnelPort)
         vxlan.sendsZeroChecksum6 = false
         mac = TunnelDevice.mac(of: settings.node)
-        let lower = underlay.interfaces.map { $0.mtu }.min() ?? interface.mtu
-        mtu = lower > Tunnel.overhead(family) ? lower - Tunnel.overhead(family) : lower
+        // The least that IPv4 asks of a link: a smaller one carries no tunnel.
+        mtu =
+            max(underlay.interfaces.map { $0.mtu }.min() ?? 1500, 68 + Tunnel.overhead(family))
+            - Tunnel.overhead(family)
         addresses = subnets.map { CIDR.host($0.first) }
     }
 

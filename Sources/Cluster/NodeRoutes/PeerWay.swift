@@ -16,8 +16,10 @@ public struct PeerWay: Sendable, Hashable {
         case noCommonFamily
         /// The peer is behind a router, and only routes are allowed.
         case notOnLink(IPAddress)
-        /// An address of this node is given as the peer's.
+        /// The peer has only addresses that are this node's own.
         case ownAddress(IPAddress)
+        /// The subnet is not within the cluster's ranges.
+        case outsideRanges(CIDR)
     }
 
     public init() {}
@@ -35,15 +37,20 @@ extension PeerWay {
     ) {
         self.init()
         guard !subnets.isEmpty else { return }
-        if let own = addresses.first(where: underlay.has) {
+        // An address may be on its way from one node to another.
+        let theirs = addresses.filter { !underlay.has($0) }
+        if theirs.isEmpty, let own = addresses.first {
             obstacles = [.ownAddress(own)]
             return
         }
         var isReached = false
         for subnet in subnets {
+            guard settings.allows(subnet) else {
+                obstacles.append(.outsideRanges(subnet))
+                continue
+            }
             // A gateway of the subnet's own family, unless the peer has none there.
-            let candidates =
-                addresses.filter { $0.family == subnet.family } + addresses.filter { $0.family != subnet.family }
+            let candidates = theirs.filter { $0.family == subnet.family } + theirs.filter { $0.family != subnet.family }
             if settings.mode != .vxlan, let (gateway, interface) = onLink(candidates, underlay, subnet.family) {
                 routes.append(route(subnet, via: gateway, interface.index, settings))
                 isReached = true
@@ -66,19 +73,21 @@ extension PeerWay {
     private func onLink(
         _ candidates: [IPAddress], _ underlay: Underlay, _ family: IPFamily
     ) -> (gateway: IPAddress, interface: Underlay.Interface)? {
-        for gateway in candidates {
-            // RTA_VIA is for IPv4 destinations only.
-            guard gateway.family == family || family == .v4 else { continue }
-            if let interface = underlay.interface(onLinkWith: gateway) { return (gateway, interface) }
+        // RTA_VIA is for IPv4 destinations only.
+        let usable = candidates.filter { $0.family == family || family == .v4 }
+        let ways = usable.compactMap { gateway in
+            underlay.link(with: gateway).map { (gateway, $0.interface, $0.network) }
         }
-        return nil
+        // Where two nodes share several links, both must choose the same one, or strict rp_filter drops what comes.
+        let family = ways.first?.0.family
+        return ways.filter { $0.0.family == family }.min { $0.2.first.value < $1.2.first.value }.map { ($0.0, $0.1) }
     }
 
     private func route(
         _ subnet: CIDR, via gateway: IPAddress, _ interface: UInt32, _ settings: RouteSettings, isOnLink: Bool = false
     ) -> RouteEntry {
         var route = Route(
-            to: subnet, via: gateway, interface: interface, priority: RouteTable.priority(subnet.family))
+            to: subnet, via: gateway, interface: interface, priority: RouteTable.priority)
         route.origin = settings.origin
         route.isOnLink = isOnLink
         return RouteEntry(route)

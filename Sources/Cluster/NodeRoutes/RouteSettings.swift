@@ -22,6 +22,11 @@ public struct RouteSettings: Sendable, Hashable {
     /// Not in /etc/iproute2/rt_protos, where others' numbers are.
     public static let usualOrigin: UInt8 = 83
 
+    /// Whether pods may have addresses of this subnet: no route leads to others, whatever a peer claims.
+    func allows(_ subnet: CIDR) -> Bool {
+        clusterRanges.isEmpty || clusterRanges.contains { $0.contains(subnet.first) && $0.contains(subnet.last) }
+    }
+
     public init(_ mode: Mode = .auto, clusterRanges: [CIDR] = []) {
         self.mode = mode
         self.clusterRanges = clusterRanges

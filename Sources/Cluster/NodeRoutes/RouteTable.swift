@@ -60,8 +60,8 @@ public struct RouteTable: Sendable, Hashable {
             })
     }
 
-    /// The metric that the kernel gives a route without one (IP6_RT_PRIO_USER, net/ip6_route.h; IPv4 has 0).
-    static func priority(_ family: IPFamily) -> UInt32? { family == .v4 ? nil : 1024 }
+    /// The metric of our routes: behind those of the kernel (0, 256) and of administrators (0, 1024), which are never replaced.
+    public static let priority: UInt32 = 8300
 
     /// Behind any route to the same destination: a cluster of one node has its subnet as range.
     static let rejectingPriority: UInt32 = 0xffff_fff0

@@ -22,15 +22,15 @@ public struct Underlay: Sendable, Hashable {
 
     public init(_ interfaces: [Interface]) { self.interfaces = interfaces }
 
-    /// The interface on whose link an address is, by the longest prefix.
-    func interface(onLinkWith address: IPAddress) -> Interface? {
-        var best: (interface: Interface, length: Int)?
+    /// The interface on whose link an address is, and that link's network, by the longest prefix.
+    func link(with address: IPAddress) -> (interface: Interface, network: CIDR)? {
+        var best: (interface: Interface, network: CIDR)?
         for interface in interfaces {
             for own in interface.addresses where own.hostBits > 0 && own.network.contains(address) {
-                if own.prefixLength > best?.length ?? -1 { best = (interface, own.prefixLength) }
+                if own.prefixLength > best?.network.prefixLength ?? -1 { best = (interface, own.network) }
             }
         }
-        return best?.interface
+        return best
     }
 
     func has(_ address: IPAddress) -> Bool {

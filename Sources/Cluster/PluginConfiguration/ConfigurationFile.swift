@@ -28,6 +28,13 @@ public struct ConfigurationFile: Sendable, Hashable {
         return true
     }
 
+    /// What the file has; nil without one.
+    public func read() throws(Failure) -> [UInt8]? {
+        try storing("read \(path)") { () throws(Errno) in
+            do throws(Errno) { return try File.content(path, limit: 1 << 20) } catch .noSuchFile { return nil }
+        }
+    }
+
     /// Removes the file; it may be gone already.
     public func remove() throws(Failure) {
         try storing("remove \(path)") { () throws(Errno) in

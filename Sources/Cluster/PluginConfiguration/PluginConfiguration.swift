@@ -34,6 +34,8 @@ public struct PluginConfiguration: Sendable, Hashable {
                 {
                     "type": "swiftlet",
                     "ipMasq": true,
+                    "keepOtherGateways": true,
+                    "ingressPolicy": "open",
                     "capabilities": { "portMappings": true, "ips": true, "mac": true, "ipRanges": true, "bandwidth": true }
                 }
             ]
@@ -79,10 +81,29 @@ public struct PluginConfiguration: Sendable, Hashable {
                 .invalidConfiguration, "fill the template of the plugin's configuration: nothing in it gives addresses",
                 details: "it needs a plugin of type swiftlet, or one with \"ipam\": {\"type\": \"host-local\"}")
         }
-        let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        guard let data = try? JSONSerialization.data(withJSONObject: list, options: options) else {
+        guard let content = PluginConfiguration.encoded(list) else {
             throw Failure(.internal, "write the plugin's configuration as JSON")
         }
-        return Array(data) + [UInt8(ascii: "\n")]
+        return content
+    }
+
+    /// A configuration that an earlier run has written, with a reason why no pod may start; nil if there is nothing to change.
+    public static func suspended(_ content: [UInt8]?, because reason: String) -> [UInt8]? {
+        guard let content, var list = (try? JSONSerialization.jsonObject(with: Data(content))) as? [String: Any],
+            let plugins = list["plugins"] as? [[String: Any]]
+        else { return nil }
+        list["plugins"] = plugins.map { plugin in
+            var plugin = plugin
+            if plugin["type"] as? String == "swiftlet" { plugin["suspended"] = reason }
+            return plugin
+        }
+        return encoded(list)
+    }
+
+    private static func encoded(_ list: [String: Any]) -> [UInt8]? {
+        let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return (try? JSONSerialization.data(withJSONObject: list, options: options)).map {
+            Array($0) + [UInt8(ascii: "\n")]
+        }
     }
 }

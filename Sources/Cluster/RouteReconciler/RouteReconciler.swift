@@ -45,7 +45,7 @@ public struct RouteReconciler: ~Copyable {
     ///
     /// - Throws: the first failure.
     public mutating func apply(_ change: RouteChange) throws(Failure) {
-        var changes = Changes()
+        var changes = Changes(isLogged: false)
         for entry in change.tunnels {
             changes.append("lead \(entry.mac) to \(entry.destination?.description ?? "its node")") {
                 $0.setTunnelEntry(entry)

@@ -3,6 +3,7 @@ import ArgumentParser
 import Files
 import Foundation
 import NodeNetwork
+import NodeServices
 import Posix
 
 /// The program that runs on every node. Each subcommand has its own file.
@@ -67,6 +68,7 @@ struct CleanUp: ParsableCommand {
     func run() throws {
         let configuration = try options.read()
         try NodeNetwork.cleanUp(origin: configuration.ways.routes.origin)
+        try NodeServices.cleanUp()
         try configuration.file.remove()
     }
 }

@@ -8,15 +8,19 @@ public struct Changes: ~Copyable {
     /// Whether the changes are atomic: all or none.
     let isBatch: Bool
 
-    public init() { isBatch = false }
+    /// Whether each change is worth a line in the log.
+    let isLogged: Bool
 
-    private init(isBatch: Bool) { self.isBatch = isBatch }
+    /// - Parameter isLogged: false for a caller that changes much and often, and logs sums.
+    public init(isLogged: Bool = true) { (isBatch, self.isLogged) = (false, isLogged) }
+
+    private init(isBatch: Bool, isLogged: Bool) { (self.isBatch, self.isLogged) = (isBatch, isLogged) }
 
     /// A batch of nf_tables: all changes are made or none, and no packet sees a part of them.
     ///
     /// - Parameter generation: of the ruleset that the changes are based on; `ERESTART` if the ruleset has changed since.
-    public static func batch(generation: NftGeneration? = nil) -> Changes {
-        var changes = Changes(isBatch: true)
+    public static func batch(generation: NftGeneration? = nil, isLogged: Bool = true) -> Changes {
+        var changes = Changes(isBatch: true, isLogged: isLogged)
         changes.builder.beginBatch(generation: generation?.number)
         return changes
     }

@@ -71,5 +71,15 @@ public struct NetlinkMonitor: ~Copyable {
         return events
     }
 
+    /// Throws away the events since the last call, unread: those of changes that the caller has made itself.
+    public func discard() {
+        while true {
+            do throws(Errno) { _ = try socket.transport.receive() } catch {
+                // What did not fit is thrown away as well.
+                guard error == .noBufferSpace else { return }
+            }
+        }
+    }
+
     private static let usualCount = 4096
 }

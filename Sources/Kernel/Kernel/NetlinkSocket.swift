@@ -111,7 +111,7 @@ public struct NetlinkSocket: ~Copyable {
                 // If a batch cannot begin or commit, the kernel answers once for the whole, to its first message.
                 guard position == last || (changes.isBatch && position == 0) else { continue }
                 guard let (failed, answer) = firstFailure else {
-                    if Log.isOn { changes.log() }
+                    if changes.isLogged, Log.isOn { changes.log() }
                     return
                 }
                 throw refusal(of: changes, failed, answer)

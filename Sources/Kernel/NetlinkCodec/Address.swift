@@ -23,6 +23,9 @@ public struct InterfaceAddress: Sendable, Hashable {
     /// Not tentative and not failed: neither IFA_F_TENTATIVE nor IFA_F_DADFAILED is set.
     public var isUsable: Bool { flags & (0x40 | 0x08) == 0 }
 
+    /// Not the first of its subnet on the interface (IFA_F_SECONDARY of IPv4), or a temporary one of IPv6 (the same bit).
+    public var isSecondary: Bool { flags & 0x01 != 0 }
+
     /// Reads an RTM_NEWADDR message.
     public init?(_ message: Message) {
         guard message.type == RouteMessageType.newAddress, message.payload.count >= 8,

@@ -101,16 +101,20 @@ public struct NftType: Sendable, Hashable {
     public let fields: [Field]
     /// User data that libnftables needs to print the set's type, if the type numbers do not suffice.
     let userData: [UInt8]
+    /// In octets, where the fields do not say it: an integer may have any length.
+    private let knownLength: UInt32?
 
     public init(_ fields: Field...) {
         self.fields = fields
+        knownLength = nil
         // NFTNL_UDATA_SET_KEYBYTEORDER: host byte order (1), in which nft reads a name; for several fields nft knows it.
         userData = fields == [.interfaceName] ? [0x00, 0x04, 1, 0, 0, 0] : []
     }
 
-    init(_ fields: [Field], userData: [UInt8]) {
+    init(_ fields: [Field], userData: [UInt8], length: UInt32? = nil) {
         self.fields = fields
         self.userData = userData
+        knownLength = length
     }
 
     /// nft's own type numbers (enum datatypes, its include/datatype.h), which the kernel only stores.
@@ -144,7 +148,7 @@ public struct NftType: Sendable, Hashable {
     }
 
     var length: UInt32 {
-        fields.count == 1 ? fields[0].length : fields.reduce(0) { $0 + ($1.length + 3) & ~3 }
+        knownLength ?? (fields.count == 1 ? fields[0].length : fields.reduce(0) { $0 + ($1.length + 3) & ~3 })
     }
 
     /// Six bits for each field.

@@ -11,6 +11,7 @@ struct BridgeSettings {
     var isGateway: Bool
     var isDefaultGateway: Bool
     var forceAddress: Bool
+    var keepsOtherGateways: Bool
     /// Octets; nil leaves it to the kernel (1500).
     var mtu: UInt32?
     /// The pods' limits, and the minimum for the node towards them; nil leaves them to the kernel.
@@ -101,11 +102,15 @@ struct BridgeSettings {
             "suspended", default: "",
             "Why no pod may be attached at the moment: ADD fails with 11, STATUS with 50 and this text; written by swiftlet-agent."
         )
+        static let keepOtherGateways = ConfigurationKey<Bool>.flag(
+            "keepOtherGateways",
+            "Leave the gateway of another subnet on the bridge, for a node whose subnet has changed while pods run.")
         /// Keys that only `swiftlet` accepts.
         @KeyList static var ownOnly: [KeyDescription] {
             antiSpoof
             nonMasqueradeCIDRs
             suspended
+            keepOtherGateways
         }
 
         static let vlanTrunk = ConfigurationKey<[PortVLAN]>(
@@ -169,6 +174,7 @@ struct BridgeSettings {
         // `bridge` does not know these keys and ignores unknown ones.
         unmasqueraded = defaults.takesOwnKeys ? try configuration[Keys.nonMasqueradeCIDRs] : []
         guardsAddresses = defaults.takesOwnKeys ? try configuration[Keys.antiSpoof] : false
+        keepsOtherGateways = defaults.takesOwnKeys ? try configuration[Keys.keepOtherGateways] : false
         try Backend.note(Keys.ipMasqBackend, request)
         try refuseContradictions(request)
     }

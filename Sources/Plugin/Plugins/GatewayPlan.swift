@@ -14,12 +14,15 @@ struct GatewayPlan {
     let interface: String
     /// Whether they may replace others.
     private let replacesOthers: Bool
+    /// Whether those of other subnets may stay.
+    private let keepsOthers: Bool
 
     /// - Throws: code 7 if the configuration does not fit the addresses.
     init(_ reserved: CNIResult, _ settings: BridgeSettings) throws(Failure) {
         result = reserved
         interface = settings.nodeInterfaceName
         replacesOthers = settings.forceAddress
+        keepsOthers = settings.keepsOtherGateways
         let mtu = settings.mtu ?? 1500
         // IPV6_MIN_MTU, linux/ipv6.h: below it the kernel disables IPv6.
         if mtu < 1280, let ip = result.ips.first(where: { $0.address.family == .v6 }) {
@@ -66,7 +69,7 @@ struct GatewayPlan {
             // Several IPv6 addresses are normal; on a bridge several IPv4 addresses are not, unless they are its own gateways.
             let inTheWay = present.filter {
                 $0.family == address.family && !addresses.contains($0) && !$0.address.isLinkLocal
-                    && (address.family == .v4 || $0.overlaps(address))
+                    && ((address.family == .v4 && !keepsOthers) || $0.overlaps(address))
             }
             guard inTheWay.isEmpty || replacesOthers else {
                 throw Failure(

@@ -67,6 +67,19 @@ private func refusal(_ yaml: String) -> String {
         #expect(try read("ranges: [{cidr: 10.0.0.0/8}]\nlisten: none").listen == nil)
     }
 
+    @Test func servicesAreServedWhereTheKeyIs() throws {
+        let ranges = "ranges: [{cidr: 10.0.0.0/8}]\n"
+        #expect(try read(ranges).services == nil)
+        #expect(try read(ranges + "services: {enabled: false}").services == nil)
+        let services = try read(
+            ranges + "services: {ranges: [10.96.0.0/12], nodePortAddresses: [192.0.2.0/24], health: none}"
+        )
+        .services
+        #expect(services?.ranges == [CIDR("10.96.0.0/12")!] && services?.health == nil)
+        #expect(services?.nodePorts == .within([CIDR("192.0.2.0/24")!]))
+        #expect(try read(ranges + "services: {enabled: true}").services?.health?.port == 10256)
+    }
+
     static let wrong: [(String, String)] = [
         ("ways: routes\nrangs: []", "line 2: rangs is not a key of swiftlet-agent (did you mean ranges? known are"),
         ("vxlan: {prot: 1}", "line 1: vxlan.prot is not a key of swiftlet-agent (did you mean vxlan.port?"),
@@ -83,10 +96,22 @@ private func refusal(_ yaml: String) -> String {
         ("engine: etcd\nranges: [{cidr: 10.0.0.0/8}]", "etcd is missing (etcd.servers says where it is)"),
         ("engine: etcd\netcd: {servers: [\"http://a:1\"]}", "ranges is missing"),
         ("engine: etcd\netcd: {servers: [\"a:1\"]}", "a:1 is not https://HOST:PORT"),
-        ("etcd: {servers: [\"http://a:1\"]}", "etcd is of no use with engine: kubernetes"),
+        (
+            "ranges: [{cidr: 10.0.0.0/8}]\netcd: {servers: [\"http://a:1\"]}",
+            "etcd is of no use with engine: kubernetes"
+        ),
         ("engine: etcd\netcd: {servers: [\"http://a:1\"], key: /k}", "certificate and key must both be given"),
         ("node: a/b", "line 1: node must be a name"),
+        (
+            "engine: etcd\nranges: [{cidr: 10.0.0.0/8}]\netcd: {servers: [\"http://a:1\"]}\nservices: {}",
+            "etcd knows only nodes"
+        ),
+        ("services: {ranges: [10.96.0.1/12]}", "is not a network such as 10.96.0.0/12"),
+        ("services: {health: here}", "services.health must be ADDRESS:PORT"),
         ("listen: example.org:80", "listen must be ADDRESS:PORT"),
+        ("engine: kubernetes", "ranges is missing: they are the cluster's --cluster-cidr"),
+        ("routeProtocol: 16", "is another program's"),
+        ("plugin: {file: ../x.conflist}", "is not the name of a configuration list"),
         ("ranges: [", "read the configuration"),
         ("ways: &a [*a]", "ways"),
     ]

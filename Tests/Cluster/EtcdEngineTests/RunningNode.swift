@@ -77,7 +77,7 @@ final class RunningNode: Sendable {
     func subnets() async -> [CIDR] { await recorder.nodes[name]?.subnets ?? [] }
 
     /// The subnets, when it has some.
-    func claimed(within seconds: Double = 15) async throws -> [CIDR] {
+    func claimed(within seconds: Double = 60) async throws -> [CIDR] {
         try await until("node \(name) has a claim", within: seconds) { !(await self.subnets().isEmpty) }
         return await subnets()
     }
@@ -85,7 +85,7 @@ final class RunningNode: Sendable {
     /// - Returns: how long it took.
     @discardableResult
     func until(
-        _ what: String, within seconds: Double = 15, _ condition: () async throws -> Bool
+        _ what: String, within seconds: Double = 60, _ condition: () async throws -> Bool
     ) async throws -> Duration {
         let start = ContinuousClock.now
         while ContinuousClock.now - start < .seconds(seconds) {

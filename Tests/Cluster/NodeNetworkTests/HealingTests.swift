@@ -38,7 +38,8 @@ import Testing
             let others = "ip route show proto 83 | grep -v '^10.128.4.0'"
             let before = try output(of: others)
             for (address, way) in [
-                ("192.0.2.4", "via 192.0.2.4 dev eth0"), ("198.51.100.4", "dev vxlan.swiftlet proto 83 onlink"),
+                ("192.0.2.4", "via 192.0.2.4 dev eth0"),
+                ("198.51.100.4", "dev vxlan.swiftlet proto 83 metric 8300 onlink"),
             ] {
                 let network = node.network
                 try waiting { await network.set(peer(4, address)) }
@@ -65,7 +66,8 @@ import Testing
             let before = try output(of: state)
             for damage in [
                 "ip route flush proto 83", "ip -6 route flush proto 83", "ip route del 10.128.3.0/24",
-                "ip route replace 10.128.2.0/24 via 192.0.2.77", "ip neigh flush dev vxlan.swiftlet nud permanent",
+                "ip route replace 10.128.2.0/24 via 192.0.2.77 metric 8300",
+                "ip neigh flush dev vxlan.swiftlet nud permanent",
                 "bridge fdb del $(bridge fdb show dev vxlan.swiftlet | awk 'NR == 1 {print $1}') dev vxlan.swiftlet self",
                 "ip link del vxlan.swiftlet", "ip link set vxlan.swiftlet down", "ip addr flush dev vxlan.swiftlet",
                 "ip link set eth0 down; ip link set eth0 up; ip addr replace 2001:db8::1/64 dev eth0 nodad",
@@ -99,13 +101,23 @@ import Testing
         }
     }
 
-    @Test func anEmptyListIsNotBelieved() async {
+    @Test func nodesThatVanishWithMostOthersKeepTheirWaysUnlessOthersClaimTheirSubnets() async {
         await #expect(processExitsWith: .success) {
             let node = try TestNode()
             try node.follow(list)
             let before = try output(of: "ip route show proto 83")
-            try node.follow([])
+            try node.follow([peer(1, "192.0.2.1")])
             try require(try output(of: "ip route show proto 83") == before, "routes are gone")
+            // Another one has got the subnet of node 2.
+            let heir = ClusterNode(
+                "heir", addresses: [IPAddress("192.0.2.7")!], subnets: [CIDR("10.128.2.0/24")!], age: 99)
+            let network = node.network
+            try waiting { await network.set(heir) }
+            try node.await("10.128.2.0/24 via 192.0.2.7", in: "ip route show proto 83")
+            // One of three that goes is gone.
+            try node.follow(list)
+            try node.follow([peer(1, "192.0.2.1"), peer(3, "198.51.100.3")])
+            try require(try output(of: "ip route show 10.128.2.0/24").isEmpty, "the route stays")
         }
     }
 
@@ -121,6 +133,9 @@ import Testing
             let monitor = try NetlinkMonitor([.links, .routesIPv4, .routesIPv6, .neighbours, .addressesIPv4])
             let next = try TestNode(isNew: false)
             try require(try output(of: state) == before, "start: \(try output(of: state)) \(before)")
+            // An engine may tell of the others before it has confirmed this node.
+            try next.follow(Array(list.dropFirst()))
+            try require(try output(of: state) == before, "others: \(try output(of: state)) \(before)")
             try next.follow(list)
             try require(try output(of: state) == before, "list: \(try output(of: state)) \(before)")
             let events = try monitor.events()
@@ -217,7 +232,7 @@ private final class TestNode {
         var routes = RouteSettings(clusterRanges: [CIDR("10.128.0.0/9")!, CIDR("fd00:1::/32")!])
         routes.mode = .auto
         let heard = heard
-        network = try NodeNetwork(NetworkSettings(node: "node-1", routes: routes)) { status in
+        network = NodeNetwork(NetworkSettings(node: "node-1", routes: routes), on: try KernelThread()) { status in
             heard.status.withLock { $0 = status }
         }
         if starts { try start() }

@@ -40,7 +40,7 @@ import Testing
                 of:
                     """
                     ip route del 10.128.1.0/24; ip -6 route del fd00:1:1::/64
-                    ip route replace 10.128.4.0/24 via 192.0.2.250 proto 83
+                    ip route replace 10.128.4.0/24 via 192.0.2.250 proto 83 metric 8300
                     ip neigh flush dev vx nud permanent
                     bridge fdb del $(bridge fdb show dev vx | awk 'NR == 1 {print $1, "dev vx dst", $3}') self
                     ip route add 10.128.99.0/24 via 192.0.2.9 proto 83
@@ -200,7 +200,7 @@ final class OtherNamespace {
 
     init() throws {
         process = Int32(
-            try output(of: "unshare --net sleep 60 >/dev/null 2>&1 & echo $!").trimmingCharacters(
+            try output(of: "unshare --net sleep 300 >/dev/null 2>&1 & echo $!").trimmingCharacters(
                 in: .newlines))!
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self/ns/net")
         while try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/ns/net") == own {

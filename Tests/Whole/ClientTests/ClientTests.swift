@@ -43,7 +43,9 @@ private func files(in directory: String) -> [String] {
     }
 
     /// Three nodes with an agent each, in namespaces, and a real etcd or a real API server.
-    @Test(arguments: ["restarts", "etcd-away", "killed", "cleanup", "moved", "troubles", "kubernetes"])
+    @Test(arguments: [
+        "restarts", "etcd-away", "killed", "cleanup", "moved", "troubles", "surroundings", "kubernetes", "services",
+    ])
     func podsOfSeveralNodesReachEachOtherWhateverHappensToAgents(_ scenario: String) throws {
         try run("cluster.sh", [root + "/build/bin", scenario])
     }

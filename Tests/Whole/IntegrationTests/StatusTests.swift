@@ -48,7 +48,8 @@ import Testing
         let node = try Node()
         let (running, next) = (try node.pod(), try node.pod())
         _ = try node.runtime().add(node.network(node.swiftlet()), running.attachment)
-        let list = try node.network(node.swiftlet(["suspended": "the claim of node-1 is in doubt"]))
+        let list = try node.network(
+            node.swiftlet(["subnet": "10.44.0.0/16", "suspended": "the claim of node-1 is in doubt"]))
         let status = try failure { try node.runtime().status(list) }
         #expect(status.code == 50 && status.msg.contains("the claim of node-1 is in doubt"), "\(status)")
         let before = try Snapshot(node)

@@ -116,6 +116,7 @@ private func files(_ folder: String, _ ending: String) throws -> [(path: String,
             "Sources/Tools/Libnftables/", "Sources/Base/EventLog/Log.swift",
             // An actor names its executor.
             "Sources/Cluster/NodeNetwork/KernelThread.swift", "Sources/Cluster/NodeNetwork/NodeNetwork.swift",
+            "Sources/Cluster/NodeServices/NodeServices.swift",
         ]
         for source in try files("Sources", ".swift")
         where source.text.contains(/\bunsafe\b[ (]|\bnonisolated\(unsafe\)|@unchecked\b|@safe\b/) {
