@@ -139,7 +139,7 @@ struct VRFTests {
         let again = try failure {
             _ = try node.runtime().run(.add, list.plugins[1], in: list, pod.attachment, prevResult: result)
         }
-        #expect(again.code == 103 && again.msg.contains("interface eth0 has already a master set: red"), "\(again)")
+        #expect(again.code == 103 && again.msg.contains("interface eth0 already has a master set: red"), "\(again)")
         #expect(try pod.link("eth0")?["master"] == "red")
     }
 
