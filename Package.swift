@@ -111,6 +111,7 @@ let package = Package(
         base("Attachments"),
         base("Posix", ["CKernel"]),
         base("EventLog", ["Posix"]),
+        base("Spelling"),
         base("Files", ["EventLog", "Posix"]),
         base("JSON", ["CJansson", "Posix"]),
 
@@ -160,6 +161,7 @@ let package = Package(
             "AgentConfiguration",
             [
                 "Addresses", "EngineHTTP", "NodeNetwork", "NodeRoutes", "PluginConfiguration", "Posix", "ServicePlan",
+                "Spelling",
                 yams,
             ]),
         cluster("AgentStatus", ["ClusterEngine", nioCore, nioHTTP1, nioPosix]),
@@ -205,7 +207,7 @@ let package = Package(
                 "Addresses", "Attachments", "Files", "Inventory", "Kernel", "Netfilter", "NetlinkCodec", "PacketRules",
                 "Posix", "Presentation",
             ]),
-        tool("ConfigurationFiles", ["Addresses", "CNI", "Files", "JSON", "Plugins", "Posix"]),
+        tool("ConfigurationFiles", ["Addresses", "CNI", "Files", "JSON", "Plugins", "Posix", "Spelling"]),
         tool(
             "Doctor",
             [

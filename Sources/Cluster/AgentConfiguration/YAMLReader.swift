@@ -1,4 +1,5 @@
 internal import Posix
+internal import Spelling
 internal import Yams
 
 /// Reads a mapping of a YAML document by its keys; what is wrong is told with its path and line, and a key that nobody has asked
@@ -125,9 +126,9 @@ struct YAMLReader {
     func finish() throws(Failure) {
         for (key, _) in pairs where !known.contains(key.string ?? "") {
             let name = key.string ?? "?"
-            let nearest = known.min { YAMLReader.distance($0, name) < YAMLReader.distance($1, name) }
+            let nearest = known.min { Spelling.distance($0, name) < Spelling.distance($1, name) }
             let meant =
-                nearest.flatMap { YAMLReader.distance($0, name) <= 2 ? "did you mean \(full($0))? " : nil } ?? ""
+                nearest.flatMap { Spelling.distance($0, name) <= 2 ? "did you mean \(full($0))? " : nil } ?? ""
             throw Failure(
                 .invalidConfiguration, "line \(YAMLReader.line(key)): \(full(name)) is not a key of swiftlet-agent",
                 details: "\(meant)known are \(known.sorted().joined(separator: ", "))")
@@ -146,20 +147,4 @@ struct YAMLReader {
     }
 
     private static func line(_ node: Node) -> Int { node.mark?.line ?? 1 }
-
-    /// The number of octets to insert, delete or replace.
-    private static func distance(_ a: String, _ b: String) -> Int {
-        let b = Array(b.utf8)
-        var row = Array(0...b.count)
-        for (i, x) in a.utf8.enumerated() {
-            var previous = row[0]
-            row[0] = i + 1
-            for (j, y) in b.enumerated() {
-                let old = row[j + 1]
-                row[j + 1] = min(row[j + 1] + 1, row[j] + 1, previous + (x == y ? 0 : 1))
-                previous = old
-            }
-        }
-        return row[b.count]
-    }
 }

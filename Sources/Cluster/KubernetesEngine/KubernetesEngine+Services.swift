@@ -5,41 +5,35 @@ internal import FoundationEssentials
 
 extension KubernetesEngine: ServiceSource {
     public func followServices(_ report: @escaping @Sendable (ServiceEvent) async -> Void) async {
-        async let services: Void = followServiceObjects(report)
+        async let services: Void = follow(
+            ServiceObject.self, "Service", "/api/v1/services", report,
+            list: { .services($0.map(\.service)) }, changed: { .service($0.service) }, removed: { .serviceRemoved($0) })
         await followSlices(report)
         await services
     }
 
-    private func followServiceObjects(_ report: @escaping @Sendable (ServiceEvent) async -> Void) async {
-        let watch = ObjectWatch<ServiceObject>(
-            client, ObjectCollection(path: "/api/v1/services"), backoff: settings.backoff)
-        await watch.follow { event in
-            switch event {
-            case .list(let objects, let unreadable):
-                await report(.services(objects.values.map(\.service)))
-                for (key, why) in unreadable { await report(.unreadable("Service \(key): \(why)")) }
-            case .changed(_, let object): await report(.service(object.service))
-            case .removed(let key): await report(.serviceRemoved(ObjectName(key.namespace, key.name)))
-            case .unreadable(let key, let why): await report(.unreadable("Service \(key): \(why)"))
-            case .trouble(let failure): await report(.trouble(failure))
-            case .recovered: await report(.recovered)
-            }
-        }
-    }
-
     private func followSlices(_ report: @escaping @Sendable (ServiceEvent) async -> Void) async {
         guard let version = await discoveryVersion(report) else { return }
-        let watch = ObjectWatch<EndpointSliceObject>(
-            client, ObjectCollection(path: "/apis/discovery.k8s.io/\(version)/endpointslices"),
-            backoff: settings.backoff)
+        await follow(
+            EndpointSliceObject.self, "EndpointSlice", "/apis/discovery.k8s.io/\(version)/endpointslices", report,
+            list: { .slices($0.map(\.slice)) }, changed: { .slice($0.slice) }, removed: { .sliceRemoved($0) })
+    }
+
+    /// - Parameter kind: for messages.
+    private func follow<Object: WatchedObject>(
+        _ type: Object.Type, _ kind: String, _ path: String, _ report: @escaping (ServiceEvent) async -> Void,
+        list: @escaping ([Object]) -> ServiceEvent, changed: @escaping (Object) -> ServiceEvent,
+        removed: @escaping (ObjectName) -> ServiceEvent
+    ) async {
+        let watch = ObjectWatch<Object>(client, ObjectCollection(path: path), backoff: settings.backoff)
         await watch.follow { event in
             switch event {
             case .list(let objects, let unreadable):
-                await report(.slices(objects.values.map(\.slice)))
-                for (key, why) in unreadable { await report(.unreadable("EndpointSlice \(key): \(why)")) }
-            case .changed(_, let object): await report(.slice(object.slice))
-            case .removed(let key): await report(.sliceRemoved(ObjectName(key.namespace, key.name)))
-            case .unreadable(let key, let why): await report(.unreadable("EndpointSlice \(key): \(why)"))
+                await report(list(Array(objects.values)))
+                for (key, why) in unreadable { await report(.unreadable("\(kind) \(key): \(why)")) }
+            case .changed(_, let object): await report(changed(object))
+            case .removed(let key): await report(removed(ObjectName(key.namespace, key.name)))
+            case .unreadable(let key, let why): await report(.unreadable("\(kind) \(key): \(why)"))
             case .trouble(let failure): await report(.trouble(failure))
             case .recovered: await report(.recovered)
             }

@@ -28,5 +28,10 @@ struct NodeCondition: Codable {
     }
 }
 
+/// What the API writes as `metadata.creationTimestamp`; 0 for what is no such time.
+func secondsSince1970(_ time: String?) -> Int64 {
+    time.flatMap { try? Date($0, strategy: .iso8601) }.map { Int64($0.timeIntervalSince1970) } ?? 0
+}
+
 /// Now as the API writes it: `2024-05-06T07:08:09Z`.
 func timestamp() -> String { Date.now.formatted(.iso8601) }

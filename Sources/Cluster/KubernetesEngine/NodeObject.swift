@@ -44,9 +44,7 @@ struct NodeObject: WatchedObject {
         let status = try fields.decodeIfPresent(Status.self, forKey: .status)
         name = metadata.name
         zone = metadata.labels?["topology.kubernetes.io/zone"]
-        created =
-            metadata.creationTimestamp.flatMap { try? Date($0, strategy: .iso8601) }
-            .map { Int64($0.timeIntervalSince1970) } ?? 0
+        created = secondsSince1970(metadata.creationTimestamp)
         var faults: [String] = []
         var claims = spec?.podCIDRs ?? []
         if claims.isEmpty, let claim = spec?.podCIDR, !claim.isEmpty { claims = [claim] }
@@ -87,17 +85,13 @@ struct NodeObject: WatchedObject {
 
     private static func subnet(_ text: String) -> CIDR? {
         guard let subnet = CIDR(text)?.unmapped?.network, subnet.prefixLength > 0,
-            isUsable(subnet.first), isUsable(subnet.last)
+            subnet.first.canServe, subnet.last.canServe
         else { return nil }
         return subnet
     }
 
     private static func address(_ text: String) -> IPAddress? {
-        guard let address = IPAddress(text)?.unmapped, isUsable(address) else { return nil }
+        guard let address = IPAddress(text)?.unmapped, address.canServe else { return nil }
         return address
-    }
-
-    private static func isUsable(_ address: IPAddress) -> Bool {
-        !address.isUnspecified && !address.isLoopback && !address.isMulticast && !address.isLinkLocal
     }
 }

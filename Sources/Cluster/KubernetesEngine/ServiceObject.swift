@@ -95,7 +95,7 @@ struct ServiceObject: WatchedObject {
         } else if object.metadata.labels?["service.kubernetes.io/service-proxy-name"] != nil {
             service.exemption = .otherProxy
         }
-        service.age = seconds(object.metadata.creationTimestamp)
+        service.age = secondsSince1970(object.metadata.creationTimestamp)
         self.service = service
     }
 }
@@ -190,7 +190,3 @@ extension TransportProtocol {
 }
 
 private func addresses(_ texts: [String]) -> [IPAddress] { texts.compactMap { IPAddress($0) } }
-
-private func seconds(_ time: String?) -> Int64 {
-    time.flatMap { try? Date($0, strategy: .iso8601) }.map { Int64($0.timeIntervalSince1970) } ?? 0
-}

@@ -144,9 +144,8 @@ public actor NodeNetwork {
     public static func cleanUp(origin: UInt8) throws(Failure) {
         var socket = try NetlinkSocket()
         var reconciler = try RouteReconciler(origin: origin)
-        let tunnel = try socket.link(.name(NetworkSettings.tunnelName))
         try reconciler.reconcile(to: RouteTable(), tunnel: nil)
-        if tunnel != nil { try Tunnel.remove(&socket) }
+        try Tunnel.remove(&socket)
     }
 
     /// Sends what a change of the cluster changes in the kernel.
@@ -161,8 +160,7 @@ public actor NodeNetwork {
             doubts.formUnion(isFirst ? .all : .surroundings)
             return look()
         }
-        guard !difference.isEmpty else { return tell() }
-        send(difference)
+        if !difference.isEmpty { send(difference) }
         tell()
     }
 
@@ -335,9 +333,8 @@ public actor NodeNetwork {
 
     /// What the way to any peer leaves of a packet, octets; nil without an interface.
     private func podMTU(_ underlay: Underlay) -> UInt32? {
-        guard let lower = underlay.interfaces.map({ $0.mtu }).min() else { return nil }
-        guard settings.routes.mode != .routes, let tunnel = plan.tunnel else { return lower }
-        return max(lower, 68 + Tunnel.overhead(tunnel.family)) - Tunnel.overhead(tunnel.family)
+        guard let lower = underlay.leastMTU, let tunnel = plan.tunnel else { return underlay.leastMTU }
+        return Tunnel.mtu(over: lower, tunnel.family)
     }
 
     private func repaired(_ changes: Int) {

@@ -81,13 +81,7 @@ struct Surroundings: Sendable {
 
 extension IPAddress {
     /// Neither of loopback nor of one link only.
-    fileprivate var isGlobal: Bool {
-        switch family {
-        case .v4:
-            !CIDR(IPAddress(.v4, 127 << 24), 8).contains(self) && !CIDR(IPAddress(.v4, 0xa9fe << 16), 16).contains(self)
-        case .v6: value != 1 && !CIDR(IPAddress(.v6, UInt128(0xfe80) << 112), 10).contains(self)
-        }
-    }
+    fileprivate var isGlobal: Bool { !isLoopback && !isLinkLocal }
 }
 
 /// A name in which `*` stands for any characters.

@@ -17,7 +17,12 @@ struct Tunnel: Sendable, Hashable {
     var family: IPFamily
 
     /// Outer Ethernet, IP, UDP and VXLAN headers.
-    static func overhead(_ family: IPFamily) -> UInt32 { family == .v4 ? 50 : 70 }
+    private static func overhead(_ family: IPFamily) -> UInt32 { family == .v4 ? 50 : 70 }
+
+    /// What those headers leave of a packet; at least 68 octets, which IPv4 asks of a link: a smaller one carries no tunnel.
+    static func mtu(over lower: UInt32, _ family: IPFamily) -> UInt32 {
+        max(lower, 68 + overhead(family)) - overhead(family)
+    }
 
     /// Nil without an address to send from.
     ///
@@ -36,10 +41,7 @@ struct Tunnel: Sendable, Hashable {
         vxlan = VXLAN(id: settings.tunnelID, local: local, port: settings.tunnelPort)
         vxlan.sendsZeroChecksum6 = false
         mac = TunnelDevice.mac(of: settings.node)
-        // The least that IPv4 asks of a link: a smaller one carries no tunnel.
-        mtu =
-            max(underlay.interfaces.map { $0.mtu }.min() ?? 1500, 68 + Tunnel.overhead(family))
-            - Tunnel.overhead(family)
+        mtu = Tunnel.mtu(over: underlay.leastMTU ?? 1500, family)
         addresses = subnets.map { CIDR.host($0.first) }
     }
 
@@ -109,8 +111,7 @@ struct Tunnel: Sendable, Hashable {
                 $0.addAddress(address, to: link.index, connectedRoute: false)
             }
         }
-        let linkLocal = CIDR(IPAddress(.v6, UInt128(0xfe80) << 112), 10)
-        for address in present where !addresses.contains(address) && !linkLocal.contains(address.address) {
+        for address in present where !addresses.contains(address) && !address.address.isLinkLocal {
             changes.append("remove address \(address) from \(name)") { $0.deleteAddress(address, from: link.index) }
         }
         try socket.execute(changes)

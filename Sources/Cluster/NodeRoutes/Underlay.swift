@@ -22,6 +22,9 @@ public struct Underlay: Sendable, Hashable {
 
     public init(_ interfaces: [Interface]) { self.interfaces = interfaces }
 
+    /// Octets; nil without an interface.
+    public var leastMTU: UInt32? { interfaces.map { $0.mtu }.min() }
+
     /// The interface on whose link an address is, and that link's network, by the longest prefix.
     func link(with address: IPAddress) -> (interface: Interface, network: CIDR)? {
         var best: (interface: Interface, network: CIDR)?

@@ -20,7 +20,6 @@ public actor NodeServices {
     /// Whether the kernel's table is to be read and compared.
     private var isInDoubt = true
     private var isFlushPlanned = false
-    private var lastFlush: ContinuousClock.Instant?
     private var pause = Duration.milliseconds(50)
     public private(set) var status = ServiceStatus()
 
@@ -112,7 +111,6 @@ public actor NodeServices {
         }
         status.lastDuration = ContinuousClock.now - start
         status.services = plan.serviceCount
-        lastFlush = .now
     }
 
     /// Between two looks that others' changes cause.

@@ -43,8 +43,3 @@ public struct ServiceNode: Sendable, Hashable {
 
     func isPod(_ address: IPAddress) -> Bool { podRanges.contains { $0.contains(address) } }
 }
-
-extension IPAddress {
-    /// Whether clients on other machines could connect to it.
-    var canServe: Bool { !isUnspecified && !isLoopback && !isLinkLocal && !isMulticast }
-}

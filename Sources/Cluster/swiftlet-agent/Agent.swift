@@ -81,7 +81,6 @@ struct Agent: Service {
             }
         }
     }
-
 }
 
 extension ServiceNode {

@@ -135,13 +135,15 @@ actor NodeState {
         }
     }
 
-    /// Writes the plugin's configuration; not before the routes to the known peers are there. What the file has is compared, so
-    /// that it comes back where somebody has removed it.
-    private func settle() {
+    /// Writes the plugin's configuration; not before the routes to the known peers are there.
+    ///
+    /// - Parameter looksAtFile: also if nothing has changed here, so that the file comes back where somebody has removed it.
+    private func settle(looksAtFile: Bool = false) {
         guard status.isComplete, !status.subnets.isEmpty else { return suspendIfNeeded() }
         let wanted = PluginConfiguration(
             subnets: status.subnets, clusterRanges: configuration.ranges.map { $0.cidr }, mtu: status.podMTU,
             suspension: doubt.map { "\($0)" })
+        guard wanted != written || fileFailure != nil || looksAtFile else { return }
         write(wanted)
     }
 
@@ -206,7 +208,7 @@ actor NodeState {
     /// Looks for what the kernel's notifications do not tell, and tells each once.
     func lookForTroubles() async {
         watchClaim()
-        settle()
+        settle(looksAtFile: true)
         var found = (try? await network.troubles()) ?? []
         if let trouble = await services?.status.trouble { found.append(trouble) }
         for trouble in found where !troubles.contains(trouble) {

@@ -1,5 +1,6 @@
 internal import JSON
 internal import Plugins
+internal import Spelling
 
 /// Suggests what an unknown key was meant to be.
 enum Hints {

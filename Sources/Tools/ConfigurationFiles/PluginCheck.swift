@@ -4,6 +4,7 @@ internal import JSON
 internal import Plugins
 internal import Posix
 internal import Synchronization
+internal import Spelling
 
 /// Checks one plugin's block of a file.
 struct PluginCheck {

@@ -1,14 +1,14 @@
 /// Finds which word a misspelt one was meant to be.
-enum Spelling {
+public enum Spelling {
     /// The nearest of some words, unless it is too different to have been meant.
-    static func nearest(to word: String, among words: [String]) -> String? {
+    public static func nearest(to word: String, among words: [String]) -> String? {
         let limit = max(1, min(3, word.count / 3))
         let candidates = words.map { (word: $0, distance: distance(word.lowercased(), $0.lowercased())) }
         return candidates.filter { $0.distance <= limit }.min { ($0.distance, $0.word) < ($1.distance, $1.word) }?.word
     }
 
     /// How many characters have to be inserted, deleted, replaced or swapped with their neighbour (optimal string alignment).
-    static func distance(_ a: String, _ b: String) -> Int {
+    public static func distance(_ a: String, _ b: String) -> Int {
         let (a, b) = (Array(a), Array(b))
         var rows = [Array(0...b.count)]
         for i in a.indices {
